@@ -1,0 +1,1 @@
+//! Drives one migration from request to outcome through ports.

@@ -1,0 +1,1 @@
+//! Throw-away libvirt hosts on this machine, for trying and for tests.

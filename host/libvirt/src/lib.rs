@@ -1,0 +1,1 @@
+//! Real hosts: the hypervisor port over libvirt.

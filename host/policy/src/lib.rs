@@ -1,0 +1,1 @@
+//! Loads and asks policies: WebAssembly components in a sandbox.

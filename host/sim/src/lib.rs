@@ -1,0 +1,1 @@
+//! Simulated hosts: the hypervisor port in virtual time, with scripted faults.

@@ -1,0 +1,1 @@
+//! Journal, tasks and decision records on SQLite.
