@@ -1,1 +1,25 @@
-//! Values and pure functions of a migration: no I/O, no clock, no serialisation, no runtime.
+//! What a migration *is*: values and pure functions. Nothing here reads a clock, a file or a socket, and nothing here
+//! can wait; every other crate of the host depends on this one and none of them on each other.
+//!
+//! Reading order follows one migration: who ([`ids`]), what is known ([`facts`]), what is asked ([`request`]), what the
+//! rules say ([`finding`], [`verdict`]), what will be done ([`plan`]), how it goes ([`sample`], [`phase`]), where the
+//! domain is when something failed and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
+//! [`ports`] through which the engine reaches the world.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
+pub mod admission;
+pub mod facts;
+pub mod finding;
+pub mod ids;
+pub mod journal;
+pub mod outcome;
+pub mod phase;
+pub mod plan;
+pub mod ports;
+pub mod recovery;
+pub mod request;
+pub mod sample;
+pub mod situation;
+pub mod tree;
+pub mod verdict;

@@ -1,0 +1,309 @@
+//! What is written down, in order, before each effect. The journal of a task is enough to know where it was.
+
+use crate::facts::StorageProof;
+use crate::ids::{HostName, PluginName};
+use crate::outcome::Outcome;
+use crate::phase::{Event, Illegal, Phase, next};
+use crate::plan::Plan;
+use crate::recovery::FailureClass;
+use crate::request::MigrationRequest;
+use crate::situation::{Action, Situation};
+use crate::verdict::Verdict;
+
+/// Something that is made ready on a host, with what undoes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A small volume is created to prove that two pools are one store; undone by deleting it.
+    ProbeVolume {
+        /// Host that creates it.
+        host: HostName,
+        /// Pool.
+        pool: String,
+        /// Unique name.
+        volume: String,
+    },
+    /// The downtime limit is set on the source; it undoes itself with the job.
+    MaxDowntime {
+        /// Host.
+        host: HostName,
+        /// Limit.
+        ms: u64,
+    },
+}
+
+/// What is tidied up after a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishStep {
+    /// The destination's autostart is set as the source had it.
+    SetAutostart,
+    /// The kept definition on the source loses its autostart.
+    ClearSourceAutostart,
+    /// The source's definition goes, if libvirt left it.
+    UndefineSource,
+}
+
+impl FinishStep {
+    /// Its name in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SetAutostart => "set-autostart",
+            Self::ClearSourceAutostart => "clear-source-autostart",
+            Self::UndefineSource => "undefine-source",
+        }
+    }
+    /// The step of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::SetAutostart, Self::ClearSourceAutostart, Self::UndefineSource].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Taken on. Always the first.
+    Accepted {
+        /// What was asked.
+        request: MigrationRequest,
+    },
+    /// All rules were asked.
+    Judged {
+        /// What they said.
+        verdict: Verdict,
+        /// Digest of the facts.
+        facts_digest: String,
+    },
+    /// Every choice is made.
+    Planned {
+        /// The plan.
+        plan: Plan,
+    },
+    /// About to make something ready.
+    StepIntended {
+        /// What.
+        step: Step,
+    },
+    /// Done, or undone.
+    StepSettled {
+        /// What.
+        step: Step,
+        /// What came of it.
+        result: Result<StepEnd, String>,
+    },
+    /// Everything is ready.
+    Prepared,
+    /// About to call libvirt. The commit point.
+    PerformIntended,
+    /// Another process took over.
+    Adopted,
+    /// The call is over, or what it would have said was seen from outside.
+    PerformReturned {
+        /// Moved, or why not.
+        result: Result<(), (FailureClass, String)>,
+    },
+    /// About to tidy up.
+    FinishIntended {
+        /// What.
+        step: FinishStep,
+    },
+    /// Tidied up, or not.
+    FinishSettled {
+        /// What.
+        step: FinishStep,
+        /// What came of it.
+        result: Result<(), String>,
+    },
+    /// The verification found something else than expected.
+    Doubted {
+        /// What.
+        why: String,
+    },
+    /// Both sides were looked at.
+    Located {
+        /// What they said.
+        situation: Situation,
+        /// What that permits.
+        permitted: Vec<Action>,
+    },
+    /// A recovery action was chosen and is about to be done.
+    ActionIntended {
+        /// Which.
+        action: Action,
+        /// Who chose it.
+        by: PluginName,
+        /// Why.
+        reason: String,
+    },
+    /// It was done.
+    ActionDone {
+        /// Which.
+        action: Action,
+        /// What came of it.
+        result: Result<(), String>,
+    },
+    /// Another attempt begins.
+    NextAttempt {
+        /// Its number.
+        attempt: u32,
+    },
+    /// Somebody asked to cancel.
+    CancelRequested {
+        /// Who.
+        requester: String,
+    },
+    /// Over.
+    Ended {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// What a step left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepEnd {
+    /// It is in place.
+    Done,
+    /// It was undone: nothing of it is left.
+    Undone,
+    /// The probe ended, and its volume is gone.
+    Proved(StorageProof),
+}
+
+impl Record {
+    /// What it means to the phase; none for a record that only tells.
+    pub fn event(&self) -> Option<Event> {
+        Some(match self {
+            Self::Accepted { .. } | Self::Judged { .. } => return None,
+            Self::Planned { .. } => Event::Planned,
+            Self::StepIntended { .. } => Event::StepIntended,
+            Self::StepSettled { .. } => Event::StepSettled,
+            Self::Prepared => Event::Prepared,
+            Self::PerformIntended => Event::PerformIntended,
+            Self::Adopted => Event::Adopted,
+            Self::PerformReturned { result: Ok(()) } => Event::ReturnedMoved,
+            Self::PerformReturned { result: Err(_) } => Event::ReturnedFailed,
+            Self::FinishIntended { .. } | Self::FinishSettled { .. } => Event::FinishStep,
+            Self::Doubted { .. } => Event::Doubted,
+            Self::Located { .. } => Event::Located,
+            Self::ActionIntended { .. } => Event::ActionIntended,
+            Self::ActionDone { .. } => Event::ActionDone,
+            Self::NextAttempt { .. } => Event::NextAttempt,
+            Self::CancelRequested { .. } => Event::CancelRequested,
+            Self::Ended { outcome } => Event::Ended(outcome.kind),
+        })
+    }
+}
+
+/// What a journal comes to: the state of a task, built by the same function live and on replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// Phase.
+    pub phase: Phase,
+    /// What was asked.
+    pub request: MigrationRequest,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// The plan of this attempt.
+    pub plan: Option<Plan>,
+    /// The last verdict.
+    pub verdict: Option<Verdict>,
+    /// Steps that were intended and not undone, of this attempt.
+    pub open_steps: Vec<Step>,
+    /// Why the attempt failed, if it did.
+    pub failure: Option<(FailureClass, String)>,
+    /// Causes so far, for the outcome.
+    pub causes: Vec<String>,
+    /// The situation that was seen last.
+    pub situation: Option<Situation>,
+    /// How often this attempt's situation was looked at.
+    pub looks: u32,
+    /// Somebody asked to cancel.
+    pub cancel_requested: bool,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+impl Course {
+    /// A task that was just taken on.
+    pub fn begin(request: MigrationRequest) -> Self {
+        Self {
+            phase: Phase::Accepted,
+            request,
+            attempt: 1,
+            plan: None,
+            verdict: None,
+            open_steps: Vec::new(),
+            failure: None,
+            causes: Vec::new(),
+            situation: None,
+            looks: 0,
+            cancel_requested: false,
+            outcome: None,
+        }
+    }
+
+    /// Takes one record in. The only function that changes a course.
+    pub fn apply(&mut self, record: &Record) -> Result<(), Illegal> {
+        if let Some(event) = record.event() {
+            self.phase = next(self.phase, event)?;
+        }
+        match record {
+            Record::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
+            Record::Planned { plan } => self.plan = Some(plan.clone()),
+            Record::StepIntended { step } => self.open_steps.push(step.clone()),
+            Record::StepSettled { step, result } => match result {
+                Ok(StepEnd::Undone | StepEnd::Proved(_)) => self.open_steps.retain(|open| open != step),
+                Ok(StepEnd::Done) => {}
+                Err(why) => self.causes.push(why.clone()),
+            },
+            Record::PerformReturned { result: Err((class, message)) } => {
+                self.failure = Some((*class, message.clone()));
+                self.causes.push(message.clone());
+                self.looks = 0;
+            }
+            Record::FinishSettled { result: Err(why), .. } | Record::Doubted { why } => self.causes.push(why.clone()),
+            Record::Located { situation, .. } => {
+                self.situation = Some(situation.clone());
+                self.looks += 1;
+            }
+            Record::ActionDone { action, result: Err(why) } => self.causes.push(format!("{action}: {why}")),
+            Record::NextAttempt { attempt } => {
+                self.attempt = *attempt;
+                self.plan = None;
+                self.failure = None;
+                self.situation = None;
+                self.looks = 0;
+            }
+            Record::CancelRequested { .. } => self.cancel_requested = true,
+            Record::Ended { outcome } => self.outcome = Some(outcome.clone()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads a journal back. The first record must be `Accepted`.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Self, ReplayError> {
+        let mut records = records.into_iter();
+        let Some(Record::Accepted { request }) = records.next() else { return Err(ReplayError::NotAJournal) };
+        let mut course = Self::begin(request.clone());
+        for (index, record) in records.enumerate() {
+            course.apply(record).map_err(|source| ReplayError::Illegal { number: index + 2, source })?;
+        }
+        Ok(course)
+    }
+}
+
+/// A journal that can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// It doesn't begin as one.
+    #[error("the journal doesn't begin with an accepted request")]
+    NotAJournal,
+    /// A record that can't follow.
+    #[error("record {number} of the journal can't follow the ones before it")]
+    Illegal {
+        /// Which, from 1.
+        number: usize,
+        /// Why.
+        source: Illegal,
+    },
+}

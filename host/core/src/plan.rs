@@ -1,0 +1,217 @@
+//! Every choice of one attempt, made before anything is touched. Who executes a plan has nothing left to decide.
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::facts::{Candidate, DomainState, Snapshot};
+use crate::ids::{DomainId, HostName};
+use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
+use crate::words;
+
+words! {
+    /// How it travels.
+    pub enum TransferMode {
+        /// With its memory, running or paused.
+        Live = "live",
+        /// As a definition.
+        Offline = "offline",
+    }
+    /// What it did when the plan was made, and so what it must do afterwards.
+    pub enum RunState {
+        /// Running.
+        Running = "running",
+        /// Paused.
+        Paused = "paused",
+        /// Shut off.
+        ShutOff = "shut-off",
+    }
+    /// What becomes of the source's definition.
+    pub enum SourceFate {
+        /// Undefined.
+        Undefine = "undefine",
+        /// Kept, without autostart.
+        KeepWithoutAutostart = "keep-without-autostart",
+        /// There is none: the domain is transient.
+        None = "none",
+    }
+    /// The definition on the destination.
+    pub enum DestinationFate {
+        /// Defined.
+        Define = "define",
+        /// Only running.
+        TransientOnly = "transient-only",
+    }
+    /// Whether the domain shall start with its new host.
+    pub enum Autostart {
+        /// It shall.
+        On = "on",
+        /// It shall not.
+        Off = "off",
+    }
+    /// What was known of the domain's UUID on the destination before anything was touched.
+    pub enum Before {
+        /// No such domain: whatever appears there is this migration's.
+        Absent = "absent",
+        /// A shut-off definition of the same domain was there already (the usual way back): never to be removed.
+        Defined = "defined",
+    }
+}
+
+/// One end of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Configured name.
+    pub host: HostName,
+    /// Host UUID: an absence counts only if the host that was planned says so.
+    pub uuid: Option<Uuid>,
+}
+
+/// The plan of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Domain.
+    pub domain: DomainId,
+    /// Its name on the source.
+    pub name: String,
+    /// Its name on the destination.
+    pub destination_name: String,
+    /// From.
+    pub source: End,
+    /// To.
+    pub destination: End,
+    /// URI by which the source's daemon reaches the destination's.
+    pub peer_uri: String,
+    /// How it travels.
+    pub mode: TransferMode,
+    /// What it did before.
+    pub initially: RunState,
+    /// What it shall do after.
+    pub finally: RunState,
+    /// Definition on the source.
+    pub source_fate: SourceFate,
+    /// Definition on the destination.
+    pub destination_fate: DestinationFate,
+    /// Whether it starts with the destination.
+    pub autostart: Autostart,
+    /// What the destination held before.
+    pub destination_before: Before,
+    /// libvirt's storage check.
+    pub storage: StorageSafety,
+    /// Memory goes here.
+    pub migrate_uri: Option<String>,
+    /// The destination listens here.
+    pub listen_address: Option<String>,
+    /// Bandwidth limit, MiB/s.
+    pub bandwidth_mib_s: Option<u64>,
+    /// Downtime limit set before the start, ms.
+    pub max_downtime_ms: Option<u64>,
+    /// Time for the whole transfer, s.
+    pub timeout_s: u64,
+}
+
+/// Why no plan can be made of a request that every rule allowed. The rules should have said so first; this is the last
+/// line: it protects the guest also where a site removed the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// Mode and state don't fit.
+    #[error("the domain is {state}, so it can't be migrated {mode}: {remedy}")]
+    WrongState {
+        /// State.
+        state: DomainState,
+        /// Mode.
+        mode: Mode,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// No way for the source's daemon.
+    #[error(
+        "host {0} has no peer URI by which the source's daemon could reach it: set `peer_uri` for it in the configuration"
+    )]
+    NoPeerUri(HostName),
+    /// The domain is already active there.
+    #[error("a domain with this UUID is {state} on {host} already: a second copy must not run")]
+    ActiveOnDestination {
+        /// Host.
+        host: HostName,
+        /// State.
+        state: DomainState,
+    },
+    /// Both names are one libvirt host.
+    #[error("{0} and {1} are the same libvirt host (host UUID {2})")]
+    SameHost(HostName, HostName, Uuid),
+}
+
+/// Makes the plan. Pure: same facts and options, same plan.
+pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -> Result<Plan, PlanError> {
+    let domain = &facts.domain;
+    let (mode, initially) = travel(options.mode, domain.state)?;
+    if let (Some(a), Some(b)) = (facts.source.uuid, to.host.uuid)
+        && a == b
+    {
+        return Err(PlanError::SameHost(facts.source.name.clone(), to.host.name.clone(), a));
+    }
+    let peer_uri = to.host.peer_uri.clone().ok_or_else(|| PlanError::NoPeerUri(to.host.name.clone()))?;
+    let destination_before = match to.host.domains.iter().find(|there| there.id == domain.id) {
+        None => Before::Absent,
+        Some(there) if there.state.is_active() => {
+            return Err(PlanError::ActiveOnDestination { host: to.host.name.clone(), state: there.state });
+        }
+        Some(_) => Before::Defined,
+    };
+    let define = match options.persistence {
+        Persistence::Persistent => true,
+        Persistence::Transient => false,
+        Persistence::AsSource => domain.persistent,
+    };
+    let source_fate = match (domain.persistent, options.source_definition) {
+        (false, _) => SourceFate::None,
+        // Undefining the source without defining the destination would leave no definition at all; admission refuses
+        // the explicit form, this arm keeps any other way to it harmless.
+        (true, SourceDefinition::Undefine) if define => SourceFate::Undefine,
+        (true, _) => SourceFate::KeepWithoutAutostart,
+    };
+    let finally = match (initially, options.after) {
+        (RunState::Running, AfterMove::Paused) => RunState::Paused,
+        (state, _) => state,
+    };
+    Ok(Plan {
+        attempt,
+        domain: domain.id,
+        name: domain.name.clone(),
+        destination_name: options.destination_name.clone().unwrap_or_else(|| domain.name.clone()),
+        source: End { host: facts.source.name.clone(), uuid: facts.source.uuid },
+        destination: End { host: to.host.name.clone(), uuid: to.host.uuid },
+        peer_uri,
+        mode,
+        initially,
+        finally,
+        source_fate,
+        destination_fate: if define { DestinationFate::Define } else { DestinationFate::TransientOnly },
+        autostart: if domain.autostart && define { Autostart::On } else { Autostart::Off },
+        destination_before,
+        storage: options.storage,
+        migrate_uri: options.migrate_uri.clone(),
+        listen_address: options.listen_address.clone(),
+        bandwidth_mib_s: options.bandwidth_mib_s,
+        max_downtime_ms: options.max_downtime_ms,
+        timeout_s: options.timeout_s,
+    })
+}
+
+fn travel(mode: Mode, state: DomainState) -> Result<(TransferMode, RunState), PlanError> {
+    let wrong = |remedy| Err(PlanError::WrongState { state, mode, remedy });
+    match (state, mode) {
+        (DomainState::Running | DomainState::Blocked, Mode::Auto | Mode::Live) => {
+            Ok((TransferMode::Live, RunState::Running))
+        }
+        (DomainState::Paused, Mode::Auto | Mode::Live) => Ok((TransferMode::Live, RunState::Paused)),
+        (DomainState::ShutOff, Mode::Auto | Mode::Offline) => Ok((TransferMode::Offline, RunState::ShutOff)),
+        (DomainState::ShutOff, Mode::Live) => wrong("start it, or migrate it offline"),
+        (DomainState::Running | DomainState::Blocked | DomainState::Paused, Mode::Offline) => {
+            wrong("shut it down, or migrate it live")
+        }
+        _ => wrong("wait until it is running, paused or shut off"),
+    }
+}

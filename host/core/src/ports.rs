@@ -1,0 +1,376 @@
+//! The ways out of the core: what the engine needs of hypervisors, policies, a store and a clock. Who implements them
+//! is chosen by the facade; libvirt and the simulator are of equal rank.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot};
+use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
+use crate::journal::Record;
+use crate::outcome::OutcomeKind;
+use crate::phase::Phase;
+use crate::plan::Plan;
+use crate::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use crate::request::CheckRequest;
+use crate::sample::Sample;
+use crate::situation::Side;
+use crate::verdict::Verdict;
+use crate::words;
+
+/// A future that any runtime can drive.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+words! {
+    /// What kind of trouble a host has.
+    pub enum FaultKind {
+        /// No such domain on that host.
+        NoDomain = "no-domain",
+        /// No such host in the configuration.
+        NoHost = "no-host",
+        /// It can't be reached, or the connection broke.
+        Unreachable = "unreachable",
+        /// It did not answer in time. Whether the call had an effect is not known.
+        Deadline = "deadline",
+        /// Credentials, certificates or host keys.
+        Authentication = "authentication",
+        /// The job was aborted.
+        Aborted = "aborted",
+        /// Another job holds the domain.
+        Busy = "busy",
+        /// libvirt refuses it in this state.
+        Refused = "refused",
+        /// libvirt holds that the disks are not safe to migrate.
+        UnsafeStorage = "unsafe-storage",
+        /// CPU or configuration don't fit.
+        Incompatible = "incompatible",
+        /// Storage.
+        Storage = "storage",
+        /// The way between hosts.
+        Network = "network",
+        /// The hypervisor process ended.
+        HypervisorDied = "hypervisor-died",
+        /// The driver has no such call.
+        Unsupported = "unsupported",
+        /// Everything else.
+        Other = "other",
+    }
+}
+
+/// A host's error: what was tried, where, and libvirt's own code, domain and words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{attempted} on {host}: {message}")]
+pub struct Fault {
+    /// Kind.
+    pub kind: FaultKind,
+    /// Host.
+    pub host: HostName,
+    /// What was attempted, as `open a connection`.
+    pub attempted: String,
+    /// The host's words.
+    pub message: String,
+    /// libvirt's error number.
+    pub code: Option<u32>,
+    /// libvirt's error domain.
+    pub domain: Option<u32>,
+}
+
+impl Fault {
+    /// The class that a recovery policy is told.
+    pub fn class(&self) -> FailureClass {
+        match self.kind {
+            FaultKind::Aborted => FailureClass::Cancelled,
+            FaultKind::Unreachable | FaultKind::Deadline | FaultKind::NoHost | FaultKind::Authentication => {
+                FailureClass::Unreachable
+            }
+            FaultKind::Network => FailureClass::Network,
+            FaultKind::Storage | FaultKind::UnsafeStorage => FailureClass::Storage,
+            FaultKind::Incompatible => FailureClass::Incompatible,
+            FaultKind::Refused | FaultKind::Busy | FaultKind::Unsupported => FailureClass::Refused,
+            FaultKind::HypervisorDied => FailureClass::HypervisorDied,
+            FaultKind::NoDomain | FaultKind::Other => FailureClass::Other,
+        }
+    }
+}
+
+/// How much of a host is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    /// Also the volumes of every pool.
+    pub volumes: Wanted,
+    /// Also the node devices.
+    pub node_devices: Wanted,
+}
+
+/// Whether a heavy part is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// No.
+    #[default]
+    No,
+    /// Yes.
+    Yes,
+}
+
+/// An order to one host about one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Limit the downtime of the running or next migration.
+    SetMaxDowntime {
+        /// Limit.
+        ms: u64,
+    },
+    /// Limit the bandwidth.
+    SetBandwidth {
+        /// Limit.
+        mib_s: u64,
+    },
+    /// Abort the job.
+    AbortJob,
+    /// Switch to post-copy.
+    StartPostCopy,
+    /// Let the vCPUs run.
+    Resume,
+    /// End the active copy at once.
+    Destroy,
+    /// Remove the definition; NVRAM and TPM state are kept, no storage is touched.
+    Undefine,
+    /// Start with the host.
+    SetAutostart(crate::plan::Autostart),
+}
+
+/// What a host tells unasked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostEvent {
+    /// The domain's state changed; libvirt's words for event and detail.
+    Lifecycle {
+        /// Domain.
+        domain: DomainId,
+        /// `started`, `suspended`, `resumed`, `stopped`, `defined`, `undefined`, ...
+        event: String,
+        /// `migrated`, `failed`, `post-copy`, ...
+        detail: String,
+    },
+    /// A pass over the memory began.
+    Iteration {
+        /// Domain.
+        domain: DomainId,
+        /// Number.
+        iteration: u64,
+    },
+    /// A migration completed; the final figures, which can't be read a second time.
+    JobCompleted {
+        /// Domain.
+        domain: DomainId,
+        /// Figures.
+        sample: Sample,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Events of one host, until dropped.
+pub trait Events: Send {
+    /// The next one; none when there will be no more.
+    fn next(&mut self) -> Later<'_, Option<HostEvent>>;
+}
+
+/// A migration call that is under way. Dropping it does not end the migration.
+pub trait Transfer: Send {
+    /// Waits for the call to return. Must be cancel-safe: it may be polled in a `select!` and called again.
+    fn finished(&mut self) -> Later<'_, Result<(), Fault>>;
+}
+
+/// Hosts and what can be asked of them. Every call has a deadline of its own and answers [`FaultKind::Deadline`] after it.
+pub trait Hypervisor: Send + Sync {
+    /// The configured hosts, in the order of the configuration.
+    fn hosts(&self) -> Vec<HostName>;
+    /// Facts of a host.
+    fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>>;
+    /// Domains of a host.
+    fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>>;
+    /// Facts of a domain.
+    fn domain_facts<'a>(&'a self, host: &'a HostName, domain: &'a DomainKey) -> Later<'a, Result<DomainFacts, Fault>>;
+    /// What a host sees at the path of each of the domain's disks.
+    fn disk_views<'a>(&'a self, host: &'a HostName, domain: &'a DomainFacts)
+    -> Later<'a, Result<Vec<DiskView>, Fault>>;
+    /// What a destination makes of the domain: its CPU, its disks.
+    fn pair_facts<'a>(
+        &'a self,
+        destination: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<PairFacts, Fault>>;
+    /// What a host says of the domain right now. Trouble is an answer here: [`Side::Unknown`].
+    fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side>;
+    /// A reading of the job on the source; none where no migration job runs.
+    fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
+    /// The figures of the last completed migration, if they can still be read; reading keeps them.
+    fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
+    /// Gives an order.
+    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
+    /// Starts the planned migration on a connection of its own.
+    fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
+    /// Events of a host from now on.
+    fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>>;
+    /// Creates the named volume (1 MiB at most) in a pool; refuses a name that is taken.
+    fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>>;
+    /// Whether a pool, refreshed, holds the named volume.
+    fn sees_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<bool, Fault>>;
+    /// Deletes the named volume, and nothing else; a volume that isn't there is no fault.
+    fn remove_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>>;
+}
+
+/// The shared-storage probe as a policy reaches it: runs to its end before it answers.
+pub trait StorageProbe: Send + Sync {
+    /// Whether the two pools are one store, proven; or why it could not be proven.
+    fn shared(&self, destination: &HostName, source_pool: &str, destination_pool: &str) -> Result<bool, String>;
+}
+
+/// One answer of one policy, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionRecord {
+    /// Which policy.
+    pub plugin: PluginName,
+    /// SHA-256 of its file, hexadecimal.
+    pub digest: String,
+    /// `precheck`, `recovery`.
+    pub hook: String,
+    /// Its mode.
+    pub mode: crate::verdict::PolicyMode,
+    /// Its settings, JSON.
+    pub settings: String,
+    /// SHA-256 of the canonical facts, hexadecimal; empty where the caller keeps no record.
+    pub facts_digest: String,
+    /// Which facts it read: `domain.machine`, `kvm2.pool(default)`, in alphabetical order.
+    pub facts_read: Vec<String>,
+    /// Its answer, or the safe answer that stands for it, as readable text.
+    pub answer: String,
+    /// Why there was no usable answer.
+    pub fault: Option<String>,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Time used, µs.
+    pub micros: u64,
+    /// When.
+    pub decided_at: Moment,
+}
+
+/// What all prechecks say of all candidates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// One verdict per candidate, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// One record per policy.
+    pub decisions: Vec<DecisionRecord>,
+}
+
+/// The policies. Calls block for as long as the policies think (bounded); call them off the async threads.
+pub trait Policies: Send + Sync {
+    /// Asks every precheck. A policy that fails, or none being there at all, makes a blocker, never a pass.
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement;
+    /// Asks the recovery policy. An answer that isn't permitted is replaced by [`RecoveryAnswer::safe`].
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord);
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskBrief {
+    /// Id.
+    pub id: TaskId,
+    /// Made.
+    pub created_at: Moment,
+    /// Last record or reading.
+    pub updated_at: Moment,
+    /// Domain's UUID, once known.
+    pub domain: Option<DomainId>,
+    /// Domain as it was asked for, or its name once known.
+    pub domain_name: String,
+    /// From, once known.
+    pub source: Option<HostName>,
+    /// To.
+    pub destination: HostName,
+    /// Phase.
+    pub phase: Phase,
+    /// Outcome, if over.
+    pub outcome: Option<OutcomeKind>,
+    /// Progress, permille.
+    pub permille: u16,
+}
+
+/// A store's trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{attempted}: {message}")]
+pub struct StoreFault {
+    /// What was attempted, with what.
+    pub attempted: String,
+    /// Why it failed, and what to do.
+    pub message: String,
+}
+
+/// The right to drive one task. It ends when dropped, and with the process however that ends.
+pub trait TaskLock: Send {}
+
+/// The last reading of a running task, for whoever only watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// When.
+    pub at: Moment,
+    /// Progress, permille.
+    pub permille: u16,
+    /// The sample.
+    pub sample: Sample,
+}
+
+/// Where tasks are kept. A call returns when the data is safe on disk.
+pub trait Store: Send + Sync {
+    /// Makes a task with its first record and takes its lock. Refuses a domain that has an unfinished task.
+    fn create(&self, id: TaskId, at: Moment, first: &Record) -> Result<Box<dyn TaskLock>, StoreFault>;
+    /// Appends a record.
+    fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault>;
+    /// Says which domain and source a task is about, once that is known; refuses if another unfinished task has the domain.
+    fn claim(&self, id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
+    /// All records of a task.
+    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault>;
+    /// Tasks, newest first.
+    fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault>;
+    /// The lock of a task; none if another process has it.
+    fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
+    /// Asks whoever drives the task to cancel.
+    fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault>;
+    /// Whether somebody asked to cancel, and who.
+    fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault>;
+    /// Keeps a reading; only the last is kept.
+    fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault>;
+    /// The last reading.
+    fn reading(&self, id: TaskId) -> Result<Option<Reading>, StoreFault>;
+    /// Keeps decision records.
+    fn put_decisions(&self, id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault>;
+    /// The decision records of a task, in order.
+    fn decisions(&self, id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault>;
+    /// Keeps the canonical text of a snapshot under its digest.
+    fn put_facts(&self, digest: &str, canonical: &str) -> Result<(), StoreFault>;
+    /// The text kept under a digest.
+    fn facts(&self, digest: &str) -> Result<Option<String>, StoreFault>;
+}
+
+/// Why a domain can't be claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClaimError {
+    /// Another task has it.
+    #[error("task {0} is migrating this domain already: watch it with `waypost watch {0}`, or cancel it")]
+    Taken(TaskId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreFault),
+}
+
+/// Wall-clock time, for records only: waiting is the runtime's business.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Moment;
+}

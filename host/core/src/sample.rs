@@ -1,0 +1,121 @@
+//! Readings of a running transfer, and progress that never lies.
+
+/// One reading. What libvirt doesn't report is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sample {
+    /// Since the job began.
+    pub elapsed_ms: u64,
+    /// Bytes in all (memory and disks), moved, and still to move.
+    pub total_bytes: u64,
+    /// Moved so far; grows beyond the total when pages are sent again.
+    pub processed_bytes: u64,
+    /// Still to move.
+    pub remaining_bytes: u64,
+    /// Throughput of memory.
+    pub bytes_per_s: Option<u64>,
+    /// Pages that the guest dirties per second.
+    pub dirty_pages_per_s: Option<u64>,
+    /// Page size.
+    pub page_bytes: Option<u64>,
+    /// Pass over the memory, from 1.
+    pub iteration: Option<u64>,
+    /// Downtime that the hypervisor expects if it switched over now; in a final reading the real one.
+    pub downtime_ms: Option<u64>,
+    /// Of the real downtime, what wasn't network.
+    pub downtime_net_ms: Option<u64>,
+    /// Set-up time.
+    pub setup_ms: Option<u64>,
+    /// libvirt's own estimate of what is left.
+    pub remaining_ms: Option<u64>,
+    /// CPU throttling by auto-converge, percent.
+    pub throttle_percent: Option<u32>,
+    /// Where the transfer is.
+    pub stage: Stage,
+}
+
+/// Where a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// The guest runs on the source, memory is being copied.
+    #[default]
+    PreCopy,
+    /// The guest runs on the destination, memory follows.
+    PostCopy,
+    /// The figures are final.
+    Final,
+}
+
+/// Progress as shown: it never runs backwards, and says 100 only when the move is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    permille: u16,
+}
+
+impl Progress {
+    /// Takes a reading into account and answers the progress in permille.
+    pub fn advance(&mut self, sample: &Sample) -> u16 {
+        if sample.total_bytes > 0 {
+            let left = sample.remaining_bytes.min(sample.total_bytes);
+            let done = 1000 * u128::from(sample.total_bytes - left) / u128::from(sample.total_bytes);
+            // 999 at most: the last step is the verification on the destination, not the last byte.
+            let done = u16::try_from(done).unwrap_or(999).min(999);
+            self.permille = self.permille.max(done);
+        }
+        self.permille
+    }
+    /// Verified on the destination.
+    pub fn complete(&mut self) -> u16 {
+        self.permille = 1000;
+        1000
+    }
+    /// In permille.
+    pub fn permille(self) -> u16 {
+        self.permille
+    }
+}
+
+impl Sample {
+    /// Remaining time from the bytes left and the rate, corrected for what the guest dirties meanwhile; none where the
+    /// guest dirties as fast as the link carries, because then there is no such time.
+    pub fn estimated_remaining_ms(&self) -> Option<u64> {
+        let rate = self.bytes_per_s?;
+        let dirty = self.dirty_pages_per_s.unwrap_or(0).saturating_mul(self.page_bytes.unwrap_or(4096));
+        let net = rate.checked_sub(dirty).filter(|net| *net > 0)?;
+        Some(self.remaining_bytes.saturating_mul(1000) / net)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn progress_never_runs_backwards_and_never_claims_the_end(
+            readings in prop::collection::vec((0u64..1 << 50, 0u64..1 << 50), 1..50)
+        ) {
+            let mut progress = Progress::default();
+            let mut last = 0;
+            for (total_bytes, remaining_bytes) in readings {
+                let now = progress.advance(&Sample { total_bytes, remaining_bytes, ..Sample::default() });
+                prop_assert!(now >= last && now < 1000);
+                last = now;
+            }
+            prop_assert_eq!(progress.complete(), 1000);
+        }
+    }
+
+    #[test]
+    fn a_guest_that_dirties_faster_than_the_link_has_no_remaining_time() {
+        let sample = Sample {
+            remaining_bytes: 1 << 30,
+            bytes_per_s: Some(1 << 20),
+            dirty_pages_per_s: Some(1000),
+            page_bytes: Some(4096),
+            ..Sample::default()
+        };
+        assert_eq!(sample.estimated_remaining_ms(), None);
+        assert_eq!(Sample { dirty_pages_per_s: Some(128), ..sample }.estimated_remaining_ms(), Some(2_048_000));
+    }
+}
