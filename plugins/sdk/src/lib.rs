@@ -1,1 +1,1 @@
-//! What a policy author needs: bindings, the macro that exports a check, a panic hook, facts for native tests.
+//! What a policy author needs.
