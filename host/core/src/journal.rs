@@ -1,6 +1,5 @@
 //! What is written down, in order, before each effect. The journal of a task is enough to know where it was.
 
-use crate::facts::StorageProof;
 use crate::ids::{HostName, PluginName};
 use crate::outcome::Outcome;
 use crate::phase::{Event, Illegal, Phase, next};
@@ -13,15 +12,6 @@ use crate::verdict::Verdict;
 /// Something that is made ready on a host, with what undoes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A small volume is created to prove that two pools are one store; undone by deleting it.
-    ProbeVolume {
-        /// Host that creates it.
-        host: HostName,
-        /// Pool.
-        pool: String,
-        /// Unique name.
-        volume: String,
-    },
     /// The downtime limit is set on the source; it undoes itself with the job.
     MaxDowntime {
         /// Host.
@@ -164,8 +154,6 @@ pub enum StepEnd {
     Done,
     /// It was undone: nothing of it is left.
     Undone,
-    /// The probe ended, and its volume is gone.
-    Proved(StorageProof),
 }
 
 impl Record {
@@ -251,7 +239,7 @@ impl Course {
             Record::Planned { plan } => self.plan = Some(plan.clone()),
             Record::StepIntended { step } => self.open_steps.push(step.clone()),
             Record::StepSettled { step, result } => match result {
-                Ok(StepEnd::Undone | StepEnd::Proved(_)) => self.open_steps.retain(|open| open != step),
+                Ok(StepEnd::Undone) => self.open_steps.retain(|open| open != step),
                 Ok(StepEnd::Done) => {}
                 Err(why) => self.causes.push(why.clone()),
             },

@@ -356,6 +356,43 @@ pub trait Store: Send + Sync {
     fn put_facts(&self, digest: &str, canonical: &str) -> Result<(), StoreFault>;
     /// The text kept under a digest.
     fn facts(&self, digest: &str) -> Result<Option<String>, StoreFault>;
+    /// Written before a probe volume is created: from now on it may exist.
+    fn intend_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault>;
+    /// Written after it was proven gone.
+    fn settle_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault>;
+    /// Probe volumes that may still exist, oldest first.
+    fn open_probes(&self) -> Result<Vec<ProbeVolume>, StoreFault>;
+    /// Keeps what a probe proved, in place of an older proof of the same pair.
+    fn put_proof(&self, proof: &KeptProof) -> Result<(), StoreFault>;
+    /// All kept proofs of that pair of hosts.
+    fn proofs(&self, source: &HostName, destination: &HostName) -> Result<Vec<KeptProof>, StoreFault>;
+}
+
+/// A volume of the shared-storage probe, and so the undo of its creation. Probes belong to no task: a mere check may
+/// make one too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeVolume {
+    /// Host that creates it.
+    pub host: HostName,
+    /// Pool.
+    pub pool: String,
+    /// Its unique name.
+    pub volume: String,
+    /// When it was intended.
+    pub at: Moment,
+}
+
+/// What a probe proved of a pair of pools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptProof {
+    /// Source.
+    pub source: HostName,
+    /// Destination.
+    pub destination: HostName,
+    /// The pools, and whether they are one store.
+    pub proof: crate::facts::StorageProof,
+    /// When it was proven.
+    pub at: Moment,
 }
 
 /// Why a domain can't be claimed.
