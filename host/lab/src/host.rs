@@ -1,0 +1,322 @@
+//! One host of a lab: reached, looked into, and mistreated the way real hosts are.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Instant,
+};
+
+use nix::{libc, sys::stat::Mode};
+
+use crate::{
+    config,
+    error::{Attempt, LabError, Result},
+    lab::PATIENCE,
+    layout::{HostLayout, Layout, Link, host_name},
+    process::{ProcessId, output, readable, run, run_with_input, until},
+};
+
+/// A host of a lab, with or without power.
+#[derive(Clone, Debug)]
+pub struct Host {
+    layout: Layout,
+    files: HostLayout,
+    index: u32,
+    name: String,
+    lab: Option<ProcessId>,
+}
+
+/// What went through a network interface since the host was powered on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceBytes {
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent.
+    pub sent: u64,
+}
+
+impl Host {
+    pub(crate) fn new(layout: Layout, index: u32, lab: Option<ProcessId>) -> Self {
+        let name = host_name(index);
+        Self { files: layout.host(&name), layout, index, name, lab }
+    }
+
+    /// kvm1, kvm2, ...
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The I of kvmI.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The UUID that its libvirt gives as the host's.
+    pub fn uuid(&self) -> String {
+        config::host_uuid(self.index)
+    }
+
+    /// How a program on this machine, outside the lab, reaches the host's libvirt.
+    pub fn uri_unix(&self) -> String {
+        format!("qemu+unix:///system?socket={}", self.files.socket().display())
+    }
+
+    /// How another lab host, or a program in the controller's network namespace, reaches it.
+    pub fn uri_peer(&self) -> String {
+        format!("qemu+tcp://{}/system", self.mgmt_ip())
+    }
+
+    /// The same over TLS; the certificate names the host and both its addresses.
+    pub fn uri_peer_tls(&self) -> String {
+        format!("qemu+tls://{}/system", self.mgmt_ip())
+    }
+
+    /// Its address for libvirt's own connections.
+    pub fn mgmt_ip(&self) -> String {
+        Link::Management.address(self.index)
+    }
+
+    /// Its address for migration data.
+    pub fn migration_ip(&self) -> String {
+        Link::Migration.address(self.index)
+    }
+
+    /// Its own images (`/var/lib/libvirt/images` inside), as seen from outside.
+    pub fn images(&self) -> PathBuf {
+        self.files.images()
+    }
+
+    /// Has it power?
+    pub fn is_powered(&self) -> bool {
+        self.init().is_ok()
+    }
+
+    /// A command inside the host, to which arguments can be added.
+    pub fn command(&self, program: &str) -> Result<Command> {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.init()?.pid.to_string()]);
+        command.args(["--mount", "--uts", "--net", "--ipc", "--pid", "--", program]);
+        Ok(command)
+    }
+
+    /// Runs a command inside the host, whatever it returns.
+    pub fn run(&self, words: &[&str]) -> Result<Output> {
+        let (program, arguments) = words.split_first().ok_or_else(|| LabError::Spec("no command".to_owned()))?;
+        output(self.command(program)?.args(arguments))
+    }
+
+    /// Runs virsh outside the host against its libvirt and returns what it prints.
+    pub fn virsh(&self, arguments: &[&str]) -> Result<String> {
+        run(Command::new("virsh").args(["-q", "-c", &self.uri_unix()]).args(arguments))
+    }
+
+    /// Name and state of each of its domains.
+    pub fn domains(&self) -> Result<Vec<String>> {
+        let list = self.virsh(&["list", "--all"])?;
+        let line = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+        Ok(list.lines().map(line).filter(|line| !line.is_empty()).collect())
+    }
+
+    /// All that a domain wrote to its serial port on this host, and nothing if it never ran here.
+    pub fn serial(&self, domain: &str) -> String {
+        let bytes = fs::read(self.files.serial(domain)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Empties a domain's serial log, for a test that starts the same guest anew on purpose.
+    pub fn forget_serial(&self, domain: &str) -> Result<()> {
+        let path = self.files.serial(domain);
+        match OpenOptions::new().write(true).truncate(true).open(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).attempt(|| format!("empty {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What its libvirtd has logged.
+    pub fn libvirtd_log(&self) -> String {
+        fs::read_to_string(self.files.dir.join("var-log/libvirtd.log")).unwrap_or_default()
+    }
+
+    /// Pulls a cable.
+    pub fn cut(&self, link: Link) -> Result<()> {
+        self.switch_port(link, "down")
+    }
+
+    /// Plugs a cable in again.
+    pub fn restore(&self, link: Link) -> Result<()> {
+        self.switch_port(link, "up")
+    }
+
+    /// What went through a cable so far, seen from the host.
+    pub fn interface_bytes(&self, link: Link) -> Result<InterfaceBytes> {
+        let path = format!("/proc/{}/net/dev", self.init()?.pid);
+        let table = fs::read_to_string(&path).attempt(|| format!("read {path}"))?;
+        parse_interface(&table, link.interface())
+            .ok_or_else(|| LabError::Spec(format!("{path} does not list {}", link.interface())))
+    }
+
+    /// Power loss: first the cables, so that no farewell gets out, then every process at once.
+    pub fn crash(&self) -> Result<()> {
+        let init = self.init()?;
+        for link in Link::BOTH {
+            self.cut(link)?;
+        }
+        init.kill_and_wait(PATIENCE)
+    }
+
+    /// Boots the host: its disks are as they were, /run is empty.
+    pub fn power_on(&self) -> Result<()> {
+        if self.is_powered() {
+            return Ok(());
+        }
+        let run_dir = self.files.run();
+        if run_dir.exists() {
+            fs::remove_dir_all(&run_dir).attempt(|| format!("empty {}", run_dir.display()))?;
+        }
+        for folder in ["libvirt", "lock", "sshd"] {
+            let folder = run_dir.join(folder);
+            fs::create_dir_all(&folder).attempt(|| format!("create {}", folder.display()))?;
+        }
+        self.boot()?;
+        self.connect_cables()?;
+        self.start_libvirtd()
+    }
+
+    /// Starts the daemon and returns when it answers.
+    pub fn start_libvirtd(&self) -> Result<()> {
+        let mut libvirtd = self.command("env")?;
+        libvirtd.args(["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"]);
+        run(libvirtd.args(["libvirtd", "-d", "-l"]))?;
+        self.virsh(&["uri"]).map(drop).map_err(|error| match error {
+            LabError::Command { command, status, output } => {
+                let output = format!("{output}; the daemon's log: {}", self.libvirtd_log());
+                LabError::Command { command, status, output }
+            }
+            other => other,
+        })
+    }
+
+    /// Kills the daemon, not its guests.
+    pub fn kill_libvirtd(&self) -> Result<()> {
+        self.kill_by_file("libvirtd.pid", "libvirtd")
+    }
+
+    /// Kills a domain's QEMU.
+    pub fn kill_qemu(&self, domain: &str) -> Result<()> {
+        self.kill_by_file(&format!("libvirt/qemu/{domain}.pid"), "QEMU")
+    }
+
+    /// The host's process 1, which is the child of one of the children of the lab's.
+    fn init(&self) -> Result<ProcessId> {
+        let off = || LabError::PoweredOff(self.name.clone());
+        let lab = self.lab.filter(|lab| lab.is_alive()).ok_or_else(off)?;
+        let mine = |pid: &i32| last_argument(*pid).as_deref() == Some(self.name.as_bytes());
+        let shell = lab.children().into_iter().filter(mine).find_map(ProcessId::of);
+        shell.and_then(|shell| shell.children().into_iter().find_map(ProcessId::of)).ok_or_else(off)
+    }
+
+    /// Has the lab's process 1 start the host's, and waits until that says it is ready.
+    fn boot(&self) -> Result<()> {
+        let ready = self.files.ready();
+        if !ready.exists() {
+            nix::unistd::mkfifo(&ready, Mode::S_IRUSR | Mode::S_IWUSR)
+                .attempt(|| format!("create {}", ready.display()))?;
+        }
+        let pipe = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&ready);
+        let mut pipe = pipe.attempt(|| format!("open {}", ready.display()))?;
+        tell(&self.layout, &format!("host {}", self.name))?;
+        let mut line = [0; 6];
+        if readable(&pipe, Instant::now() + PATIENCE) && matches!(pipe.read(&mut line), Ok(6)) {
+            return Ok(());
+        }
+        let log = fs::read_to_string(self.layout.log(&format!("{}.init", self.name))).unwrap_or_default();
+        Err(LabError::Spec(format!("{} does not boot: {}", self.name, log.trim())))
+    }
+
+    fn connect_cables(&self) -> Result<()> {
+        let init = self.init()?.pid;
+        let (mut outside, mut inside) = (String::new(), String::new());
+        for link in Link::BOTH {
+            let (port, switch, interface) = (link.port(self.index), link.switch(), link.interface());
+            // After a crash the old cable may still be there: the kernel clears dead namespaces away at leisure.
+            let old = format!("/proc/{}/net/dev", self.lab_pid()?);
+            if fs::read_to_string(old).unwrap_or_default().contains(&format!("{port}:")) {
+                outside += &format!("link del {port}\n");
+            }
+            outside += &format!("link add {port} type veth peer name {interface} netns {init}\n");
+            outside += &format!("link set {port} master {switch} up\n");
+            inside += &format!("addr add {}/24 dev {interface}\nlink set {interface} up\n", link.address(self.index));
+        }
+        // What guests are connected to; br-only1 is there to be missed elsewhere.
+        inside += "link add br0 type bridge\nlink set br0 up\n";
+        if self.index == 1 {
+            inside += "link add br-only1 type bridge\nlink set br-only1 up\n";
+        }
+        self.ip_batch(self.lab_pid()?, &outside)?;
+        self.ip_batch(init, &inside)
+    }
+
+    fn switch_port(&self, link: Link, state: &str) -> Result<()> {
+        self.ip_batch(self.lab_pid()?, &format!("link set {} {state}\n", link.port(self.index)))
+    }
+
+    fn ip_batch(&self, pid: i32, commands: &str) -> Result<()> {
+        let mut ip = Command::new("nsenter");
+        ip.args(["--target", &pid.to_string(), "--net", "--", "ip", "-batch", "-"]);
+        run_with_input(&mut ip, commands)
+    }
+
+    fn lab_pid(&self) -> Result<i32> {
+        Ok(self.lab.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?.pid)
+    }
+
+    /// Numbers in a host's pid files count inside its namespace, so the kill happens there, too.
+    fn kill_by_file(&self, file: &str, what: &str) -> Result<()> {
+        let path = self.files.run().join(file);
+        let pid = fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
+        let pid = pid.trim();
+        run(self.command("kill")?.args(["-KILL", pid]))?;
+        let init = self.init()?.pid;
+        until(&format!("the end of {what} on {}", self.name), PATIENCE, || {
+            let gone = !Path::new(&format!("/proc/{init}/root/proc/{pid}")).exists();
+            Ok(gone.then_some(()))
+        })
+    }
+}
+
+/// Sends one line to the lab's process 1.
+pub(crate) fn tell(layout: &Layout, line: &str) -> Result<()> {
+    let control = layout.control();
+    // Non-blocking: without a reader, that is without a lab, this fails instead of waiting for ever.
+    let pipe = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&control);
+    let sent = pipe.and_then(|mut pipe| pipe.write_all(format!("{line}\n").as_bytes()));
+    sent.attempt(|| format!("reach the lab through {}", control.display()))
+}
+
+fn last_argument(pid: i32) -> Option<Vec<u8>> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    line.strip_suffix(b"\0")?.rsplit(|byte| *byte == 0).next().map(<[u8]>::to_vec)
+}
+
+fn parse_interface(table: &str, interface: &str) -> Option<InterfaceBytes> {
+    let numbers = table.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'))?;
+    let numbers: Vec<&str> = numbers.split_whitespace().collect();
+    Some(InterfaceBytes { received: numbers.first()?.parse().ok()?, sent: numbers.get(8)?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_byte_counters_of_an_interface_are_found_in_the_kernels_table() {
+        let table = "Inter-|   Receive\n face |bytes\n    lo:   1 2 3 4 5 6 7 8 9 10\n  eth0: 1438 16 0 0 0 0 0 0 2276 24 0 0\n";
+        assert_eq!(parse_interface(table, "eth0"), Some(InterfaceBytes { received: 1438, sent: 2276 }));
+        assert_eq!(parse_interface(table, "eth1"), None);
+    }
+}

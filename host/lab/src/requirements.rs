@@ -1,0 +1,92 @@
+//! What a lab needs of the machine, checked before anything is touched, so that a new user gets one list and not one
+//! surprise after the other.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::Uid;
+
+/// Something that the machine lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The program, device or capability.
+    pub what: String,
+    /// How to get it: for a program, the Debian package.
+    pub remedy: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is missing ({})", self.what, self.remedy)
+    }
+}
+
+/// Everything that is missing for a lab of libvirt hosts with tick guests; empty if it can start.
+pub fn requirements() -> Vec<Missing> {
+    let mut missing: Vec<Missing> = PROGRAMS.iter().filter_map(|(name, package)| absent(name, package)).collect();
+    for (device, remedy) in [("/dev/fuse", "modprobe fuse"), ("/dev/net/tun", "modprobe tun")] {
+        if !Path::new(device).exists() {
+            missing.push(Missing { what: device.to_owned(), remedy: remedy.to_owned() });
+        }
+    }
+    if !Uid::effective().is_root() {
+        missing.push(Missing {
+            what: "the right to create namespaces and mounts".to_owned(),
+            remedy: "run as root, for instance with sudo".to_owned(),
+        });
+    }
+    missing
+}
+
+/// What a Linux guest needs on top.
+pub fn linux_guest_requirements() -> Vec<Missing> {
+    LINUX_GUEST_PROGRAMS.iter().filter_map(|(name, package)| absent(name, package)).collect()
+}
+
+/// Where a program is, looked up the way a shell run by root does: a plain user's PATH lacks the sbin folders.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+const PROGRAMS: &[(&str, &str)] = &[
+    ("libvirtd", "libvirt-daemon"),
+    ("virsh", "libvirt-clients"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("qemu-img", "qemu-utils"),
+    ("certtool", "gnutls-bin"),
+    ("nasm", "nasm"),
+    ("bindfs", "bindfs"),
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+    ("hostname", "hostname"),
+];
+
+const LINUX_GUEST_PROGRAMS: &[(&str, &str)] =
+    &[("busybox", "busybox-static"), ("cpio", "cpio"), ("apt-get", "apt"), ("apt-cache", "apt"), ("dpkg-deb", "dpkg")];
+
+fn absent(program: &str, package: &str) -> Option<Missing> {
+    let remedy = || format!("apt-get install {package}");
+    find(program).is_none().then(|| Missing { what: program.to_owned(), remedy: remedy() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_reported_with_the_package_that_has_it() {
+        let missing = absent("no-such-program", "some-package").unwrap();
+        assert_eq!(missing.to_string(), "no-such-program is missing (apt-get install some-package)");
+    }
+
+    #[test]
+    fn a_program_that_is_there_is_not_reported() {
+        assert_eq!(absent("sh", "dash"), None);
+    }
+}
