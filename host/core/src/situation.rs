@@ -244,17 +244,31 @@ fn offline(plan: &Plan, situation: &Situation, source: View, destination: View) 
     }
 }
 
-/// Whether this is what a finished migration must look like: asked after libvirt said that it worked.
+/// Whether this is what a finished migration must look like: asked after libvirt said that it worked, and, after a
+/// restart of the controller, instead of what libvirt would have said.
 pub fn arrived(plan: &Plan, situation: &Situation) -> bool {
-    let source_gone = match view(&situation.source, plan.source.uuid) {
-        View::Absent | View::Inactive(_) => true,
-        View::Unknown | View::Runs | View::Paused(_) | View::Odd => false,
-    };
-    let there = match view(&situation.destination, plan.destination.uuid) {
-        View::Runs => plan.finally == RunState::Running,
-        View::Paused(_) => plan.finally == RunState::Paused,
-        View::Inactive(_) => plan.finally == RunState::ShutOff,
-        View::Unknown | View::Absent | View::Odd => false,
-    };
-    source_gone && there && !has_job(&situation.source) && !has_job(&situation.destination)
+    if has_job(&situation.source) || has_job(&situation.destination) {
+        return false;
+    }
+    let source = view(&situation.source, plan.source.uuid);
+    let destination = view(&situation.destination, plan.destination.uuid);
+    match plan.mode {
+        TransferMode::Live => {
+            let there = match destination {
+                View::Runs => plan.finally == RunState::Running,
+                View::Paused(_) => plan.finally == RunState::Paused,
+                _ => false,
+            };
+            there && matches!(source, View::Absent | View::Inactive(_))
+        }
+        // Two shut-off definitions look the same before and after: only a source that is gone, or a destination that
+        // was not there before, is proof.
+        TransferMode::Offline => {
+            let proof = source == View::Absent
+                || (matches!(source, View::Inactive(_))
+                    && plan.source_fate == SourceFate::KeepWithoutAutostart
+                    && plan.destination_before == Before::Absent);
+            matches!(destination, View::Inactive(_)) && proof
+        }
+    }
 }

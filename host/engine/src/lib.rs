@@ -1,1 +1,28 @@
-//! Drives one migration from request to outcome through ports.
+//! The only code that moves a migration. It sees ports - a hypervisor, policies, a store, a clock - and never what
+//! stands behind them.
+//!
+//! [`Engine`] answers three questions: what do the rules say ([`Engine::check`]), what would be done
+//! ([`CheckReport::plan`]), and do it ([`Engine::accept`], [`Engine::adopt`]). A task is driven by a [`Driver`]: each
+//! phase is a type that consumes the one before ([`task`]), every record is written before its effect ([`recorder`]),
+//! and whoever wants to see it reads a [`View`].
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
+mod check;
+mod engine;
+mod error;
+mod gather;
+mod observer;
+mod probe;
+mod recorder;
+mod settings;
+pub mod task;
+mod view;
+
+pub use check::{CheckReport, Question, Targets};
+pub use engine::{Adopted, Engine};
+pub use error::EngineError;
+pub use observer::{Observer, Seen};
+pub use settings::Settings;
+pub use task::{CancelHandle, Driver};
+pub use view::View;

@@ -1,0 +1,139 @@
+//! The engine: what the facade holds.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use waypost_core::admission::admit;
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::journal::{Course, Record};
+use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock};
+use waypost_core::request::MigrationRequest;
+
+use crate::check::{CheckReport, Question, check};
+use crate::error::EngineError;
+use crate::gather::known_host;
+use crate::observer::Observer;
+use crate::probe;
+use crate::recorder::Recorder;
+use crate::settings::Settings;
+use crate::task::Driver;
+
+/// Everything that the engine needs of the world.
+pub(crate) struct Ports {
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) policies: Arc<dyn Policies>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) depth: Depth,
+}
+
+/// Moves domains. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    ports: Arc<Ports>,
+}
+
+/// What became of an attempt to take over a task.
+pub enum Adopted {
+    /// It is ours to drive.
+    Driver(Box<Driver>),
+    /// Another process drives it (or it is over): it can be watched.
+    Observer(Observer),
+}
+
+impl Engine {
+    /// Puts an engine together. `depth` is how much of each host is read: more only if a granted policy needs it.
+    pub fn new(
+        hypervisor: Arc<dyn Hypervisor>,
+        policies: Arc<dyn Policies>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        depth: Depth,
+    ) -> Self {
+        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth }) }
+    }
+
+    /// What do the rules say? Nothing is touched.
+    pub async fn check(&self, question: &Question) -> Result<CheckReport, EngineError> {
+        check(&self.ports, question).await
+    }
+
+    /// Takes a request on: from here on it is a task with a journal, and [`Driver::drive`] brings it to its end.
+    pub fn accept(&self, request: MigrationRequest) -> Result<Driver, EngineError> {
+        admit(&request).map_err(EngineError::Refused)?;
+        let known = self.ports.hypervisor.hosts();
+        known_host(&known, &request.destination)?;
+        if let Some(source) = &request.source {
+            known_host(&known, source)?;
+        }
+        let id = TaskId(Uuid::now_v7());
+        let first = Record::Accepted { request: request.clone() };
+        let lock = self.ports.store.create(id, self.ports.clock.now(), &first)?;
+        Ok(Driver::new(Recorder::new(Arc::clone(&self.ports), id, Course::begin(request), lock)))
+    }
+
+    /// Takes over a task that no process drives, or watches the one that does.
+    pub fn adopt(&self, id: TaskId) -> Result<Adopted, EngineError> {
+        let Some(lock) = self.ports.store.lock(id)? else {
+            return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
+        };
+        // Read under the lock: nobody can append between the reading and the driving.
+        let (course, performing_since) = self.course(id)?;
+        if course.outcome.is_some() {
+            return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
+        }
+        self.driver(id, course, performing_since, lock).map(|driver| Adopted::Driver(Box::new(driver)))
+    }
+
+    /// Watches a task without ever driving it.
+    pub fn observe(&self, id: TaskId) -> Observer {
+        Observer::new(Arc::clone(&self.ports), id)
+    }
+
+    /// What a task's journal comes to.
+    pub fn read(&self, id: TaskId) -> Result<Course, EngineError> {
+        self.course(id).map(|(course, _)| course)
+    }
+
+    /// Asks whoever drives the task to cancel it.
+    pub fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), EngineError> {
+        Ok(self.ports.store.request_cancel(id, requester)?)
+    }
+
+    /// Removes probe volumes that a killed controller left. Answers those that are still there, and why.
+    pub async fn sweep_probes(&self) -> Result<Vec<(ProbeVolume, String)>, EngineError> {
+        let mut left = Vec::new();
+        for volume in self.ports.store.open_probes()? {
+            if let Err(why) = probe::remove(&self.ports, &volume).await {
+                left.push((volume, why));
+            }
+        }
+        Ok(left)
+    }
+
+    fn driver(
+        &self,
+        id: TaskId,
+        course: Course,
+        performing_since: Option<Moment>,
+        lock: Box<dyn TaskLock>,
+    ) -> Result<Driver, EngineError> {
+        let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
+        recorder.performing_since = performing_since;
+        recorder.restore_progress()?;
+        Ok(Driver::new(recorder))
+    }
+
+    fn course(&self, id: TaskId) -> Result<(Course, Option<Moment>), EngineError> {
+        let journal = self.ports.store.journal(id)?;
+        if journal.is_empty() {
+            return Err(EngineError::NoTask(id));
+        }
+        let since = journal.iter().rev().find(|(_, r)| matches!(r, Record::PerformIntended)).map(|(at, _)| *at);
+        let course = Course::replay(journal.iter().map(|(_, record)| record))
+            .map_err(|source| EngineError::Journal { task: id, source })?;
+        Ok((course, since))
+    }
+}

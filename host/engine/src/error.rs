@@ -1,0 +1,78 @@
+//! What can go wrong before a task exists, or with its journal. What goes wrong *in* a migration is an outcome instead.
+
+use thiserror::Error;
+use waypost_core::admission::Refusal;
+use waypost_core::ids::{DomainKey, HostName, TaskId};
+use waypost_core::journal::ReplayError;
+use waypost_core::phase::Illegal;
+use waypost_core::ports::{ClaimError, Fault, StoreFault};
+
+/// An engine's error.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The request can't be taken.
+    #[error("the request can't be taken: {0}")]
+    Refused(Refusal),
+    /// No such host.
+    #[error("there is no host {name} in the configuration; it has: {known}")]
+    NoHost {
+        /// Asked for.
+        name: HostName,
+        /// There are.
+        known: String,
+    },
+    /// No such domain.
+    #[error("no host has a domain {domain}; asked: {asked}")]
+    NoDomain {
+        /// Asked for.
+        domain: DomainKey,
+        /// Hosts.
+        asked: String,
+    },
+    /// On several hosts.
+    #[error("domain {domain} is on several hosts ({hosts}): name the source, or give its UUID")]
+    Ambiguous {
+        /// Asked for.
+        domain: DomainKey,
+        /// Hosts.
+        hosts: String,
+    },
+    /// A host failed.
+    #[error(transparent)]
+    Host(Fault),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreFault),
+    /// Another task has the domain.
+    #[error(transparent)]
+    Claim(ClaimError),
+    /// The journal of a task makes no sense.
+    #[error("the journal of task {task} can't be read back")]
+    Journal {
+        /// Task.
+        task: TaskId,
+        /// Why.
+        source: ReplayError,
+    },
+    /// The engine was about to break its own rules.
+    #[error("a defect in the engine: the next record is illegal")]
+    Illegal(#[source] Illegal),
+    /// No such task.
+    #[error("there is no task {0}: `waypost tasks` lists them")]
+    NoTask(TaskId),
+    /// A worker thread panicked.
+    #[error("a defect: {0} panicked")]
+    Panicked(&'static str),
+}
+
+impl From<StoreFault> for EngineError {
+    fn from(fault: StoreFault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+impl From<Fault> for EngineError {
+    fn from(fault: Fault) -> Self {
+        Self::Host(fault)
+    }
+}

@@ -1,0 +1,152 @@
+//! Reads the facts of one decision: the domain, its source, all candidates, at one moment and concurrently.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use waypost_core::facts::{Candidate, DomainFacts, HostFacts, PairFacts, Snapshot};
+use waypost_core::ids::{DomainKey, HostName};
+use waypost_core::ports::{Fault, FaultKind};
+
+use crate::engine::Ports;
+use crate::error::EngineError;
+
+/// The facts, and the candidates that could not be read: a host that is down must not hide what the others say.
+pub(crate) struct Gathered {
+    pub(crate) facts: Arc<Snapshot>,
+    pub(crate) unreachable: Vec<(HostName, Fault)>,
+}
+
+/// Finds the host that has the domain. Where several do, an active copy tells them from a definition that was kept.
+pub(crate) async fn find(
+    ports: &Ports,
+    domain: &DomainKey,
+    source: Option<&HostName>,
+) -> Result<HostName, EngineError> {
+    let known = ports.hypervisor.hosts();
+    if let Some(source) = source {
+        return known_host(&known, source).map(|()| source.clone());
+    }
+    let mut asking = JoinSet::new();
+    for host in known.clone() {
+        let hypervisor = Arc::clone(&ports.hypervisor);
+        asking.spawn(async move {
+            let domains = hypervisor.domains(&host).await;
+            (host, domains)
+        });
+    }
+    let (mut active, mut defined) = (Vec::new(), Vec::new());
+    while let Some(answer) = asking.join_next().await {
+        // A host that doesn't answer can't be the one that was meant without being named.
+        let Ok((host, Ok(domains))) = answer else { continue };
+        let mine = domains.into_iter().find(|d| match domain {
+            DomainKey::Id(id) => d.id == *id,
+            DomainKey::Name(name) => d.name == *name,
+        });
+        match mine {
+            Some(d) if d.state.is_active() => active.push(host),
+            Some(_) => defined.push(host),
+            None => {}
+        }
+    }
+    let mut candidates = if active.is_empty() { defined } else { active };
+    match candidates.len() {
+        1 => Ok(candidates.remove(0)),
+        0 => Err(EngineError::NoDomain { domain: domain.clone(), asked: list(&known) }),
+        _ => {
+            candidates.sort();
+            Err(EngineError::Ambiguous { domain: domain.clone(), hosts: list(&candidates) })
+        }
+    }
+}
+
+pub(crate) fn known_host(known: &[HostName], name: &HostName) -> Result<(), EngineError> {
+    if known.contains(name) { Ok(()) } else { Err(EngineError::NoHost { name: name.clone(), known: list(known) }) }
+}
+
+pub(crate) fn list(hosts: &[HostName]) -> String {
+    hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads everything. Trouble with the source or the domain ends it, trouble with a candidate is that candidate's.
+pub(crate) async fn gather(
+    ports: &Ports,
+    domain: &DomainKey,
+    source: &HostName,
+    destinations: &[HostName],
+) -> Result<Gathered, EngineError> {
+    let taken_at = ports.clock.now();
+    let depth = ports.depth;
+    // The candidates' own facts don't need the domain's: they are read while the domain is.
+    let mut hosts = JoinSet::new();
+    for (index, name) in destinations.iter().cloned().enumerate() {
+        let hypervisor = Arc::clone(&ports.hypervisor);
+        hosts.spawn(async move { (index, hypervisor.host_facts(&name, depth).await) });
+    }
+    let source_host = {
+        let (hypervisor, source) = (Arc::clone(&ports.hypervisor), source.clone());
+        tokio::spawn(async move { hypervisor.host_facts(&source, depth).await })
+    };
+    let domain_facts = Arc::new(ports.hypervisor.domain_facts(source, domain).await?);
+    let source_disks = ports.hypervisor.disk_views(source, &domain_facts).await?;
+    let source_host = Arc::new(source_host.await.map_err(|_| EngineError::Panicked("reading the source"))??);
+
+    let mut pairs = JoinSet::new();
+    let mut read: Vec<Option<Result<(HostFacts, PairFacts), Fault>>> = destinations.iter().map(|_| None).collect();
+    while let Some(answer) = hosts.join_next().await {
+        let (index, facts) = answer.map_err(|_| EngineError::Panicked("reading a candidate"))?;
+        match facts {
+            Err(fault) => read[index] = Some(Err(fault)),
+            Ok(facts) => {
+                let (hypervisor, domain) = (Arc::clone(&ports.hypervisor), Arc::clone(&domain_facts));
+                pairs.spawn(async move {
+                    let pair = hypervisor.pair_facts(&facts.name, &domain).await;
+                    (index, pair.map(|pair| (facts, pair)))
+                });
+            }
+        }
+    }
+    while let Some(answer) = pairs.join_next().await {
+        let (index, both) = answer.map_err(|_| EngineError::Panicked("reading a candidate"))?;
+        read[index] = Some(both);
+    }
+
+    let (mut candidates, mut unreachable) = (Vec::new(), Vec::new());
+    for (name, answer) in destinations.iter().zip(read) {
+        match answer {
+            Some(Ok((host, mut pair))) => {
+                pair.storage_proofs = proofs(ports, source, name, &domain_facts)?;
+                candidates.push(Candidate { host: Arc::new(host), pair });
+            }
+            Some(Err(fault)) => unreachable.push((name.clone(), fault)),
+            None => unreachable.push((name.clone(), unread(name))),
+        }
+    }
+    let facts = Arc::new(Snapshot { taken_at, domain: domain_facts, source: source_host, source_disks, candidates });
+    Ok(Gathered { facts, unreachable })
+}
+
+fn proofs(
+    ports: &Ports,
+    source: &HostName,
+    destination: &HostName,
+    domain: &DomainFacts,
+) -> Result<Vec<waypost_core::facts::StorageProof>, EngineError> {
+    if domain.disks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = ports.clock.now().0;
+    let holds = u64::try_from(ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
+    let kept = ports.store.proofs(source, destination)?;
+    Ok(kept.into_iter().filter(|p| now.saturating_sub(p.at.0) <= holds).map(|p| p.proof).collect())
+}
+
+fn unread(host: &HostName) -> Fault {
+    Fault {
+        kind: FaultKind::Other,
+        host: host.clone(),
+        attempted: "read its facts".into(),
+        message: "no answer".into(),
+        code: None,
+        domain: None,
+    }
+}

@@ -1,0 +1,92 @@
+//! Watches a task that another process drives: reads what that process writes, and never touches a host.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use waypost_core::ids::TaskId;
+use waypost_core::journal::Course;
+
+use crate::engine::Ports;
+use crate::error::EngineError;
+use crate::view::View;
+
+/// A watcher.
+pub struct Observer {
+    ports: Arc<Ports>,
+    id: TaskId,
+}
+
+/// What the watcher should do next.
+pub enum Seen {
+    /// It goes on.
+    Going(Box<View>),
+    /// It is over.
+    Over(Box<View>),
+    /// Whoever drove it is gone: the task may be adopted.
+    Orphaned(Box<View>),
+}
+
+impl Observer {
+    pub(crate) fn new(ports: Arc<Ports>, id: TaskId) -> Self {
+        Self { ports, id }
+    }
+
+    /// The task.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Looks once.
+    pub fn look(&self) -> Result<Seen, EngineError> {
+        let journal = self.ports.store.journal(self.id)?;
+        if journal.is_empty() {
+            return Err(EngineError::NoTask(self.id));
+        }
+        let course = Course::replay(journal.iter().map(|(_, record)| record))
+            .map_err(|source| EngineError::Journal { task: self.id, source })?;
+        let reading = self.ports.store.reading(self.id)?;
+        let view = View {
+            task: self.id,
+            generation: journal.len() as u64,
+            phase: course.phase,
+            attempt: course.attempt,
+            domain: course.plan.as_ref().map_or_else(|| course.request.domain.to_string(), |p| p.name.clone()),
+            source: course.plan.as_ref().map(|p| p.source.host.clone()).or_else(|| course.request.source.clone()),
+            destination: course.request.destination.clone(),
+            permille: reading.as_ref().map_or(0, |r| r.permille),
+            sample: reading.map(|r| r.sample),
+            verdict: course.verdict,
+            plan: course.plan,
+            note: String::new(),
+            outcome: course.outcome,
+        };
+        let view = Box::new(view);
+        if view.outcome.is_some() {
+            return Ok(Seen::Over(view));
+        }
+        // Taking the lock for a moment is the one way to know that nobody has it; it is given back at once.
+        Ok(if self.ports.store.lock(self.id)?.is_some() { Seen::Orphaned(view) } else { Seen::Going(view) })
+    }
+
+    /// Follows the task to its end or until it is orphaned, telling each change.
+    pub async fn follow(&self, views: &watch::Sender<Option<View>>) -> Result<Seen, EngineError> {
+        loop {
+            let seen = self.look()?;
+            let (Seen::Going(view) | Seen::Over(view) | Seen::Orphaned(view)) = &seen;
+            views.send_if_modified(|last| {
+                let changed = last.as_ref().is_none_or(|l| {
+                    l.generation != view.generation || l.permille != view.permille || l.sample != view.sample
+                });
+                if changed {
+                    *last = Some((**view).clone());
+                }
+                changed
+            });
+            if !matches!(seen, Seen::Going(_)) {
+                return Ok(seen);
+            }
+            // Another process writes the journal; SQLite has no event for that, so it is polled, slowly.
+            tokio::time::sleep(self.ports.settings.look_every).await;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The shared-storage probe: a small volume is made in the destination's pool and looked for from the source's. It is
+//! the only thing that a check may create, so it is journalled before and proven gone after, whoever asked.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use uuid::Uuid;
+use waypost_core::facts::StorageProof;
+use waypost_core::ids::HostName;
+use waypost_core::ports::{KeptProof, ProbeVolume, StorageProbe};
+
+use crate::engine::Ports;
+
+/// A policy's way to the probe. Called on a policy's own thread, which is why it may block on the runtime.
+pub(crate) struct Prober {
+    ports: Arc<Ports>,
+    source: HostName,
+    runtime: Handle,
+}
+
+impl Prober {
+    pub(crate) fn new(ports: Arc<Ports>, source: HostName, runtime: Handle) -> Self {
+        Self { ports, source, runtime }
+    }
+
+    async fn prove(&self, destination: &HostName, from: &str, to: &str) -> Result<bool, String> {
+        let store = &self.ports.store;
+        let now = self.ports.clock.now();
+        let holds = u64::try_from(self.ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
+        let kept = store.proofs(&self.source, destination).map_err(|e| e.to_string())?;
+        let same = |p: &&KeptProof| p.proof.source_pool == from && p.proof.destination_pool == to;
+        if let Some(known) = kept.iter().find(same).filter(|p| now.0.saturating_sub(p.at.0) <= holds) {
+            return Ok(known.proof.shared);
+        }
+        let volume = format!("waypost-probe-{}", Uuid::now_v7());
+        let probe = ProbeVolume { host: destination.clone(), pool: to.to_owned(), volume, at: now };
+        store.intend_probe(&probe).map_err(|e| e.to_string())?;
+        let hypervisor = &self.ports.hypervisor;
+        let seen = match hypervisor.create_probe(destination, to, &probe.volume).await {
+            Err(fault) => Err(fault.to_string()),
+            Ok(()) => hypervisor.sees_probe(&self.source, from, &probe.volume).await.map_err(|f| f.to_string()),
+        };
+        // Also where the creation failed: a deadline leaves open whether the volume is there.
+        remove(&self.ports, &probe).await?;
+        let shared = seen?;
+        let proof = StorageProof { source_pool: from.to_owned(), destination_pool: to.to_owned(), shared };
+        let kept = KeptProof { source: self.source.clone(), destination: destination.clone(), proof, at: now };
+        store.put_proof(&kept).map_err(|e| e.to_string())?;
+        Ok(shared)
+    }
+}
+
+impl StorageProbe for Prober {
+    fn shared(&self, destination: &HostName, source_pool: &str, destination_pool: &str) -> Result<bool, String> {
+        self.runtime.block_on(self.prove(destination, source_pool, destination_pool))
+    }
+}
+
+/// Removes a probe's volume and settles it only when the host says that it is gone.
+pub(crate) async fn remove(ports: &Ports, probe: &ProbeVolume) -> Result<(), String> {
+    let hypervisor = &ports.hypervisor;
+    hypervisor.remove_probe(&probe.host, &probe.pool, &probe.volume).await.map_err(|f| f.to_string())?;
+    match hypervisor.sees_probe(&probe.host, &probe.pool, &probe.volume).await {
+        Ok(false) => ports.store.settle_probe(probe).map_err(|e| e.to_string()),
+        Ok(true) => Err(format!("volume {} is still in pool {} of {}", probe.volume, probe.pool, probe.host)),
+        Err(fault) => Err(fault.to_string()),
+    }
+}

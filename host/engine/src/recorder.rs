@@ -1,0 +1,144 @@
+//! The one place where a task changes: a record is checked against the phase table, written, and only then believed.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::journal::{Course, Record};
+use waypost_core::phase::next;
+use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
+use waypost_core::sample::{Progress, Sample};
+
+use crate::engine::Ports;
+use crate::error::EngineError;
+use crate::view::View;
+
+/// A task's course, its journal, and the view that others have of it. Owns the task's lock: who holds a recorder drives.
+pub(crate) struct Recorder {
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) id: TaskId,
+    pub(crate) course: Course,
+    /// When the transfer of this attempt was begun; the time limit counts from here, also for a later controller.
+    pub(crate) performing_since: Option<Moment>,
+    progress: Progress,
+    last_reading: Option<Moment>,
+    view: watch::Sender<View>,
+    _lock: Box<dyn TaskLock>,
+}
+
+/// A reading is put into the store this often: for watchers of other processes, who look about once a second.
+const READING_EVERY_MS: u64 = 1000;
+
+impl Recorder {
+    pub(crate) fn new(ports: Arc<Ports>, id: TaskId, course: Course, lock: Box<dyn TaskLock>) -> Self {
+        let view = View {
+            task: id,
+            generation: 0,
+            phase: course.phase,
+            attempt: course.attempt,
+            domain: course.plan.as_ref().map_or_else(|| course.request.domain.to_string(), |p| p.name.clone()),
+            source: course.plan.as_ref().map(|p| p.source.host.clone()).or_else(|| course.request.source.clone()),
+            destination: course.request.destination.clone(),
+            permille: 0,
+            sample: None,
+            verdict: course.verdict.clone(),
+            plan: course.plan.clone(),
+            note: String::new(),
+            outcome: course.outcome.clone(),
+        };
+        let view = watch::Sender::new(view);
+        Self {
+            ports,
+            id,
+            course,
+            performing_since: None,
+            progress: Progress::default(),
+            last_reading: None,
+            view,
+            _lock: lock,
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<View> {
+        self.view.subscribe()
+    }
+
+    /// Checks, writes, believes - in this order.
+    pub(crate) fn record(&mut self, record: Record) -> Result<(), EngineError> {
+        if let Some(event) = record.event() {
+            next(self.course.phase, event).map_err(EngineError::Illegal)?;
+        }
+        let now = self.ports.clock.now();
+        self.ports.store.append(self.id, now, &record)?;
+        self.course.apply(&record).map_err(EngineError::Illegal)?;
+        match record {
+            Record::PerformIntended => self.performing_since = Some(now),
+            Record::NextAttempt { .. } => self.progress = Progress::default(),
+            Record::Ended { ref outcome } if outcome.kind == waypost_core::outcome::OutcomeKind::Completed => {
+                self.progress.complete();
+                self.put_reading(now);
+            }
+            _ => {}
+        }
+        let permille = self.progress.permille();
+        let course = &self.course;
+        self.view.send_modify(|view| {
+            view.generation += 1;
+            view.phase = course.phase;
+            view.attempt = course.attempt;
+            view.verdict.clone_from(&course.verdict);
+            view.plan.clone_from(&course.plan);
+            if let Some(plan) = &course.plan {
+                view.domain.clone_from(&plan.name);
+                view.source = Some(plan.source.host.clone());
+            }
+            view.outcome.clone_from(&course.outcome);
+            view.permille = permille;
+        });
+        Ok(())
+    }
+
+    /// Tells watchers what is going on. Not journalled: it says nothing that a restart needs.
+    pub(crate) fn note(&self, note: impl Into<String>) {
+        self.view.send_modify(|view| {
+            view.generation += 1;
+            view.note = note.into();
+        });
+    }
+
+    /// A reading of the running transfer.
+    pub(crate) fn reading(&mut self, sample: Sample) {
+        let permille = self.progress.advance(&sample);
+        self.view.send_modify(|view| {
+            view.generation += 1;
+            view.permille = permille;
+            view.sample = Some(sample);
+        });
+        let now = self.ports.clock.now();
+        if self.last_reading.is_none_or(|last| now.0.saturating_sub(last.0) >= READING_EVERY_MS) {
+            self.put_reading(now);
+        }
+    }
+
+    /// Progress that an earlier controller had shown already.
+    pub(crate) fn restore_progress(&mut self) -> Result<(), EngineError> {
+        if let Some(reading) = self.ports.store.reading(self.id)? {
+            self.progress.advance(&reading.sample);
+        }
+        Ok(())
+    }
+
+    fn put_reading(&mut self, now: Moment) {
+        self.last_reading = Some(now);
+        let Some(sample) = self.view.borrow().sample.clone() else { return };
+        let reading = Reading { at: now, permille: self.progress.permille(), sample };
+        // A reading is for display only; a store in trouble will be met by the next record, which is for safety.
+        if let Err(fault) = self.ports.store.put_reading(self.id, &reading) {
+            tracing::warn!(task = %self.id, %fault, "a reading could not be kept");
+        }
+    }
+
+    pub(crate) fn put_decisions(&self, decisions: &[DecisionRecord]) -> Result<(), EngineError> {
+        Ok(self.ports.store.put_decisions(self.id, decisions)?)
+    }
+}

@@ -1,0 +1,212 @@
+//! One task: one migration and its ordered attempts, driven by one owner.
+//!
+//! Each phase is a type that consumes the one before, so nothing can be prepared that was not planned and nothing be
+//! finished that was not performed. [`Stage`] is what a journal can be resumed at.
+
+mod accepted;
+mod finishing;
+mod outside;
+mod performing;
+mod prepared;
+mod recovering;
+mod tell;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use waypost_core::ids::TaskId;
+use waypost_core::journal::Record;
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::phase::Phase;
+use waypost_core::plan::Plan;
+use waypost_core::situation::Situation;
+
+use crate::engine::Ports;
+use crate::error::EngineError;
+use crate::recorder::Recorder;
+use crate::view::View;
+
+/// Drives one task. Dropping it leaves the task as it is: a peer-to-peer transfer goes on, and the task can be adopted.
+pub struct Driver {
+    task: Task,
+}
+
+/// Cancels a task of this process.
+#[derive(Clone)]
+pub struct CancelHandle(Arc<watch::Sender<Option<String>>>);
+
+impl CancelHandle {
+    /// Asks for the cancellation. The outcome tells whether it came in time.
+    pub fn cancel(&self, requester: &str) {
+        self.0.send_if_modified(|wanted| {
+            let first = wanted.is_none();
+            if first {
+                *wanted = Some(requester.to_owned());
+            }
+            first
+        });
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        let (sender, wanted) = watch::channel(None);
+        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted } }
+    }
+
+    /// The task.
+    pub fn id(&self) -> TaskId {
+        self.task.recorder.id
+    }
+
+    /// The task as it changes.
+    pub fn views(&self) -> watch::Receiver<View> {
+        self.task.recorder.subscribe()
+    }
+
+    /// A way to cancel it.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.task.cancel.clone()
+    }
+
+    /// Brings the task to its end. An error means that the *record* can't be kept any more (or a defect): the domain is
+    /// then left alone, and the task can be adopted once the store works again.
+    pub async fn drive(self) -> Result<Outcome, EngineError> {
+        let mut stage = Stage::resume(self.task);
+        loop {
+            stage = match stage {
+                Stage::Accepted(phase) => phase.judge().await?,
+                Stage::Planned(phase) => phase.prepare().await?,
+                Stage::Abandoned(phase) => phase.roll_back().await?,
+                Stage::Prepared(phase) => phase.perform().await?,
+                Stage::Performing(phase) => phase.watch().await?,
+                Stage::Outside(phase) => phase.watch().await?,
+                Stage::Finishing(phase) => phase.finish().await?,
+                Stage::Locating(phase) => phase.locate().await?,
+                Stage::Recovering(phase) => phase.act().await?,
+                Stage::Ended(outcome) => return Ok(outcome),
+            }
+        }
+    }
+}
+
+/// What every phase has: the record, and the wish to cancel.
+pub(crate) struct Task {
+    recorder: Recorder,
+    cancel: CancelHandle,
+    wanted: watch::Receiver<Option<String>>,
+}
+
+/// The phases that a task can be in, each with what it acquired.
+pub(crate) enum Stage {
+    Accepted(accepted::Accepted),
+    Planned(prepared::Planned),
+    Abandoned(prepared::Abandoned),
+    Prepared(prepared::Prepared),
+    Performing(performing::Performing),
+    Outside(outside::Outside),
+    Finishing(finishing::Finishing),
+    Locating(recovering::Locating),
+    Recovering(recovering::Recovering),
+    Ended(Outcome),
+}
+
+impl Stage {
+    /// Where a task goes on, from the journal alone.
+    fn resume(task: Task) -> Self {
+        let course = &task.recorder.course;
+        if let Some(outcome) = &course.outcome {
+            return Self::Ended(outcome.clone());
+        }
+        let Some(plan) = course.plan.clone() else { return Self::Accepted(accepted::Accepted(task)) };
+        match course.phase {
+            Phase::Accepted => Self::Accepted(accepted::Accepted(task)),
+            // The facts of this plan are as old as the process that made it, and nothing was moved yet.
+            Phase::Planned | Phase::Preparing | Phase::Prepared => Self::Abandoned(prepared::Abandoned::new(
+                task,
+                plan,
+                "the controller was restarted before the transfer began",
+            )),
+            // An intent without its result: it may have run.
+            Phase::Performing => Self::Outside(outside::Outside { task, plan }),
+            Phase::Finishing => Self::Finishing(finishing::Finishing { task, plan, figures: None }),
+            Phase::Locating | Phase::Recovering | Phase::Ended => Self::Locating(recovering::Locating { task, plan }),
+        }
+    }
+}
+
+impl Task {
+    fn ports(&self) -> &Arc<Ports> {
+        &self.recorder.ports
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), EngineError> {
+        self.recorder.record(record)
+    }
+
+    /// The wish to cancel, if there is one by now - of this process or, through the store, of another.
+    fn cancel_wanted(&self) -> Result<Option<String>, EngineError> {
+        let here = self.wanted.borrow().clone();
+        match here {
+            Some(requester) => Ok(Some(requester)),
+            None => Ok(self.ports().store.cancel_requested(self.recorder.id)?),
+        }
+    }
+
+    /// Notes the wish once. Answers whether the task is being cancelled.
+    fn note_cancel(&mut self) -> Result<bool, EngineError> {
+        if !self.recorder.course.cancel_requested
+            && let Some(requester) = self.cancel_wanted()?
+        {
+            self.record(Record::CancelRequested { requester })?;
+        }
+        Ok(self.recorder.course.cancel_requested)
+    }
+
+    /// Waits until the wish to cancel may have changed.
+    async fn cancel_changed(&mut self) {
+        let poll = self.ports().settings.cancel_poll;
+        tokio::select! {
+            changed = self.wanted.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            () = tokio::time::sleep(poll) => {}
+        }
+    }
+
+    /// Both sides, asked at the same time.
+    async fn look(&self, plan: &Plan) -> Situation {
+        let hypervisor = &self.ports().hypervisor;
+        let (source, destination) = tokio::join!(
+            hypervisor.observe(&plan.source.host, plan.domain),
+            hypervisor.observe(&plan.destination.host, plan.domain)
+        );
+        Situation { source, destination }
+    }
+
+    /// When the time for the whole transfer is over, also if another process began it.
+    fn deadline(&self, plan: &Plan) -> Instant {
+        let now = self.ports().clock.now().0;
+        let since = self.recorder.performing_since.map_or(now, |m| m.0);
+        let spent = now.saturating_sub(since);
+        let left = plan.timeout_s.saturating_mul(1000).saturating_sub(spent);
+        Instant::now() + std::time::Duration::from_millis(left)
+    }
+
+    fn end(mut self, outcome: Outcome) -> Result<Stage, EngineError> {
+        self.record(Record::Ended { outcome: outcome.clone() })?;
+        Ok(Stage::Ended(outcome))
+    }
+
+    /// Ends a task of which nothing was moved.
+    fn end_untouched(self, kind: OutcomeKind, summary: String, remedy: Option<String>) -> Result<Stage, EngineError> {
+        let causes = self.recorder.course.causes.clone();
+        self.end(Outcome { kind, summary, causes, remedy })
+    }
+}
+
+/// A ticker that skips what it missed: after a stall one reading is enough.
+fn ticker(every: std::time::Duration) -> tokio::time::Interval {
+    let mut ticker = interval_at(Instant::now() + every, every);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticker
+}

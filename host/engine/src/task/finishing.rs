@@ -1,0 +1,137 @@
+//! libvirt says that it moved. Verified on both sides, then tidied up: one definition, autostart as it was.
+
+use tokio::time::Instant;
+use waypost_core::journal::{FinishStep, Record};
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::plan::{Autostart, DestinationFate, Plan, SourceFate};
+use waypost_core::ports::Command;
+use waypost_core::sample::Sample;
+use waypost_core::situation::{Side, Situation, arrived};
+
+use super::recovering::Locating;
+use super::{Stage, Task, tell, ticker};
+use crate::error::EngineError;
+
+/// The call returned without an error.
+pub(crate) struct Finishing {
+    pub(super) task: Task,
+    pub(super) plan: Plan,
+    pub(super) figures: Option<Sample>,
+}
+
+impl Finishing {
+    pub(super) async fn finish(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan, figures } = self;
+        task.recorder.note("verifying on both hosts");
+        let situation = match verify(&mut task, &plan).await? {
+            Ok(situation) => situation,
+            Err(why) => {
+                task.record(Record::Doubted { why })?;
+                return Ok(Stage::Locating(Locating { task, plan }));
+            }
+        };
+        let figures = match figures {
+            Some(figures) => Some(figures),
+            None => final_figures(&task, &plan).await,
+        };
+        if let Some(sample) = figures.clone() {
+            task.recorder.reading(sample);
+        }
+        for step in steps(&plan, &situation) {
+            task.record(Record::FinishIntended { step })?;
+            let result = apply(&task, &plan, step).await;
+            task.record(Record::FinishSettled { step, result })?;
+        }
+        let outcome = completed(&task, &plan, &situation, figures.as_ref());
+        task.end(outcome)
+    }
+}
+
+/// Looks until both sides show a finished migration. The source's daemon may need a moment to forget the domain.
+async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String>, EngineError> {
+    let since = Instant::now();
+    let mut tick = ticker(task.ports().settings.look_every);
+    let mut looks = 0_u32;
+    loop {
+        let situation = task.look(plan).await;
+        if arrived(plan, &situation) {
+            return Ok(Ok(situation));
+        }
+        looks += 1;
+        let dark = [&situation.source, &situation.destination].iter().any(|s| matches!(s, Side::Unknown(_)));
+        // A side that answers must show the truth soon; one that doesn't gets the patience of the settings.
+        if (!dark && looks >= 10) || since.elapsed() >= task.ports().settings.patience {
+            return Ok(Err(format!(
+                "libvirt reported success, but {}; {}",
+                tell::side(&situation.source, &plan.source.host),
+                tell::side(&situation.destination, &plan.destination.host)
+            )));
+        }
+        tick.tick().await;
+    }
+}
+
+async fn final_figures(task: &Task, plan: &Plan) -> Option<Sample> {
+    let hypervisor = &task.ports().hypervisor;
+    for host in [&plan.source.host, &plan.destination.host] {
+        if let Ok(Some(sample)) = hypervisor.final_sample(host, plan.domain).await {
+            return Some(sample);
+        }
+    }
+    None
+}
+
+/// What is left to do after a verified arrival. Also used when recovery finds that the domain arrived.
+pub(super) fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
+    let mut steps = Vec::new();
+    if let Side::Present(there) = &situation.destination
+        && there.persistent
+        && plan.destination_fate == DestinationFate::Define
+        && there.autostart != (plan.autostart == Autostart::On)
+    {
+        steps.push(FinishStep::SetAutostart);
+    }
+    if let Side::Present(here) = &situation.source
+        && here.persistent
+    {
+        match plan.source_fate {
+            SourceFate::Undefine => steps.push(FinishStep::UndefineSource),
+            SourceFate::KeepWithoutAutostart if here.autostart => steps.push(FinishStep::ClearSourceAutostart),
+            SourceFate::KeepWithoutAutostart | SourceFate::None => {}
+        }
+    }
+    steps
+}
+
+pub(super) async fn apply(task: &Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
+    let hypervisor = &task.ports().hypervisor;
+    let (host, command) = match step {
+        FinishStep::SetAutostart => (&plan.destination.host, Command::SetAutostart(plan.autostart)),
+        FinishStep::ClearSourceAutostart => (&plan.source.host, Command::SetAutostart(Autostart::Off)),
+        FinishStep::UndefineSource => {
+            // Destructive: both sides once more, right before. A definition must be left on the destination.
+            let now = task.look(plan).await;
+            let defined = matches!(&now.destination, Side::Present(there) if there.persistent);
+            if !arrived(plan, &now) || !defined {
+                return Err("undefine-source: the destination no longer shows a defined domain".into());
+            }
+            (&plan.source.host, Command::Undefine)
+        }
+    };
+    hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
+}
+
+/// The outcome of a verified arrival.
+pub(super) fn completed(task: &Task, plan: &Plan, situation: &Situation, figures: Option<&Sample>) -> Outcome {
+    let course = &task.recorder.course;
+    let mut summary = tell::arrived(plan, situation);
+    if let Some(ms) = figures.and_then(|f| f.downtime_ms) {
+        summary.push_str(&format!(" (downtime {ms} ms)"));
+    }
+    if course.cancel_requested {
+        summary.push_str("; the request to cancel came too late");
+    }
+    let remedy =
+        (!course.causes.is_empty()).then(|| "look at the causes: the domain moved, but not all was tidied up".into());
+    Outcome { kind: OutcomeKind::Completed, summary, causes: course.causes.clone(), remedy }
+}

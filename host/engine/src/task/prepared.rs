@@ -1,0 +1,163 @@
+//! From a plan to the commit point. Every step is journalled before it is done, and everything here can be undone.
+
+use waypost_core::facts::DomainState;
+use waypost_core::journal::{Record, Step, StepEnd};
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::plan::{Plan, RunState, TransferMode};
+use waypost_core::ports::{Command, Events};
+use waypost_core::recovery::FailureClass;
+use waypost_core::situation::{Side, Situation};
+
+use super::performing::Performing;
+use super::recovering::Locating;
+use super::{Stage, Task, tell};
+use crate::error::EngineError;
+
+/// A plan, and nothing done yet.
+pub(crate) struct Planned {
+    pub(super) task: Task,
+    pub(super) plan: Plan,
+}
+
+/// Everything is ready; events of the source are flowing, so that none of the transfer is missed.
+pub(crate) struct Prepared {
+    task: Task,
+    plan: Plan,
+    events: Option<Box<dyn Events>>,
+}
+
+/// It won't go on: what was made ready is taken back.
+pub(crate) struct Abandoned {
+    task: Task,
+    plan: Plan,
+    why: String,
+    kind: OutcomeKind,
+}
+
+impl Planned {
+    pub(super) async fn prepare(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan } = self;
+        if task.note_cancel()? {
+            return Ok(Stage::Abandoned(Abandoned::cancelled(task, plan)));
+        }
+        task.recorder.note("preparing");
+        let hypervisor = task.ports().hypervisor.clone();
+        // Final figures of a transient domain come by event only; without events they are read where that is possible.
+        let events = match hypervisor.events(&plan.source.host).await {
+            Ok(events) => Some(events),
+            Err(fault) => {
+                tracing::warn!(%fault, "no events of the source");
+                None
+            }
+        };
+        if let (TransferMode::Live, Some(ms)) = (plan.mode, plan.max_downtime_ms) {
+            let step = Step::MaxDowntime { host: plan.source.host.clone(), ms };
+            task.record(Record::StepIntended { step: step.clone() })?;
+            let done = hypervisor.command(&plan.source.host, plan.domain, Command::SetMaxDowntime { ms }).await;
+            let failed = done.as_ref().err().map(ToString::to_string);
+            task.record(Record::StepSettled { step, result: done.map(|()| StepEnd::Done).map_err(|f| f.to_string()) })?;
+            if let Some(why) = failed {
+                return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
+            }
+        }
+        task.record(Record::Prepared)?;
+        Ok(Stage::Prepared(Prepared { task, plan, events }))
+    }
+}
+
+impl Prepared {
+    pub(super) async fn perform(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan, events } = self;
+        if task.note_cancel()? {
+            return Ok(Stage::Abandoned(Abandoned::cancelled(task, plan)));
+        }
+        // The facts are some time old. What would make the migration dangerous is looked at once more, right now:
+        // libvirt answers 0 to an offline migration of a domain that somebody started meanwhile, and copies nothing.
+        let now = task.look(&plan).await;
+        if let Err(why) = still_fits(&plan, &now) {
+            return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
+        }
+        task.recorder.note("moving");
+        task.record(Record::PerformIntended)?;
+        let hypervisor = task.ports().hypervisor.clone();
+        match hypervisor.start(&plan).await {
+            Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
+            Err(fault) => {
+                task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
+                Ok(Stage::Locating(Locating { task, plan }))
+            }
+        }
+    }
+}
+
+impl Abandoned {
+    pub(super) fn new(task: Task, plan: Plan, why: impl Into<String>) -> Self {
+        Self { task, plan, why: why.into(), kind: OutcomeKind::RolledBack }
+    }
+
+    fn cancelled(task: Task, plan: Plan) -> Self {
+        Self { task, plan, why: "cancelled before the transfer began".into(), kind: OutcomeKind::Cancelled }
+    }
+
+    /// Takes back what was made ready, newest first. What can't be taken back is told.
+    pub(super) async fn roll_back(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan, why, kind } = self;
+        let left = undo(&mut task).await?;
+        let summary = format!("{why}; {} was not touched on {}", plan.name, plan.source.host);
+        let remedy = (!left.is_empty()).then(|| format!("remove by hand: {}", left.join("; ")));
+        task.end_untouched(kind, summary, remedy)
+    }
+}
+
+/// Undoes the open steps. Answers what is left.
+pub(super) async fn undo(task: &mut Task) -> Result<Vec<String>, EngineError> {
+    let steps: Vec<_> = task.recorder.course.open_steps.iter().rev().cloned().collect();
+    for step in steps {
+        match &step {
+            // The limit belongs to the hypervisor process and is set anew by every migration: nothing is left of it.
+            Step::MaxDowntime { .. } => {}
+        }
+        task.record(Record::StepSettled { step, result: Ok(StepEnd::Undone) })?;
+    }
+    Ok(Vec::new())
+}
+
+/// Whether both sides still look as the plan assumes.
+fn still_fits(plan: &Plan, now: &Situation) -> Result<(), String> {
+    let source = match &now.source {
+        Side::Present(seen) => seen,
+        side => return Err(format!("{} is {} just before the start", plan.name, tell::side(side, &plan.source.host))),
+    };
+    if source.job {
+        return Err(format!("another job began on {} just before the start", plan.name));
+    }
+    let fits = match plan.initially {
+        RunState::Running => matches!(source.state, DomainState::Running | DomainState::Blocked),
+        RunState::Paused => source.state == DomainState::Paused,
+        RunState::ShutOff => source.state == DomainState::ShutOff,
+    };
+    if !fits {
+        return Err(format!("{} was {} when it was checked and is {} now", plan.name, plan.initially, source.state));
+    }
+    match &now.destination {
+        Side::Absent { .. } => Ok(()),
+        Side::Present(seen) if !seen.state.is_active() && !seen.job => Ok(()),
+        side => Err(format!("{} is {} just before the start", plan.name, tell::side(side, &plan.destination.host))),
+    }
+}
+
+/// The class that counts: a person's or the clock's wish explains a failure better than libvirt's words for it.
+pub(super) fn class(task: &Task, timed_out: TimedOut, own: FailureClass) -> FailureClass {
+    match (task.recorder.course.cancel_requested, timed_out) {
+        (true, _) => FailureClass::Cancelled,
+        (false, TimedOut::Yes) => FailureClass::TimedOut,
+        (false, TimedOut::No) => own,
+    }
+}
+
+/// Whether the time for the whole transfer ran out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimedOut {
+    Yes,
+    No,
+}

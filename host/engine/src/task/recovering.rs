@@ -1,0 +1,172 @@
+//! Something failed after the commit point: look at both sides, let the recovery policy choose among what that permits,
+//! do it, look again - until the task can be ended truthfully.
+
+use std::time::Duration;
+
+use waypost_core::journal::Record;
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::plan::Plan;
+use waypost_core::ports::Command;
+use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::situation::{Action, Situation, permitted};
+
+use super::{Stage, Task, finishing, prepared, tell};
+use crate::check::blocking;
+use crate::error::EngineError;
+
+/// Nobody knows where the domain is.
+pub(crate) struct Locating {
+    pub(super) task: Task,
+    pub(super) plan: Plan,
+}
+
+/// It was located.
+pub(crate) struct Recovering {
+    task: Task,
+    plan: Plan,
+    situation: Situation,
+    permitted: Vec<Action>,
+}
+
+impl Locating {
+    pub(super) async fn locate(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan } = self;
+        task.note_cancel()?;
+        task.recorder.note("looking at both hosts");
+        let situation = task.look(&plan).await;
+        let permitted = permitted(&plan, &situation);
+        task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
+        Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
+    }
+}
+
+impl Recovering {
+    pub(super) async fn act(self) -> Result<Stage, EngineError> {
+        let Self { mut task, plan, situation, permitted: allowed } = self;
+        let (answer, by) = ask(&task, &plan, &situation, &allowed).await?;
+        // The port promises it, and the invariant is too important to rest on a promise.
+        let answer = if allowed.contains(&answer.action) {
+            answer
+        } else {
+            RecoveryAnswer::safe(&allowed, format!("{} is not permitted here", answer.action))
+        };
+        task.recorder.note(format!("{}: {}", answer.action, answer.reason));
+        if answer.delay_ms > 0 {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(answer.delay_ms)) => {}
+                () = wanted(&mut task) => { task.note_cancel()?; }
+            }
+        }
+        // Time has passed: what was permitted may not be any more.
+        let now = task.look(&plan).await;
+        if !permitted(&plan, &now).contains(&answer.action) || answer.action == Action::Wait {
+            return Ok(Stage::Locating(again(task, plan, &now)?));
+        }
+        task.record(Record::ActionIntended { action: answer.action, by, reason: answer.reason.clone() })?;
+        match answer.action {
+            Action::AcceptSource => accept_source(task, plan, &now).await,
+            Action::AcceptDestination => accept_destination(task, plan, &now).await,
+            Action::HandOver => end(task, &plan, &now, OutcomeKind::Stuck, &answer.reason),
+            Action::DeclareLost => end(task, &plan, &now, OutcomeKind::Lost, &answer.reason),
+            action => {
+                let result = order(&task, &plan, action).await;
+                task.record(Record::ActionDone { action, result })?;
+                Ok(Stage::Locating(Locating { task, plan }))
+            }
+        }
+    }
+}
+
+/// A look without an action: the situation is recorded by the next [`Locating`].
+fn again(mut task: Task, plan: Plan, now: &Situation) -> Result<Locating, EngineError> {
+    task.record(Record::Located { situation: now.clone(), permitted: permitted(&plan, now) })?;
+    Ok(Locating { task, plan })
+}
+
+async fn wanted(task: &mut Task) {
+    loop {
+        task.cancel_changed().await;
+        if !task.recorder.course.cancel_requested && matches!(task.cancel_wanted(), Ok(Some(_))) {
+            return;
+        }
+    }
+}
+
+async fn ask(
+    task: &Task,
+    plan: &Plan,
+    situation: &Situation,
+    allowed: &[Action],
+) -> Result<(RecoveryAnswer, waypost_core::ids::PluginName), EngineError> {
+    let course = &task.recorder.course;
+    let (class, message) = course.failure.clone().unwrap_or((FailureClass::Other, course.causes.join("; ")));
+    let question = RecoveryQuestion {
+        plan: plan.clone(),
+        situation: situation.clone(),
+        class: if course.cancel_requested { FailureClass::Cancelled } else { class },
+        message,
+        attempt: course.attempt,
+        look: course.looks,
+        permitted: allowed.to_vec(),
+        decided_at: task.ports().clock.now(),
+    };
+    let ports = task.ports().clone();
+    let (answer, decision) = blocking(move || Ok(ports.policies.recover(&question))).await?;
+    let by = decision.plugin.clone();
+    task.recorder.put_decisions(&[decision])?;
+    Ok((answer, by))
+}
+
+/// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
+async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
+    if action.is_destructive() && !permitted(plan, &task.look(plan).await).contains(&action) {
+        return Err("the situation changed right before it; not done".into());
+    }
+    let (host, command) = match action {
+        Action::AbortJob => (&plan.source.host, Command::AbortJob),
+        Action::ResumeSource => (&plan.source.host, Command::Resume),
+        Action::DestroySource => (&plan.source.host, Command::Destroy),
+        Action::ResumeDestination => (&plan.destination.host, Command::Resume),
+        Action::DestroyDestination => (&plan.destination.host, Command::Destroy),
+        Action::UndefineDestination => (&plan.destination.host, Command::Undefine),
+        Action::Wait | Action::AcceptSource | Action::AcceptDestination | Action::HandOver | Action::DeclareLost => {
+            return Ok(());
+        }
+    };
+    task.ports().hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
+}
+
+async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
+    let left = prepared::undo(&mut task).await?;
+    let course = &task.recorder.course;
+    let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };
+    let outcome = Outcome {
+        kind,
+        summary: tell::stayed(&plan, now),
+        causes: course.causes.clone(),
+        remedy: (!left.is_empty()).then(|| format!("remove by hand: {}", left.join("; "))),
+    };
+    task.end(outcome)
+}
+
+async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
+    prepared::undo(&mut task).await?;
+    for step in finishing::steps(&plan, now) {
+        // Recorded as part of the accepting action; a step that fails is told, the domain is where it is.
+        if let Err(why) = finishing::apply(&task, &plan, step).await {
+            task.recorder.course.causes.push(why);
+        }
+    }
+    let outcome = finishing::completed(&task, &plan, now, None);
+    task.end(outcome)
+}
+
+fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {
+    let outcome = Outcome {
+        kind,
+        summary: format!("{}; {reason}", tell::both(plan, now)),
+        causes: task.recorder.course.causes.clone(),
+        remedy: Some(tell::remedy(plan, kind, task.recorder.id)),
+    };
+    task.end(outcome)
+}

@@ -1,0 +1,54 @@
+//! Sentences about where a domain is. Only what was observed is said.
+
+use waypost_core::ids::{HostName, TaskId};
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::plan::Plan;
+use waypost_core::situation::{Side, Situation};
+
+/// `running on kvm1`, as the host said it.
+pub(super) fn side(side: &Side, host: &HostName) -> String {
+    match side {
+        Side::Unknown(why) => format!("unknown on {host} ({why})"),
+        Side::Absent { .. } => format!("not on {host}"),
+        Side::Present(seen) => format!("{} on {host} ({})", seen.state, seen.reason),
+    }
+}
+
+pub(super) fn both(plan: &Plan, situation: &Situation) -> String {
+    format!(
+        "{} is {}, {}",
+        plan.name,
+        side(&situation.source, &plan.source.host),
+        side(&situation.destination, &plan.destination.host)
+    )
+}
+
+pub(super) fn arrived(plan: &Plan, situation: &Situation) -> String {
+    let state = match &situation.destination {
+        Side::Present(seen) => seen.state.to_string(),
+        Side::Absent { .. } | Side::Unknown(_) => "present".into(),
+    };
+    format!("{} is {state} on {}", plan.destination_name, plan.destination.host)
+}
+
+pub(super) fn stayed(plan: &Plan, situation: &Situation) -> String {
+    format!(
+        "{} is {}, and nothing of this migration is left on {}",
+        plan.name,
+        side(&situation.source, &plan.source.host),
+        plan.destination.host
+    )
+}
+
+pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId) -> String {
+    match kind {
+        OutcomeKind::Lost => format!(
+            "start {} again where it is defined, after making sure that it runs nowhere; `waypost task {task}` has the evidence",
+            plan.name
+        ),
+        _ => format!(
+            "look at {} on {} and on {}; `waypost task {task}` has the evidence, `waypost recover {task}` looks again and shows what is permitted",
+            plan.name, plan.source.host, plan.destination.host
+        ),
+    }
+}

@@ -1,0 +1,39 @@
+//! What a watcher sees of a task. Each view replaces the one before; a slow watcher misses some and never the last.
+
+use waypost_core::ids::{HostName, TaskId};
+use waypost_core::outcome::Outcome;
+use waypost_core::phase::Phase;
+use waypost_core::plan::Plan;
+use waypost_core::sample::Sample;
+use waypost_core::verdict::Verdict;
+
+/// A task at one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Which.
+    pub task: TaskId,
+    /// Grows with every change.
+    pub generation: u64,
+    /// Phase.
+    pub phase: Phase,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Domain as far as known: its name, else what was asked for.
+    pub domain: String,
+    /// Source, once known.
+    pub source: Option<HostName>,
+    /// Destination.
+    pub destination: HostName,
+    /// Progress, permille; never runs backwards within an attempt.
+    pub permille: u16,
+    /// The last reading; after the end the final figures.
+    pub sample: Option<Sample>,
+    /// The verdict, once known.
+    pub verdict: Option<Verdict>,
+    /// The plan, once made.
+    pub plan: Option<Plan>,
+    /// What is going on, one line.
+    pub note: String,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
