@@ -1,0 +1,49 @@
+# The two commands are `make demo` and `make test`; both do all set-up that they need.
+# `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export CARGO_TERM_PROGRESS_WHEN ?= never
+TOOLS := $(CURDIR)/target/tools
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: help setup plugins build demo test lint bench install clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Debian packages and the WebAssembly target, where they are missing
+	@host/lab/setup.sh
+
+plugins: setup ## the shipped policies, into target/plugins
+	@plugins/build.sh
+
+build: setup plugins ## the waypost command, into target/debug
+	@cargo build --locked --quiet --bin waypost
+
+demo: build ## a real guest moves between two real libvirt hosts, judged by plugins
+	@examples/demo.sh
+
+test: setup plugins ## all tests; the end-to-end ones move real guests
+	cargo test --locked --workspace
+
+lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rustfmt, cargo-deny
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+
+bench: setup plugins ## every figure, each as a ratio to its peer in the same run
+	cargo bench --locked
+
+install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
+	cargo build --locked --release --bin waypost
+	install -D -m 0755 target/release/waypost $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/waypost
+	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins
+	install -m 0644 target/plugins/*.wasm $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins/
+
+clean: ## everything that was built
+	cargo clean
+
+$(TOOLS)/bin/cargo-deny:
+	cargo install --locked --quiet --root $(TOOLS) --target-dir target/tools-build cargo-deny@$(CARGO_DENY_VERSION)
+	rm -rf target/tools-build

@@ -1,0 +1,166 @@
+//! House rules that are checked, not asked for: who may depend on whom, who may touch what, how files begin.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust source of ours, with its path from the root.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = ["host", "plugins", "tests", "examples"].iter().map(|d| root().join(d)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace can be listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("a source can be read");
+                found.push((path.strip_prefix(root()).expect("below the root").to_owned(), text));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the workspace's sources were not found");
+    found
+}
+
+/// Normal dependencies of each package of the workspace, from cargo itself.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages
+        .iter()
+        .map(|package| {
+            let normal = package["dependencies"].as_array().expect("dependencies").iter().filter(|d| d["kind"].is_null());
+            let names = normal.map(|d| d["name"].as_str().expect("a name").to_owned()).collect();
+            (package["name"].as_str().expect("a name").to_owned(), names)
+        })
+        .collect()
+}
+
+#[test]
+fn the_core_depends_on_values_only() {
+    let allowed: BTreeSet<_> = ["sha2", "thiserror", "uuid"].map(str::to_owned).into();
+    let core = &dependencies()["waypost-core"];
+    assert!(core.is_subset(&allowed), "host/core depends on {:?}", core.difference(&allowed).collect::<Vec<_>>());
+}
+
+#[test]
+fn siblings_never_see_each_other() {
+    let all = dependencies();
+    for name in ["policy", "libvirt", "sim", "store", "engine", "api", "lab"] {
+        let package = format!("waypost-{name}");
+        let ours: Vec<_> =
+            all[&package].iter().filter(|d| d.starts_with("waypost-") && *d != "waypost-core").cloned().collect();
+        assert!(ours.is_empty(), "{package} depends on {ours:?}: only the facade may name more than one of them");
+    }
+    assert!(!all["waypost-lab"].contains("waypost-core"), "the lab is no part of the product");
+}
+
+#[test]
+fn plugins_and_hosts_never_depend_on_each_other() {
+    for (package, dependencies) in dependencies() {
+        let plugin = package == "waypost-plugin" || package.starts_with("precheck-") || package.starts_with("recovery-");
+        for dependency in dependencies.iter().filter(|d| d.starts_with("waypost") || d.starts_with("precheck-")) {
+            if plugin {
+                assert_eq!(dependency, "waypost-plugin", "{package} depends on {dependency}");
+            } else {
+                assert!(dependency != "waypost-plugin" && !dependency.starts_with("precheck-"), "{package} depends on a plugin");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_fence_holds_its_library() {
+    let fences = [
+        ("wasmtime", "waypost-policy"),
+        ("virt", "waypost-libvirt"),
+        ("virt-sys", "waypost-libvirt"),
+        ("rusqlite", "waypost-store"),
+    ];
+    for (package, dependencies) in dependencies() {
+        for (library, home) in fences {
+            assert!(
+                package == home || !dependencies.contains(library),
+                "{package} depends on {library}, which belongs behind {home}"
+            );
+        }
+    }
+}
+
+#[test]
+fn product_code_reaches_hosts_by_uri_only() {
+    for (path, text) in sources() {
+        let text_path = path.to_string_lossy();
+        let product = text_path.starts_with("host/") && !text_path.starts_with("host/lab/");
+        if !product || text_path.contains("/tests/") || text_path.contains("/examples/") {
+            continue;
+        }
+        for tool in ["nsenter", "unshare", "\"ip\"", "ip netns"] {
+            assert!(!text.contains(tool), "{text_path} mentions {tool}: only host/lab may reach into a host");
+        }
+    }
+}
+
+#[test]
+fn nothing_outside_its_fence_names_a_hypervisor() {
+    // The simulator names one as data; the lab runs one. The engine and the core must not care which there is.
+    for (path, text) in sources() {
+        let name = path.to_string_lossy();
+        if name.starts_with("host/engine/src") {
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                assert!(!code.to_lowercase().contains("qemu"), "{name}:{} names a hypervisor", number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (path, text) in sources() {
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        assert!(first.starts_with("//!"), "{} does not begin with a //! paragraph", path.display());
+    }
+}
+
+#[test]
+fn a_long_file_says_why() {
+    for (path, text) in sources() {
+        if text.lines().count() > 500 {
+            let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+            assert!(
+                head.contains("long") || head.contains("one file") || head.contains("One file"),
+                "{} has {} lines and its first paragraph does not say why",
+                path.display(),
+                text.lines().count()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_holds_trailing_space_or_a_stray_marker() {
+    for (path, text) in sources() {
+        let tidy = path.ends_with("tests/tidy.rs");
+        for (number, line) in text.lines().enumerate() {
+            assert_eq!(line.trim_end(), line, "{}:{} ends with a space", path.display(), number + 1);
+            if !tidy {
+                for marker in ["TODO", "FIXME", "XXX", "#[ignore"] {
+                    assert!(!line.contains(marker), "{}:{} holds {marker}", path.display(), number + 1);
+                }
+            }
+        }
+    }
+}
