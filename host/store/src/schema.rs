@@ -1,0 +1,176 @@
+//! The folder, the connection and the tables.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use waypost_core::ports::StoreFault;
+
+use crate::{fault, lock};
+
+/// The version of the tables, in SQLite's `user_version`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How long a call waits for another process's transaction. Transactions here take milliseconds.
+const BUSY: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+    CREATE TABLE task (
+        id                  TEXT PRIMARY KEY,
+        created_at          INTEGER NOT NULL,
+        updated_at          INTEGER NOT NULL,
+        domain              TEXT,
+        domain_name         TEXT NOT NULL,
+        source              TEXT,
+        destination         TEXT NOT NULL,
+        phase               TEXT NOT NULL,
+        outcome             TEXT,
+        attempt             INTEGER NOT NULL,
+        records             INTEGER NOT NULL,
+        cancel_requested_by TEXT
+    ) STRICT, WITHOUT ROWID;
+    -- A domain has at most one unfinished task, whoever asks and from whatever process.
+    CREATE UNIQUE INDEX task_of_domain ON task (domain) WHERE domain IS NOT NULL AND phase <> 'ended';
+    CREATE INDEX task_by_age ON task (created_at DESC, id DESC);
+
+    CREATE TABLE record (
+        task   TEXT NOT NULL REFERENCES task (id),
+        number INTEGER NOT NULL,
+        at     INTEGER NOT NULL,
+        body   TEXT NOT NULL,
+        PRIMARY KEY (task, number)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE reading (
+        task     TEXT PRIMARY KEY REFERENCES task (id),
+        at       INTEGER NOT NULL,
+        permille INTEGER NOT NULL,
+        body     TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE decision (
+        task   TEXT NOT NULL REFERENCES task (id),
+        number INTEGER NOT NULL,
+        body   TEXT NOT NULL,
+        PRIMARY KEY (task, number)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE facts (
+        digest    TEXT PRIMARY KEY,
+        canonical TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE probe (
+        host   TEXT NOT NULL,
+        pool   TEXT NOT NULL,
+        volume TEXT NOT NULL,
+        at     INTEGER NOT NULL,
+        PRIMARY KEY (host, pool, volume)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE proof (
+        source           TEXT NOT NULL,
+        destination      TEXT NOT NULL,
+        source_pool      TEXT NOT NULL,
+        destination_pool TEXT NOT NULL,
+        shared           INTEGER NOT NULL CHECK (shared IN (0, 1)),
+        at               INTEGER NOT NULL,
+        PRIMARY KEY (source, destination, source_pool, destination_pool)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// How much a commit of a connection promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It is on the disk: for everything that is written before an effect.
+    Durable,
+    /// It is seen by every process, and a power cut may take it back: for readings and for connections that only read.
+    Visible,
+}
+
+/// Makes sure that there is a private folder with the database file and the folder of locks in it.
+pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Result<(), StoreFault> {
+    let attempted = format!("prepare the state folder {}", dir.display());
+    let builder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    builder(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
+    let mode = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        // Not mended silently: a folder that somebody else made may be shared for a reason.
+        let dir = dir.display();
+        return Err(fault::plain(
+            &attempted,
+            format!("other users can reach it (mode {mode:04o}), and journals name hosts and domains: run `chmod 700 {dir}`, or name another folder"),
+        ));
+    }
+    builder(locks).map_err(|e| fault::file(&attempted, locks, &e))?;
+    // Before SQLite does it, which would use the umask; -wal and -shm get the mode of the database. A file that is there
+    // must not be opened here: closing it would end the locks of this process's other connections to it.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(database) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(fault::file(&attempted, database, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the database and makes or checks its tables.
+pub(crate) fn connect(database: &Path, promise: Promise) -> Result<Connection, StoreFault> {
+    let attempted = format!("open the store {}", database.display());
+    let failed = |e: rusqlite::Error| fault::sqlite(&attempted, database, &e);
+    // Without NO_MUTEX: SQLite's own lock is cheap beside a write, and a mistake here must not become undefined behaviour.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_FULL_MUTEX;
+    let mut connection = Connection::open_with_flags(database, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    if version(&connection).map_err(failed)? == 0 {
+        create(&mut connection, database, &attempted)?;
+    }
+    match version(&connection).map_err(failed)? {
+        SCHEMA_VERSION => {}
+        newer => {
+            return Err(fault::plain(
+                &attempted,
+                format!("its tables have version {newer}, and this Waypost knows version {SCHEMA_VERSION} only: run the Waypost that wrote them, or a newer one"),
+            ));
+        }
+    }
+    let level = match promise {
+        Promise::Durable => "FULL",
+        Promise::Visible => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level).map_err(failed)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    Ok(connection)
+}
+
+fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Makes the tables, once, however many processes begin at the same time: changing to WAL mode doesn't wait for others
+/// as transactions do.
+fn create(connection: &mut Connection, database: &Path, attempted: &str) -> Result<(), StoreFault> {
+    let failed = |e: rusqlite::Error| fault::sqlite(attempted, database, &e);
+    let folder = database.parent().unwrap_or(Path::new("."));
+    let _turn = lock::wait(folder).map_err(|e| fault::file(attempted, folder, &e))?;
+    let strangers: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if version(connection).map_err(failed)? == 0 {
+        if strangers > 0 {
+            return Err(fault::plain(attempted, "it holds tables of another program: name another folder"));
+        }
+        let mode: String =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+        if mode != "wal" {
+            return Err(fault::plain(
+                attempted,
+                "its file system has no shared memory for write-ahead logging: name a folder on a local disk",
+            ));
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        transaction.execute_batch(TABLES).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,505 @@
+//! The store.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use uuid::Uuid;
+use waypost_core::facts::StorageProof;
+use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
+use waypost_core::journal::Record;
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::phase::{Phase, next};
+use waypost_core::ports::{
+    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock,
+};
+
+use crate::fault;
+use crate::lock::{self, FileLock};
+use crate::records::{Misfit, read, read_record, write, write_record};
+use crate::schema::{self, Promise};
+
+/// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: PathBuf,
+    locks: PathBuf,
+    /// For whatever must be on the disk before the caller goes on.
+    durable: Mutex<Connection>,
+    /// For reading, and for the readings of a transfer: apart, so that who watches never waits for another task's disk
+    /// write; opened when it is first needed.
+    visible: OnceLock<Mutex<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a folder and makes both if they aren't there. Only the folder's owner may be able to reach it.
+    pub fn open(dir: &Path) -> Result<Self, StoreFault> {
+        let (database, locks) = (dir.join("waypost.db"), dir.join("locks"));
+        schema::prepare_folder(dir, &database, &locks)?;
+        let durable = Mutex::new(schema::connect(&database, Promise::Durable)?);
+        Ok(Self { inner: Arc::new(Inner { database, locks, durable, visible: OnceLock::new() }) })
+    }
+}
+
+impl Store for SqliteStore {
+    fn create(&self, id: TaskId, at: Moment, first: &Record) -> Result<Box<dyn TaskLock>, StoreFault> {
+        let trying = self.inner.trying(format!("create task {id}"));
+        let Record::Accepted { request } = first else {
+            return Err(trying.refused("a journal begins with an accepted request"));
+        };
+        // A domain that is asked for by name gets its UUID with `claim`, before anything is done to it.
+        let (domain, name) = match &request.domain {
+            DomainKey::Id(id) => (Some(*id), id.to_string()),
+            DomainKey::Name(name) => (None, name.clone()),
+        };
+        // The lock comes first: nobody must find a task that seems to have lost its driver.
+        let lock = self.inner.acquire(&trying, id)?.ok_or_else(|| trying.refused("a task of this id exists already"))?;
+        trying.durably(|db| {
+            if let Some(domain) = domain
+                && let Some(other) = unfinished_of(db, domain, id).map_err(trying.sql())?
+            {
+                return Err(trying.refused(ClaimError::Taken(other).to_string()));
+            }
+            let insert = "INSERT INTO task (id, created_at, updated_at, domain, domain_name, source, destination, phase,
+                                            outcome, attempt, records)
+                          VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, NULL, 1, 1)";
+            run(
+                db,
+                insert,
+                params![
+                    id.to_string(),
+                    whole(at.0),
+                    domain.map(|d| d.to_string()),
+                    name,
+                    request.source.as_ref().map(HostName::as_str),
+                    request.destination.as_str(),
+                    Phase::Accepted.as_str(),
+                ],
+            )
+            .map_err(trying.sql())?;
+            put_record(db, id, 1, at, &write_record(1, first)).map_err(trying.sql())
+        })?;
+        Ok(lock)
+    }
+
+    fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("append to the journal of task {id}"));
+        trying.durably(|db| {
+            let head = head(db, &trying, id)?;
+            // The same table as when the journal is read back: what can't be replayed is never written.
+            let phase = match record.event() {
+                Some(event) => next(head.phase, event).map_err(|e| trying.refused(e.to_string()))?,
+                None if matches!(record, Record::Accepted { .. }) => {
+                    return Err(trying.refused("a request is accepted once, by the first record"));
+                }
+                None => head.phase,
+            };
+            let (attempt, outcome) = match record {
+                Record::NextAttempt { attempt } => (*attempt, None),
+                Record::Ended { outcome } => (head.attempt, Some(outcome.kind.as_str())),
+                _ => (head.attempt, None),
+            };
+            let number = head.records + 1;
+            put_record(db, id, number, at, &write_record(attempt, record)).map_err(trying.sql())?;
+            let update = "UPDATE task SET updated_at = max(updated_at, ?2), phase = ?3, outcome = ?4, attempt = ?5,
+                                          records = ?6 WHERE id = ?1";
+            run(db, update, params![id.to_string(), whole(at.0), phase.as_str(), outcome, attempt, number])
+                .map_err(trying.sql())
+        })
+    }
+
+    fn claim(&self, id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError> {
+        let trying = self.inner.trying(format!("claim domain {name} ({domain}) for task {id}"));
+        let taken = trying.durably(|db| {
+            if head(db, &trying, id)?.phase == Phase::Ended {
+                return Err(trying.refused("the task is over"));
+            }
+            if let Some(other) = unfinished_of(db, domain, id).map_err(trying.sql())? {
+                return Ok(Some(other));
+            }
+            let update = "UPDATE task SET domain = ?2, domain_name = ?3, source = ?4 WHERE id = ?1";
+            run(db, update, params![id.to_string(), domain.to_string(), name, source.as_str()])
+                .map_err(trying.sql())?;
+            Ok(None)
+        });
+        match taken {
+            Ok(None) => Ok(()),
+            Ok(Some(other)) => Err(ClaimError::Taken(other)),
+            Err(fault) => Err(ClaimError::Store(fault)),
+        }
+    }
+
+    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
+        let trying = self.inner.trying(format!("read the journal of task {id}"));
+        let hole = |number| {
+            trying.refused(format!(
+                "record {number} is missing: the store is damaged; keep a copy, and look on both hosts where the domain is"
+            ))
+        };
+        trying.visibly(|db| {
+            // Before the records: another process may append meanwhile, and then there are more than the row said.
+            let records = head(db, &trying, id)?.records;
+            let mut statement = db
+                .prepare_cached("SELECT number, at, body FROM record WHERE task = ?1 ORDER BY number")
+                .map_err(trying.sql())?;
+            let rows = statement
+                .query_map([id.to_string()], |row| {
+                    Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+                })
+                .map_err(trying.sql())?;
+            let mut journal = Vec::new();
+            for row in rows {
+                let (number, at, body) = row.map_err(trying.sql())?;
+                if number as usize != journal.len() + 1 {
+                    return Err(hole(journal.len() + 1));
+                }
+                let (_, record) = read_record(&body).map_err(|e| trying.unreadable(&format!("record {number}"), &e))?;
+                journal.push((moment(at), record));
+            }
+            if journal.len() < records as usize {
+                return Err(hole(journal.len() + 1));
+            }
+            Ok(journal)
+        })
+    }
+
+    fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault> {
+        let trying = self.inner.trying("list the tasks".to_owned());
+        trying.visibly(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT id, created_at, max(updated_at, coalesce(reading.at, 0)), domain, domain_name, source,
+                            destination, phase, outcome, coalesce(permille, 0)
+                     FROM task LEFT JOIN reading ON reading.task = task.id ORDER BY created_at DESC, id DESC",
+                )
+                .map_err(trying.sql())?;
+            let rows = statement.query_map([], brief).map_err(trying.sql())?;
+            rows.collect::<Result<_, _>>().map_err(trying.sql())
+        })
+    }
+
+    fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
+        let trying = self.inner.trying(format!("lock task {id}"));
+        trying.visibly(|db| head(db, &trying, id))?;
+        self.inner.acquire(&trying, id)
+    }
+
+    fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("ask for task {id} to be cancelled"));
+        trying.durably(|db| {
+            if head(db, &trying, id)?.phase == Phase::Ended {
+                return Err(trying.refused("the task is over"));
+            }
+            // Who asked first stays on record.
+            let update = "UPDATE task SET cancel_requested_by = coalesce(cancel_requested_by, ?2) WHERE id = ?1";
+            run(db, update, params![id.to_string(), requester]).map_err(trying.sql())
+        })
+    }
+
+    fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault> {
+        let trying = self.inner.trying(format!("see whether task {id} shall be cancelled"));
+        trying.visibly(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT cancel_requested_by FROM task WHERE id = ?1").map_err(trying.sql())?;
+            let row = statement.query_row([id.to_string()], |row| row.get(0)).optional();
+            row.map_err(trying.sql())?.ok_or_else(|| trying.refused(NO_TASK))
+        })
+    }
+
+    fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("keep a reading of task {id}"));
+        trying.visibly(|db| {
+            let insert = "INSERT INTO reading (task, at, permille, body) VALUES (?1, ?2, ?3, ?4)
+                          ON CONFLICT (task) DO UPDATE SET at = ?2, permille = ?3, body = ?4";
+            run(db, insert, params![id.to_string(), whole(reading.at.0), reading.permille, write(reading)])
+                .map_err(trying.sql())
+        })
+    }
+
+    fn reading(&self, id: TaskId) -> Result<Option<Reading>, StoreFault> {
+        let trying = self.inner.trying(format!("read the last reading of task {id}"));
+        trying.visibly(|db| {
+            let mut statement = db.prepare_cached("SELECT body FROM reading WHERE task = ?1").map_err(trying.sql())?;
+            let row = statement.query_row([id.to_string()], |row| row.get::<_, String>(0)).optional();
+            let body = row.map_err(trying.sql())?;
+            body.map(|body| read(&body).map_err(|e| trying.unreadable("the reading", &e))).transpose()
+        })
+    }
+
+    fn put_decisions(&self, id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("keep the decision records of task {id}"));
+        trying.durably(|db| {
+            let insert = "INSERT INTO decision (task, number, body)
+                          SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM decision WHERE task = ?1";
+            decisions.iter().try_for_each(|decision| {
+                run(db, insert, params![id.to_string(), write(decision)]).map_err(trying.sql())
+            })
+        })
+    }
+
+    fn decisions(&self, id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault> {
+        let trying = self.inner.trying(format!("read the decision records of task {id}"));
+        trying.visibly(|db| {
+            let mut statement = db
+                .prepare_cached("SELECT body FROM decision WHERE task = ?1 ORDER BY number")
+                .map_err(trying.sql())?;
+            let rows = statement.query_map([id.to_string()], |row| row.get::<_, String>(0)).map_err(trying.sql())?;
+            rows.map(|row| read(&row.map_err(trying.sql())?).map_err(|e| trying.unreadable("a decision record", &e)))
+                .collect()
+        })
+    }
+
+    fn put_facts(&self, digest: &str, canonical: &str) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("keep the facts {digest}"));
+        trying.durably(|db| {
+            // The digest names the text, so a second text under it is the same one.
+            let insert = "INSERT INTO facts (digest, canonical) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            run(db, insert, params![digest, canonical]).map_err(trying.sql())
+        })
+    }
+
+    fn facts(&self, digest: &str) -> Result<Option<String>, StoreFault> {
+        let trying = self.inner.trying(format!("read the facts {digest}"));
+        trying.visibly(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT canonical FROM facts WHERE digest = ?1").map_err(trying.sql())?;
+            statement.query_row([digest], |row| row.get(0)).optional().map_err(trying.sql())
+        })
+    }
+
+    fn intend_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault> {
+        let ProbeVolume { host, pool, volume, at } = probe;
+        let trying = self.inner.trying(format!("note the probe volume {volume} in pool {pool} of {host}"));
+        trying.durably(|db| {
+            let insert = "INSERT INTO probe (host, pool, volume, at) VALUES (?1, ?2, ?3, ?4)";
+            run(db, insert, params![host.as_str(), pool, volume, whole(at.0)]).map_err(trying.sql())
+        })
+    }
+
+    fn settle_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault> {
+        let ProbeVolume { host, pool, volume, .. } = probe;
+        let trying = self.inner.trying(format!("note that the probe volume {volume} in pool {pool} of {host} is gone"));
+        trying.durably(|db| {
+            let delete = "DELETE FROM probe WHERE host = ?1 AND pool = ?2 AND volume = ?3";
+            run(db, delete, params![host.as_str(), pool, volume]).map_err(trying.sql())
+        })
+    }
+
+    fn open_probes(&self) -> Result<Vec<ProbeVolume>, StoreFault> {
+        let trying = self.inner.trying("list the probe volumes that may still exist".to_owned());
+        trying.visibly(|db| {
+            let mut statement = db
+                .prepare_cached("SELECT host, pool, volume, at FROM probe ORDER BY at, host, pool, volume")
+                .map_err(trying.sql())?;
+            let rows = statement.query_map([], |row| {
+                let host = HostName::new(row.get::<_, String>(0)?);
+                Ok(ProbeVolume { host, pool: row.get(1)?, volume: row.get(2)?, at: moment(row.get(3)?) })
+            });
+            rows.and_then(Iterator::collect).map_err(trying.sql())
+        })
+    }
+
+    fn put_proof(&self, proof: &KeptProof) -> Result<(), StoreFault> {
+        let KeptProof { source, destination, proof, at } = proof;
+        let trying = self.inner.trying(format!("keep a proof of the storage of {source} and {destination}"));
+        trying.durably(|db| {
+            let insert = "INSERT OR REPLACE INTO proof (source, destination, source_pool, destination_pool, shared, at)
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let StorageProof { source_pool, destination_pool, shared } = proof;
+            let values =
+                params![source.as_str(), destination.as_str(), source_pool, destination_pool, shared, whole(at.0)];
+            run(db, insert, values).map_err(trying.sql())
+        })
+    }
+
+    fn proofs(&self, source: &HostName, destination: &HostName) -> Result<Vec<KeptProof>, StoreFault> {
+        let trying = self.inner.trying(format!("read the proofs of the storage of {source} and {destination}"));
+        trying.visibly(|db| {
+            let mut statement = db
+                .prepare_cached(
+                    "SELECT source_pool, destination_pool, shared, at FROM proof
+                     WHERE source = ?1 AND destination = ?2 ORDER BY source_pool, destination_pool",
+                )
+                .map_err(trying.sql())?;
+            let rows = statement.query_map([source.as_str(), destination.as_str()], |row| {
+                let proof =
+                    StorageProof { source_pool: row.get(0)?, destination_pool: row.get(1)?, shared: row.get(2)? };
+                let (source, destination) = (source.clone(), destination.clone());
+                Ok(KeptProof { source, destination, proof, at: moment(row.get(3)?) })
+            });
+            rows.and_then(Iterator::collect).map_err(trying.sql())
+        })
+    }
+}
+
+const NO_TASK: &str = "there is no such task: `waypost tasks` lists them";
+
+/// A held lock; the file goes with the last lock of a task that is over.
+struct HeldTask {
+    inner: Arc<Inner>,
+    id: TaskId,
+    file: FileLock,
+}
+
+impl TaskLock for HeldTask {}
+
+impl Drop for HeldTask {
+    fn drop(&mut self) {
+        let trying = self.inner.trying(format!("tidy up the lock of task {}", self.id));
+        let over = trying.visibly(|db| phase_of(db, self.id).map_err(trying.sql()));
+        match over {
+            // No row: the task was refused when it was about to be made.
+            Ok(None | Some(Phase::Ended)) => {
+                if let Err(error) = self.file.remove() {
+                    tracing::warn!(task = %self.id, %error, "a lock file can't be removed");
+                }
+            }
+            Ok(Some(_)) => {}
+            Err(fault) => tracing::warn!(%fault, "a lock file may be left"),
+        }
+    }
+}
+
+/// What is being tried, so that whatever fails on the way can say so.
+struct Trying<'a> {
+    inner: &'a Arc<Inner>,
+    what: String,
+}
+
+impl Inner {
+    fn trying(self: &Arc<Self>, what: String) -> Trying<'_> {
+        Trying { inner: self, what }
+    }
+
+    fn acquire(self: &Arc<Self>, trying: &Trying<'_>, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
+        let path = self.locks.join(id.to_string());
+        let file = lock::acquire(&path).map_err(|e| fault::file(&trying.what, &path, &e))?;
+        Ok(file.map(|file| Box::new(HeldTask { inner: Arc::clone(self), id, file }) as Box<dyn TaskLock>))
+    }
+}
+
+impl Trying<'_> {
+    fn sql(&self) -> impl Fn(rusqlite::Error) -> StoreFault + Copy + '_ {
+        |error| fault::sqlite(&self.what, &self.inner.database, &error)
+    }
+
+    fn refused(&self, why: impl Into<String>) -> StoreFault {
+        fault::plain(&self.what, why)
+    }
+
+    fn unreadable(&self, what: &str, misfit: &Misfit) -> StoreFault {
+        self.refused(format!("{what} can't be read: {misfit}"))
+    }
+
+    /// Runs a transaction whose effect is on the disk when this returns.
+    fn durably<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        let mut connection = held(&self.inner.durable);
+        // Immediate: what the transaction reads is still true when it writes, whatever other processes do.
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.sql())?;
+        let made = work(&transaction)?;
+        transaction.commit().map_err(self.sql())?;
+        Ok(made)
+    }
+
+    /// Runs statements that read, or that may be lost with the machine.
+    fn visibly<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        let connection = match self.inner.visible.get() {
+            Some(connection) => connection,
+            None => {
+                let fresh = schema::connect(&self.inner.database, Promise::Visible)?;
+                // Another thread may have been faster; then its connection is used and this one is closed.
+                self.inner.visible.get_or_init(|| Mutex::new(fresh))
+            }
+        };
+        work(&held(connection))
+    }
+}
+
+fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic in the middle of a transaction has rolled it back, so the connection is sound.
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the row of a task says of its journal.
+struct Head {
+    phase: Phase,
+    attempt: u32,
+    records: u32,
+}
+
+fn head(db: &Connection, trying: &Trying<'_>, id: TaskId) -> Result<Head, StoreFault> {
+    let row = db
+        .prepare_cached("SELECT phase, attempt, records FROM task WHERE id = ?1")
+        .and_then(|mut statement| {
+            let row = |row: &Row<'_>| Ok(Head { phase: word(row, 0, Phase::parse)?, attempt: row.get(1)?, records: row.get(2)? });
+            statement.query_row([id.to_string()], row).optional()
+        })
+        .map_err(trying.sql())?;
+    row.ok_or_else(|| trying.refused(NO_TASK))
+}
+
+fn phase_of(db: &Connection, id: TaskId) -> rusqlite::Result<Option<Phase>> {
+    let mut statement = db.prepare_cached("SELECT phase FROM task WHERE id = ?1")?;
+    statement.query_row([id.to_string()], |row| word(row, 0, Phase::parse)).optional()
+}
+
+/// Another unfinished task that has the domain.
+fn unfinished_of(db: &Connection, domain: DomainId, but: TaskId) -> rusqlite::Result<Option<TaskId>> {
+    let mut statement =
+        db.prepare_cached("SELECT id FROM task WHERE domain = ?1 AND phase <> 'ended' AND id <> ?2")?;
+    statement.query_row([domain.to_string(), but.to_string()], |row| id(row, 0).map(TaskId)).optional()
+}
+
+fn put_record(db: &Connection, id: TaskId, number: u32, at: Moment, body: &str) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO record (task, number, at, body) VALUES (?1, ?2, ?3, ?4)";
+    run(db, insert, params![id.to_string(), number, whole(at.0), body])
+}
+
+fn run(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
+    let outcome: Option<String> = row.get(8)?;
+    Ok(TaskBrief {
+        id: TaskId(id(row, 0)?),
+        created_at: moment(row.get(1)?),
+        updated_at: moment(row.get(2)?),
+        domain: row.get::<_, Option<String>>(3)?.map(|_| id(row, 3).map(DomainId)).transpose()?,
+        domain_name: row.get(4)?,
+        source: row.get::<_, Option<String>>(5)?.map(HostName::new),
+        destination: HostName::new(row.get::<_, String>(6)?),
+        phase: word(row, 7, Phase::parse)?,
+        outcome: outcome.map(|_| word(row, 8, OutcomeKind::parse)).transpose()?,
+        permille: row.get(9)?,
+    })
+}
+
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    word(row, column, |text| Uuid::parse_str(text).ok())
+}
+
+fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    parse(&text).ok_or_else(|| {
+        let why = format!("{text:?} is not a word that this Waypost knows");
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
+    })
+}
+
+/// SQLite's integers are signed; milliseconds since 1970 fit for 292 million years.
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn moment(number: i64) -> Moment {
+    Moment(u64::try_from(number).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;
