@@ -1,0 +1,195 @@
+//! The control connection of one host: opened when it is first needed, opened again when it broke or stopped answering.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::config::HostConfig;
+use crate::error::{Cause, Error, Failure};
+use crate::link::{Link, Opening, Session};
+
+/// Wait after the first failed open; doubled by each further one, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// An open that has hung for so long is left to itself and another one is tried beside it: TCP's own retries get ever
+/// rarer, a fresh one finds a host that came back.
+const OPEN_HANGS: Duration = Duration::from_secs(30);
+/// How many hanging opens are left to themselves, each holding a thread.
+const LEFT_BEHIND: u32 = 3;
+
+/// One host and the connection to it.
+pub(crate) struct Control {
+    host: Arc<HostConfig>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Down { failures: u32, not_before: Option<Instant> },
+    Opening { opening: Opening, since: Instant, failures: u32, left_behind: u32 },
+    Up(Link),
+}
+
+enum Step {
+    Use(Link),
+    Await(Opening),
+    Pause(Instant),
+}
+
+impl Control {
+    pub(crate) fn new(host: HostConfig) -> Self {
+        let state = Mutex::new(State::Down { failures: 0, not_before: None });
+        Self { host: Arc::new(host), state }
+    }
+
+    pub(crate) fn host(&self) -> &Arc<HostConfig> {
+        &self.host
+    }
+
+    /// A call that changes nothing: if the connection turns out to be broken it is made once more on a new one.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        attempted: impl AsRef<str>,
+        work: impl Fn(&Session) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> Result<T, Error> {
+        let work = Arc::new(work);
+        let limit = self.host.limits.read;
+        let mut link = self.link().await?;
+        let first = work.clone();
+        let mut result = link.call(attempted.as_ref(), limit, move |session| first(session)).await;
+        self.note(&link, &result);
+        if matches!(&result, Err(Error { cause: Cause::Libvirt(_), .. })) && link.closed().is_some() {
+            link = self.link().await?;
+            result = link.call(attempted.as_ref(), limit, move |session| work(session)).await;
+            self.note(&link, &result);
+        }
+        result
+    }
+
+    /// A call that changes something: made once, whatever happens.
+    pub(crate) async fn order<T: Send + 'static>(
+        &self,
+        attempted: impl AsRef<str>,
+        work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let link = self.link().await?;
+        let result = link.call(attempted.as_ref(), self.host.limits.order, work).await;
+        self.note(&link, &result);
+        result
+    }
+
+    /// The connection, opened if need be.
+    pub(crate) async fn link(&self) -> Result<Link, Error> {
+        let limit = self.host.limits.open;
+        let deadline = Instant::now() + limit;
+        let late = || self.error(Cause::Deadline(limit));
+        loop {
+            match self.step() {
+                Step::Use(link) => return Ok(link),
+                Step::Pause(until) if until >= deadline => {
+                    sleep_until(deadline).await;
+                    return Err(late());
+                }
+                Step::Pause(until) => sleep_until(until).await,
+                Step::Await(mut opening) => {
+                    let opened = match timeout_at(deadline, opening.wait_for(Option::is_some)).await {
+                        Err(_) => return Err(late()),
+                        Ok(Ok(opened)) => opened.clone(),
+                        // The thread ended without a word.
+                        Ok(Err(_)) => Some(Err(self.error(Cause::Defect))),
+                    };
+                    if let Some(result) = opened {
+                        self.settle(&opening, &result);
+                        return result;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A connection of its own for something that takes long; it is never shared and never opened again.
+    pub(crate) async fn own_link(&self) -> Result<Link, Error> {
+        let limit = self.host.limits.open;
+        let mut opening = Link::open(self.host.clone());
+        let result = match tokio::time::timeout(limit, opening.wait_for(Option::is_some)).await {
+            Err(_) => Err(self.error(Cause::Deadline(limit))),
+            Ok(Ok(opened)) => opened.clone().unwrap_or_else(|| Err(self.error(Cause::Defect))),
+            Ok(Err(_)) => Err(self.error(Cause::Defect)),
+        };
+        result
+    }
+
+    fn error(&self, cause: Cause) -> Error {
+        Error { host: self.host.name.clone(), attempted: "open a connection".to_owned(), cause }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Each change is one assignment, so a state is never half of one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self) -> Step {
+        let now = Instant::now();
+        let mut state = self.state();
+        let (failures, left_behind) = match &*state {
+            State::Up(link) if link.closed().is_none() => return Step::Use(link.clone()),
+            State::Up(link) => {
+                tracing::info!(host = %self.host.name, why = link.closed(), "the connection is gone");
+                (0, 0)
+            }
+            State::Down { not_before: Some(until), .. } if *until > now => return Step::Pause(*until),
+            State::Down { failures, .. } => (*failures, 0),
+            State::Opening { opening, since, failures, left_behind } => {
+                let hangs = opening.borrow().is_none() && now.duration_since(*since) > OPEN_HANGS;
+                if !hangs || *left_behind >= LEFT_BEHIND {
+                    return Step::Await(opening.clone());
+                }
+                (*failures, left_behind + 1)
+            }
+        };
+        let opening = Link::open(self.host.clone());
+        *state = State::Opening { opening: opening.clone(), since: now, failures, left_behind };
+        Step::Await(opening)
+    }
+
+    /// Takes in what came of an open, unless somebody else did already.
+    fn settle(&self, settled: &Opening, result: &Result<Link, Error>) {
+        let mut state = self.state();
+        let failures = match &*state {
+            State::Opening { opening, failures, .. } if opening.same_channel(settled) => *failures,
+            _ => return,
+        };
+        *state = match result {
+            Ok(link) => State::Up(link.clone()),
+            Err(_) => State::Down { failures: failures + 1, not_before: Some(Instant::now() + pause(failures)) },
+        };
+    }
+
+    /// Gives a connection up that is broken, or on which a call got no answer: whatever else waits on it may go on, new
+    /// calls take a new one.
+    fn note<T>(&self, link: &Link, result: &Result<T, Error>) {
+        let silent = matches!(result, Err(Error { cause: Cause::Deadline(_), .. }));
+        if !silent && link.closed().is_none() {
+            return;
+        }
+        let mut state = self.state();
+        if matches!(&*state, State::Up(current) if current.is(link)) {
+            *state = State::Down { failures: 0, not_before: None };
+        }
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_and_stays_bounded() {
+        let pauses: Vec<u64> = [0, 1, 2, 5, 6, 40].into_iter().map(|n| pause(n).as_millis() as u64).collect();
+        assert_eq!(pauses, [100, 200, 400, 3200, 5000, 5000]);
+    }
+}

@@ -1,0 +1,313 @@
+//! What goes wrong with a host, and the one place where libvirt's numbers and words become the core's kinds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use virt_sys as sys;
+use waypost_core::ids::HostName;
+use waypost_core::ports::{Fault, FaultKind};
+
+/// libvirt's own error: its number, the part of libvirt that it comes from, and its words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// libvirt's error number (`virErrorNumber`).
+    pub code: u32,
+    /// The part of libvirt (`virErrorDomain`).
+    pub domain: u32,
+    /// libvirt's words.
+    pub message: String,
+}
+
+impl From<virt::error::Error> for Failure {
+    fn from(error: virt::error::Error) -> Self {
+        Self { code: error.code().to_raw(), domain: error.domain().to_raw(), message: error.message().to_owned() }
+    }
+}
+
+impl Failure {
+    /// A call failed and libvirt has nothing to say about it.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            code: sys::VIR_ERR_INTERNAL_ERROR,
+            domain: sys::VIR_FROM_NONE,
+            message: "libvirt reported a failure without a reason".to_owned(),
+        }
+    }
+    /// Text that can't be handed to libvirt.
+    pub(crate) fn nul(text: &str) -> Self {
+        Self {
+            code: sys::VIR_ERR_INVALID_ARG,
+            domain: sys::VIR_FROM_NONE,
+            message: format!("{text:?} holds a NUL byte"),
+        }
+    }
+    /// Waypost's own refusal of an order, in libvirt's terms.
+    pub(crate) fn refused(message: String) -> Self {
+        Self { code: sys::VIR_ERR_OPERATION_INVALID, domain: sys::VIR_FROM_NONE, message }
+    }
+    /// A document that isn't what libvirt's schema promises.
+    pub(crate) fn document(what: &str, why: &str) -> Self {
+        Self {
+            code: sys::VIR_ERR_XML_ERROR,
+            domain: sys::VIR_FROM_NONE,
+            message: format!("libvirt's {what} can't be read: {why}"),
+        }
+    }
+
+    /// No such domain.
+    pub fn is_no_domain(&self) -> bool {
+        self.code == sys::VIR_ERR_NO_DOMAIN
+    }
+    /// The job was aborted on somebody's order.
+    pub fn is_aborted(&self) -> bool {
+        self.code == sys::VIR_ERR_OPERATION_ABORTED
+    }
+    /// libvirt holds the disks unsafe to migrate.
+    pub fn is_migrate_unsafe(&self) -> bool {
+        self.code == sys::VIR_ERR_MIGRATE_UNSAFE
+    }
+    /// The migration failed at its end, and the domain runs on the destination all the same.
+    pub fn is_migrate_finish_ok(&self) -> bool {
+        self.code == sys::VIR_ERR_MIGRATE_FINISH_OK
+    }
+    /// The driver or the daemon has no such call.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(
+            self.code,
+            sys::VIR_ERR_NO_SUPPORT
+                | sys::VIR_ERR_OPERATION_UNSUPPORTED
+                | sys::VIR_ERR_ARGUMENT_UNSUPPORTED
+                | sys::VIR_ERR_CALL_FAILED
+        )
+    }
+    /// No such volume.
+    pub fn is_no_volume(&self) -> bool {
+        self.code == sys::VIR_ERR_NO_STORAGE_VOL
+    }
+    /// No such pool.
+    pub fn is_no_pool(&self) -> bool {
+        self.code == sys::VIR_ERR_NO_STORAGE_POOL
+    }
+    /// Not possible in the present state.
+    pub fn is_invalid_operation(&self) -> bool {
+        self.code == sys::VIR_ERR_OPERATION_INVALID
+    }
+
+    /// The core's kind. The number decides where it is telling; where libvirt uses one number for many things (an
+    /// "internal error", a "system error"), its part and its words do.
+    pub fn kind(&self) -> FaultKind {
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        match self.code {
+            sys::VIR_ERR_NO_DOMAIN => FaultKind::NoDomain,
+            sys::VIR_ERR_OPERATION_ABORTED => FaultKind::Aborted,
+            sys::VIR_ERR_MIGRATE_UNSAFE => FaultKind::UnsafeStorage,
+            sys::VIR_ERR_CPU_INCOMPATIBLE | sys::VIR_ERR_CONFIG_UNSUPPORTED => FaultKind::Incompatible,
+            sys::VIR_ERR_AUTH_FAILED
+            | sys::VIR_ERR_AUTH_CANCELLED
+            | sys::VIR_ERR_AUTH_UNAVAILABLE
+            | sys::VIR_ERR_ACCESS_DENIED
+            | sys::VIR_ERR_OPERATION_DENIED => FaultKind::Authentication,
+            sys::VIR_ERR_OPERATION_TIMEOUT | sys::VIR_ERR_RESOURCE_BUSY => FaultKind::Busy,
+            sys::VIR_ERR_NO_STORAGE_POOL
+            | sys::VIR_ERR_NO_STORAGE_VOL
+            | sys::VIR_ERR_STORAGE_VOL_EXIST
+            | sys::VIR_ERR_STORAGE_POOL_BUILT
+            | sys::VIR_ERR_STORAGE_PROBE_FAILED => FaultKind::Storage,
+            _ if self.is_unsupported() => FaultKind::Unsupported,
+            _ if says(&["another migration job is already running", "cannot acquire state change lock"]) => {
+                FaultKind::Busy
+            }
+            _ if says(&["Host key verification failed", "Permission denied (", "certificate", "Certificate"]) => {
+                FaultKind::Authentication
+            }
+            _ if self.domain == sys::VIR_FROM_RPC => FaultKind::Unreachable,
+            _ if self.domain == sys::VIR_FROM_STORAGE
+                || says(&[
+                    "Cannot access storage file",
+                    "Source and target image have different sizes",
+                    "Failed to get \"write\" lock",
+                    "migration of disk",
+                ]) =>
+            {
+                FaultKind::Storage
+            }
+            _ if says(&["unexpectedly closed the monitor", "domain is not running", "domain is no longer running"]) => {
+                FaultKind::HypervisorDied
+            }
+            _ if says(&[
+                "unable to connect to server",
+                "No route to host",
+                "Connection refused",
+                "Connection timed out",
+                "Connection reset by peer",
+                "Network is unreachable",
+                "Unable to resolve address",
+                "address resolution failed",
+                "Failed to find an available port",
+                "Lost connection to destination host",
+                "TLS channel",
+            ]) =>
+            {
+                FaultKind::Network
+            }
+            _ if says(&["does not match source", "unsupported machine", "unsupported configuration"]) => {
+                FaultKind::Incompatible
+            }
+            sys::VIR_ERR_OPERATION_INVALID => FaultKind::Refused,
+            _ => FaultKind::Other,
+        }
+    }
+}
+
+/// A host's error: what was attempted, on which host, and why it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{attempted} on {host}")]
+pub struct Error {
+    /// Host.
+    pub host: HostName,
+    /// What was attempted, as `open a connection`.
+    pub attempted: String,
+    /// Why it failed.
+    #[source]
+    pub cause: Cause,
+}
+
+/// Why something failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// libvirt says so.
+    #[error(transparent)]
+    Libvirt(#[from] Failure),
+    /// No answer in time.
+    #[error("no answer within {} s; whether it had an effect is not known", .0.as_secs_f64())]
+    Deadline(Duration),
+    /// No such host in the configuration.
+    #[error("no such host in the configuration")]
+    UnknownHost,
+    /// The URI isn't one.
+    #[error("{uri} is not a libvirt URI: {why}")]
+    Uri {
+        /// The URI, without secrets.
+        uri: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// The URI asks for trust without a look.
+    #[error(
+        "the URI says {parameter}, which takes any host key or certificate for the right one: remove it and install the \
+         real key, or allow it for this host by `insecure = true`"
+    )]
+    Unverified {
+        /// The parameter.
+        parameter: String,
+    },
+    /// The credentials can't be read.
+    #[error("can't use the credentials in {}: {why}", path.display())]
+    AuthFile {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A defect of this program.
+    #[error("the call ended without an answer, which is a defect of Waypost")]
+    Defect,
+}
+
+impl Cause {
+    /// libvirt's own error, if it is one.
+    pub fn failure(&self) -> Option<&Failure> {
+        if let Self::Libvirt(failure) = self { Some(failure) } else { None }
+    }
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::Libvirt(failure) => failure.kind(),
+            Self::Deadline(_) => FaultKind::Deadline,
+            Self::UnknownHost => FaultKind::NoHost,
+            Self::Uri { .. } => FaultKind::Unreachable,
+            Self::Unverified { .. } | Self::AuthFile { .. } => FaultKind::Authentication,
+            Self::Defect => FaultKind::Other,
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let failure = error.cause.failure();
+        Self {
+            kind: error.cause.kind(),
+            code: failure.map(|failure| failure.code),
+            domain: failure.map(|failure| failure.domain),
+            message: error.cause.to_string(),
+            host: error.host,
+            attempted: error.attempted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(code: u32, domain: u32, message: &str) -> FaultKind {
+        Failure { code, domain, message: message.to_owned() }.kind()
+    }
+
+    #[test]
+    fn libvirts_words_are_sorted_into_kinds() {
+        use FaultKind as K;
+        let internal = sys::VIR_ERR_INTERNAL_ERROR;
+        let system = sys::VIR_ERR_SYSTEM_ERROR;
+        let invalid = sys::VIR_ERR_OPERATION_INVALID;
+        let cases = [
+            (internal, sys::VIR_FROM_RPC, "client socket is closed", K::Unreachable),
+            (
+                system,
+                sys::VIR_FROM_RPC,
+                "unable to connect to server at '10.77.0.2:16509': Connection refused",
+                K::Unreachable,
+            ),
+            (
+                system,
+                sys::VIR_FROM_RPC,
+                "Cannot recv data: Host key verification failed.: Connection reset by peer",
+                K::Authentication,
+            ),
+            (internal, sys::VIR_FROM_QEMU, "qemu unexpectedly closed the monitor: ...", K::HypervisorDied),
+            (
+                sys::VIR_ERR_OPERATION_FAILED,
+                sys::VIR_FROM_QEMU,
+                "operation failed: domain is not running",
+                K::HypervisorDied,
+            ),
+            (internal, sys::VIR_FROM_QEMU, "unable to execute QEMU command: No route to host", K::Network),
+            (
+                system,
+                sys::VIR_FROM_QEMU,
+                "Cannot access storage file '/mnt/a.img': No such file or directory",
+                K::Storage,
+            ),
+            (invalid, sys::VIR_FROM_QEMU, "another migration job is already running for domain 'g1'", K::Busy),
+            (invalid, sys::VIR_FROM_QEMU, "domain is not running", K::HypervisorDied),
+            (invalid, sys::VIR_FROM_QEMU, "domain has 1 snapshots", K::Refused),
+            (sys::VIR_ERR_OPERATION_TIMEOUT, sys::VIR_FROM_QEMU, "cannot acquire state change lock", K::Busy),
+            (internal, sys::VIR_FROM_QEMU, "anything else", K::Other),
+        ];
+        for (code, domain, message, expected) in cases {
+            assert_eq!(kind(code, domain, message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_fault_keeps_libvirts_numbers_and_words() {
+        let fault = Fault::from(Error {
+            host: "kvm1".into(),
+            attempted: "look up domain g1".into(),
+            cause: Failure { code: 42, domain: 10, message: "Domain not found".into() }.into(),
+        });
+        assert_eq!((fault.kind, fault.code, fault.domain), (FaultKind::NoDomain, Some(42), Some(10)));
+        assert_eq!(fault.to_string(), "look up domain g1 on kvm1: Domain not found");
+    }
+}

@@ -1,0 +1,69 @@
+//! The one place with `unsafe`: what the `virt` crate lacks or gets wrong, over `virt-sys`.
+//!
+//! `virt` 0.4.3 has no events, no close callback, no abort and no switch to post-copy; its `Connect` is never closed; its
+//! `get_job_stats` frees libvirt's memory with the wrong allocator (it aborts the process where no job runs), its
+//! `get_block_info` drops errors, its migration parameters leak, and its credential callback reads through NULL. Look-ups,
+//! lists and XML of `virt` are right, and used everywhere else.
+//!
+//! Rules that hold in here, so that each block can be checked on its own:
+//! - a pointer that comes from a `virt` handle is valid for as long as the handle is borrowed;
+//! - every C string that goes in comes from [`c_string`] and lives until after the call;
+//! - everything that libvirt lends to a callback is copied before the callback returns;
+//! - an error is taken from libvirt on the same thread before anything else is called ([`Failure::last`]);
+//! - no panic crosses into C.
+
+mod connection;
+mod domain;
+mod events;
+mod params;
+
+pub(crate) use connection::{Comparison, Connection, CpuQuestion};
+pub(crate) use domain::{
+    BlockJobInfo, BlockSize, DomainOverview, JobKind, abort_job, block_job, block_size, checkpoints, domain_overviews,
+    job_stats, max_downtime, migrate_to_uri, start_post_copy,
+};
+pub(crate) use events::{CloseWatch, Event, Subscription};
+pub(crate) use params::{Param, Params};
+
+use std::ffi::{CStr, CString, c_char, c_int};
+
+use virt_sys as sys;
+
+use crate::error::Failure;
+
+impl Failure {
+    /// What libvirt says of the call that failed last on this thread.
+    fn last() -> Self {
+        // SAFETY: returns NULL or a pointer to the calling thread's own error, which stays as it is until this thread's
+        // next libvirt call; everything is copied before that.
+        let error = unsafe { sys::virGetLastError().as_ref() };
+        match error {
+            None => Self::unknown(),
+            Some(error) => Self {
+                code: u32::try_from(error.code).unwrap_or(sys::VIR_ERR_INTERNAL_ERROR),
+                domain: u32::try_from(error.domain).unwrap_or(sys::VIR_FROM_NONE),
+                // SAFETY: NULL or a NUL-terminated string that belongs to the error.
+                message: unsafe { text(error.message) }.unwrap_or_else(|| "libvirt gave no reason".to_owned()),
+            },
+        }
+    }
+}
+
+/// Turns libvirt's `-1` into the error behind it.
+fn checked(result: c_int) -> Result<c_int, Failure> {
+    if result < 0 { Err(Failure::last()) } else { Ok(result) }
+}
+
+/// Text for C. A NUL byte inside is refused instead of cutting the text short.
+fn c_string(text: &str) -> Result<CString, Failure> {
+    CString::new(text).map_err(|_| Failure::nul(text))
+}
+
+/// A copy of a C string; none for NULL.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that stays as it is during the call.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: promised by the caller.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}

@@ -1,0 +1,131 @@
+//! Opening and closing, and what a connection is asked about CPUs.
+
+use std::ffi::{CString, c_int, c_uint, c_void};
+use std::ops::Deref;
+use std::ptr;
+
+use virt::connect::Connect;
+use virt_sys as sys;
+
+use super::{c_string, checked};
+use crate::error::Failure;
+
+/// A connection that is closed when it is dropped, which `virt` 0.4.3's own isn't. Closing talks to the daemon and can
+/// block: it is only ever dropped on a thread that may wait.
+#[derive(Debug)]
+pub(crate) struct Connection(Connect);
+
+impl Connection {
+    /// Opens a connection. Credentials come from the file that the URI names; nobody is ever prompted: what libvirt still
+    /// asks for fails the open.
+    pub(crate) fn open(uri: &str) -> Result<Self, Failure> {
+        let uri = c_string(uri)?;
+        // The kinds that SASL mechanisms and ssh libraries ask for; one that isn't listed makes them give up earlier
+        // with a less telling message.
+        let mut kinds: [c_int; 5] = [
+            sys::VIR_CRED_AUTHNAME as c_int,
+            sys::VIR_CRED_PASSPHRASE as c_int,
+            sys::VIR_CRED_ECHOPROMPT as c_int,
+            sys::VIR_CRED_NOECHOPROMPT as c_int,
+            sys::VIR_CRED_REALM as c_int,
+        ];
+        let mut auth = sys::virConnectAuth {
+            credtype: kinds.as_mut_ptr(),
+            ncredtype: kinds.len() as c_uint,
+            cb: Some(refuse),
+            cbdata: ptr::null_mut(),
+        };
+        // SAFETY: the URI, the structure and the list that it points to outlive the call, after which libvirt keeps none
+        // of them.
+        let conn = unsafe { sys::virConnectOpenAuth(uri.as_ptr(), &raw mut auth, 0) };
+        if conn.is_null() {
+            return Err(Failure::last());
+        }
+        // SAFETY: a fresh connection with one reference, which goes to the new value.
+        Ok(Self(unsafe { Connect::from_ptr(conn) }))
+    }
+
+    /// One more reference to the same connection.
+    pub(super) fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Whether this end still holds it open. Tells nothing of a daemon that merely doesn't answer.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_alive().unwrap_or(false)
+    }
+
+    /// What the hypervisor of this host makes of a guest's CPU.
+    pub(crate) fn compare_cpu(&self, question: &CpuQuestion) -> Result<Comparison, Failure> {
+        let text = |text: &Option<String>| text.as_deref().map(c_string).transpose();
+        let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        let emulator = text(&question.emulator)?;
+        let arch = c_string(&question.architecture)?;
+        let machine = text(&question.machine)?;
+        let virt_type = c_string(&question.virt_type)?;
+        let xml = c_string(&question.xml)?;
+        // SAFETY: the connection is borrowed, the texts outlive the call.
+        let result = checked(unsafe {
+            sys::virConnectCompareHypervisorCPU(
+                self.0.as_ptr(),
+                pointer(&emulator),
+                arch.as_ptr(),
+                pointer(&machine),
+                virt_type.as_ptr(),
+                xml.as_ptr(),
+                sys::VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE,
+            )
+        });
+        match result {
+            Ok(sys::VIR_CPU_COMPARE_IDENTICAL) => Ok(Comparison::Identical),
+            Ok(sys::VIR_CPU_COMPARE_SUPERSET) => Ok(Comparison::Superset),
+            Ok(_) => Ok(Comparison::Incompatible("the CPU is incompatible with this host's hypervisor".to_owned())),
+            Err(failure) if failure.code == sys::VIR_ERR_CPU_INCOMPATIBLE => {
+                Ok(Comparison::Incompatible(failure.message))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl Deref for Connection {
+    type Target = Connect;
+    fn deref(&self) -> &Connect {
+        &self.0
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.close() {
+            tracing::debug!(%error, "closing a connection failed");
+        }
+    }
+}
+
+/// A guest's CPU, and what would run it.
+#[derive(Debug, Clone)]
+pub(crate) struct CpuQuestion {
+    pub(crate) emulator: Option<String>,
+    pub(crate) architecture: String,
+    pub(crate) machine: Option<String>,
+    pub(crate) virt_type: String,
+    /// The guest's `<cpu>` element.
+    pub(crate) xml: String,
+}
+
+/// libvirt's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// It can't run there; libvirt's words on why.
+    Incompatible(String),
+    /// The same.
+    Identical,
+    /// The hypervisor offers more.
+    Superset,
+}
+
+/// Answers libvirt's question for credentials: there is nobody to ask.
+unsafe extern "C" fn refuse(_: sys::virConnectCredentialPtr, _: c_uint, _: *mut c_void) -> c_int {
+    -1
+}

@@ -1,0 +1,229 @@
+//! From a configured URI to one that is safe to open: no unseen host keys, no readable credentials, no prompts.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use crate::config::{HostConfig, Unverified};
+use crate::error::Cause;
+
+/// A URI in its parts. libvirt's URIs are simple enough: the scheme says driver and transport, the query is options.
+struct Parts<'a> {
+    base: &'a str,
+    transport: &'a str,
+    query: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(uri: &'a str) -> Result<Self, Cause> {
+        let wrong = |why| Cause::Uri { uri: without_secrets(uri), why };
+        if uri.contains(['\0', '\n', ' ']) {
+            return Err(wrong("it holds a blank or a control character"));
+        }
+        let (base, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let (scheme, _) =
+            base.split_once("://").ok_or_else(|| wrong("it has no scheme, as qemu+tls://host/system has"))?;
+        if scheme.is_empty() {
+            return Err(wrong("its scheme is empty"));
+        }
+        let transport = scheme.split_once('+').map_or("", |(_, transport)| transport);
+        let query = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        Ok(Self { base, transport, query })
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.query.iter().find(|(k, _)| *k == key).map(|(_, value)| *value)
+    }
+}
+
+/// The URI to open for a host, after every check that doesn't need the host.
+pub(crate) fn checked(host: &HostConfig) -> Result<String, Cause> {
+    let parts = Parts::of(&host.uri)?;
+    if host.unverified == Unverified::Refused {
+        refuse_blind_trust(&parts)?;
+    }
+    let mut query: Vec<String> = parts.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    match (&host.auth_file, parts.get("authfile")) {
+        (Some(path), None) => {
+            check_auth_file(path)?;
+            query.push(format!("authfile={}", escaped(&path.to_string_lossy())));
+        }
+        (None, Some(named)) => check_auth_file(Path::new(&unescaped(named)))?,
+        (Some(_), Some(_)) => {
+            return Err(Cause::Uri {
+                uri: without_secrets(&host.uri),
+                why: "it names an auth file and the configuration names one, too: keep one",
+            });
+        }
+        (None, None) => {}
+    }
+    // ssh would ask on the terminal, for a password or whether an unknown host key is fine.
+    if parts.transport == "ssh" && parts.get("no_tty").is_none() {
+        query.push("no_tty=1".to_owned());
+    }
+    Ok(if query.is_empty() { parts.base.to_owned() } else { format!("{}?{}", parts.base, query.join("&")) })
+}
+
+/// The URI as it may be shown: without a password, without the paths of credentials.
+pub(crate) fn without_secrets(uri: &str) -> String {
+    let (base, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let base = match base.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+        Some((scheme, (user, rest))) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{rest}")
+        }
+        None => base.to_owned(),
+    };
+    let secret = ["authfile", "keyfile", "pkipath", "sshauth"];
+    let shown: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !secret.contains(&pair.split('=').next().unwrap_or_default()))
+        .collect();
+    if shown.is_empty() { base } else { format!("{base}?{}", shown.join("&")) }
+}
+
+fn refuse_blind_trust(parts: &Parts<'_>) -> Result<(), Cause> {
+    for (key, value) in &parts.query {
+        let blind = match *key {
+            "no_verify" => *value != "0",
+            // What the libssh transports call it: anything but a look at known_hosts.
+            "known_hosts_verify" => *value != "normal",
+            _ => false,
+        };
+        if blind {
+            return Err(Cause::Unverified { parameter: format!("{key}={value}") });
+        }
+    }
+    Ok(())
+}
+
+fn check_auth_file(path: &Path) -> Result<(), Cause> {
+    let cant = |why: String| Cause::AuthFile { path: path.to_owned(), why };
+    if !path.is_absolute() {
+        return Err(cant("libvirt needs an absolute path".to_owned()));
+    }
+    let metadata = fs::metadata(path).map_err(|error| cant(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(cant("it is not a file".to_owned()));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(cant(format!("its mode is {mode:04o}, so others can read it: chmod 0600 {}", path.display())));
+    }
+    // A file of somebody else's can be swapped by them after this look.
+    let me = fs::metadata("/proc/self").map(|me| me.uid()).unwrap_or(u32::MAX);
+    if metadata.uid() != me && metadata.uid() != 0 {
+        return Err(cant("it belongs to another user: make it your own".to_owned()));
+    }
+    Ok(())
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+fn unescaped(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Result<String, Cause> {
+        checked(&HostConfig::new("h", text))
+    }
+
+    #[test]
+    fn an_unseen_host_key_is_refused_unless_the_configuration_says_so() {
+        for bad in [
+            "qemu+ssh://root@h/system?no_verify=1",
+            "qemu+tls://h/system?socket=x&no_verify=1",
+            "qemu+libssh2://h/system?known_hosts_verify=auto",
+            "qemu+libssh://h/system?known_hosts_verify=ignore",
+        ] {
+            assert!(matches!(uri(bad), Err(Cause::Unverified { .. })), "{bad}");
+            let host = HostConfig { unverified: Unverified::Accepted, ..HostConfig::new("h", bad) };
+            assert!(checked(&host).is_ok(), "{bad}");
+        }
+        assert_eq!(
+            uri("qemu+libssh2://h/system?known_hosts_verify=normal").unwrap(),
+            "qemu+libssh2://h/system?known_hosts_verify=normal"
+        );
+    }
+
+    #[test]
+    fn ssh_never_asks_on_a_terminal() {
+        assert_eq!(uri("qemu+ssh://root@h/system").unwrap(), "qemu+ssh://root@h/system?no_tty=1");
+        assert_eq!(uri("qemu+ssh://h/system?no_tty=0").unwrap(), "qemu+ssh://h/system?no_tty=0");
+        assert_eq!(uri("qemu+tls://h/system").unwrap(), "qemu+tls://h/system");
+    }
+
+    #[test]
+    fn credentials_that_others_can_read_are_refused_with_the_fix() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth one.conf");
+        fs::write(&path, "[credentials-lab]\n").unwrap();
+        let host = HostConfig { auth_file: Some(path.clone()), ..HostConfig::new("h", "qemu+tcp://h/system") };
+        for (mode, fine) in [(0o644, false), (0o640, false), (0o601, false), (0o600, true), (0o400, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match checked(&host) {
+                Ok(uri) => {
+                    assert!(fine, "{mode:o}");
+                    assert!(uri.ends_with("/auth%20one.conf"), "{uri}");
+                    // The same file, named in the URI itself, is looked at just so.
+                    assert_eq!(checked(&HostConfig::new("h", &*uri)).unwrap(), uri);
+                }
+                Err(error) => {
+                    assert!(!fine, "{mode:o}");
+                    assert!(error.to_string().contains("chmod 0600 "), "{error}");
+                }
+            }
+        }
+        let missing = HostConfig { auth_file: Some("/nowhere/auth.conf".into()), ..host };
+        assert!(matches!(checked(&missing), Err(Cause::AuthFile { .. })));
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        assert_eq!(
+            without_secrets("qemu+ssh://root:pw@h:22/system?keyfile=/k&socket=/s&authfile=/a"),
+            "qemu+ssh://root@h:22/system?socket=/s"
+        );
+        assert_eq!(without_secrets("test:///default"), "test:///default");
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for bad in ["", "qemu", "://h", "qemu+tls://h /system", "qemu+tls://h/\0"] {
+            assert!(matches!(uri(bad), Err(Cause::Uri { .. })), "{bad:?}");
+        }
+    }
+}
