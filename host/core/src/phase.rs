@@ -114,6 +114,8 @@ pub fn next(phase: Phase, event: Event) -> Result<Phase, Illegal> {
         (P::Locating | P::Recovering, E::Located) => Some(P::Recovering),
         (P::Recovering, E::ActionIntended) => Some(P::Recovering),
         (P::Recovering, E::ActionDone) => Some(P::Locating),
+        // Recovery may find that the domain arrived after all: the same tidying up as after a clean finish.
+        (P::Recovering, E::FinishStep) => Some(P::Recovering),
         (P::Recovering, E::NextAttempt) => Some(P::Accepted),
 
         // Before the commit point nothing moved: only outcomes that leave the domain on the source are true.

@@ -7,13 +7,14 @@ use waypost_core::admission::admit;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock};
-use waypost_core::request::MigrationRequest;
+use waypost_core::request::{MigrationRequest, Options};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::known_host;
 use crate::observer::Observer;
 use crate::probe;
+use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::task::Driver;
@@ -58,6 +59,21 @@ impl Engine {
     /// What do the rules say? Nothing is touched.
     pub async fn check(&self, question: &Question) -> Result<CheckReport, EngineError> {
         check(&self.ports, question).await
+    }
+
+    /// Reads every host and every domain, for [`Engine::readiness_of`].
+    pub async fn fleet(&self) -> Result<Fleet, EngineError> {
+        readiness::read(&self.ports).await
+    }
+
+    /// May every domain go to every other host?
+    pub async fn readiness_of(
+        &self,
+        fleet: Fleet,
+        options: &Options,
+        requester: &str,
+    ) -> Result<Readiness, EngineError> {
+        readiness::judge(&self.ports, fleet, options, requester).await
     }
 
     /// Takes a request on: from here on it is a task with a journal, and [`Driver::drive`] brings it to its end.

@@ -37,11 +37,7 @@ impl Finishing {
         if let Some(sample) = figures.clone() {
             task.recorder.reading(sample);
         }
-        for step in steps(&plan, &situation) {
-            task.record(Record::FinishIntended { step })?;
-            let result = apply(&task, &plan, step).await;
-            task.record(Record::FinishSettled { step, result })?;
-        }
+        tidy_up(&mut task, &plan, &situation).await?;
         let outcome = completed(&task, &plan, &situation, figures.as_ref());
         task.end(outcome)
     }
@@ -81,8 +77,17 @@ async fn final_figures(task: &Task, plan: &Plan) -> Option<Sample> {
     None
 }
 
-/// What is left to do after a verified arrival. Also used when recovery finds that the domain arrived.
-pub(super) fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
+/// What is left to do after a verified arrival; the same when it was recovery that found the domain arrived.
+pub(super) async fn tidy_up(task: &mut Task, plan: &Plan, situation: &Situation) -> Result<(), EngineError> {
+    for step in steps(plan, situation) {
+        task.record(Record::FinishIntended { step })?;
+        let result = apply(task, plan, step).await;
+        task.record(Record::FinishSettled { step, result })?;
+    }
+    Ok(())
+}
+
+fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
     let mut steps = Vec::new();
     if let Side::Present(there) = &situation.destination
         && there.persistent
@@ -103,7 +108,7 @@ pub(super) fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
     steps
 }
 
-pub(super) async fn apply(task: &Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
+async fn apply(task: &Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
     let hypervisor = &task.ports().hypervisor;
     let (host, command) = match step {
         FinishStep::SetAutostart => (&plan.destination.host, Command::SetAutostart(plan.autostart)),

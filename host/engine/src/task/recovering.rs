@@ -151,12 +151,7 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
 
 async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
     prepared::undo(&mut task).await?;
-    for step in finishing::steps(&plan, now) {
-        // Recorded as part of the accepting action; a step that fails is told, the domain is where it is.
-        if let Err(why) = finishing::apply(&task, &plan, step).await {
-            task.recorder.course.causes.push(why);
-        }
-    }
+    finishing::tidy_up(&mut task, &plan, now).await?;
     let outcome = finishing::completed(&task, &plan, now, None);
     task.end(outcome)
 }
