@@ -1,0 +1,26 @@
+//! The WIT packages as Rust, one module per world. Everything else of this crate is written over them.
+
+#[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
+pub mod precheck {
+    wit_bindgen::generate!({
+        path: ["../../wit/facts", "../../wit/precheck"],
+        world: "waypost:precheck/precheck",
+        pub_export_macro: true,
+        additional_derives: [PartialEq],
+        generate_all,
+    });
+}
+
+#[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
+pub mod recovery {
+    wit_bindgen::generate!({
+        path: ["../../wit/facts", "../../wit/recovery"],
+        world: "waypost:recovery/recovery",
+        pub_export_macro: true,
+        additional_derives: [PartialEq],
+        with: {
+            "waypost:facts/types@0.1.0": crate::bindings::precheck::waypost::facts::types,
+            "waypost:facts/environment@0.1.0": crate::bindings::precheck::waypost::facts::environment,
+        },
+    });
+}
