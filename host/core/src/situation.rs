@@ -272,3 +272,6 @@ pub fn arrived(plan: &Plan, situation: &Situation) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

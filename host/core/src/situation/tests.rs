@@ -1,0 +1,178 @@
+//! Every situation that two hosts can report, and what must hold of the answer in each: the table is small enough to be
+//! searched whole.
+
+use super::*;
+use crate::ids::{DomainId, HostName};
+use crate::plan::{Autostart, DestinationFate, End};
+use crate::request::StorageSafety;
+
+const SOURCE: Uuid = Uuid::from_u128(1);
+const DESTINATION: Uuid = Uuid::from_u128(2);
+const STRANGER: Uuid = Uuid::from_u128(3);
+
+const REASONS: &[&str] = &[
+    "migration",
+    "starting-up",
+    "user",
+    "io-error",
+    "migrated",
+    "crashed",
+    "failed",
+    "unknown",
+    "shutdown",
+    "destroyed",
+];
+
+fn sides(own: Uuid) -> Vec<Side> {
+    let mut sides =
+        vec![Side::Unknown("timeout".into()), Side::Absent { host: Some(own) }, Side::Absent { host: Some(STRANGER) }];
+    for &state in DomainState::ALL {
+        for &reason in REASONS {
+            for (persistent, job, host) in
+                [(true, false, own), (false, false, own), (true, true, own), (true, false, STRANGER)]
+            {
+                sides.push(Side::Present(Observed {
+                    host: Some(host),
+                    name: "g1".into(),
+                    state,
+                    reason: reason.into(),
+                    persistent,
+                    autostart: false,
+                    job,
+                }));
+            }
+        }
+    }
+    sides
+}
+
+fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for &mode in TransferMode::ALL {
+        for &initially in RunState::ALL {
+            for &finally in RunState::ALL {
+                for &destination_before in Before::ALL {
+                    for &source_fate in SourceFate::ALL {
+                        plans.push(Plan {
+                            attempt: 1,
+                            domain: DomainId(Uuid::from_u128(9)),
+                            name: "g1".into(),
+                            destination_name: "g1".into(),
+                            source: End { host: HostName::new("a"), uuid: Some(SOURCE) },
+                            destination: End { host: HostName::new("b"), uuid: Some(DESTINATION) },
+                            peer_uri: "test://b".into(),
+                            mode,
+                            initially,
+                            finally,
+                            source_fate,
+                            destination_fate: DestinationFate::Define,
+                            autostart: Autostart::Off,
+                            destination_before,
+                            storage: StorageSafety::Checked,
+                            migrate_uri: None,
+                            listen_address: None,
+                            bandwidth_mib_s: None,
+                            max_downtime_ms: None,
+                            timeout_s: 60,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    plans
+}
+
+fn seen(side: &Side) -> Option<&Observed> {
+    if let Side::Present(seen) = side { Some(seen) } else { None }
+}
+fn runs(side: &Side) -> bool {
+    seen(side).is_some_and(|s| matches!(s.state, DomainState::Running | DomainState::Blocked))
+}
+fn active(side: &Side) -> bool {
+    seen(side).is_some_and(|s| s.state.is_active() && s.state != DomainState::Crashed)
+}
+fn never_ran(side: &Side) -> bool {
+    seen(side)
+        .is_some_and(|s| s.state == DomainState::Paused && matches!(s.reason.as_str(), "migration" | "starting-up"))
+}
+fn answered(side: &Side, planned: Uuid) -> bool {
+    match side {
+        Side::Unknown(_) => false,
+        Side::Absent { host } => *host == Some(planned),
+        Side::Present(seen) => seen.host == Some(planned),
+    }
+}
+
+#[test]
+fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_one() {
+    let (sources, destinations, plans) = (sides(SOURCE), sides(DESTINATION), plans());
+    let mut looked_at = 0_u32;
+    for plan in &plans {
+        for source in &sources {
+            for destination in &destinations {
+                let situation = Situation { source: source.clone(), destination: destination.clone() };
+                let permitted = permitted(plan, &situation);
+                looked_at += 1;
+                let told = || format!("{plan:?}\n{situation:?}\n{permitted:?}");
+                assert!(!permitted.is_empty(), "{}", told());
+                let may = |action| permitted.contains(&action);
+
+                if has_job(source) || has_job(destination) {
+                    assert!(permitted.iter().all(|a| matches!(a, Action::Wait | Action::AbortJob)), "{}", told());
+                    continue;
+                }
+                if !answered(source, SOURCE) || !answered(destination, DESTINATION) {
+                    assert!(permitted.iter().all(|a| matches!(a, Action::Wait | Action::HandOver)), "{}", told());
+                    continue;
+                }
+                if may(Action::ResumeSource) {
+                    assert!(!active(destination) && active(source), "a second copy: {}", told());
+                }
+                if may(Action::ResumeDestination) {
+                    assert!(!active(source) && never_ran(destination), "a second copy: {}", told());
+                    assert_eq!(seen(source).map(|s| s.reason.as_str()), Some("migrated"), "half a memory: {}", told());
+                }
+                if may(Action::DestroyDestination) {
+                    assert!(active(source) && never_ran(destination), "the only copy: {}", told());
+                }
+                if may(Action::DestroySource) {
+                    assert!(runs(destination) && !runs(source), "the only copy: {}", told());
+                }
+                if may(Action::UndefineDestination) {
+                    assert!(seen(source).is_some() && !active(destination), "the only definition: {}", told());
+                    assert_eq!(plan.destination_before, Before::Absent, "somebody else's definition: {}", told());
+                }
+                if may(Action::DeclareLost) {
+                    assert!(!active(source) && !active(destination), "a copy is there: {}", told());
+                }
+                if runs(source) && runs(destination) && plan.mode == TransferMode::Live {
+                    assert_eq!(permitted, [Action::HandOver], "{}", told());
+                }
+                if may(Action::AcceptSource) {
+                    assert!(seen(source).is_some() && !active(destination), "{}", told());
+                }
+                if may(Action::AcceptDestination) {
+                    assert!(seen(destination).is_some() && !active(source), "{}", told());
+                }
+            }
+        }
+    }
+    assert!(looked_at > 1_000_000, "only {looked_at} situations were looked at");
+}
+
+#[test]
+fn an_arrival_is_never_seen_while_the_source_is_active() {
+    for plan in &plans() {
+        for source in &sides(SOURCE) {
+            for destination in &sides(DESTINATION) {
+                let situation = Situation { source: source.clone(), destination: destination.clone() };
+                if arrived(plan, &situation) {
+                    assert!(!active(source), "{plan:?}\n{situation:?}");
+                    assert!(answered(source, SOURCE) && answered(destination, DESTINATION), "{plan:?}\n{situation:?}");
+                    assert!(seen(destination).is_some(), "{plan:?}\n{situation:?}");
+                }
+            }
+        }
+    }
+}
