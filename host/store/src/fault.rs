@@ -13,14 +13,18 @@ pub(crate) fn sqlite(attempted: &str, file: &Path, error: &Error) -> StoreFault 
             format!("the disk that holds {file} is full: free some space, then repeat this")
         }
         Some(ErrorCode::ReadOnly) => {
-            format!("{file} can't be written: check that its owner runs this and that the file system is not mounted read-only")
+            format!(
+                "{file} can't be written: check that its owner runs this and that the file system is not mounted read-only"
+            )
         }
         Some(ErrorCode::DatabaseCorrupt) => format!(
             "{file} is damaged: keep a copy of its folder, then restore it from a backup, or move it away to begin with \
              an empty one (a migration that is under way goes on in libvirt, but is no longer watched)"
         ),
         Some(ErrorCode::NotADatabase) => {
-            format!("{file} is not a database of Waypost, or damaged beyond reading: move it away, or name another folder")
+            format!(
+                "{file} is not a database of Waypost, or damaged beyond reading: move it away, or name another folder"
+            )
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             format!("another process keeps {file} locked: end it if it hangs, then repeat this")

@@ -15,14 +15,10 @@ use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, PluginName};
 use waypost_core::journal::{FinishStep, Record, Step, StepEnd};
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::plan::{
-    Autostart, Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode,
-};
+use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Reading};
 use waypost_core::recovery::FailureClass;
-use waypost_core::request::{
-    AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety,
-};
+use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Observed, Side, Situation};
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
@@ -37,7 +33,9 @@ pub enum Misfit {
     #[error("it is not JSON: {0}")]
     NotJson(String),
     /// Written by another Waypost.
-    #[error("it has version {found}, and this Waypost knows version {RECORD_VERSION} only: use the one that wrote it, or a newer one")]
+    #[error(
+        "it has version {found}, and this Waypost knows version {RECORD_VERSION} only: use the one that wrote it, or a newer one"
+    )]
     Version {
         /// Its version.
         found: u64,
@@ -163,7 +161,7 @@ macro_rules! wire_struct {
 macro_rules! wire_enum {
     ($($type:ident { $($word:literal => $variant:ident { $($field:tt: $key:ident),* }),* $(,)? })*) => {$(
         #[cfg(test)]
-        impl Kinds for $type {
+        impl tests::Kinds for $type {
             const KINDS: &'static [&'static str] = &[$($word),*];
         }
         impl Wire for $type {

@@ -101,7 +101,9 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
         let dir = dir.display();
         return Err(fault::plain(
             &attempted,
-            format!("other users can reach it (mode {mode:04o}), and journals name hosts and domains: run `chmod 700 {dir}`, or name another folder"),
+            format!(
+                "other users can reach it (mode {mode:04o}), and journals name hosts and domains: run `chmod 700 {dir}`, or name another folder"
+            ),
         ));
     }
     builder(locks).map_err(|e| fault::file(&attempted, locks, &e))?;
@@ -130,7 +132,9 @@ pub(crate) fn connect(database: &Path, promise: Promise) -> Result<Connection, S
         newer => {
             return Err(fault::plain(
                 &attempted,
-                format!("its tables have version {newer}, and this Waypost knows version {SCHEMA_VERSION} only: run the Waypost that wrote them, or a newer one"),
+                format!(
+                    "its tables have version {newer}, and this Waypost knows version {SCHEMA_VERSION} only: run the Waypost that wrote them, or a newer one"
+                ),
             ));
         }
     }
@@ -159,8 +163,7 @@ fn create(connection: &mut Connection, database: &Path, attempted: &str) -> Resu
         if strangers > 0 {
             return Err(fault::plain(attempted, "it holds tables of another program: name another folder"));
         }
-        let mode: String =
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
         if mode != "wal" {
             return Err(fault::plain(
                 attempted,

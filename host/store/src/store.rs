@@ -57,14 +57,16 @@ impl Store for SqliteStore {
             DomainKey::Name(name) => (None, name.clone()),
         };
         // The lock comes first: nobody must find a task that seems to have lost its driver.
-        let lock = self.inner.acquire(&trying, id)?.ok_or_else(|| trying.refused("a task of this id exists already"))?;
+        let lock =
+            self.inner.acquire(&trying, id)?.ok_or_else(|| trying.refused("a task of this id exists already"))?;
         trying.durably(|db| {
             if let Some(domain) = domain
                 && let Some(other) = unfinished_of(db, domain, id).map_err(trying.sql())?
             {
                 return Err(trying.refused(ClaimError::Taken(other).to_string()));
             }
-            let insert = "INSERT INTO task (id, created_at, updated_at, domain, domain_name, source, destination, phase,
+            let insert =
+                "INSERT INTO task (id, created_at, updated_at, domain, domain_name, source, destination, phase,
                                             outcome, attempt, records)
                           VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, NULL, 1, 1)";
             run(
@@ -244,9 +246,8 @@ impl Store for SqliteStore {
     fn decisions(&self, id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault> {
         let trying = self.inner.trying(format!("read the decision records of task {id}"));
         trying.visibly(|db| {
-            let mut statement = db
-                .prepare_cached("SELECT body FROM decision WHERE task = ?1 ORDER BY number")
-                .map_err(trying.sql())?;
+            let mut statement =
+                db.prepare_cached("SELECT body FROM decision WHERE task = ?1 ORDER BY number").map_err(trying.sql())?;
             let rows = statement.query_map([id.to_string()], |row| row.get::<_, String>(0)).map_err(trying.sql())?;
             rows.map(|row| read(&row.map_err(trying.sql())?).map_err(|e| trying.unreadable("a decision record", &e)))
                 .collect()
@@ -399,8 +400,7 @@ impl Trying<'_> {
     fn durably<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
         let mut connection = held(&self.inner.durable);
         // Immediate: what the transaction reads is still true when it writes, whatever other processes do.
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.sql())?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.sql())?;
         let made = work(&transaction)?;
         transaction.commit().map_err(self.sql())?;
         Ok(made)
@@ -436,7 +436,9 @@ fn head(db: &Connection, trying: &Trying<'_>, id: TaskId) -> Result<Head, StoreF
     let row = db
         .prepare_cached("SELECT phase, attempt, records FROM task WHERE id = ?1")
         .and_then(|mut statement| {
-            let row = |row: &Row<'_>| Ok(Head { phase: word(row, 0, Phase::parse)?, attempt: row.get(1)?, records: row.get(2)? });
+            let row = |row: &Row<'_>| {
+                Ok(Head { phase: word(row, 0, Phase::parse)?, attempt: row.get(1)?, records: row.get(2)? })
+            };
             statement.query_row([id.to_string()], row).optional()
         })
         .map_err(trying.sql())?;
@@ -450,8 +452,7 @@ fn phase_of(db: &Connection, id: TaskId) -> rusqlite::Result<Option<Phase>> {
 
 /// Another unfinished task that has the domain.
 fn unfinished_of(db: &Connection, domain: DomainId, but: TaskId) -> rusqlite::Result<Option<TaskId>> {
-    let mut statement =
-        db.prepare_cached("SELECT id FROM task WHERE domain = ?1 AND phase <> 'ended' AND id <> ?2")?;
+    let mut statement = db.prepare_cached("SELECT id FROM task WHERE domain = ?1 AND phase <> 'ended' AND id <> ?2")?;
     statement.query_row([domain.to_string(), but.to_string()], |row| id(row, 0).map(TaskId)).optional()
 }
 

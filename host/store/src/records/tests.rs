@@ -7,7 +7,7 @@ use proptest::strategy::ValueTree as _;
 use super::*;
 
 /// The words that a type has for its variants.
-pub(super) trait Kinds {
+pub(crate) trait Kinds {
     const KINDS: &'static [&'static str];
 }
 
@@ -66,8 +66,7 @@ prop_compose! {
 fn verdict() -> impl Strategy<Value = Verdict> {
     let judged = (plugin(), select(PolicyMode::ALL), finding());
     let judged = judged.prop_map(|(plugin, mode, finding)| Judged { plugin, mode, finding });
-    (host(), prop::collection::vec(judged, 0..4))
-        .prop_map(|(destination, findings)| Verdict { destination, findings })
+    (host(), prop::collection::vec(judged, 0..4)).prop_map(|(destination, findings)| Verdict { destination, findings })
 }
 
 fn end() -> impl Strategy<Value = End> {
@@ -107,10 +106,8 @@ fn step_end() -> impl Strategy<Value = StepEnd> {
 }
 
 fn side() -> impl Strategy<Value = Side> {
-    let observed = (
-        (optional(uuid()), text(), select(DomainState::ALL), text()),
-        (any::<bool>(), any::<bool>(), any::<bool>()),
-    );
+    let observed =
+        ((optional(uuid()), text(), select(DomainState::ALL), text()), (any::<bool>(), any::<bool>(), any::<bool>()));
     prop_oneof![
         text().prop_map(Side::Unknown),
         optional(uuid()).prop_map(|host| Side::Absent { host }),
@@ -138,9 +135,9 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
     let action = || select(Action::ALL);
     match kind {
         "accepted" => request().prop_map(|request| Record::Accepted { request }).boxed(),
-        "judged" => (verdict(), text())
-            .prop_map(|(verdict, facts_digest)| Record::Judged { verdict, facts_digest })
-            .boxed(),
+        "judged" => {
+            (verdict(), text()).prop_map(|(verdict, facts_digest)| Record::Judged { verdict, facts_digest }).boxed()
+        }
         "planned" => plan().prop_map(|plan| Record::Planned { plan }).boxed(),
         "step-intended" => step().prop_map(|step| Record::StepIntended { step }).boxed(),
         "step-settled" => (step(), prop_oneof![step_end().prop_map(Ok), text().prop_map(Err)])
@@ -158,8 +155,9 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         }
         "doubted" => text().prop_map(|why| Record::Doubted { why }).boxed(),
         "located" => (side(), side(), prop::collection::vec(action(), 0..4))
-            .prop_map(|(source, destination, permitted)| {
-                Record::Located { situation: Situation { source, destination }, permitted }
+            .prop_map(|(source, destination, permitted)| Record::Located {
+                situation: Situation { source, destination },
+                permitted,
             })
             .boxed(),
         "action-intended" => (action(), plugin(), text())
@@ -217,28 +215,14 @@ proptest! {
 }
 
 #[test]
-fn zz_generate() {
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut out = String::new();
-    for kind in Record::KINDS {
-        let mut best = String::new();
-        for _ in 0..200 {
-            let text = write_record(1, &record_of(kind).new_tree(&mut runner).unwrap().current());
-            if text.is_ascii() && !text.contains("\\u") && text.len() > best.len() && text.len() < 1500 { best = text; }
-        }
-        out += &best; out.push('\n');
-    }
-    std::fs::write("tests/records-v1.jsonl", out).unwrap();
-}
-
-#[test]
 fn what_version_1_wrote_is_read_and_written_again_as_it_was() {
     let lines: Vec<&str> = include_str!("../../tests/records-v1.jsonl").lines().collect();
     let kinds: Vec<String> = lines.iter().map(|line| kind_of(line)).collect();
     assert_eq!(kinds, Record::KINDS, "one line of each kind, in their order");
     for line in lines {
         let (attempt, record) = read_record(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert_eq!(write_record(attempt, &record), line);
+        // As values: the order of keys depends on the features that other crates give serde_json.
+        assert_eq!(parse(&write_record(attempt, &record)), parse(line));
     }
 }
 

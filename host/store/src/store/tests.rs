@@ -335,7 +335,10 @@ fn a_damaged_database_is_an_error_with_a_way_out() {
         (&garbage[..], "is damaged: keep a copy"),
         (&whole[..whole.len() / 2], "is damaged: keep a copy"),
         (&whole[..2000], "is damaged: keep a copy"),
-        (b"this is a letter to my aunt, and no database; it has to be a little longer than a header, though", "not a database"),
+        (
+            b"this is a letter to my aunt, and no database; it has to be a little longer than a header, though",
+            "not a database",
+        ),
     ] {
         fs::write(&file, bytes).unwrap();
         let fault = read().unwrap_err();
@@ -348,7 +351,8 @@ fn a_journal_with_a_hole_or_a_foreign_record_is_an_error() {
     let (_guard, dir) = full_folder();
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
     let read = || SqliteStore::open(&dir).and_then(|store| store.journal(task(1))).unwrap_err().message;
-    raw.execute("UPDATE record SET body = replace(body, '\"version\":1', '\"version\":9') WHERE number = 50", []).unwrap();
+    raw.execute("UPDATE record SET body = replace(body, '\"version\":1', '\"version\":9') WHERE number = 50", [])
+        .unwrap();
     assert!(read().contains("record 50 can't be read: it has version 9"), "{}", read());
     raw.execute("DELETE FROM record WHERE number = 20", []).unwrap();
     assert!(read().contains("record 20 is missing"), "{}", read());
@@ -364,8 +368,7 @@ fn a_torn_log_gives_back_whole_records_only() {
     for n in 0..6 {
         store.append(task(1), Moment(n), &told()).unwrap();
     }
-    let (database, log) =
-        (fs::read(dir.join("waypost.db")).unwrap(), fs::read(dir.join("waypost.db-wal")).unwrap());
+    let (database, log) = (fs::read(dir.join("waypost.db")).unwrap(), fs::read(dir.join("waypost.db-wal")).unwrap());
     let mut lengths = Vec::new();
     for cut in (0..=log.len()).step_by(1500).chain([log.len()]) {
         let (_guard, torn) = folder();
