@@ -27,7 +27,7 @@ pub(crate) fn furnish(layout: &Layout, spec: &LabSpec, index: u32) -> Result<()>
     }
     match &spec.tcp_auth {
         TcpAuth::None => Ok(()),
-        TcpAuth::DigestMd5 { user, password } => sasl(&host, user, password),
+        TcpAuth::DigestMd5 { user, password } => sasl(&host, &host_name(index), user, password),
     }
 }
 
@@ -102,13 +102,14 @@ fn default_pool() -> String {
 }
 
 /// A password database for those who come in, and credentials for this host's own daemon when it visits a peer.
-fn sasl(host: &HostLayout, user: &str, password: &str) -> Result<()> {
+/// A user belongs to a realm, which for libvirtd is the name of its host.
+fn sasl(host: &HostLayout, realm: &str, user: &str, password: &str) -> Result<()> {
     let etc = host.etc_sasl2();
     fs::create_dir_all(&etc).attempt(|| format!("create {}", etc.display()))?;
     write(&etc.join("libvirt.conf"), "mech_list: digest-md5\nsasldb_path: /etc/libvirt/passwd.db\n")?;
     let database = host.etc_libvirt().join("passwd.db");
     let mut saslpasswd = Command::new("saslpasswd2");
-    saslpasswd.args(["-p", "-a", "libvirt", "-f"]).arg(database).arg(user);
+    saslpasswd.args(["-p", "-a", "libvirt", "-u", realm, "-f"]).arg(database).arg(user);
     run_with_input(&mut saslpasswd, password)?;
     let credentials = format!("[credentials-lab]\nauthname={user}\npassword={password}\n");
     write(&host.etc_libvirt().join("auth.conf"), &format!("{credentials}\n[auth-libvirt-default]\ncredentials=lab\n"))

@@ -62,6 +62,9 @@ pub enum Program {
 /// No pause between two pages: with a bandwidth limit on the migration it never converges.
 pub const SPIN: u16 = u16::MAX;
 
+/// A guest that does not count for this long is lost: a post-copy migration of the lab's guests stalls for 1.3 s at most.
+const LIVENESS: Duration = Duration::from_secs(10);
+
 /// Where a guest's disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DiskPlace {
@@ -197,8 +200,9 @@ impl Lab {
 
     /// Waits until a guest's counter is at least that high on any host, and returns it.
     pub fn wait_for_counter(&self, guest: &str, at_least: u32, within: Duration) -> Result<u32> {
-        process::until(&format!("{guest} counting to {at_least}"), within, || {
-            Ok(self.latest_counter(guest).filter(|value| *value >= at_least))
+        let folders: Vec<_> = self.hosts().iter().map(|host| self.layout().host(host.name()).serials()).collect();
+        process::until_files(&folders, &format!("{guest} counting to {at_least}"), within, || {
+            self.latest_counter(guest).filter(|value| *value >= at_least)
         })
     }
 
@@ -211,10 +215,15 @@ impl Lab {
     /// Waits until a guest has counted on for three lines (else it is lost) and judges everything that it ever printed:
     /// a second copy needs that long to show.
     pub fn check_counter(&self, guest: &str) -> Result<CounterReport> {
+        self.check_counter_within(guest, LIVENESS)
+    }
+
+    /// The same for who knows how long the guest may stand still.
+    pub fn check_counter_within(&self, guest: &str, patience: Duration) -> Result<CounterReport> {
         let every = u32::from(self.guest_spec(guest)?.print_every_ticks);
         let fault = |source| LabError::Counter { guest: guest.to_owned(), source };
         let before = self.latest_counter(guest).ok_or_else(|| fault(CounterFault::Silent))?;
-        match self.wait_for_counter(guest, before + 3 * every, PATIENCE) {
+        match self.wait_for_counter(guest, before + 3 * every, patience) {
             Err(LabError::Timeout { .. }) => Err(fault(CounterFault::Lost { last: before })),
             Err(error) => Err(error),
             Ok(_) => self.judge_counter(guest),

@@ -4,7 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
     time::Instant,
 };
@@ -16,7 +16,7 @@ use crate::{
     error::{Attempt, LabError, Result},
     lab::PATIENCE,
     layout::{HostLayout, Layout, Link, host_name},
-    process::{ProcessId, output, readable, run, run_with_input, until},
+    process::{ProcessId, output, readable, run, run_with_input},
 };
 
 /// A host of a lab, with or without power.
@@ -275,17 +275,15 @@ impl Host {
         Ok(self.lab.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?.pid)
     }
 
-    /// Numbers in a host's pid files count inside its namespace, so the kill happens there, too.
+    /// A daemon of the host, which is a child of its process 1. The numbers in pid files count inside the host.
     fn kill_by_file(&self, file: &str, what: &str) -> Result<()> {
         let path = self.files.run().join(file);
         let pid = fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
-        let pid = pid.trim();
-        run(self.command("kill")?.args(["-KILL", pid]))?;
-        let init = self.init()?.pid;
-        until(&format!("the end of {what} on {}", self.name), PATIENCE, || {
-            let gone = !Path::new(&format!("/proc/{init}/root/proc/{pid}")).exists();
-            Ok(gone.then_some(()))
-        })
+        let pid: Option<i32> = pid.trim().parse().ok();
+        let daemons = self.init()?.children().into_iter().filter_map(ProcessId::of);
+        let daemon = daemons.into_iter().find(|process| pid.is_some() && process.innermost() == pid);
+        let absent = || LabError::Spec(format!("{what} does not run on {}", self.name));
+        daemon.ok_or_else(absent)?.kill_and_wait(PATIENCE)
     }
 }
 

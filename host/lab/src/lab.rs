@@ -9,7 +9,10 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufRead, BufReader},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    os::unix::{
+        fs::{OpenOptionsExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -20,14 +23,14 @@ use nix::{libc, sys::stat::Mode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config,
+    capabilities, config,
     error::{Attempt, LabError, Result},
     host::Host,
     layout::{Layout, fits_a_socket, host_name},
     pki,
     process::{ProcessId, readable},
-    requirements::requirements,
-    spec::{LabSpec, Owner},
+    requirements::{requirements, sasl_requirements},
+    spec::{LabSpec, Owner, TcpAuth},
 };
 
 /// How long any single step of up and down may take on a busy machine.
@@ -80,7 +83,10 @@ impl Lab {
     /// Brings a lab up; on failure nothing of it is left.
     pub fn up(spec: &LabSpec) -> Result<Lab> {
         check(spec)?;
-        let missing = requirements();
+        let mut missing = requirements();
+        if spec.tcp_auth != TcpAuth::None {
+            missing.extend(sasl_requirements());
+        }
         if !missing.is_empty() {
             return Err(LabError::Requirements(missing));
         }
@@ -196,6 +202,9 @@ impl Lab {
             let _ = fs::remove_dir(&dir);
             return Err(LabError::Spec(format!("{} is too long a path for Unix sockets in it", dir.display())));
         }
+        // The sockets in it lead to root.
+        let root_only = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(&dir, root_only).attempt(|| format!("protect {}", dir.display()))?;
         let layout = Layout { dir };
         let lab = Lab {
             state: State { spec: LabSpec { dir: layout.dir.clone(), ..spec.clone() }, keeper: None, init: None },
@@ -223,13 +232,14 @@ impl Lab {
             self.start_keeper()?;
             authority.join().map_err(panicked)??;
             let controller = scope.spawn(|| pki::equip_controller(&layout));
-            let hosts: Vec<_> = self.hosts().into_iter().map(|host| (host.index(), host)).collect();
+            let hosts = self.hosts();
             let starting: Vec<_> = hosts
                 .into_iter()
-                .map(|(index, host)| {
-                    let (layout, spec) = (&layout, &spec);
+                .map(|host| {
+                    let (layout, spec, index) = (&layout, &spec, host.index());
                     scope.spawn(move || {
                         config::furnish(layout, spec, index)?;
+                        capabilities::recall(&spec.cache, &layout.host(&host_name(index)));
                         pki::equip_host(layout, index)?;
                         host.power_on()
                     })
@@ -307,6 +317,9 @@ impl Lab {
             child.wait().attempt(|| "collect the lab's first process".to_owned())?;
         }
         self.lifeline = None;
+        for host in 1..=self.state.spec.hosts {
+            capabilities::remember(&self.state.spec.cache, &self.layout.host(&host_name(host)));
+        }
         match fs::remove_dir_all(&self.layout.dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).attempt(|| format!("remove {}", self.layout.dir.display()))

@@ -25,11 +25,6 @@ impl Layout {
         self.dir.join("control")
     }
 
-    /// What lies under the shared store. Nobody should write here while the lab runs: the hosts would not notice at once.
-    pub(crate) fn store(&self) -> PathBuf {
-        self.dir.join("store")
-    }
-
     pub(crate) fn pki(&self) -> PathBuf {
         self.dir.join("pki")
     }
@@ -87,8 +82,13 @@ impl HostLayout {
         self.dir.join("var-lib/images")
     }
 
+    /// Where QEMU writes what guests print.
+    pub(crate) fn serials(&self) -> PathBuf {
+        self.dir.join("var-log/qemu")
+    }
+
     pub(crate) fn serial(&self, domain: &str) -> PathBuf {
-        self.dir.join("var-log/qemu").join(format!("{domain}.serial"))
+        self.serials().join(format!("{domain}.serial"))
     }
 
     /// Every directory that is bound over one of the machine's, or needed inside such a one.

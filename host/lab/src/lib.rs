@@ -23,20 +23,34 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
-pub mod counter;
-mod error;
-mod guest;
-mod host;
-mod lab;
-mod requirements;
 mod spec;
+
+mod requirements;
+
+mod lab;
+
+mod host;
+
+mod guest;
+
+pub mod counter;
+
+mod error;
+
 // Helpers, in the order in which bringing a lab up needs them.
-mod config;
 mod layout;
-mod linux;
-mod pki;
+
 mod process;
+
+mod pki;
+
+mod config;
+
+mod capabilities;
+
 mod tick;
+
+mod linux;
 
 pub use counter::{CounterFault, CounterReport, Segment};
 pub use error::{LabError, Result};
@@ -44,5 +58,5 @@ pub use guest::{DiskPlace, GuestSpec, Persistence, Program, SPIN};
 pub use host::{Host, InterfaceBytes};
 pub use lab::{HostStatus, Lab, LabStatus};
 pub use layout::{LOCAL, Link, SHARED};
-pub use requirements::{Missing, linux_guest_requirements, requirements};
+pub use requirements::{Missing, linux_guest_requirements, requirements, sasl_requirements};
 pub use spec::{Keepalive, LabSpec, Owner, TcpAuth, default_cache};

@@ -4,6 +4,7 @@
 use std::{
     fs,
     os::fd::{AsFd, FromRawFd, OwnedFd},
+    path::PathBuf,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -12,7 +13,10 @@ use nix::{
     errno::Errno,
     libc,
     poll::{PollFd, PollFlags, PollTimeout},
-    sys::signal::Signal,
+    sys::{
+        inotify::{AddWatchFlags, InitFlags, Inotify},
+        signal::Signal,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,19 +46,17 @@ impl ProcessId {
         list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
+    /// Its number in the innermost process namespace that it is in.
+    pub(crate) fn innermost(self) -> Option<i32> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
+    }
+
     /// Kills it and waits until it, and with a process 1 everything in its namespace, is gone.
     pub(crate) fn kill_and_wait(self, within: Duration) -> Result<()> {
         let Some(handle) = self.open()? else { return Ok(()) };
         send(&handle, Signal::SIGKILL).attempt(|| format!("kill process {}", self.pid))?;
         wait(&handle, self.pid, within)
-    }
-
-    /// Waits until it is gone.
-    pub(crate) fn wait(self, within: Duration) -> Result<()> {
-        match self.open()? {
-            Some(handle) => wait(&handle, self.pid, within),
-            None => Ok(()),
-        }
     }
 
     /// The handle is opened first and the start time compared afterwards: from then on the number cannot change hands.
@@ -108,17 +110,28 @@ pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<()> {
     Err(LabError::Command { command: shown(command), status: output.status, output: text })
 }
 
-/// Asks `condition` again and again until it holds. For what has no event to wait for, such as a growing file.
-pub(crate) fn until<T>(what: &str, within: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+/// Waits for a condition on files in these folders, asking again whenever one of them changes.
+pub(crate) fn until_files<T>(
+    folders: &[PathBuf],
+    what: &str,
+    within: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> Result<T> {
     let deadline = Instant::now() + within;
+    let changes = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).attempt(|| "watch files".to_owned())?;
+    for folder in folders {
+        let events = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE;
+        changes.add_watch(folder, events).attempt(|| format!("watch {}", folder.display()))?;
+    }
     loop {
-        if let Some(value) = condition()? {
+        if let Some(value) = condition() {
             return Ok(value);
         }
-        if Instant::now() >= deadline {
+        if !readable(&changes, deadline) {
             return Err(LabError::Timeout { what: what.to_owned(), within });
         }
-        std::thread::sleep(Duration::from_millis(10));
+        // What changed does not matter, only that the events are taken off the queue.
+        let _ = changes.read_events();
     }
 }
 

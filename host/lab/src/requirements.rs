@@ -45,6 +45,11 @@ pub fn linux_guest_requirements() -> Vec<Missing> {
     LINUX_GUEST_PROGRAMS.iter().filter_map(|(name, package)| absent(name, package)).collect()
 }
 
+/// What [`TcpAuth::DigestMd5`](crate::TcpAuth::DigestMd5) needs on top.
+pub fn sasl_requirements() -> Vec<Missing> {
+    absent("saslpasswd2", "sasl2-bin libsasl2-modules-db").into_iter().collect()
+}
+
 /// Where a program is, looked up the way a shell run by root does: a plain user's PATH lacks the sbin folders.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
