@@ -1,0 +1,95 @@
+//! Version 1 of what programs read.
+//!
+//! A command with `--json` prints one [`Document`]; one that goes on for a while (`migrate`, `watch`, `recover`,
+//! `check --watch`) prints one per line, the last of them final. Every document names its version and its kind:
+//! `{"api":"v1","kind":"outcome",...}`. Times are RFC 3339 in UTC, units are in the names, absent values are `null`.
+
+mod check;
+mod fleet;
+mod plugin;
+mod task;
+
+pub use check::{Check, Decision, Evidence, Finding, Plan, PlanEnd, Verdict};
+pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
+pub use plugin::{Plugin, Plugins};
+pub use task::{Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
+
+use serde::{Deserialize, Serialize};
+
+/// The version's name.
+pub const VERSION: &str = "v1";
+
+/// What a command prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Document {
+    /// `hosts`.
+    Hosts(Hosts),
+    /// `domains`.
+    Domains(Domains),
+    /// `check`, and `migrate --dry-run`.
+    Check(Box<Check>),
+    /// `migrate`, `watch`, `recover`, `cancel`: how far it is.
+    Progress(Box<Progress>),
+    /// The same: the end.
+    Outcome(Outcome),
+    /// `tasks`.
+    Tasks(Tasks),
+    /// `task`.
+    Task(Box<Task>),
+    /// `migrate --detach`, `cancel`: which task it is about.
+    Accepted {
+        /// Task id.
+        task: String,
+    },
+    /// `recover` of a task that is over: what both sides say now.
+    Look(Look),
+    /// `plugin list`.
+    Plugins(Plugins),
+    /// `plugin inspect`.
+    Plugin(Box<Plugin>),
+    /// `lab up` and `lab status`.
+    Lab(Lab),
+    /// Any command that could not do what it was asked.
+    Error(Failure),
+}
+
+/// A document with its version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Versioned {
+    /// `v1`.
+    pub api: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub document: Document,
+}
+
+impl From<Document> for Versioned {
+    fn from(document: Document) -> Self {
+        Self { api: VERSION.to_owned(), document }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong.
+    pub message: String,
+    /// Why, outermost first.
+    pub because: Vec<String>,
+    /// The command's exit code.
+    pub exit_code: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_names_its_version_and_kind() {
+        let document = Versioned::from(Document::Accepted { task: "t".into() });
+        let text = serde_json::to_string(&document).unwrap();
+        assert_eq!(text, r#"{"api":"v1","kind":"accepted","task":"t"}"#);
+        assert_eq!(serde_json::from_str::<Versioned>(&text).unwrap(), document);
+    }
+}

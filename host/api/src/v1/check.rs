@@ -1,0 +1,258 @@
+//! What the rules say, and what would be done.
+
+use serde::{Deserialize, Serialize};
+use waypost_core::facts::Snapshot;
+use waypost_core::plan;
+use waypost_core::ports::DecisionRecord;
+use waypost_core::verdict::{self, Judged};
+
+use crate::time::rfc3339;
+
+/// A check of one domain against its candidate destinations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Name on the source.
+    pub domain: String,
+    /// UUID.
+    pub id: String,
+    /// `running`, `paused`, `shut-off`, ...
+    pub state: String,
+    /// Host it is on.
+    pub source: String,
+    /// When the facts were read.
+    pub taken_at: String,
+    /// SHA-256 of the canonical facts.
+    pub facts_digest: String,
+    /// One per destination, in the order asked.
+    pub verdicts: Vec<Verdict>,
+    /// What each policy did.
+    pub decisions: Vec<Decision>,
+}
+
+impl Check {
+    /// From its parts; plans are added where they were asked for.
+    pub fn new(facts: &Snapshot, digest: &str, verdicts: &[verdict::Verdict], decisions: &[DecisionRecord]) -> Self {
+        Self {
+            domain: facts.domain.name.clone(),
+            id: facts.domain.id.to_string(),
+            state: facts.domain.state.to_string(),
+            source: facts.source.name.to_string(),
+            taken_at: rfc3339(facts.taken_at),
+            facts_digest: digest.to_owned(),
+            verdicts: verdicts.iter().map(Verdict::from).collect(),
+            decisions: decisions.iter().map(Decision::from).collect(),
+        }
+    }
+}
+
+/// What all findings about one destination come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Destination.
+    pub destination: String,
+    /// `allowed` or `refused`.
+    pub decision: String,
+    /// Everything that was found, also by policies in shadow mode.
+    pub findings: Vec<Finding>,
+    /// What would be done; null where it was refused, not asked for, or can't be planned.
+    pub plan: Option<Plan>,
+    /// Why no plan can be made of what the rules allow.
+    pub plan_error: Option<String>,
+}
+
+impl From<&verdict::Verdict> for Verdict {
+    fn from(verdict: &verdict::Verdict) -> Self {
+        Self {
+            destination: verdict.destination.to_string(),
+            decision: verdict.decision().to_string(),
+            findings: verdict.findings.iter().map(Finding::from).collect(),
+            plan: None,
+            plan_error: None,
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable code.
+    pub code: String,
+    /// `info`, `warning`, `blocker`: as the policy said it.
+    pub severity: String,
+    /// The weight that counts: an advising policy's blocker is a warning.
+    pub weight: String,
+    /// One sentence.
+    pub message: String,
+    /// What was compared.
+    pub evidence: Vec<Evidence>,
+    /// What a person can do.
+    pub remedy: Option<String>,
+    /// Policy that found it; `waypost` for the host itself.
+    pub plugin: String,
+    /// `enforce`, `advise`, `shadow`.
+    pub mode: String,
+}
+
+impl From<&Judged> for Finding {
+    fn from(judged: &Judged) -> Self {
+        let finding = &judged.finding;
+        Self {
+            code: finding.code.clone(),
+            severity: finding.severity.to_string(),
+            weight: judged.weight().to_string(),
+            message: finding.message.clone(),
+            evidence: finding
+                .evidence
+                .iter()
+                .map(|(name, value)| Evidence { name: name.clone(), value: value.clone() })
+                .collect(),
+            remedy: finding.remedy.clone(),
+            plugin: judged.plugin.to_string(),
+            mode: judged.mode.to_string(),
+        }
+    }
+}
+
+/// A name and a value. A list of them keeps its order and may repeat a name, which an object could not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+/// Every choice of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// UUID.
+    pub id: String,
+    /// Name on the source.
+    pub domain: String,
+    /// Name on the destination.
+    pub destination_name: String,
+    /// From.
+    pub source: PlanEnd,
+    /// To.
+    pub destination: PlanEnd,
+    /// URI by which the source's daemon reaches the destination's.
+    pub peer_uri: String,
+    /// `live` or `offline`.
+    pub mode: String,
+    /// `running`, `paused`, `shut-off`: before.
+    pub initially: String,
+    /// The same, after.
+    pub finally: String,
+    /// `undefine`, `keep-without-autostart`, `none`.
+    pub source_definition: String,
+    /// `define`, `transient-only`.
+    pub destination_definition: String,
+    /// `on`, `off`: on the destination.
+    pub autostart: String,
+    /// `absent`, `defined`: what the destination held before.
+    pub destination_before: String,
+    /// `checked`, `unsafe`.
+    pub storage: String,
+    /// Where the memory is sent; null: libvirt's choice.
+    pub migrate_uri: Option<String>,
+    /// Where the destination listens; null: libvirt's choice.
+    pub listen_address: Option<String>,
+    /// Limit; null: none.
+    pub bandwidth_mib_s: Option<u64>,
+    /// Limit; null: the hypervisor's default.
+    pub max_downtime_ms: Option<u64>,
+    /// Time for the whole transfer.
+    pub timeout_s: u64,
+}
+
+/// One end of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanEnd {
+    /// Configured name.
+    pub host: String,
+    /// Host UUID.
+    pub uuid: Option<String>,
+}
+
+impl From<&plan::End> for PlanEnd {
+    fn from(end: &plan::End) -> Self {
+        Self { host: end.host.to_string(), uuid: end.uuid.map(|uuid| uuid.to_string()) }
+    }
+}
+
+impl From<&plan::Plan> for Plan {
+    fn from(plan: &plan::Plan) -> Self {
+        Self {
+            attempt: plan.attempt,
+            id: plan.domain.to_string(),
+            domain: plan.name.clone(),
+            destination_name: plan.destination_name.clone(),
+            source: PlanEnd::from(&plan.source),
+            destination: PlanEnd::from(&plan.destination),
+            peer_uri: plan.peer_uri.clone(),
+            mode: plan.mode.to_string(),
+            initially: plan.initially.to_string(),
+            finally: plan.finally.to_string(),
+            source_definition: plan.source_fate.to_string(),
+            destination_definition: plan.destination_fate.to_string(),
+            autostart: plan.autostart.to_string(),
+            destination_before: plan.destination_before.to_string(),
+            storage: plan.storage.to_string(),
+            migrate_uri: plan.migrate_uri.clone(),
+            listen_address: plan.listen_address.clone(),
+            bandwidth_mib_s: plan.bandwidth_mib_s,
+            max_downtime_ms: plan.max_downtime_ms,
+            timeout_s: plan.timeout_s,
+        }
+    }
+}
+
+/// What one policy was asked and answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Policy.
+    pub plugin: String,
+    /// SHA-256 of its file.
+    pub digest: String,
+    /// `precheck`, `recovery`.
+    pub hook: String,
+    /// `enforce`, `advise`, `shadow`.
+    pub mode: String,
+    /// Its settings, JSON text.
+    pub settings: String,
+    /// SHA-256 of the facts.
+    pub facts_digest: String,
+    /// Which facts it read.
+    pub facts_read: Vec<String>,
+    /// Its answer, readable.
+    pub answer: String,
+    /// Why there was no usable answer.
+    pub fault: Option<String>,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Time used, µs.
+    pub micros: u64,
+    /// When.
+    pub decided_at: String,
+}
+
+impl From<&DecisionRecord> for Decision {
+    fn from(record: &DecisionRecord) -> Self {
+        Self {
+            plugin: record.plugin.to_string(),
+            digest: record.digest.clone(),
+            hook: record.hook.clone(),
+            mode: record.mode.to_string(),
+            settings: record.settings.clone(),
+            facts_digest: record.facts_digest.clone(),
+            facts_read: record.facts_read.clone(),
+            answer: record.answer.clone(),
+            fault: record.fault.clone(),
+            fuel: record.fuel,
+            micros: record.micros,
+            decided_at: rfc3339(record.decided_at),
+        }
+    }
+}

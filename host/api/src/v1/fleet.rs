@@ -1,0 +1,154 @@
+//! Hosts and domains as they are, and the hosts of a lab.
+
+use serde::{Deserialize, Serialize};
+use waypost_core::facts::{DomainBrief, HostFacts};
+use waypost_core::ports::Fault;
+
+/// All configured hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hosts {
+    /// In the order of the configuration.
+    pub hosts: Vec<Host>,
+}
+
+/// One host. Everything but the name is null where it could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Host {
+    /// Configured name.
+    pub name: String,
+    /// Why it could not be read.
+    pub error: Option<String>,
+    /// Hostname as libvirt reports it.
+    pub hostname: Option<String>,
+    /// Host UUID.
+    pub uuid: Option<String>,
+    /// URI by which it was reached, without secrets.
+    pub uri: Option<String>,
+    /// URI for other hosts' daemons.
+    pub peer_uri: Option<String>,
+    /// `QEMU`, ...
+    pub hypervisor: Option<String>,
+    /// `7.2.0`.
+    pub hypervisor_version: Option<String>,
+    /// `9.0.0`.
+    pub libvirt_version: Option<String>,
+    /// `x86_64`, ...
+    pub architecture: Option<String>,
+    /// Logical CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in all.
+    pub memory_kib: Option<u64>,
+    /// Memory free.
+    pub free_memory_kib: Option<u64>,
+    /// Domains that are active.
+    pub active_domains: Option<u32>,
+    /// Domains in all.
+    pub domains: Option<u32>,
+}
+
+impl Host {
+    /// From what the host answered.
+    pub fn new(name: &str, answer: &Result<HostFacts, Fault>) -> Self {
+        let name = name.to_owned();
+        let facts = match answer {
+            Ok(facts) => facts,
+            Err(fault) => return Self { name, error: Some(fault.to_string()), ..Self::default() },
+        };
+        let count = |n: usize| u32::try_from(n).ok();
+        Self {
+            name,
+            error: None,
+            hostname: Some(facts.hostname.clone()),
+            uuid: facts.uuid.map(|uuid| uuid.to_string()),
+            uri: Some(facts.uri.clone()),
+            peer_uri: facts.peer_uri.clone(),
+            hypervisor: Some(facts.hypervisor.clone()),
+            hypervisor_version: facts.hypervisor_version.map(version),
+            libvirt_version: facts.libvirt_version.map(version),
+            architecture: Some(facts.architecture.clone()),
+            cpus: Some(facts.cpus),
+            memory_kib: Some(facts.memory_kib),
+            free_memory_kib: Some(facts.free_memory_kib),
+            active_domains: count(facts.domains.iter().filter(|d| d.state.is_active()).count()),
+            domains: count(facts.domains.len()),
+        }
+    }
+}
+
+/// libvirt's encoded version, readable.
+fn version(encoded: u64) -> String {
+    format!("{}.{}.{}", encoded / 1_000_000, encoded / 1000 % 1000, encoded % 1000)
+}
+
+/// Domains of all hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domains {
+    /// By host, then by name.
+    pub domains: Vec<Domain>,
+    /// Hosts that could not be read.
+    pub unread: Vec<Host>,
+}
+
+/// One domain on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// Host.
+    pub host: String,
+    /// Name.
+    pub name: String,
+    /// UUID.
+    pub id: String,
+    /// `running`, `shut-off`, ...
+    pub state: String,
+    /// Defined, and not only running.
+    pub persistent: bool,
+}
+
+impl Domain {
+    /// From a host's list.
+    pub fn new(host: &str, brief: &DomainBrief) -> Self {
+        Self {
+            host: host.to_owned(),
+            name: brief.name.clone(),
+            id: brief.id.to_string(),
+            state: brief.state.to_string(),
+            persistent: brief.persistent,
+        }
+    }
+}
+
+/// A lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lab {
+    /// Where it lies.
+    pub dir: String,
+    /// A configuration for it.
+    pub config: String,
+    /// Its hosts.
+    pub hosts: Vec<LabHost>,
+}
+
+/// A host of a lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabHost {
+    /// `kvm1`, ...
+    pub name: String,
+    /// Whether it has power.
+    pub powered: bool,
+    /// URI from this machine.
+    pub uri: String,
+    /// URI from another lab host.
+    pub peer_uri: String,
+    /// Its domains with their states; null where they can't be told.
+    pub domains: Option<Vec<String>>,
+    /// Why they can't be told.
+    pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions_are_readable() {
+        assert_eq!(super::version(7_002_022), "7.2.22");
+    }
+}

@@ -1,0 +1,35 @@
+//! Policies as the runtime sees them.
+
+use serde::{Deserialize, Serialize};
+
+/// All policies that were found or are configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugins {
+    /// By name.
+    pub plugins: Vec<Plugin>,
+    /// Folders that were looked into, the last one winning.
+    pub folders: Vec<String>,
+}
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plugin {
+    /// Name: the file's without the ending.
+    pub name: String,
+    /// File; null where only the configuration names it.
+    pub file: Option<String>,
+    /// SHA-256 of what is in force.
+    pub digest: Option<String>,
+    /// Exported interfaces: `waypost:precheck/check@0.1.0`, ...
+    pub hooks: Vec<String>,
+    /// Imported interfaces.
+    pub imports: Vec<String>,
+    /// `ready`, `last-good` (a newer file is broken), `broken`, `missing`, `disabled`.
+    pub state: String,
+    /// Why it isn't ready.
+    pub reason: Option<String>,
+    /// `enforce`, `advise`, `shadow`; null where nothing is configured, as for `plugin inspect`.
+    pub mode: Option<String>,
+    /// What the site granted it.
+    pub grants: Vec<String>,
+}

@@ -1,0 +1,377 @@
+//! Tasks: how far, how they ended, and their journals.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::journal::{Record, StepEnd};
+use waypost_core::outcome;
+use waypost_core::phase::Phase;
+use waypost_core::ports::{self, DecisionRecord};
+use waypost_core::sample::{self, Stage};
+use waypost_core::situation::{self, Action, Situation};
+
+use super::check::{Decision, Plan, Verdict};
+use crate::time::rfc3339;
+
+/// All tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tasks {
+    /// Newest first.
+    pub tasks: Vec<TaskBrief>,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskBrief {
+    /// Task id.
+    pub task: String,
+    /// Made.
+    pub created_at: String,
+    /// Last change.
+    pub updated_at: String,
+    /// Domain's name, or what was asked for.
+    pub domain: String,
+    /// UUID, once known.
+    pub id: Option<String>,
+    /// From, once known.
+    pub source: Option<String>,
+    /// To.
+    pub destination: String,
+    /// `accepted`, `planned`, ..., `ended`.
+    pub phase: String,
+    /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`; null while it isn't over.
+    pub outcome: Option<String>,
+    /// Progress.
+    pub permille: u16,
+}
+
+impl From<&ports::TaskBrief> for TaskBrief {
+    fn from(brief: &ports::TaskBrief) -> Self {
+        Self {
+            task: brief.id.to_string(),
+            created_at: rfc3339(brief.created_at),
+            updated_at: rfc3339(brief.updated_at),
+            domain: brief.domain_name.clone(),
+            id: brief.domain.map(|id| id.to_string()),
+            source: brief.source.as_ref().map(ToString::to_string),
+            destination: brief.destination.to_string(),
+            phase: brief.phase.to_string(),
+            outcome: brief.outcome.map(|kind| kind.to_string()),
+            permille: brief.permille,
+        }
+    }
+}
+
+/// A task with everything that is on record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Task id.
+    pub task: String,
+    /// Where it is.
+    pub phase: String,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// How it ended; null while it isn't over.
+    pub outcome: Option<Outcome>,
+    /// Its journal, in order.
+    pub journal: Vec<Entry>,
+    /// What each policy was asked and answered, in order.
+    pub decisions: Vec<Decision>,
+}
+
+impl Task {
+    /// From the store's records.
+    pub fn new(
+        id: TaskId,
+        course: (Phase, u32, Option<&outcome::Outcome>),
+        journal: &[(Moment, Record)],
+        decisions: &[DecisionRecord],
+    ) -> Self {
+        let (phase, attempt, outcome) = course;
+        Self {
+            task: id.to_string(),
+            phase: phase.to_string(),
+            attempt,
+            outcome: outcome.map(|outcome| Outcome::new(id, outcome)),
+            journal: journal.iter().map(|(at, record)| Entry::new(*at, record)).collect(),
+            decisions: decisions.iter().map(Decision::from).collect(),
+        }
+    }
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Task id.
+    pub task: String,
+    /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`.
+    pub outcome: String,
+    /// What happened, and where the domain is now.
+    pub summary: String,
+    /// What went wrong, in the order seen.
+    pub causes: Vec<String>,
+    /// What a person should do.
+    pub remedy: Option<String>,
+    /// Final figures of the transfer, where there are any.
+    pub figures: Option<Sample>,
+}
+
+impl Outcome {
+    /// From the core's; figures are added where they are known.
+    pub fn new(task: TaskId, outcome: &outcome::Outcome) -> Self {
+        Self {
+            task: task.to_string(),
+            outcome: outcome.kind.to_string(),
+            summary: outcome.summary.clone(),
+            causes: outcome.causes.clone(),
+            remedy: outcome.remedy.clone(),
+            figures: None,
+        }
+    }
+}
+
+/// A running task at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Task id.
+    pub task: String,
+    /// Domain.
+    pub domain: String,
+    /// From, once known.
+    pub source: Option<String>,
+    /// To.
+    pub destination: String,
+    /// Where it is.
+    pub phase: String,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Progress; never runs backwards within an attempt.
+    pub permille: u16,
+    /// What is going on.
+    pub note: String,
+    /// The last reading.
+    pub sample: Option<Sample>,
+}
+
+/// One reading of a transfer. What the hypervisor doesn't report is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// `pre-copy`, `post-copy`, `final`.
+    pub stage: String,
+    /// Since the job began.
+    pub elapsed_ms: u64,
+    /// In all.
+    pub total_bytes: u64,
+    /// Moved; grows beyond the total when pages are sent again.
+    pub processed_bytes: u64,
+    /// Still to move.
+    pub remaining_bytes: u64,
+    /// Throughput.
+    pub bytes_per_s: Option<u64>,
+    /// What the guest dirties.
+    pub dirty_bytes_per_s: Option<u64>,
+    /// Pass over the memory, from 1.
+    pub iteration: Option<u64>,
+    /// Expected downtime; in a final reading the real one.
+    pub downtime_ms: Option<u64>,
+    /// Estimated remaining time; null also where the guest dirties as fast as the link carries.
+    pub remaining_ms: Option<u64>,
+    /// Throttling of the guest's CPUs.
+    pub throttle_percent: Option<u32>,
+}
+
+impl From<&sample::Sample> for Sample {
+    fn from(sample: &sample::Sample) -> Self {
+        Self {
+            stage: match sample.stage {
+                Stage::PreCopy => "pre-copy",
+                Stage::PostCopy => "post-copy",
+                Stage::Final => "final",
+            }
+            .to_owned(),
+            elapsed_ms: sample.elapsed_ms,
+            total_bytes: sample.total_bytes,
+            processed_bytes: sample.processed_bytes,
+            remaining_bytes: sample.remaining_bytes,
+            bytes_per_s: sample.bytes_per_s,
+            dirty_bytes_per_s: sample
+                .dirty_pages_per_s
+                .map(|pages| pages.saturating_mul(sample.page_bytes.unwrap_or(4096))),
+            iteration: sample.iteration,
+            downtime_ms: sample.downtime_ms,
+            remaining_ms: sample.remaining_ms.or_else(|| sample.estimated_remaining_ms()),
+            throttle_percent: sample.throttle_percent,
+        }
+    }
+}
+
+/// What both sides of a task say now, and what that permits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// Task id.
+    pub task: String,
+    /// Source.
+    pub source: Side,
+    /// Destination.
+    pub destination: Side,
+    /// Actions, in the order in which a careful person would consider them.
+    pub permitted: Vec<String>,
+}
+
+impl Look {
+    /// From a situation.
+    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action]) -> Self {
+        Self {
+            task: task.to_string(),
+            source: Side::from(&situation.source),
+            destination: Side::from(&situation.destination),
+            permitted: permitted.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What one host says of a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "domain", rename_all = "kebab-case")]
+pub enum Side {
+    /// The host can't be asked.
+    Unknown {
+        /// Why.
+        why: String,
+    },
+    /// It has no such domain.
+    Absent,
+    /// It has it.
+    Present {
+        /// Name there.
+        name: String,
+        /// State.
+        state: String,
+        /// libvirt's reason.
+        reason: String,
+        /// Defined.
+        persistent: bool,
+        /// Starts with the host.
+        autostart: bool,
+        /// A job runs on it.
+        job: bool,
+    },
+}
+
+impl From<&situation::Side> for Side {
+    fn from(side: &situation::Side) -> Self {
+        match side {
+            situation::Side::Unknown(why) => Self::Unknown { why: why.clone() },
+            situation::Side::Absent { .. } => Self::Absent,
+            situation::Side::Present(seen) => Self::Present {
+                name: seen.name.clone(),
+                state: seen.state.to_string(),
+                reason: seen.reason.clone(),
+                persistent: seen.persistent,
+                autostart: seen.autostart,
+                job: seen.job,
+            },
+        }
+    }
+}
+
+/// One record of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: String,
+    /// What kind: `accepted`, `judged`, `planned`, `perform-intended`, ...
+    pub record: String,
+    /// What it holds; its keys depend on the kind.
+    pub details: Map<String, Value>,
+}
+
+impl Entry {
+    /// From the core's record.
+    pub fn new(at: Moment, record: &Record) -> Self {
+        let (kind, details) = entry(record);
+        let details = match details {
+            Value::Object(details) => details,
+            _ => Map::new(),
+        };
+        Self { at: rfc3339(at), record: kind.to_owned(), details }
+    }
+}
+
+fn entry(record: &Record) -> (&'static str, Value) {
+    match record {
+        Record::Accepted { request } => {
+            let o = &request.options;
+            let options = json!({
+                "mode": o.mode.as_str(), "destination_name": o.destination_name, "bandwidth_mib_s": o.bandwidth_mib_s,
+                "max_downtime_ms": o.max_downtime_ms, "timeout_s": o.timeout_s, "persistence": o.persistence.as_str(),
+                "source_definition": o.source_definition.as_str(), "after": o.after.as_str(), "storage": o.storage.as_str(),
+                "migrate_uri": o.migrate_uri, "listen_address": o.listen_address,
+            });
+            let details = json!({
+                "domain": request.domain.to_string(), "source": request.source.as_ref().map(ToString::to_string),
+                "destination": request.destination.as_str(), "requester": request.requester, "options": options,
+            });
+            ("accepted", details)
+        }
+        Record::Judged { verdict, facts_digest } => {
+            ("judged", json!({"verdict": Verdict::from(verdict), "facts_digest": facts_digest}))
+        }
+        Record::Planned { plan } => ("planned", json!({"plan": Plan::from(plan)})),
+        Record::StepIntended { step } => ("step-intended", json!({"step": step_text(step)})),
+        Record::StepSettled { step, result } => {
+            let (result, error) = match result {
+                Ok(StepEnd::Done) => ("done", None),
+                Ok(StepEnd::Undone) => ("undone", None),
+                Err(why) => ("failed", Some(why)),
+            };
+            ("step-settled", json!({"step": step_text(step), "result": result, "error": error}))
+        }
+        Record::Prepared => ("prepared", Value::Null),
+        Record::PerformIntended => ("perform-intended", Value::Null),
+        Record::Adopted => ("adopted", Value::Null),
+        Record::PerformReturned { result: Ok(()) } => ("perform-returned", json!({"result": "moved"})),
+        Record::PerformReturned { result: Err((class, message)) } => {
+            ("perform-returned", json!({"result": "failed", "class": class.as_str(), "error": message}))
+        }
+        Record::FinishIntended { step } => ("finish-intended", json!({"step": step.as_str()})),
+        Record::FinishSettled { step, result } => {
+            ("finish-settled", json!({"step": step.as_str(), "result": done(result), "error": result.as_ref().err()}))
+        }
+        Record::Doubted { why } => ("doubted", json!({"why": why})),
+        Record::Located { situation, permitted } => (
+            "located",
+            json!({
+                "source": Side::from(&situation.source), "destination": Side::from(&situation.destination),
+                "permitted": permitted.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+            }),
+        ),
+        Record::ActionIntended { action, by, reason } => {
+            ("action-intended", json!({"action": action.as_str(), "by": by.as_str(), "reason": reason}))
+        }
+        Record::ActionDone { action, result } => {
+            ("action-done", json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}))
+        }
+        Record::NextAttempt { attempt } => ("next-attempt", json!({"attempt": attempt})),
+        Record::CancelRequested { requester } => ("cancel-requested", json!({"requester": requester})),
+        Record::Ended { outcome } => (
+            "ended",
+            json!({
+                "outcome": outcome.kind.as_str(), "summary": outcome.summary, "causes": outcome.causes,
+                "remedy": outcome.remedy,
+            }),
+        ),
+    }
+}
+
+fn done(result: &Result<(), String>) -> &'static str {
+    if result.is_ok() { "done" } else { "failed" }
+}
+
+fn step_text(step: &waypost_core::journal::Step) -> Value {
+    match step {
+        waypost_core::journal::Step::MaxDowntime { host, ms } => {
+            json!({"name": "max-downtime", "host": host.as_str(), "ms": ms})
+        }
+    }
+}
