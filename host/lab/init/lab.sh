@@ -9,10 +9,11 @@ mount --make-rprivate / || fail 'mounts cannot be made private'
 mount -t proc proc /proc || fail '/proc cannot be mounted'
 # One FUSE mount for all hosts: one superblock, hence one inode and one set of locks per file. bindfs names its source by
 # the real path of the directory, hence the detour: the name has to look like host:directory to libvirt's netfs pools.
+# Nothing is remembered of names and sizes, so that images may be put under the mount from outside.
 mount -t tmpfs -o mode=755 lab /srv || fail '/srv cannot be covered'
 mkdir -p /srv/labstore:/vol0 /srv/shared
 mount --bind "$dir/store" /srv/labstore:/vol0 || fail 'the store cannot be bound'
-bindfs -o subtype=glusterfs /srv/labstore:/vol0 /srv/shared || fail 'bindfs cannot mount the shared store'
+bindfs -o subtype=glusterfs,attr_timeout=0,entry_timeout=0,negative_timeout=0 /srv/labstore:/vol0 /srv/shared || fail 'bindfs cannot mount the shared store'
 
 ip -batch - <<EOF || fail 'the switches cannot be made'
 link set lo up

@@ -67,12 +67,14 @@ log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
 }
 
 /// QEMU runs as root because post-copy needs it (userfaultfd); libvirt finds no cgroup controllers in a lab host; files
-/// instead of virtlogd, which is one daemon less; /dev is the machine's, so huge pages are left alone.
+/// instead of virtlogd, which is one daemon less; /dev is the machine's, so huge pages are left alone;
+/// the attributes that remember a file's owner are for real root only.
 fn qemu_conf(spec: &LabSpec) -> String {
     format!(
         r#"user = "root"
 group = "root"
 dynamic_ownership = 0
+remember_owner = 0
 security_driver = "none"
 namespaces = [ ]
 cgroup_controllers = [ ]

@@ -173,7 +173,7 @@ impl Lab {
         let host = self.host(&spec.host)?;
         self.make_disk(spec, &host)?;
         if spec.program == Program::Linux {
-            linux::provide(&self.spec().cache, &self.shared_store()?)?;
+            linux::provide(&self.spec().cache, &self.shared_store())?;
         }
         let (xml, record) = (self.layout().guest(&spec.name, "xml"), self.layout().guest(&spec.name, "json"));
         fs::write(&xml, spec.xml()).attempt(|| format!("write {}", xml.display()))?;
@@ -248,7 +248,7 @@ impl Lab {
 
     fn make_disk(&self, spec: &GuestSpec, host: &Host) -> Result<()> {
         let folder = match spec.disk {
-            DiskPlace::Shared => self.shared_store()?,
+            DiskPlace::Shared => self.shared_store(),
             DiskPlace::Local => host.images(),
             DiskPlace::None if spec.program == Program::Linux => return Ok(()),
             DiskPlace::None => return Err(LabError::Spec("a tick guest boots from its disk and needs one".to_owned())),

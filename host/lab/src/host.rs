@@ -16,6 +16,7 @@ use crate::{
     error::{Attempt, LabError, Result},
     lab::PATIENCE,
     layout::{HostLayout, Layout, Link, host_name},
+    privilege::{Entrance, Privilege},
     process::{ProcessId, output, readable, run, run_with_input},
 };
 
@@ -27,6 +28,7 @@ pub struct Host {
     index: u32,
     name: String,
     lab: Option<ProcessId>,
+    privilege: Privilege,
 }
 
 /// What went through a network interface since the host was powered on.
@@ -39,9 +41,9 @@ pub struct InterfaceBytes {
 }
 
 impl Host {
-    pub(crate) fn new(layout: Layout, index: u32, lab: Option<ProcessId>) -> Self {
+    pub(crate) fn new(layout: Layout, index: u32, lab: Option<ProcessId>, privilege: Privilege) -> Self {
         let name = host_name(index);
-        Self { files: layout.host(&name), layout, index, name, lab }
+        Self { files: layout.host(&name), layout, index, name, lab, privilege }
     }
 
     /// kvm1, kvm2, ...
@@ -96,9 +98,8 @@ impl Host {
 
     /// A command inside the host, to which arguments can be added.
     pub fn command(&self, program: &str) -> Result<Command> {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init()?.pid.to_string()]);
-        command.args(["--mount", "--uts", "--net", "--ipc", "--pid", "--", program]);
+        let mut command = self.privilege.enter(self.init()?, Entrance::Host);
+        command.arg(program);
         Ok(command)
     }
 
@@ -190,7 +191,7 @@ impl Host {
     /// Starts the daemon and returns when it answers.
     pub fn start_libvirtd(&self) -> Result<()> {
         let mut libvirtd = self.command("env")?;
-        libvirtd.args(["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C"]);
+        libvirtd.args(["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/run", "LC_ALL=C"]);
         run(libvirtd.args(["libvirtd", "-d", "-l"]))?;
         self.virsh(&["uri"]).map(drop).map_err(|error| match error {
             LabError::Command { command, status, output } => {
@@ -239,16 +240,16 @@ impl Host {
     }
 
     fn connect_cables(&self) -> Result<()> {
-        let init = self.init()?.pid;
+        let (lab, init) = (self.lab_process()?, self.init()?);
         let (mut outside, mut inside) = (String::new(), String::new());
         for link in Link::BOTH {
             let (port, switch, interface) = (link.port(self.index), link.switch(), link.interface());
             // After a crash the old cable may still be there: the kernel clears dead namespaces away at leisure.
-            let old = format!("/proc/{}/net/dev", self.lab_pid()?);
+            let old = format!("/proc/{}/net/dev", lab.pid);
             if fs::read_to_string(old).unwrap_or_default().contains(&format!("{port}:")) {
                 outside += &format!("link del {port}\n");
             }
-            outside += &format!("link add {port} type veth peer name {interface} netns {init}\n");
+            outside += &format!("link add {port} type veth peer name {interface} netns {}\n", init.pid);
             outside += &format!("link set {port} master {switch} up\n");
             inside += &format!("addr add {}/24 dev {interface}\nlink set {interface} up\n", link.address(self.index));
         }
@@ -257,22 +258,22 @@ impl Host {
         if self.index == 1 {
             inside += "link add br-only1 type bridge\nlink set br-only1 up\n";
         }
-        self.ip_batch(self.lab_pid()?, &outside)?;
+        self.ip_batch(lab, &outside)?;
         self.ip_batch(init, &inside)
     }
 
     fn switch_port(&self, link: Link, state: &str) -> Result<()> {
-        self.ip_batch(self.lab_pid()?, &format!("link set {} {state}\n", link.port(self.index)))
+        self.ip_batch(self.lab_process()?, &format!("link set {} {state}\n", link.port(self.index)))
     }
 
-    fn ip_batch(&self, pid: i32, commands: &str) -> Result<()> {
-        let mut ip = Command::new("nsenter");
-        ip.args(["--target", &pid.to_string(), "--net", "--", "ip", "-batch", "-"]);
+    fn ip_batch(&self, process: ProcessId, commands: &str) -> Result<()> {
+        let mut ip = self.privilege.enter(process, Entrance::Network);
+        ip.args(["ip", "-batch", "-"]);
         run_with_input(&mut ip, commands)
     }
 
-    fn lab_pid(&self) -> Result<i32> {
-        Ok(self.lab.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?.pid)
+    fn lab_process(&self) -> Result<ProcessId> {
+        self.lab.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))
     }
 
     /// A daemon of the host, which is a child of its process 1. The numbers in pid files count inside the host.

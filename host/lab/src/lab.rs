@@ -28,6 +28,7 @@ use crate::{
     host::Host,
     layout::{Layout, fits_a_socket, host_name},
     pki,
+    privilege::{Entrance, Privilege},
     process::{ProcessId, readable},
     requirements::{requirements, sasl_requirements},
     spec::{LabSpec, Owner, TcpAuth},
@@ -50,6 +51,7 @@ pub struct Lab {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     spec: LabSpec,
+    privilege: Privilege,
     /// The `unshare` outside and process 1 inside, once they run.
     keeper: Option<ProcessId>,
     init: Option<ProcessId>,
@@ -167,18 +169,16 @@ impl Lab {
         self.layout.pki().join("client")
     }
 
-    /// The shared store as the hosts see it, reachable from outside. Writing here, unlike under the mount, is noticed by
-    /// every host at once.
-    pub fn shared_store(&self) -> Result<PathBuf> {
-        let init = self.state.init.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?;
-        Ok(PathBuf::from(format!("/proc/{}/root{}", init.pid, crate::layout::SHARED)))
+    /// What the hosts see as [`SHARED`](crate::SHARED), from outside. Files may be put here while the lab runs.
+    pub fn shared_store(&self) -> PathBuf {
+        self.layout.store()
     }
 
     /// A command in the namespace that the switches are in, to which the controller belongs: it reaches every host by TCP.
     pub fn controller_command(&self, program: &str) -> Result<Command> {
         let init = self.state.init.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?;
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &init.pid.to_string(), "--net", "--", program]);
+        let mut command = self.state.privilege.enter(init, Entrance::Network);
+        command.arg(program);
         Ok(command)
     }
 
@@ -187,7 +187,7 @@ impl Lab {
     }
 
     fn host_at(&self, index: u32) -> Host {
-        Host::new(self.layout.clone(), index, self.state.init)
+        Host::new(self.layout.clone(), index, self.state.init, self.state.privilege)
     }
 
     /// The directory with all files that need no certificate and no process.
@@ -207,7 +207,12 @@ impl Lab {
         fs::set_permissions(&dir, root_only).attempt(|| format!("protect {}", dir.display()))?;
         let layout = Layout { dir };
         let lab = Lab {
-            state: State { spec: LabSpec { dir: layout.dir.clone(), ..spec.clone() }, keeper: None, init: None },
+            state: State {
+                spec: LabSpec { dir: layout.dir.clone(), ..spec.clone() },
+                privilege: Privilege::of_this_process(),
+                keeper: None,
+                init: None,
+            },
             lifeline: None,
             keeper: None,
             layout,
@@ -266,9 +271,8 @@ impl Lab {
         let both_ends = both_ends.attempt(|| format!("open {}", control.display()))?;
         let log = self.layout.log("lab");
         let log_file = File::create(&log).attempt(|| format!("create {}", log.display()))?;
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--", "sh"]);
-        unshare.arg(self.layout.dir.join("lab.sh")).arg(&self.layout.dir);
+        let mut unshare = self.state.privilege.found();
+        unshare.arg("sh").arg(self.layout.dir.join("lab.sh")).arg(&self.layout.dir);
         // Its own process group: an interrupt from the terminal is for the owner, not for the lab.
         unshare.current_dir("/").process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
         let mut child = unshare.spawn().attempt(|| "start the lab's first process".to_owned())?;

@@ -25,6 +25,11 @@ impl Layout {
         self.dir.join("control")
     }
 
+    /// What lies under the shared store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
     pub(crate) fn pki(&self) -> PathBuf {
         self.dir.join("pki")
     }

@@ -3,7 +3,8 @@
 //! Every host is a real libvirtd with real QEMU processes (TCG, no KVM needed) in network, mount, UTS, IPC and process
 //! namespaces of its own. Hosts share one store, have a second one under a path that is the same everywhere but leads to
 //! different directories, and are connected by a management and a migration network. A libvirt that the machine itself
-//! runs is neither seen nor touched. Product code never uses this crate: it reaches hosts by libvirt URIs, these included.
+//! runs is neither seen nor touched. Root is needed, or a plain user with a range of subordinate ids (then without
+//! post-copy). Product code never uses this crate: it reaches hosts by libvirt URIs, these included.
 //!
 //! ```no_run
 //! use waypost_lab::{GuestSpec, Lab, LabSpec};
@@ -41,6 +42,8 @@ mod error;
 mod layout;
 
 mod process;
+
+mod privilege;
 
 mod pki;
 

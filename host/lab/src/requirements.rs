@@ -1,12 +1,11 @@
 //! What a lab needs of the machine, checked before anything is touched, so that a new user gets one list and not one
 //! surprise after the other.
 
-use std::{
-    env, fmt,
-    path::{Path, PathBuf},
-};
+use std::{env, fmt, path::PathBuf};
 
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, access};
+
+use crate::privilege::Privilege;
 
 /// Something that the machine lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +25,14 @@ impl fmt::Display for Missing {
 /// Everything that is missing for a lab of libvirt hosts with tick guests; empty if it can start.
 pub fn requirements() -> Vec<Missing> {
     let mut missing: Vec<Missing> = PROGRAMS.iter().filter_map(|(name, package)| absent(name, package)).collect();
-    for (device, remedy) in [("/dev/fuse", "modprobe fuse"), ("/dev/net/tun", "modprobe tun")] {
-        if !Path::new(device).exists() {
-            missing.push(Missing { what: device.to_owned(), remedy: remedy.to_owned() });
+    for (device, module) in [("/dev/fuse", "fuse"), ("/dev/net/tun", "tun")] {
+        if access(device, AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
+            let remedy = format!("modprobe {module}, and chmod 666 {device} for a plain user");
+            missing.push(Missing { what: format!("access to {device}"), remedy });
         }
     }
-    if !Uid::effective().is_root() {
-        missing.push(Missing {
-            what: "the right to create namespaces and mounts".to_owned(),
-            remedy: "run as root, for instance with sudo".to_owned(),
-        });
+    if find("unshare").is_some() {
+        missing.extend(Privilege::of_this_process().missing());
     }
     missing
 }
