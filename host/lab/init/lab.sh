@@ -3,6 +3,7 @@
 # It lives as long as someone holds the other end of the control pipe; then it removes the lab and itself.
 # $1 = the lab's directory
 dir=$1
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 fail() { echo "lab: $*" >&2; exit 1; }
 
 mount --make-rprivate / || fail 'mounts cannot be made private'

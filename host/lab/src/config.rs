@@ -1,12 +1,13 @@
 //! The files of one host: libvirt's configuration, its storage pools and the names of its peers. Nothing is taken over
 //! from the machine's own /etc/libvirt: domains and networks defined there must not appear in a lab.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use crate::{
     error::{Attempt, Result},
     layout::{HostLayout, LOCAL, Layout, Link, SHARED, host_name},
     process::run_with_input,
+    requirements::program,
     spec::{LabSpec, TcpAuth},
 };
 
@@ -110,7 +111,7 @@ fn sasl(host: &HostLayout, realm: &str, user: &str, password: &str) -> Result<()
     fs::create_dir_all(&etc).attempt(|| format!("create {}", etc.display()))?;
     write(&etc.join("libvirt.conf"), "mech_list: digest-md5\nsasldb_path: /etc/libvirt/passwd.db\n")?;
     let database = host.etc_libvirt().join("passwd.db");
-    let mut saslpasswd = Command::new("saslpasswd2");
+    let mut saslpasswd = program("saslpasswd2");
     saslpasswd.args(["-p", "-a", "libvirt", "-u", realm, "-f"]).arg(database).arg(user);
     run_with_input(&mut saslpasswd, password)?;
     let credentials = format!("[credentials-lab]\nauthname={user}\npassword={password}\n");

@@ -18,6 +18,7 @@ use crate::{
     layout::{HostLayout, Layout, Link, host_name},
     privilege::{Entrance, Privilege},
     process::{ProcessId, output, readable, run, run_with_input},
+    requirements::{find, program},
 };
 
 /// A host of a lab, with or without power.
@@ -111,7 +112,7 @@ impl Host {
 
     /// Runs virsh outside the host against its libvirt and returns what it prints.
     pub fn virsh(&self, arguments: &[&str]) -> Result<String> {
-        run(Command::new("virsh").args(["-q", "-c", &self.uri_unix()]).args(arguments))
+        run(program("virsh").args(["-q", "-c", &self.uri_unix()]).args(arguments))
     }
 
     /// Name and state of each of its domains.
@@ -268,7 +269,7 @@ impl Host {
 
     fn ip_batch(&self, process: ProcessId, commands: &str) -> Result<()> {
         let mut ip = self.privilege.enter(process, Entrance::Network);
-        ip.args(["ip", "-batch", "-"]);
+        ip.arg(find("ip").unwrap_or_else(|| PathBuf::from("ip"))).args(["-batch", "-"]);
         run_with_input(&mut ip, commands)
     }
 

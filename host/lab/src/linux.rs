@@ -6,14 +6,14 @@ use std::{
     io::Write,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use crate::{
     error::{Attempt, LabError, Result},
     layout::SHARED,
     process::run,
-    requirements::{find, linux_guest_requirements},
+    requirements::{find, linux_guest_requirements, program},
 };
 
 /// Debian's package that depends on the current kernel of that flavour.
@@ -83,18 +83,18 @@ fn make(folder: &Path) -> Result<PathBuf> {
 }
 
 fn download_kernel(work: &Path) -> Result<PathBuf> {
-    let depends = run(Command::new("apt-cache").args(["depends", META_PACKAGE]))?;
+    let depends = run(program("apt-cache").args(["depends", META_PACKAGE]))?;
     let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
     let package = package.filter(|name| name.starts_with("linux-image-"));
     let package = package.ok_or_else(|| {
         LabError::Spec(format!("no package source of this machine has {META_PACKAGE}: run apt-get update first"))
     })?;
-    run(Command::new("apt-get").args(["-o", "APT::Sandbox::User=root", "download", package]).current_dir(work))?;
+    run(program("apt-get").args(["-o", "APT::Sandbox::User=root", "download", package]).current_dir(work))?;
     let archive = entry(work, |name| name.ends_with(".deb"))?;
-    let mut unpack = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&archive).stdout(Stdio::piped()).spawn();
+    let mut unpack = program("dpkg-deb").arg("--fsys-tarfile").arg(&archive).stdout(Stdio::piped()).spawn();
     let stream = unpack.as_mut().ok().and_then(|child| child.stdout.take());
     let mut unpack = unpack.attempt(|| format!("unpack {}", archive.display()))?;
-    let mut tar = Command::new("tar");
+    let mut tar = program("tar");
     tar.args(["--extract", "--wildcards", "./boot/vmlinuz-*"]).current_dir(work);
     let tar = tar.stdin(stream.map_or(Stdio::null(), Stdio::from)).status().attempt(|| "run tar".to_owned());
     unpack.wait().attempt(|| format!("unpack {}", archive.display()))?;
@@ -120,7 +120,7 @@ fn pack_initramfs(work: &Path) -> Result<PathBuf> {
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).attempt(|| format!("write {}", init.display()))?;
     let archive = work.join("initrd");
     let output = File::create(&archive).attempt(|| format!("create {}", archive.display()))?;
-    let mut cpio = Command::new("cpio");
+    let mut cpio = program("cpio");
     cpio.args(["--create", "--quiet", "--format=newc"]).current_dir(&root).stdin(Stdio::piped()).stdout(output);
     let mut cpio = cpio.spawn().attempt(|| "run cpio".to_owned())?;
     if let Some(mut names) = cpio.stdin.take() {
@@ -130,7 +130,7 @@ fn pack_initramfs(work: &Path) -> Result<PathBuf> {
     if !status.success() {
         return Err(LabError::Command { command: "cpio --create".to_owned(), status, output: String::new() });
     }
-    run(Command::new("gzip").arg("--fast").arg(&archive))?;
+    run(program("gzip").arg("--fast").arg(&archive))?;
     Ok(work.join("initrd.gz"))
 }
 

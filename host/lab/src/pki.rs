@@ -1,12 +1,13 @@
 //! A certificate authority for one lab, a certificate for every host (both as server and as client) and one for the
 //! controller. RSA, because libvirt 9.0 refuses elliptic curves ("usage does not permit key encipherment").
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use crate::{
     error::{Attempt, Result},
     layout::{Layout, Link, host_name},
     process::run,
+    requirements::program,
 };
 
 /// The authority; everything else needs it.
@@ -15,7 +16,7 @@ pub(crate) fn make_authority(layout: &Layout) -> Result<()> {
     key(&pki.join("ca-key.pem"))?;
     let template = pki.join("ca.tmpl");
     write(&template, "cn = waypost-lab\nca\ncert_signing_key\nexpiration_days = 365\n")?;
-    let mut certtool = Command::new("certtool");
+    let mut certtool = program("certtool");
     certtool.args(["--generate-self-signed", "--load-privkey"]).arg(pki.join("ca-key.pem"));
     certtool.arg("--template").arg(&template).arg("--outfile").arg(pki.join("ca.pem"));
     run(&mut certtool).map(drop)
@@ -54,7 +55,7 @@ fn certify(layout: &Layout, name: &str, addresses: &str) -> Result<(std::path::P
     key(&file("-key.pem"))?;
     let usage = "tls_www_server\ntls_www_client\nsigning_key\nencryption_key\nexpiration_days = 365\n";
     write(&file(".tmpl"), &format!("organization = waypost-lab\ncn = {name}\ndns_name = {name}\n{addresses}{usage}"))?;
-    let mut certtool = Command::new("certtool");
+    let mut certtool = program("certtool");
     certtool.arg("--generate-certificate").arg("--load-privkey").arg(file("-key.pem"));
     certtool.arg("--load-ca-certificate").arg(pki.join("ca.pem"));
     certtool.arg("--load-ca-privkey").arg(pki.join("ca-key.pem"));
@@ -64,7 +65,7 @@ fn certify(layout: &Layout, name: &str, addresses: &str) -> Result<(std::path::P
 }
 
 fn key(file: &Path) -> Result<()> {
-    let mut certtool = Command::new("certtool");
+    let mut certtool = program("certtool");
     certtool.args(["--generate-privkey", "--key-type", "rsa", "--bits", "2048", "--outfile"]).arg(file);
     run(&mut certtool).map(drop)
 }

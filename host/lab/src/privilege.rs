@@ -8,7 +8,10 @@ use std::process::Command;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use crate::{process::ProcessId, requirements::Missing};
+use crate::{
+    process::ProcessId,
+    requirements::{Missing, program},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Privilege {
@@ -32,7 +35,7 @@ impl Privilege {
 
     /// `unshare` with what it takes to found a lab; its child dies with it.
     pub(crate) fn found(self) -> Command {
-        let mut unshare = Command::new("unshare");
+        let mut unshare = program("unshare");
         if self == Privilege::UserNamespace {
             unshare.args(["--map-root-user", "--map-auto"]);
         }
@@ -42,7 +45,7 @@ impl Privilege {
 
     /// `nsenter`, to which the program is to be added.
     pub(crate) fn enter(self, process: ProcessId, entrance: Entrance) -> Command {
-        let mut nsenter = Command::new("nsenter");
+        let mut nsenter = program("nsenter");
         nsenter.args(["--target", &process.pid.to_string()]);
         if self == Privilege::UserNamespace {
             nsenter.arg("--user");

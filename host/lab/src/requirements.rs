@@ -1,7 +1,7 @@
 //! What a lab needs of the machine, checked before anything is touched, so that a new user gets one list and not one
 //! surprise after the other.
 
-use std::{env, fmt, path::PathBuf};
+use std::{env, fmt, path::PathBuf, process::Command};
 
 use nix::unistd::{AccessFlags, access};
 
@@ -45,6 +45,11 @@ pub fn linux_guest_requirements() -> Vec<Missing> {
 /// What [`TcpAuth::DigestMd5`](crate::TcpAuth::DigestMd5) needs on top.
 pub fn sasl_requirements() -> Vec<Missing> {
     absent("saslpasswd2", "sasl2-bin libsasl2-modules-db").into_iter().collect()
+}
+
+/// A command for a program of the machine; if it is missing, running it says so.
+pub(crate) fn program(name: &str) -> Command {
+    Command::new(find(name).unwrap_or_else(|| PathBuf::from(name)))
 }
 
 /// Where a program is, looked up the way a shell run by root does: a plain user's PATH lacks the sbin folders.

@@ -1,10 +1,11 @@
 //! The tick guest: a boot sector, assembled once and then kept in the cache, with its parameters written into it.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use crate::{
     error::{Attempt, LabError, Result},
     process::run,
+    requirements::program,
 };
 
 const SOURCE: &str = include_str!("../guests/tick.asm");
@@ -35,7 +36,7 @@ fn assembled(cache: &Path) -> Result<Vec<u8>> {
     let aside = |name: &str| folder.join(format!("{name}.{}.{:?}", std::process::id(), std::thread::current().id()));
     let (new_source, new_binary) = (aside("asm"), aside("bin"));
     fs::write(&new_source, SOURCE).attempt(|| format!("write {}", new_source.display()))?;
-    run(Command::new("nasm").args(["-f", "bin", "-o"]).arg(&new_binary).arg(&new_source))?;
+    run(program("nasm").args(["-f", "bin", "-o"]).arg(&new_binary).arg(&new_source))?;
     let sector = fs::read(&new_binary).attempt(|| format!("read {}", new_binary.display()))?;
     for (from, to) in [(&new_binary, &binary), (&new_source, &source)] {
         fs::rename(from, to).attempt(|| format!("write {}", to.display()))?;
