@@ -33,7 +33,7 @@ while read -r verb name <&3; do
     case $verb in
     host)
         unshare --mount --uts --net --ipc --pid --fork --kill-child -- \
-            sh "$dir/host.sh" "$dir" "$name" </dev/null >"$dir/log/$name.init" 2>&1 3<&- &
+            sh "$dir/host.sh" "$dir" "$name" </dev/null >"$dir/log/$name.init" 2>&1 3<&- 4<&- &
         ;;
     detach) exec 4<>"$dir/control" ;;
     esac

@@ -28,6 +28,14 @@ pub enum LabError {
     /// The lab does not know the guest.
     #[error("the lab has no guest named {0}")]
     NoGuest(String),
+    /// A part of the lab did not come up.
+    #[error("{what} did not start: {reason}")]
+    Boot {
+        /// The part.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("cannot {attempt}")]
     Io {

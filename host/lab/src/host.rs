@@ -218,8 +218,9 @@ impl Host {
         let off = || LabError::PoweredOff(self.name.clone());
         let lab = self.lab.filter(|lab| lab.is_alive()).ok_or_else(off)?;
         let mine = |pid: &i32| last_argument(*pid).as_deref() == Some(self.name.as_bytes());
-        let shell = lab.children().into_iter().filter(mine).find_map(ProcessId::of);
-        shell.and_then(|shell| shell.children().into_iter().find_map(ProcessId::of)).ok_or_else(off)
+        // After a crash the previous boot's parent may still be going away; it has no child any more.
+        let mut parents = lab.children().into_iter().filter(mine).filter_map(ProcessId::of);
+        parents.find_map(|parent| parent.children().into_iter().find_map(ProcessId::of)).ok_or_else(off)
     }
 
     /// Has the lab's process 1 start the host's, and waits until that says it is ready.
@@ -237,7 +238,7 @@ impl Host {
             return Ok(());
         }
         let log = fs::read_to_string(self.layout.log(&format!("{}.init", self.name))).unwrap_or_default();
-        Err(LabError::Spec(format!("{} does not boot: {}", self.name, log.trim())))
+        Err(LabError::Boot { what: self.name.clone(), reason: log.trim().to_owned() })
     }
 
     fn connect_cables(&self) -> Result<()> {

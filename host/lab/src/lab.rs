@@ -37,6 +37,8 @@ use crate::{
 /// How long any single step of up and down may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+const UNFINISHED_STATE: &str = "lab.json.new";
+
 /// A lab that is up.
 #[derive(Debug)]
 pub struct Lab {
@@ -195,7 +197,8 @@ impl Lab {
         fs::create_dir_all(&spec.dir).attempt(|| format!("create {}", spec.dir.display()))?;
         let dir = spec.dir.canonicalize().attempt(|| format!("resolve {}", spec.dir.display()))?;
         let mut entries = fs::read_dir(&dir).attempt(|| format!("read {}", dir.display()))?;
-        if entries.next().is_some() {
+        // A state file that was never finished is all that an interrupted attempt can leave here.
+        if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != UNFINISHED_STATE)) {
             return Err(LabError::Occupied(dir));
         }
         if !fits_a_socket(&dir) {
@@ -289,7 +292,10 @@ impl Lab {
         }
         if line != "ready\n" {
             let reason = fs::read_to_string(&log).unwrap_or_default();
-            return Err(LabError::Spec(format!("the lab's first process did not start: {}", reason.trim())));
+            return Err(LabError::Boot {
+                what: "the lab's first process".to_owned(),
+                reason: reason.trim().to_owned(),
+            });
         }
         let init = keeper.and_then(|keeper| keeper.children().into_iter().find_map(ProcessId::of));
         self.state.init = Some(init.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?);
@@ -305,7 +311,7 @@ impl Lab {
         let text =
             serde_json::to_vec_pretty(&self.state).map_err(|source| LabError::State { path: path.clone(), source })?;
         // Written aside and renamed, so that whoever looks sees a whole file.
-        let aside = self.layout.dir.join("lab.json.new");
+        let aside = self.layout.dir.join(UNFINISHED_STATE);
         fs::write(&aside, text).attempt(|| format!("write {}", aside.display()))?;
         fs::rename(&aside, &path).attempt(|| format!("write {}", path.display()))
     }
@@ -321,6 +327,10 @@ impl Lab {
             child.wait().attempt(|| "collect the lab's first process".to_owned())?;
         }
         self.lifeline = None;
+        // Somebody else may have taken this lab down and put another one in its place.
+        if matches!(Lab::attach(&self.layout.dir), Ok(Some(found)) if found.state.keeper != keeper) {
+            return Ok(());
+        }
         for host in 1..=self.state.spec.hosts {
             capabilities::remember(&self.state.spec.cache, &self.layout.host(&host_name(host)));
         }
@@ -350,5 +360,5 @@ fn check(spec: &LabSpec) -> Result<()> {
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> LabError {
-    LabError::Spec("a thread that brings up the lab panicked".to_owned())
+    LabError::Boot { what: "the lab".to_owned(), reason: "a thread that brings it up panicked".to_owned() }
 }

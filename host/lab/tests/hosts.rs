@@ -170,6 +170,24 @@ fn a_host_that_lost_power_boots_again_with_its_definitions() {
 }
 
 #[test]
+fn two_copies_of_one_guest_are_found_by_their_counter() {
+    let parent = tempfile::tempdir().unwrap();
+    let (lab, one, two) = two_hosts(&parent);
+    lab.start_guest(&GuestSpec { disk: DiskPlace::Local, ..GuestSpec::tick("g1") }).unwrap();
+    fs::copy(one.images().join("g1.img"), two.images().join("g1.img")).unwrap();
+    // Saved once and restored twice, on disks that know nothing of each other: what every safeguard is there to prevent.
+    let saved = format!("{SHARED}/g1.save");
+    one.virsh(&["save", "g1", &saved]).unwrap();
+    one.virsh(&["restore", &saved]).unwrap();
+    lab.check_counter("g1").unwrap();
+    two.virsh(&["restore", &saved]).unwrap();
+    until("the second copy prints", || two.serial("g1").lines().count() > 3);
+    let fault = lab.judge_counter("g1").unwrap_err();
+    assert!(matches!(fault, LabError::Counter { source: CounterFault::Doubled { .. }, .. }), "{fault}");
+    lab.down().unwrap();
+}
+
+#[test]
 fn daemons_guests_and_cables_fail_one_by_one() {
     let parent = tempfile::tempdir().unwrap();
     let keepalive = Keepalive { interval: 1, count: 3 };
