@@ -90,6 +90,22 @@ impl Failure {
     pub fn is_no_pool(&self) -> bool {
         self.code == sys::VIR_ERR_NO_STORAGE_POOL
     }
+    /// A call looked like a failure, and libvirt knows of none.
+    pub(crate) fn has_no_reason(&self) -> bool {
+        self.domain == sys::VIR_FROM_NONE && self.code == sys::VIR_ERR_INTERNAL_ERROR
+    }
+    /// What was listed a moment ago is no more.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(
+            self.code,
+            sys::VIR_ERR_NO_DOMAIN
+                | sys::VIR_ERR_NO_STORAGE_POOL
+                | sys::VIR_ERR_NO_STORAGE_VOL
+                | sys::VIR_ERR_NO_NETWORK
+                | sys::VIR_ERR_NO_INTERFACE
+                | sys::VIR_ERR_NO_NODE_DEVICE
+        )
+    }
     /// Not possible in the present state.
     pub fn is_invalid_operation(&self) -> bool {
         self.code == sys::VIR_ERR_OPERATION_INVALID
@@ -158,6 +174,24 @@ impl Failure {
             sys::VIR_ERR_OPERATION_INVALID => FaultKind::Refused,
             _ => FaultKind::Other,
         }
+    }
+}
+
+/// Where a host's driver lacks a call, there is nothing to tell.
+pub(crate) fn supported<T, E: Into<Failure>>(result: Result<T, E>) -> Result<Option<T>, Failure> {
+    match result.map_err(Into::into) {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.is_unsupported() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Something that was listed and then read: none if it vanished in between.
+pub(crate) fn existing<T, E: Into<Failure>>(result: Result<T, E>) -> Result<Option<T>, Failure> {
+    match result.map_err(Into::into) {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.is_gone() => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::error::Failure;
+use crate::raw;
 
 /// Starts the loop, once per process, and silences libvirt's habit of printing every error to stderr.
 pub(crate) fn start() -> Result<(), Failure> {
     static STARTED: OnceLock<Result<(), Failure>> = OnceLock::new();
     STARTED
         .get_or_init(|| {
+            raw::initialize()?;
             virt::error::clear_error_callback();
             virt::event::event_register_default_impl()?;
             let thread = std::thread::Builder::new().name("libvirt-events".to_owned());

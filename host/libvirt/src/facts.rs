@@ -1,12 +1,20 @@
-//! From libvirt's documents and numbers to the core's facts.
-use crate::error::Failure;
-use uuid::Uuid;
-pub(crate) fn host_uuid(capabilities: &str) -> Result<Option<Uuid>, Failure> {
-    let document =
-        roxmltree::Document::parse(capabilities).map_err(|e| Failure::document("capabilities", &e.to_string()))?;
-    Ok(document
-        .descendants()
-        .find(|n| n.has_tag_name("uuid"))
-        .and_then(|n| n.text())
-        .and_then(|t| Uuid::parse_str(t).ok()))
-}
+//! From libvirt's documents and numbers to the core's facts, one file per subject. These conversions live here and
+//! nowhere else; nothing in here talks to a host.
+
+mod capabilities;
+mod devices;
+mod disks;
+mod domain;
+mod job;
+mod network;
+mod pool;
+mod words;
+mod xml;
+
+pub(crate) use capabilities::{Capabilities, capabilities, host_uuid};
+pub(crate) use disks::{DiskSource, backing_of_volume, disks, volume};
+pub(crate) use domain::{Numbers, domain, without_passwords};
+pub(crate) use job::{active_job, is_migration, sample};
+pub(crate) use network::{bridge, network, node_device};
+pub(crate) use pool::pool;
+pub(crate) use words::{block_job_kind, domain_state, lifecycle, state_reason};

@@ -118,6 +118,18 @@ impl Link {
         waiting
     }
 
+    /// Queues a call that is made whether or not anybody waits for it any more.
+    pub(crate) fn submit_for_good<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
+    ) -> oneshot::Receiver<Result<T, Failure>> {
+        let (answer, waiting) = oneshot::channel();
+        self.queue(Box::new(move |session| {
+            let _ = answer.send(work(session));
+        }));
+        waiting
+    }
+
     /// Gives something that talks to the daemon while it is dropped to the threads that may wait.
     pub(crate) fn drop_there<T: Send + 'static>(&self, value: T) {
         self.queue(Box::new(move |_| drop(value)));

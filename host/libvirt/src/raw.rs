@@ -19,8 +19,8 @@ mod params;
 
 pub(crate) use connection::{Comparison, Connection, CpuQuestion};
 pub(crate) use domain::{
-    BlockJobInfo, BlockSize, DomainOverview, JobKind, abort_job, block_job, block_size, checkpoints, domain_overviews,
-    job_stats, max_downtime, migrate_to_uri, start_post_copy,
+    JobKind, abort_job, block_job, block_size, checkpoints, domain_overviews, job_stats, max_downtime, migrate_to_uri,
+    start_post_copy,
 };
 pub(crate) use events::{CloseWatch, Event, Subscription};
 pub(crate) use params::{Param, Params};
@@ -47,6 +47,17 @@ impl Failure {
             },
         }
     }
+}
+
+/// Prepares libvirt. Before this even resetting the last error reads another library's thread-local memory, and nothing but
+/// opening a connection does it by itself.
+pub(crate) fn initialize() -> Result<(), Failure> {
+    // SAFETY: may be called from any thread, as often as one likes.
+    if unsafe { sys::virInitialize() } < 0 {
+        // The place where the reason would be is what couldn't be prepared.
+        return Err(Failure::unknown());
+    }
+    Ok(())
 }
 
 /// Turns libvirt's `-1` into the error behind it.

@@ -137,6 +137,7 @@ mod tests {
 
     #[test]
     fn what_goes_into_c_comes_out_of_it() {
+        super::super::initialize().unwrap();
         let list = ParamList::new(&[
             (c"a", Param::Unsigned(u64::MAX)),
             (c"b", Param::Signed(-1)),
@@ -154,6 +155,7 @@ mod tests {
 
     #[test]
     fn a_nul_byte_is_refused() {
+        super::super::initialize().unwrap();
         assert!(ParamList::new(&[(c"a", Param::Text("x\0y".into()))]).is_err());
     }
 }

@@ -1,0 +1,68 @@
+//! Jobs and readings of transfers.
+
+use virt_sys as sys;
+use waypost_core::facts::ActiveJob;
+use waypost_core::sample::{Sample, Stage};
+
+use super::words;
+use crate::raw::Params;
+
+/// The job as a fact.
+pub(crate) fn active_job(params: &Params) -> ActiveJob {
+    ActiveJob {
+        operation: words::job_operation(params.number(sys::VIR_DOMAIN_JOB_OPERATION).unwrap_or(0)),
+        elapsed_ms: params.number(sys::VIR_DOMAIN_JOB_TIME_ELAPSED),
+    }
+}
+
+/// Whether the figures are a migration's, going out or coming in.
+pub(crate) fn is_migration(params: &Params) -> bool {
+    let operation = params.number(sys::VIR_DOMAIN_JOB_OPERATION).and_then(|n| u32::try_from(n).ok());
+    matches!(operation, Some(sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT | sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN))
+}
+
+/// A reading. `data_*` counts memory and copied disks together.
+pub(crate) fn sample(params: &Params, stage: Stage) -> Sample {
+    let number = |name| params.number(name);
+    Sample {
+        elapsed_ms: number(sys::VIR_DOMAIN_JOB_TIME_ELAPSED).unwrap_or(0),
+        total_bytes: number(sys::VIR_DOMAIN_JOB_DATA_TOTAL).unwrap_or(0),
+        processed_bytes: number(sys::VIR_DOMAIN_JOB_DATA_PROCESSED).unwrap_or(0),
+        remaining_bytes: number(sys::VIR_DOMAIN_JOB_DATA_REMAINING).unwrap_or(0),
+        bytes_per_s: number(sys::VIR_DOMAIN_JOB_MEMORY_BPS),
+        dirty_pages_per_s: number(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE),
+        page_bytes: number(sys::VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE),
+        iteration: number(sys::VIR_DOMAIN_JOB_MEMORY_ITERATION),
+        downtime_ms: number(sys::VIR_DOMAIN_JOB_DOWNTIME),
+        downtime_net_ms: number(sys::VIR_DOMAIN_JOB_DOWNTIME_NET),
+        setup_ms: number(sys::VIR_DOMAIN_JOB_SETUP_TIME),
+        // Zero is what libvirt says where it has no estimate.
+        remaining_ms: number(sys::VIR_DOMAIN_JOB_TIME_REMAINING).filter(|ms| *ms > 0),
+        throttle_percent: number(sys::VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE).and_then(|n| u32::try_from(n).ok()),
+        stage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_takes_what_libvirt_tells_and_nothing_more() {
+        let params = Params::of(&[
+            (c"operation", 5),
+            (c"time_elapsed", 1200),
+            (c"data_total", 4096),
+            (c"data_processed", 1024),
+            (c"data_remaining", 3072),
+            (c"memory_bps", 512),
+            (c"downtime", 300),
+        ]);
+        assert!(is_migration(&params));
+        let sample = sample(&params, Stage::PreCopy);
+        assert_eq!((sample.total_bytes, sample.processed_bytes, sample.remaining_bytes), (4096, 1024, 3072));
+        assert_eq!((sample.downtime_ms, sample.throttle_percent, sample.iteration), (Some(300), None, None));
+        assert_eq!(active_job(&params).operation, "migration-out");
+        assert!(!is_migration(&Params::of(&[(c"operation", 8)])));
+    }
+}

@@ -1,0 +1,250 @@
+//! The hypervisor port over libvirt.
+
+use std::sync::Arc;
+
+use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::plan::Plan;
+use waypost_core::ports::{Command, Depth, Events, Fault, Hypervisor, Later, Transfer};
+use waypost_core::sample::Sample;
+use waypost_core::situation::Side;
+
+use crate::config::HostConfig;
+use crate::control::Control;
+use crate::error::{Cause, Error, Failure};
+use crate::link::Session;
+use crate::raw::{Comparison, CpuQuestion};
+use crate::read::{domain, host, storage};
+use crate::{events, orders, transfer, uri};
+
+/// Real hosts. A host is connected to when it is first asked something.
+pub struct Libvirt {
+    hosts: Vec<Arc<Control>>,
+}
+
+impl Libvirt {
+    /// These hosts. Where a name comes twice, the first one is meant.
+    pub fn new(hosts: impl IntoIterator<Item = HostConfig>) -> Self {
+        Self { hosts: hosts.into_iter().map(|host| Arc::new(Control::new(host))).collect() }
+    }
+
+    fn control(&self, host: &HostName, attempted: &str) -> Result<&Arc<Control>, Error> {
+        self.hosts.iter().find(|control| control.host().name == *host).ok_or_else(|| Error {
+            host: host.clone(),
+            attempted: attempted.to_owned(),
+            cause: Cause::UnknownHost,
+        })
+    }
+
+    /// Asks a host something, from any thread of its connection.
+    async fn ask<T: Send + 'static>(
+        &self,
+        host: &HostName,
+        attempted: String,
+        question: impl Fn(&Session) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> Result<T, Error> {
+        self.control(host, &attempted)?.read(attempted, question).await
+    }
+
+    async fn read_host(&self, name: &HostName, depth: Depth) -> Result<HostFacts, Error> {
+        let control = self.control(name, "read its facts")?;
+        let (machine, population, pools, surroundings) = tokio::try_join!(
+            control.read("read its capabilities", host::machine),
+            control.read("list its domains", host::population),
+            control.read("read its storage pools", move |session| host::pools(session, depth.volumes)),
+            control.read("read its networks", move |session| host::surroundings(session, depth.node_devices)),
+        )?;
+        let config = control.host();
+        let capabilities = machine.capabilities;
+        Ok(HostFacts {
+            name: config.name.clone(),
+            hostname: population.hostname,
+            uuid: capabilities.uuid,
+            uri: uri::without_secrets(&config.uri),
+            peer_uri: config.peer_uri.clone(),
+            addresses: config.addresses.clone(),
+            hypervisor: population.hypervisor,
+            hypervisor_version: population.hypervisor_version,
+            libvirt_version: population.libvirt_version,
+            architecture: capabilities.architecture,
+            cpus: machine.cpus,
+            memory_kib: machine.memory_kib,
+            free_memory_kib: machine.free_memory_kib,
+            huge_pages: machine.huge_pages,
+            numa: capabilities.numa,
+            cpu: capabilities.cpu,
+            guests: capabilities.guests,
+            live_migration: capabilities.live_migration,
+            migration_transports: capabilities.transports,
+            migration_ports: config.ports(population.in_transit),
+            pools,
+            networks: surroundings.networks,
+            bridges: surroundings.bridges,
+            domains: population.domains,
+            node_devices: surroundings.node_devices,
+        })
+    }
+
+    async fn read_views(&self, host: &HostName, domain: &DomainFacts) -> Result<Vec<DiskView>, Error> {
+        let disks = domain.disks.clone();
+        let attempted = format!("look for the disks of domain {}", domain.name);
+        self.ask(host, attempted, move |session| storage::views(session, &disks)).await
+    }
+
+    async fn read_pair(&self, host: &HostName, domain: &DomainFacts) -> Result<PairFacts, Error> {
+        let ((cpu, cpu_message), destination_disks) =
+            tokio::try_join!(self.compare_cpu(host, domain), self.read_views(host, domain))?;
+        Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: Vec::new() })
+    }
+
+    async fn compare_cpu(
+        &self,
+        host: &HostName,
+        domain: &DomainFacts,
+    ) -> Result<(CpuComparison, Option<String>), Error> {
+        let question = match cpu_question(domain) {
+            Ok(question) => question,
+            Err(why) => return Ok((CpuComparison::Unknown, Some(why.to_owned()))),
+        };
+        let attempted = format!("compare the CPU of domain {}", domain.name);
+        let answer = self.ask(host, attempted, move |session| match session.connection.compare_cpu(&question) {
+            // An emulator or a machine type that isn't there, a driver without the call: no answer, but no fault either.
+            Err(failure) if session.connection.is_open() => Ok(Err(failure)),
+            Err(failure) => Err(failure),
+            Ok(comparison) => Ok(Ok(comparison)),
+        });
+        Ok(match answer.await? {
+            Ok(Comparison::Identical) => (CpuComparison::Identical, None),
+            Ok(Comparison::Superset) => (CpuComparison::Superset, None),
+            Ok(Comparison::Incompatible(why)) => (CpuComparison::Incompatible, Some(why)),
+            Err(failure) => (CpuComparison::Unknown, Some(failure.message)),
+        })
+    }
+}
+
+/// The guest's CPU as a question to a hypervisor, or why there is none to ask. Always with the domain's own emulator,
+/// machine and type: left alone libvirt takes the host's favourite, and answers for KVM what is asked for an emulation.
+fn cpu_question(domain: &DomainFacts) -> Result<CpuQuestion, &'static str> {
+    match domain.cpu.mode.as_deref() {
+        // libvirt calls every host fit for these two, whatever it is.
+        Some("host-passthrough") => Err("the guest has the host's own CPU, which libvirt compares with nothing"),
+        Some("maximum") => {
+            Err("the guest has all that its host's hypervisor offers, which libvirt compares with nothing")
+        }
+        _ => Ok(CpuQuestion {
+            emulator: domain.emulator.clone(),
+            architecture: domain.architecture.clone(),
+            machine: domain.machine.clone(),
+            virt_type: domain.virt_type.clone(),
+            xml: domain.cpu.xml.clone().ok_or("the domain's document names no CPU")?,
+        }),
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn hosts(&self) -> Vec<HostName> {
+        self.hosts.iter().map(|control| control.host().name.clone()).collect()
+    }
+
+    fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
+        Box::pin(async move { Ok(self.read_host(host, depth).await?) })
+    }
+
+    fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        Box::pin(async move { Ok(self.ask(host, "list its domains".to_owned(), host::domains).await?.0) })
+    }
+
+    fn domain_facts<'a>(&'a self, host: &'a HostName, domain: &'a DomainKey) -> Later<'a, Result<DomainFacts, Fault>> {
+        Box::pin(async move {
+            let key = domain.clone();
+            Ok(self.ask(host, format!("read domain {domain}"), move |session| domain::facts(session, &key)).await?)
+        })
+    }
+
+    fn disk_views<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<Vec<DiskView>, Fault>> {
+        Box::pin(async move { Ok(self.read_views(host, domain).await?) })
+    }
+
+    fn pair_facts<'a>(
+        &'a self,
+        destination: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<PairFacts, Fault>> {
+        Box::pin(async move { Ok(self.read_pair(destination, domain).await?) })
+    }
+
+    fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {
+        Box::pin(async move {
+            let seen =
+                self.ask(host, format!("look at domain {domain}"), move |session| domain::observe(session, domain));
+            seen.await.unwrap_or_else(|error| Side::Unknown(Fault::from(error).to_string()))
+        })
+    }
+
+    fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("read the job of domain {domain}");
+            Ok(self.ask(source, attempted, move |session| domain::sample(session, domain)).await?)
+        })
+    }
+
+    fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("read the completed job of domain {domain}");
+            Ok(self.ask(host, attempted, move |session| domain::final_sample(session, domain)).await?)
+        })
+    }
+
+    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let attempted = orders::attempted(command, domain);
+            let control = self.control(host, &attempted)?;
+            Ok(control.order(attempted, move |session| orders::carry_out(session, domain, command)).await?)
+        })
+    }
+
+    fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
+        Box::pin(async move {
+            let control = self.control(&plan.source.host, &format!("migrate domain {}", plan.name))?;
+            let running = transfer::start(control, plan).await?;
+            Ok(Box::new(running) as Box<dyn Transfer>)
+        })
+    }
+
+    fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
+        Box::pin(async move {
+            let control = self.control(host, "subscribe to events")?;
+            Ok(Box::new(events::subscribe(control).await?) as Box<dyn Events>)
+        })
+    }
+
+    fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let attempted = format!("create probe {volume} in pool {pool}");
+            let (pool, volume) = (pool.to_owned(), volume.to_owned());
+            let control = self.control(host, &attempted)?;
+            Ok(control.order(attempted, move |session| storage::create_probe(session, &pool, &volume)).await?)
+        })
+    }
+
+    fn sees_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<bool, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("look for probe {volume} in pool {pool}");
+            let (pool, volume) = (pool.to_owned(), volume.to_owned());
+            Ok(self.ask(host, attempted, move |session| storage::sees_probe(session, &pool, &volume)).await?)
+        })
+    }
+
+    fn remove_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let attempted = format!("remove probe {volume} from pool {pool}");
+            let (pool, volume) = (pool.to_owned(), volume.to_owned());
+            let control = self.control(host, &attempted)?;
+            Ok(control.order(attempted, move |session| storage::remove_probe(session, &pool, &volume)).await?)
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Orders to a host about one domain.
+
+use virt::domain::Domain;
+use virt_sys as sys;
+use waypost_core::ids::{DomainId, DomainKey};
+use waypost_core::plan::Autostart;
+use waypost_core::ports::Command;
+
+use crate::error::Failure;
+use crate::link::Session;
+use crate::raw;
+use crate::read::domain;
+
+/// What is attempted, for an error.
+pub(crate) fn attempted(command: Command, id: DomainId) -> String {
+    match command {
+        Command::SetMaxDowntime { ms } => format!("limit the downtime of domain {id} to {ms} ms"),
+        Command::SetBandwidth { mib_s } => format!("limit the bandwidth of domain {id} to {mib_s} MiB/s"),
+        Command::AbortJob => format!("abort the job of domain {id}"),
+        Command::StartPostCopy => format!("switch domain {id} to post-copy"),
+        Command::Resume => format!("resume domain {id}"),
+        Command::Destroy => format!("destroy domain {id}"),
+        Command::Undefine => format!("undefine domain {id}"),
+        Command::SetAutostart(Autostart::On) => format!("switch the autostart of domain {id} on"),
+        Command::SetAutostart(Autostart::Off) => format!("switch the autostart of domain {id} off"),
+    }
+}
+
+/// Carries an order out.
+pub(crate) fn carry_out(session: &Session, id: DomainId, command: Command) -> Result<(), Failure> {
+    let domain = domain::find(session, &DomainKey::Id(id))?;
+    match command {
+        Command::SetMaxDowntime { ms } => set_max_downtime(&domain, ms),
+        Command::SetBandwidth { mib_s } => domain.migrate_set_max_speed(mib_s, 0).map(drop).map_err(Into::into),
+        Command::AbortJob => raw::abort_job(&domain),
+        Command::StartPostCopy => raw::start_post_copy(&domain),
+        Command::Resume => domain.resume().map(drop).map_err(Into::into),
+        Command::Destroy => domain.destroy().map_err(Into::into),
+        Command::Undefine => undefine(&domain),
+        Command::SetAutostart(autostart) => {
+            domain.set_autostart(autostart == Autostart::On).map(drop).map_err(Into::into)
+        }
+    }
+}
+
+/// Sets the limit and reads it back: it decides how long a guest stands still, and a limit that didn't take is worth an
+/// error before the transfer, not a surprise after it.
+fn set_max_downtime(domain: &Domain, ms: u64) -> Result<(), Failure> {
+    domain.migrate_set_max_downtime(ms, 0)?;
+    match raw::max_downtime(domain) {
+        Ok(set) if set != ms => Err(Failure::refused(format!("libvirt took {set} ms instead of {ms} ms"))),
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_unsupported() => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Removes a definition. Of an active domain it is not removed: that would leave a guest that is gone for good when it
+/// stops.
+fn undefine(domain: &Domain) -> Result<(), Failure> {
+    if domain.is_active()? {
+        return Err(Failure::refused(
+            "the domain is active: its definition is what it will start from again".to_owned(),
+        ));
+    }
+    // Flags only where they are needed: a driver or an older libvirt that doesn't know one refuses it.
+    let definition = domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)?;
+    let mut flags = 0;
+    if definition.contains("<nvram") || definition.contains("firmware=") {
+        flags |= sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
+    }
+    if definition.contains("<tpm") {
+        flags |= sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM;
+    }
+    Ok(domain.undefine_flags(flags)?)
+}

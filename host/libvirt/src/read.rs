@@ -1,0 +1,5 @@
+//! What is asked of a host, one file per subject. Everything in here runs on a connection's own threads and may wait.
+
+pub(crate) mod domain;
+pub(crate) mod host;
+pub(crate) mod storage;

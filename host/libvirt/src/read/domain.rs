@@ -1,0 +1,156 @@
+//! A domain: its facts, and what one host says of it right now.
+
+use virt::domain::Domain;
+use virt_sys as sys;
+use waypost_core::facts::{ActiveJob, BlockJob, Document, DomainFacts, DomainState};
+use waypost_core::ids::{DomainId, DomainKey};
+use waypost_core::sample::{Sample, Stage};
+use waypost_core::situation::{Observed, Side};
+
+use crate::error::{Failure, existing, supported};
+use crate::facts::{self, DiskSource, Numbers};
+use crate::link::Session;
+use crate::raw::{self, JobKind};
+use crate::read::storage;
+
+pub(crate) fn find(session: &Session, key: &DomainKey) -> Result<Domain, Failure> {
+    Ok(match key {
+        DomainKey::Id(id) => Domain::lookup_by_uuid(&session.connection, id.0)?,
+        DomainKey::Name(name) => Domain::lookup_by_name(&session.connection, storage::plain(name)?)?,
+    })
+}
+
+/// State and reason.
+pub(crate) fn state(domain: &Domain) -> Result<(DomainState, String), Failure> {
+    let (state, reason) = domain.get_state()?;
+    let reason = u32::try_from(reason).unwrap_or(0);
+    Ok((facts::domain_state(state), facts::state_reason(state, reason)))
+}
+
+pub(crate) fn facts(session: &Session, key: &DomainKey) -> Result<DomainFacts, Failure> {
+    let domain = find(session, key)?;
+    let (state, reason) = state(&domain)?;
+    let persistent = domain.is_persistent()?;
+    let current = domain.get_xml_desc(0)?;
+    let numbers = Numbers {
+        state,
+        reason,
+        persistent,
+        autostart: persistent && domain.get_autostart()?,
+        managed_save: persistent && supported(domain.has_managed_save(0))?.unwrap_or(false),
+        snapshots: snapshots(&domain)?,
+        checkpoints: supported(raw::checkpoints(&domain))?.unwrap_or_default(),
+        job: job(&domain)?,
+        block_jobs: Vec::new(),
+        documents: documents(&domain, state, persistent, &current)?,
+    };
+    let mut facts = facts::domain(&current, numbers)?;
+    for disk in &mut facts.disks {
+        let Some(source) = DiskSource::of(disk) else { continue };
+        let place = storage::place(session, &source)?;
+        if disk.backing.is_empty() {
+            disk.backing = storage::chain(session, &place)?;
+        }
+        if disk.kind != "volume" {
+            disk.volume = place.volume.as_ref().map(|volume| volume.name.clone());
+            disk.pool = place.pool;
+        }
+        // A file that isn't there, or a driver without the call: then there is no size to tell.
+        match raw::block_size(&domain, &disk.target) {
+            Ok(size) => (disk.capacity_bytes, disk.allocation_bytes) = (Some(size.capacity), Some(size.allocation)),
+            Err(failure) if session.connection.is_open() => {
+                tracing::debug!(%failure, disk = disk.target, "no size of a disk");
+            }
+            Err(failure) => return Err(failure),
+        }
+        if state.is_active() && !disk.read_only {
+            let job = supported(raw::block_job(&domain, &disk.target))?.flatten();
+            facts
+                .block_jobs
+                .extend(job.map(|job| BlockJob { disk: disk.target.clone(), kind: facts::block_job_kind(job.kind) }));
+        }
+    }
+    Ok(facts)
+}
+
+fn snapshots(domain: &Domain) -> Result<Vec<String>, Failure> {
+    let snapshots = supported(domain.list_all_snapshots(0))?.unwrap_or_default();
+    Ok(snapshots.iter().map(|snapshot| snapshot.get_name()).collect::<Result<_, _>>()?)
+}
+
+fn documents(domain: &Domain, state: DomainState, persistent: bool, current: &str) -> Result<Vec<Document>, Failure> {
+    let mut documents = Vec::new();
+    let mut add = |kind: &str, xml: String| -> Result<(), Failure> {
+        documents.push(Document { kind: kind.to_owned(), xml: facts::without_passwords(xml)? });
+        Ok(())
+    };
+    if state.is_active() {
+        add("live", current.to_owned())?;
+    }
+    if persistent {
+        add("inactive", domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)?)?;
+    }
+    if let Some(xml) = supported(domain.get_xml_desc(sys::VIR_DOMAIN_XML_MIGRATABLE))? {
+        add("migratable", xml)?;
+    }
+    Ok(documents)
+}
+
+/// The job that runs on the domain.
+fn job(domain: &Domain) -> Result<Option<ActiveJob>, Failure> {
+    match raw::job_stats(domain, 0) {
+        Ok((JobKind::Running, params)) => Ok(Some(facts::active_job(&params))),
+        Ok(_) => Ok(None),
+        Err(failure) if failure.is_unsupported() => Ok(None),
+        // Of a migration that comes in, libvirt says only that its figures are to be had on the source.
+        Err(failure) if failure.is_invalid_operation() && domain.is_active()? => {
+            Ok(Some(ActiveJob { operation: "migration-in".to_owned(), elapsed_ms: None }))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What this host says of the domain. The job is asked for first: if none runs then, what is read after it is what the
+/// job left; the other way round a migration could end in between and leave "running, no job" behind on its source.
+pub(crate) fn observe(session: &Session, id: DomainId) -> Result<Side, Failure> {
+    let host = session.host_uuid()?;
+    let observed = (|| {
+        let domain = find(session, &DomainKey::Id(id))?;
+        let job = job(&domain)?.is_some();
+        let persistent = domain.is_persistent()?;
+        let autostart = persistent && domain.get_autostart()?;
+        let (state, reason) = state(&domain)?;
+        Ok(Observed { host, name: domain.get_name()?, state, reason, persistent, autostart, job })
+    })();
+    Ok(existing::<_, Failure>(observed)?.map_or(Side::Absent { host }, Side::Present))
+}
+
+/// A reading of the migration that runs.
+pub(crate) fn sample(session: &Session, id: DomainId) -> Result<Option<Sample>, Failure> {
+    let domain = find(session, &DomainKey::Id(id))?;
+    let (kind, params) = raw::job_stats(&domain, 0)?;
+    if kind != JobKind::Running || !facts::is_migration(&params) {
+        return Ok(None);
+    }
+    let (state, reason) = domain.get_state()?;
+    let post_copy = state == sys::VIR_DOMAIN_PAUSED
+        && [sys::VIR_DOMAIN_PAUSED_POSTCOPY, sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED]
+            .contains(&u32::try_from(reason).unwrap_or(0));
+    Ok(Some(facts::sample(&params, if post_copy { Stage::PostCopy } else { Stage::PreCopy })))
+}
+
+/// The figures of the last completed migration. libvirt forgets them on the first reading unless asked to keep them.
+pub(crate) fn final_sample(session: &Session, id: DomainId) -> Result<Option<Sample>, Failure> {
+    let flags = sys::VIR_DOMAIN_JOB_STATS_COMPLETED | sys::VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
+    let read = find(session, &DomainKey::Id(id)).and_then(|domain| raw::job_stats(&domain, flags));
+    match read {
+        Ok((JobKind::Completed, params)) if facts::is_migration(&params) => {
+            Ok(Some(facts::sample(&params, Stage::Final)))
+        }
+        Ok(_) => Ok(None),
+        Err(failure) if failure.is_no_domain() || failure.is_unsupported() || failure.is_invalid_operation() => {
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
