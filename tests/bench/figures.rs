@@ -1,0 +1,41 @@
+//! `make bench`: the figures that Waypost promises, each measured beside its peer in the same run, because absolute
+//! times say little about a machine that others use too. Arguments name the parts to run: `migrate`, `sandbox`,
+//! `fleet`; none runs all. A missed promise is said and makes the exit code 1.
+
+mod fleet;
+mod migrate;
+mod sandbox;
+#[path = "../lab/site.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
+mod site;
+mod statistics;
+
+use std::process::ExitCode;
+
+/// One promise and what was measured.
+pub struct Figure {
+    pub what: String,
+    pub measured: String,
+    pub promise: &'static str,
+    pub kept: bool,
+}
+
+fn main() -> ExitCode {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
+    let mut figures = Vec::new();
+    if wanted("sandbox") {
+        figures.extend(sandbox::measure());
+    }
+    if wanted("fleet") {
+        figures.extend(fleet::measure());
+    }
+    if wanted("migrate") {
+        figures.extend(migrate::measure());
+    }
+    println!();
+    for Figure { what, measured, promise, kept } in &figures {
+        println!("{} {what}\n     {measured}\n     promised: {promise}", if *kept { "ok  " } else { "MISS" });
+    }
+    if figures.iter().all(|f| f.kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

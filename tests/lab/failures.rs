@@ -1,0 +1,133 @@
+//! Migrations that don't succeed: whatever happens, one guest goes on counting, nothing is left behind, and the task
+//! says where the guest is.
+
+use std::process::Command;
+
+use crate::site::{Site, lines_of_stderr};
+
+#[test]
+fn a_cancelled_migration_leaves_the_guest_on_the_source() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_still_on_source(&site);
+}
+
+#[test]
+fn one_interrupt_cancels_and_tells_the_truth() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let mut child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"]);
+    site.until_copying("kvm1", "g1");
+    interrupt(child.id(), "INT");
+    let told: Vec<_> = lines_of_stderr(&mut child).collect();
+    assert_eq!(child.wait().expect("the command ends").code(), Some(6), "{told:#?}");
+    assert_still_on_source(&site);
+}
+
+#[test]
+fn the_time_limit_ends_a_transfer_that_does_not_converge() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--timeout", "3"]).expect_code(4);
+    assert_still_on_source(&site);
+}
+
+#[test]
+fn the_destination_hypervisor_dies_in_mid_copy() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    site.lab.host("kvm2").and_then(|h| h.kill_qemu("g1")).expect("the incoming process is killed");
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_still_on_source(&site);
+}
+
+#[test]
+fn a_killed_controller_is_succeeded_by_another_that_brings_the_transfer_to_its_end() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let mut child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"]);
+    site.until_copying("kvm1", "g1");
+    child.kill().expect("the controller is killed");
+    child.wait().expect("it is gone");
+
+    // The transfer outlives its controller, and the journal knows of it.
+    let task = site.only_task();
+    site.until_copying("kvm1", "g1");
+    // Now it may converge.
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    site.waypost(&["watch", &task]).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    assert_eq!(site.state("kvm1", "g1"), None);
+    site.assert_one_counting_guest("g1");
+    let told = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    assert_eq!(told["outcome"]["kind"], "completed", "{told:#}");
+}
+
+#[test]
+fn a_second_driver_is_kept_out_and_may_only_watch() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    // A second migration of the same domain is refused, with the task that has it.
+    let refused = site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
+    assert!(refused.err.contains(&task) || refused.out.contains(&task), "{}{}", refused.out, refused.err);
+    // A watcher sees the same end and drives nothing.
+    let watcher = site.start(&["watch", &task, "--json"]);
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let driven = child.wait_with_output().expect("the command ends");
+    assert_eq!(driven.status.code(), Some(0), "{}", String::from_utf8_lossy(&driven.stderr));
+    let watched = watcher.wait_with_output().expect("the watcher ends");
+    assert_eq!(watched.status.code(), Some(0), "{}", String::from_utf8_lossy(&watched.stderr));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_detached_migration_goes_on_by_itself() {
+    let site = Site::new(2);
+    site.guest("g1");
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--detach"]).expect_code(0);
+    let task = site.only_task();
+    site.waypost(&["watch", &task]).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn an_unreachable_destination_is_refused_and_names_the_host() {
+    let site = Site::new(2);
+    site.guest("g1");
+    site.lab.host("kvm2").and_then(|h| h.crash()).expect("kvm2 loses its power");
+    let refused = site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
+    assert!(format!("{}{}", refused.out, refused.err).contains("kvm2"));
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+}
+
+fn assert_still_on_source(site: &Site) {
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    assert_eq!(site.state("kvm2", "g1"), None, "something is left on the destination");
+    site.assert_one_counting_guest("g1");
+    let task = site.only_task();
+    let told = site.waypost(&["task", &task, "--json"]).json();
+    let summary = told["outcome"]["summary"].as_str().unwrap_or_default().to_owned();
+    assert!(summary.contains("running on kvm1"), "{told:#}");
+    // And nothing stands in the way of the next attempt.
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--max-downtime", "20000"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+fn interrupt(process: u32, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}

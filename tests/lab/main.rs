@@ -1,0 +1,8 @@
+//! End to end: the built command against real libvirt daemons and real QEMU guests, each test in a lab of its own. After
+//! every migration the guest's own counter is read from the serial logs of all hosts: it must be one guest, and its
+//! count must never run backwards.
+
+mod failures;
+mod moves;
+mod rules;
+mod site;
