@@ -30,9 +30,9 @@ macro_rules! export_precheck {
                 ) -> ::std::result::Result<(), ::std::string::String> {
                     $crate::__private::on_panic();
                     <$policy as $crate::Precheck>::validate_settings(&settings)
-        }
+                }
             }
-            $crate::__private::precheck::export!(Exported with_types_in $crate::__private::precheck);
+    $crate::__private::precheck::export!(Exported with_types_in $crate::__private::precheck);
         };
     };
 }
@@ -53,9 +53,9 @@ macro_rules! export_recovery {
                 ) -> ::std::result::Result<(), ::std::string::String> {
                     $crate::__private::on_panic();
                     <$policy as $crate::Recovery>::validate_settings(&settings)
-        }
+                }
             }
-            $crate::__private::recovery::export!(Exported with_types_in $crate::__private::recovery);
+    $crate::__private::recovery::export!(Exported with_types_in $crate::__private::recovery);
         };
     };
 }

@@ -5,22 +5,22 @@ use crate::types::{Finding, Severity};
 impl Finding {
     /// The migration must not start. Say what was compared ([`with`](Self::with)) and what helps ([`remedy`](Self::remedy)).
     pub fn blocker(code: &str, message: impl Into<String>) -> Self {
-        Self::of(Severity::Blocker, code, message.into())
+        Self::of(Severity::Blocker, code, message)
     }
 
     /// The migration may go on; a person should look.
     pub fn warning(code: &str, message: impl Into<String>) -> Self {
-        Self::of(Severity::Warning, code, message.into())
+        Self::of(Severity::Warning, code, message)
     }
 
     /// Worth knowing.
     pub fn info(code: &str, message: impl Into<String>) -> Self {
-        Self::of(Severity::Info, code, message.into())
+        Self::of(Severity::Info, code, message)
     }
 
     /// A finding whose weight was computed: `code` is lower case with hyphens, at most 64 bytes, and stable.
-    pub fn of(severity: Severity, code: &str, message: String) -> Self {
-        Self { code: code.to_owned(), severity, message, evidence: Vec::new(), remedy: None }
+    pub fn of(severity: Severity, code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), severity, message: message.into(), evidence: Vec::new(), remedy: None }
     }
 
     /// Adds evidence: a name and what was seen.

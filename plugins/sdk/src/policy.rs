@@ -1,6 +1,6 @@
 //! What a policy is: the two traits, and how a domain travels.
 
-use crate::types::DomainState;
+use crate::types::{DomainState, Severity};
 use crate::{Answer, DomainFacts, Finding, HostFacts, Question, Request};
 
 /// A rule that is asked before anything is touched.
@@ -52,6 +52,17 @@ pub enum Travel {
     Live,
     /// As a definition.
     Offline,
+}
+
+impl Travel {
+    /// The weight of what keeps the domain from running there: a blocker for one that runs meanwhile, a warning for one
+    /// that is shut off, since it can be mended before the next start.
+    pub fn weight(self) -> Severity {
+        match self {
+            Self::Live => Severity::Blocker,
+            Self::Offline => Severity::Warning,
+        }
+    }
 }
 
 impl Request {

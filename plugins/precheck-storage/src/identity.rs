@@ -1,0 +1,139 @@
+//! Whether two views are of one store.
+
+use waypost_plugin::HostFacts;
+use waypost_plugin::types::{DiskView, Pool, Volume};
+
+use crate::Case;
+
+/// How sure it is that both sides see the same.
+pub enum Sameness {
+    /// By a probe, by name, or observed.
+    Proven,
+    /// Both files changed within moments of now and of each other; both times.
+    WrittenMeanwhile([String; 2]),
+    /// Nothing speaks for or against it.
+    Unproven,
+    /// It is not the same; why.
+    Different(String),
+}
+
+/// Times of change this close to the decision and to each other are those of one file that is being written. The
+/// readings are seconds apart; the rest is for clocks that differ.
+const MOMENTS_S: u64 = 120;
+
+pub fn sameness(
+    case: &Case<'_>,
+    path: &str,
+    here: Option<&DiskView>,
+    our_pool: Option<&Pool>,
+    there: Option<&DiskView>,
+    their_pool: &Pool,
+) -> Sameness {
+    if let Some(our_pool) = our_pool {
+        match case.destination.storage_proof(&our_pool.name, &their_pool.name) {
+            Some(true) => return Sameness::Proven,
+            Some(false) => {
+                let why = format!("a probe of {} and {} showed two stores", our_pool.name, their_pool.name);
+                return Sameness::Different(why);
+            }
+            None => {}
+        }
+        if named_alike(path, our_pool, their_pool) {
+            return Sameness::Proven;
+        }
+    }
+    let volumes = (here.and_then(|view| view.volume.as_ref()), there.and_then(|view| view.volume.as_ref()));
+    let (Some(ours), Some(theirs)) = volumes else { return Sameness::Unproven };
+    observed(case, ours, theirs)
+}
+
+/// Whether a path lies on one store that both pools name: same kind, same servers, and the same place on them. A mount
+/// one directory higher is the same store.
+pub fn named_alike(path: &str, ours: &Pool, theirs: &Pool) -> bool {
+    fn place(pool: &Pool, path: &str) -> String {
+        let below =
+            pool.target.as_deref().and_then(|target| path.strip_prefix(target.trim_end_matches('/'))).unwrap_or(path);
+        let export = pool.source.dir.as_deref().unwrap_or_default().trim_end_matches('/');
+        format!("{export}/{}", below.trim_start_matches('/'))
+    }
+    let hosts = |pool: &Pool| {
+        let mut hosts = pool.source.hosts.clone();
+        hosts.sort();
+        hosts
+    };
+    ours.kind == theirs.kind
+        && names_a_store(ours)
+        && hosts(ours) == hosts(theirs)
+        && ours.source.name == theirs.source.name
+        && ours.source.devices == theirs.source.devices
+        && place(ours, path) == place(theirs, path)
+}
+
+/// Whether the pool's source means the same on every host.
+fn names_a_store(pool: &Pool) -> bool {
+    !pool.source.hosts.is_empty() && !pool.source.hosts.iter().any(|server| is_local(server))
+}
+
+/// Whether a server's name means another machine on every host.
+pub fn is_local(server: &str) -> bool {
+    let name = server.strip_prefix('[').map_or_else(
+        // One colon parts name and port; several are an IPv6 address without a port.
+        || if server.matches(':').count() == 1 { server.split(':').next().unwrap_or(server) } else { server },
+        |bracketed| bracketed.split(']').next().unwrap_or(bracketed),
+    );
+    name.is_empty()
+        || name.starts_with('/')
+        || name == "localhost"
+        || name.starts_with("localhost.")
+        || name.starts_with("127.")
+        || name == "::1"
+}
+
+fn observed(case: &Case<'_>, ours: &Volume, theirs: &Volume) -> Sameness {
+    if ours.capacity_bytes != theirs.capacity_bytes {
+        return Sameness::Different(format!(
+            "its size is {} here and {} there",
+            ours.capacity_bytes, theirs.capacity_bytes
+        ));
+    }
+    // A path is a key, too, and says nothing; a serial number or a logical volume's UUID is unique.
+    let unique = |key: &str| !key.is_empty() && !key.starts_with('/');
+    if ours.kind == "block" && unique(&ours.key) && unique(&theirs.key) {
+        return if ours.key == theirs.key {
+            Sameness::Proven
+        } else {
+            Sameness::Different(format!("its key is {} here and {} there", ours.key, theirs.key))
+        };
+    }
+    // Nodes of a block device are made by each host, so their times say nothing.
+    if ours.kind == "block" {
+        return Sameness::Unproven;
+    }
+    match (ours.changed.as_deref(), theirs.changed.as_deref()) {
+        (Some(here), Some(there)) if here == there => Sameness::Proven,
+        (Some(here), Some(there)) if being_written(case, here, there) => {
+            Sameness::WrittenMeanwhile([here.to_owned(), there.to_owned()])
+        }
+        (Some(here), Some(there)) => {
+            Sameness::Different(format!("its inode changed at {here} here and at {there} there"))
+        }
+        _ => Sameness::Unproven,
+    }
+}
+
+fn being_written(case: &Case<'_>, here: &str, there: &str) -> bool {
+    let seconds = |time: &str| time.split('.').next().and_then(|whole| whole.parse::<u64>().ok());
+    let (Some(here), Some(there)) = (seconds(here), seconds(there)) else { return false };
+    let now = case.request.decided_at_ms / 1000;
+    case.domain.state().is_active()
+        && here.abs_diff(there) <= MOMENTS_S
+        && now.abs_diff(here) <= MOMENTS_S
+        && now.abs_diff(there) <= MOMENTS_S
+}
+
+/// The pools of both hosts that hold a path, if it is one store by name or by proof.
+pub fn same_pool(source: &HostFacts, destination: &HostFacts, path: &str) -> bool {
+    let (Some(ours), Some(theirs)) = (source.pool_of_path(path), destination.pool_of_path(path)) else { return false };
+    theirs.active
+        && (destination.storage_proof(&ours.name, &theirs.name) == Some(true) || named_alike(path, &ours, &theirs))
+}
