@@ -1,0 +1,252 @@
+//! Between the core's values and those of wit/: the one place that knows both.
+//!
+//! Out go facts, requests and questions, field by field, so that a field added to wit/ can't be forgotten silently;
+//! in come findings and answers, which are checked here because a policy's word is not to be trusted.
+
+use thiserror::Error;
+use waypost_core::facts;
+use waypost_core::finding::{Finding, Severity};
+use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
+use waypost_core::request::{CheckRequest, StorageSafety};
+use waypost_core::situation::{Action, Side};
+
+use crate::bindings::{check, environment, recover, types as wit};
+use crate::text;
+
+/// Converts a list.
+pub(crate) fn all<T, W>(items: &[T], convert: impl FnMut(&T) -> W) -> Vec<W> {
+    items.iter().map(convert).collect()
+}
+
+/// Records whose fields have one name and one shape on both sides.
+macro_rules! same {
+    ($($name:ident: $from:ident => $to:ident { $($field:ident,)* } $(+ |$value:ident| { $($other:ident: $made:expr,)* })?)*) => {$(
+        pub(crate) fn $name(from: &facts::$from) -> wit::$to {
+            $(let $value = from;)?
+            wit::$to { $($field: from.$field.clone(),)* $($($other: $made,)*)? }
+        }
+    )*};
+}
+
+same! {
+    firmware: Firmware => Firmware { kind, loader, nvram, kernel, initrd, }
+    memory_backing: MemoryBacking => MemoryBacking { huge_page_kib, locked, source, access, }
+    cpu_feature: CpuFeature => CpuFeature { name, policy, }
+    guest_cpu: GuestCpu => GuestCpu { mode, model, vendor, check, migratable, }
+        + |cpu| { features: all(&cpu.features, cpu_feature), }
+    backing_layer: BackingLayer => BackingLayer { kind, source, format, }
+    disk: Disk => Disk {
+        target, bus, device, kind, source, format, cache, shareable, read_only, transient, startup_policy, protocol,
+        servers, pool, volume, encrypted, capacity_bytes, allocation_bytes,
+    } + |disk| { backing: all(&disk.backing, backing_layer), }
+    interface: Interface => NetworkInterface { kind, network, bridge, device, portgroup, model, mac, teaming, }
+    hostdev: Hostdev => Hostdev { kind, address, managed, teaming, }
+    tpm: Tpm => Tpm { model, backend, version, state_path, device_path, }
+    graphics: Graphics => Graphics { kind, listen, socket, autoport, port, }
+    character_device: CharacterDevice => CharacterDevice { device, kind, path, address, service, log, }
+    filesystem: Filesystem => Filesystem { driver, source, target, }
+    active_job: ActiveJob => ActiveJob { operation, elapsed_ms, }
+    block_job: BlockJob => BlockJob { disk, kind, }
+    pool_source: PoolSource => PoolSource { hosts, dir, devices, name, format, adapter, }
+    pool: Pool => Pool { name, kind, active, target, capacity_bytes, allocation_bytes, available_bytes, }
+        + |pool| { uuid: pool.uuid.to_string(), source: pool_source(&pool.source), }
+    volume: Volume => Volume { name, key, path, kind, format, capacity_bytes, allocation_bytes, changed, }
+    disk_view: DiskView => DiskView { source, pool, } + |view| { volume: view.volume.as_ref().map(volume), }
+    huge_pages: HugePages => HugePages { size_kib, total, free, }
+    numa_cell: NumaCell => NumaCell { id, memory_kib, free_memory_kib, cpus, }
+        + |cell| { huge_pages: all(&cell.huge_pages, huge_pages), }
+    host_cpu: HostCpu => HostCpu { model, vendor, features, }
+    machine: Machine => Machine { name, canonical, vcpus_max, }
+    migration_ports: MigrationPorts => MigrationPorts { first, last, in_use, }
+    network: Network => Network { name, active, bridge, forward, portgroups, }
+        + |network| { uuid: network.uuid.to_string(), }
+    domain_brief: DomainBrief => DomainBrief { name, persistent, }
+        + |domain| { id: domain.id.to_string(), state: domain_state(domain.state), }
+    node_device: NodeDevice => NodeDevice { name, capabilities, parent, }
+}
+
+pub(crate) fn domain_state(state: facts::DomainState) -> wit::DomainState {
+    match state {
+        facts::DomainState::NoState => wit::DomainState::NoState,
+        facts::DomainState::Running => wit::DomainState::Running,
+        facts::DomainState::Blocked => wit::DomainState::Blocked,
+        facts::DomainState::Paused => wit::DomainState::Paused,
+        facts::DomainState::Shutdown => wit::DomainState::Shutdown,
+        facts::DomainState::ShutOff => wit::DomainState::ShutOff,
+        facts::DomainState::Crashed => wit::DomainState::Crashed,
+        facts::DomainState::PmSuspended => wit::DomainState::PmSuspended,
+    }
+}
+
+pub(crate) fn cpu_result(result: facts::CpuComparison) -> wit::CpuResult {
+    match result {
+        facts::CpuComparison::Incompatible => wit::CpuResult::Incompatible,
+        facts::CpuComparison::Identical => wit::CpuResult::Identical,
+        facts::CpuComparison::Superset => wit::CpuResult::Superset,
+        facts::CpuComparison::Unknown => wit::CpuResult::Unknown,
+    }
+}
+
+pub(crate) fn cpu_comparison(pair: &facts::PairFacts) -> wit::CpuComparison {
+    wit::CpuComparison { result: cpu_result(pair.cpu), message: pair.cpu_message.clone() }
+}
+
+pub(crate) fn level(level: environment::Level) -> tracing::Level {
+    match level {
+        environment::Level::Debug => tracing::Level::DEBUG,
+        environment::Level::Info => tracing::Level::INFO,
+        environment::Level::Warn => tracing::Level::WARN,
+        environment::Level::Error => tracing::Level::ERROR,
+    }
+}
+
+pub(crate) fn request(request: &CheckRequest) -> check::Request {
+    let options = &request.options;
+    check::Request {
+        mode: options.mode.as_str().to_owned(),
+        destination_name: options.destination_name.clone(),
+        persistence: options.persistence.as_str().to_owned(),
+        unsafe_storage: options.storage == StorageSafety::Unsafe,
+        bandwidth_mib_s: options.bandwidth_mib_s,
+        max_downtime_ms: options.max_downtime_ms,
+        migrate_uri: options.migrate_uri.clone(),
+        listen_address: options.listen_address.clone(),
+        requester: request.requester.clone(),
+        decided_at_ms: request.decided_at.0,
+    }
+}
+
+pub(crate) fn question(question: &RecoveryQuestion) -> recover::Question {
+    let plan = &question.plan;
+    recover::Question {
+        domain_id: plan.domain.to_string(),
+        domain_name: plan.name.clone(),
+        source: plan.source.host.as_str().to_owned(),
+        destination: plan.destination.host.as_str().to_owned(),
+        mode: plan.mode.as_str().to_owned(),
+        initially: plan.initially.as_str().to_owned(),
+        finally: plan.finally.as_str().to_owned(),
+        source_side: side(&question.situation.source),
+        destination_side: side(&question.situation.destination),
+        class: question.class.as_str().to_owned(),
+        message: question.message.clone(),
+        attempt: question.attempt,
+        look: question.look,
+        permitted: all(&question.permitted, |action| action.as_str().to_owned()),
+        decided_at_ms: question.decided_at.0,
+    }
+}
+
+fn side(side: &Side) -> recover::Side {
+    match side {
+        Side::Unknown(why) => recover::Side::Unknown(why.clone()),
+        Side::Absent { .. } => recover::Side::Absent,
+        Side::Present(seen) => recover::Side::Present(recover::Observed {
+            name: seen.name.clone(),
+            state: domain_state(seen.state),
+            reason: seen.reason.clone(),
+            persistent: seen.persistent,
+            job: seen.job,
+        }),
+    }
+}
+
+/// Bytes of a code.
+pub const CODE_BYTES: usize = 64;
+/// Bytes of a message, a remedy or a reason.
+pub const MESSAGE_BYTES: usize = 4096;
+/// Evidence of one finding.
+pub const EVIDENCE_ENTRIES: usize = 64;
+/// Bytes of the name of an evidence.
+pub const EVIDENCE_NAME_BYTES: usize = 128;
+/// Bytes of the value of an evidence.
+pub const EVIDENCE_VALUE_BYTES: usize = 8192;
+/// Findings about one destination.
+pub const FINDINGS: usize = 64;
+/// Longest delay that a recovery policy may ask for, ms.
+pub const DELAY_MS: u64 = 3_600_000;
+
+/// An answer that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum Nonsense {
+    #[error("it answered for {answered} destinations and was asked about {asked}")]
+    Destinations { answered: usize, asked: usize },
+    #[error("{count} findings about one destination; at most {FINDINGS} are taken")]
+    Findings { count: usize },
+    #[error("the code {code:?} of a finding isn't 1 to {CODE_BYTES} of a-z, 0-9 and -")]
+    Code { code: String },
+    #[error("the {what} of finding {code} has {size} {unit}; at most {most} are taken")]
+    TooLong { what: &'static str, code: String, size: usize, unit: &'static str, most: usize },
+    #[error("a finding without a message: {code}")]
+    Wordless { code: String },
+    #[error("it chose {action:?}, which is not among what is permitted: {permitted}")]
+    NotPermitted { action: String, permitted: String },
+    #[error("it asked for a delay of {delay_ms} ms; at most {DELAY_MS} are taken")]
+    Delay { delay_ms: u64 },
+    #[error("its reason has {size} bytes; at most {MESSAGE_BYTES} are taken")]
+    Reason { size: usize },
+}
+
+/// The findings per destination, if all of them can be used: half an answer is none.
+pub(crate) fn findings(answer: Vec<Vec<wit::Finding>>, asked: usize) -> Result<Vec<Vec<Finding>>, Nonsense> {
+    if answer.len() != asked {
+        return Err(Nonsense::Destinations { answered: answer.len(), asked });
+    }
+    answer
+        .into_iter()
+        .map(|findings| match findings.len() {
+            count if count > FINDINGS => Err(Nonsense::Findings { count }),
+            _ => findings.into_iter().map(finding).collect(),
+        })
+        .collect()
+}
+
+fn finding(from: wit::Finding) -> Result<Finding, Nonsense> {
+    let wit::Finding { code, severity, message, evidence, remedy } = from;
+    let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if code.is_empty() || code.len() > CODE_BYTES || !code.bytes().all(usable) {
+        return Err(Nonsense::Code { code: text::line(&code, CODE_BYTES) });
+    }
+    let within = |what, size, unit, most| match size > most {
+        true => Err(Nonsense::TooLong { what, code: code.clone(), size, unit, most }),
+        false => Ok(()),
+    };
+    within("message", message.len(), "bytes", MESSAGE_BYTES)?;
+    within("remedy", remedy.as_ref().map_or(0, String::len), "bytes", MESSAGE_BYTES)?;
+    within("evidence", evidence.len(), "entries", EVIDENCE_ENTRIES)?;
+    for (name, value) in &evidence {
+        within("name of an evidence", name.len(), "bytes", EVIDENCE_NAME_BYTES)?;
+        within("value of an evidence", value.len(), "bytes", EVIDENCE_VALUE_BYTES)?;
+    }
+    if message.trim().is_empty() {
+        return Err(Nonsense::Wordless { code });
+    }
+    let tame = |text: &str| text::line(text, usize::MAX);
+    Ok(Finding {
+        severity: match severity {
+            wit::Severity::Info => Severity::Info,
+            wit::Severity::Warning => Severity::Warning,
+            wit::Severity::Blocker => Severity::Blocker,
+        },
+        message: tame(&message),
+        evidence: all(&evidence, |(name, value)| (tame(name), tame(value))),
+        remedy: remedy.map(|remedy| tame(&remedy)),
+        code,
+    })
+}
+
+/// The answer, if it is one of the permitted.
+pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Result<RecoveryAnswer, Nonsense> {
+    let recover::Answer { action, delay_ms, reason } = from;
+    if reason.len() > MESSAGE_BYTES {
+        return Err(Nonsense::Reason { size: reason.len() });
+    }
+    if delay_ms > DELAY_MS {
+        return Err(Nonsense::Delay { delay_ms });
+    }
+    let Some(chosen) = Action::parse(&action).filter(|action| permitted.contains(action)) else {
+        let permitted = permitted.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Nonsense::NotPermitted { action: text::line(&action, CODE_BYTES), permitted });
+    };
+    Ok(RecoveryAnswer { action: chosen, delay_ms, reason: text::line(&reason, usize::MAX) })
+}
