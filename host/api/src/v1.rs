@@ -1,18 +1,20 @@
 //! Version 1 of what programs read.
 //!
-//! A command with `--json` prints one [`Document`]; one that goes on for a while (`migrate`, `watch`, `recover`,
-//! `check --watch`) prints one per line, the last of them final. Every document names its version and its kind:
-//! `{"api":"v1","kind":"outcome",...}`. Times are RFC 3339 in UTC, units are in the names, absent values are `null`.
+//! A command with `--json` prints one [`Document`] on standard output: its result, or the error in its stead. Only
+//! `check --watch` prints more, one per line, whenever the answer changes. Commands that follow a task (`migrate`,
+//! `watch`, `cancel`, `recover`) tell how far it is on standard error, one document per line. Every document names its
+//! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names, absent
+//! values are `null`.
 
 mod check;
 mod fleet;
 mod plugin;
 mod task;
 
-pub use check::{Check, Decision, Evidence, Finding, Plan, PlanEnd, Verdict};
+pub use check::{Check, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
 pub use plugin::{Plugin, Plugins};
-pub use task::{Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
+pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,17 +29,19 @@ pub enum Document {
     Hosts(Hosts),
     /// `domains`.
     Domains(Domains),
-    /// `check`, and `migrate --dry-run`.
+    /// `check`.
     Check(Box<Check>),
-    /// `migrate`, `watch`, `recover`, `cancel`: how far it is.
+    /// `migrate --dry-run`.
+    DryRun(Box<DryRun>),
+    /// `migrate`, `watch`, `recover`, `cancel`, on standard error: how far it is.
     Progress(Box<Progress>),
-    /// The same: the end.
-    Outcome(Outcome),
+    /// The same, on standard output: the end.
+    Ended(Box<Ended>),
     /// `tasks`.
     Tasks(Tasks),
     /// `task`.
     Task(Box<Task>),
-    /// `migrate --detach`, `cancel`: which task it is about.
+    /// `migrate --detach`; on standard error `migrate`: which task it is.
     Accepted {
         /// Task id.
         task: String,

@@ -45,6 +45,17 @@ impl Check {
     }
 }
 
+/// What a migration would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DryRun {
+    /// Every choice; null where it was refused or can't be planned.
+    pub plan: Option<Plan>,
+    /// Why no plan can be made of what the rules allow.
+    pub plan_error: Option<String>,
+    /// What the rules say.
+    pub check: Check,
+}
+
 /// What all findings about one destination come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

@@ -9,6 +9,8 @@ pub struct Plugins {
     pub plugins: Vec<Plugin>,
     /// Folders that were looked into, the last one winning.
     pub folders: Vec<String>,
+    /// Why compiled policies can't be kept; null where they are.
+    pub cache_error: Option<String>,
 }
 
 /// One policy.
@@ -20,14 +22,18 @@ pub struct Plugin {
     pub file: Option<String>,
     /// SHA-256 of what is in force.
     pub digest: Option<String>,
-    /// Exported interfaces: `waypost:precheck/check@0.1.0`, ...
+    /// `precheck`, `recovery`.
     pub hooks: Vec<String>,
     /// Imported interfaces.
     pub imports: Vec<String>,
-    /// `ready`, `last-good` (a newer file is broken), `broken`, `missing`, `disabled`.
+    /// `component` or `core module`.
+    pub built_as: Option<String>,
+    /// `ready`, `last-good` (a newer file is broken), `broken`, `settings-refused`, `ignored`.
     pub state: String,
     /// Why it isn't ready.
     pub reason: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
     /// `enforce`, `advise`, `shadow`; null where nothing is configured, as for `plugin inspect`.
     pub mode: Option<String>,
     /// What the site granted it.

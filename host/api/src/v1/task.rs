@@ -24,15 +24,15 @@ pub struct Tasks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskBrief {
     /// Task id.
-    pub task: String,
+    pub id: String,
     /// Made.
     pub created_at: String,
     /// Last change.
     pub updated_at: String,
     /// Domain's name, or what was asked for.
     pub domain: String,
-    /// UUID, once known.
-    pub id: Option<String>,
+    /// Domain's UUID, once known.
+    pub domain_id: Option<String>,
     /// From, once known.
     pub source: Option<String>,
     /// To.
@@ -48,11 +48,11 @@ pub struct TaskBrief {
 impl From<&ports::TaskBrief> for TaskBrief {
     fn from(brief: &ports::TaskBrief) -> Self {
         Self {
-            task: brief.id.to_string(),
+            id: brief.id.to_string(),
             created_at: rfc3339(brief.created_at),
             updated_at: rfc3339(brief.updated_at),
             domain: brief.domain_name.clone(),
-            id: brief.domain.map(|id| id.to_string()),
+            domain_id: brief.domain.map(|id| id.to_string()),
             source: brief.source.as_ref().map(ToString::to_string),
             destination: brief.destination.to_string(),
             phase: brief.phase.to_string(),
@@ -66,7 +66,7 @@ impl From<&ports::TaskBrief> for TaskBrief {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Task id.
-    pub task: String,
+    pub id: String,
     /// Where it is.
     pub phase: String,
     /// Attempt, from 1.
@@ -89,10 +89,10 @@ impl Task {
     ) -> Self {
         let (phase, attempt, outcome) = course;
         Self {
-            task: id.to_string(),
+            id: id.to_string(),
             phase: phase.to_string(),
             attempt,
-            outcome: outcome.map(|outcome| Outcome::new(id, outcome)),
+            outcome: outcome.map(Outcome::from),
             journal: journal.iter().map(|(at, record)| Entry::new(*at, record)).collect(),
             decisions: decisions.iter().map(Decision::from).collect(),
         }
@@ -102,32 +102,42 @@ impl Task {
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Task id.
-    pub task: String,
     /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`.
-    pub outcome: String,
+    pub kind: String,
     /// What happened, and where the domain is now.
     pub summary: String,
     /// What went wrong, in the order seen.
     pub causes: Vec<String>,
     /// What a person should do.
     pub remedy: Option<String>,
-    /// Final figures of the transfer, where there are any.
-    pub figures: Option<Sample>,
 }
 
-impl Outcome {
-    /// From the core's; figures are added where they are known.
-    pub fn new(task: TaskId, outcome: &outcome::Outcome) -> Self {
+impl From<&outcome::Outcome> for Outcome {
+    fn from(outcome: &outcome::Outcome) -> Self {
         Self {
-            task: task.to_string(),
-            outcome: outcome.kind.to_string(),
+            kind: outcome.kind.to_string(),
             summary: outcome.summary.clone(),
             causes: outcome.causes.clone(),
             remedy: outcome.remedy.clone(),
-            figures: None,
         }
     }
+}
+
+/// A task that is over, as the command that followed it saw it end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Task id.
+    pub task: String,
+    /// How.
+    pub outcome: Outcome,
+    /// What the rules said, if they were asked.
+    pub verdict: Option<Verdict>,
+    /// What was planned, if it came to that.
+    pub plan: Option<Plan>,
+    /// Final figures of the transfer, where there are any.
+    pub figures: Option<Sample>,
+    /// From the request to the end.
+    pub total_ms: u64,
 }
 
 /// A running task at one moment.

@@ -1,0 +1,93 @@
+//! The command line: one file per command, one place that opens things ([`app`]), one that prints ([`output`]), one that
+//! follows a task ([`follow`]), one that decides the exit status ([`exit`]).
+
+mod advice;
+mod app;
+mod args;
+mod exit;
+mod findings;
+mod follow;
+mod output;
+mod plan;
+mod report;
+
+mod cancel;
+mod check;
+mod domains;
+mod drive;
+mod hosts;
+mod lab;
+mod migrate;
+mod plugin;
+mod recover;
+mod task;
+mod tasks;
+mod watch;
+
+use clap::{CommandFactory, Parser};
+
+use app::App;
+use args::{Cli, Command};
+use exit::Exit;
+use output::{Audience, Out};
+
+/// Runs the command line of this process.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and clap prints them where they belong.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let out = Out::new(if cli.global.json { Audience::Program } else { Audience::People });
+    log_to_stderr();
+    let app = App::new(cli.global, out);
+    run(&app, cli.command).unwrap_or_else(|error| {
+        let exit = Exit::of_error(&error);
+        out.error(&error, exit, advice::on(&error).as_deref());
+        exit
+    })
+}
+
+fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Hosts => hosts::run(app),
+        Command::Domains(args) => domains::run(app, &args),
+        Command::Check(args) => check::run(app, args),
+        Command::Migrate(args) => migrate::run(app, *args),
+        Command::Tasks(args) => tasks::run(app, &args),
+        Command::Task(args) => task::run(app, args.id),
+        Command::Watch(args) => watch::run(app, args.id),
+        Command::Cancel(args) => cancel::run(app, args.id),
+        Command::Recover(args) => recover::run(app, args.id),
+        Command::Plugin(command) => plugin::run(app, command),
+        Command::Lab(command) => lab::run(app, command),
+        Command::Drive(args) => drive::run(app, args.id),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "waypost", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Warnings always; more with `WAYPOST_LOG=debug` or `WAYPOST_LOG=waypost_libvirt=trace`.
+fn log_to_stderr() {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
+    match std::env::var("WAYPOST_LOG") {
+        Ok(filter) => log.with_env_filter(tracing_subscriber::EnvFilter::new(filter)).init(),
+        Err(_) => log.with_max_level(tracing::Level::WARN).with_target(false).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,109 @@
+//! What every command needs: the configuration, a runtime, and the parts of Waypost that it asks for - opened when asked
+//! for, because a command like `tasks` must not wait for hosts or policies that it doesn't need.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+use waypost::config::user_name;
+use waypost::wiring::{self, SharedStore, Watching};
+use waypost::{Config, Waypost, World};
+
+use super::args::{self, Global};
+use super::output::Out;
+
+pub struct App {
+    pub out: Out,
+    global: Global,
+}
+
+impl App {
+    pub fn new(global: Global, out: Out) -> Self {
+        Self { out, global }
+    }
+
+    pub fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::find(self.global.config.as_deref())?)
+    }
+
+    /// Real or simulated hosts.
+    pub fn world(&self) -> World {
+        match &self.global.sim {
+            None => World::Libvirt,
+            Some(fleet) => World::Simulated { fleet: fleet.clone(), pace: self.pace() },
+        }
+    }
+
+    /// The same with real time, for a command that waits for things outside of a simulation.
+    pub fn world_in_real_time(&self) -> World {
+        match self.world() {
+            World::Simulated { fleet, .. } => World::Simulated { fleet, pace: waypost::Pace::Real },
+            world @ World::Libvirt => world,
+        }
+    }
+
+    /// The options that another process of this program needs to see the same world.
+    pub fn forwarded(&self) -> Vec<std::ffi::OsString> {
+        let mut arguments: Vec<std::ffi::OsString> = Vec::new();
+        let path = |arguments: &mut Vec<std::ffi::OsString>, option: &str, path: &Option<PathBuf>| {
+            if let Some(path) = path {
+                arguments.extend([option.into(), path.into()]);
+            }
+        };
+        path(&mut arguments, "--config", &self.global.config);
+        path(&mut arguments, "--sim", &self.global.sim);
+        if self.global.sim.is_some() && self.global.pace == args::Pace::Real {
+            arguments.extend(["--pace".into(), "real".into()]);
+        }
+        arguments
+    }
+
+    /// Everything: for commands that ask hosts and policies. Must be called inside the runtime.
+    pub fn open(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
+        let config = self.config()?;
+        if *world == World::Libvirt && config.hosts.is_empty() {
+            match &config.file {
+                Some(file) => anyhow::bail!("{} configures no host: add a [[host]] block", file.display()),
+                None => anyhow::bail!(
+                    "there is no configuration, so there are no hosts; looked for {}",
+                    waypost::config::SEARCHED
+                ),
+            }
+        }
+        Ok(Waypost::assemble(&config, world, watching)?)
+    }
+
+    /// The store alone: for commands that only read what is on record.
+    pub fn store(&self) -> anyhow::Result<SharedStore> {
+        Ok(wiring::store(&self.config()?, &self.world())?)
+    }
+
+    /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies
+    /// and libvirt's calls have threads of their own.
+    pub fn block_on<T>(&self, world: &World, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let result = self.runtime(world)?.block_on(work);
+        result
+    }
+
+    fn runtime(&self, world: &World) -> anyhow::Result<Runtime> {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all();
+        if let World::Simulated { pace: waypost::Pace::Virtual, .. } = world {
+            builder.start_paused(true);
+        }
+        builder.build().context("start the runtime")
+    }
+
+    /// Who asks, for records and policies.
+    pub fn requester(&self) -> String {
+        user_name()
+    }
+
+    fn pace(&self) -> waypost::Pace {
+        match self.global.pace {
+            args::Pace::Virtual => waypost::Pace::Virtual,
+            args::Pace::Real => waypost::Pace::Real,
+        }
+    }
+}

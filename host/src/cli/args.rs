@@ -1,0 +1,279 @@
+//! The command line, as typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use waypost::TaskId;
+
+use super::exit;
+
+/// Moves virtual machines between libvirt hosts; every opinion about it is a WebAssembly policy.
+#[derive(Debug, Parser)]
+#[command(name = "waypost", version, about, after_help = exit::HELP, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Configuration file; without it the first that exists of ./waypost.toml, ~/.config/waypost/waypost.toml,
+    /// /etc/waypost/waypost.toml
+    #[arg(long, global = true, value_name = "FILE", env = "WAYPOST_CONFIG", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Use simulated hosts, described in a TOML file, instead of libvirt
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub sim: Option<PathBuf>,
+    /// How time passes for simulated hosts
+    #[arg(long, global = true, value_enum, default_value_t = Pace::Virtual)]
+    pub pace: Pace,
+    /// Print JSON for programs, one document per line
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub json: bool,
+}
+
+/// How simulated time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// As fast as this machine can: a migration of an hour takes a moment
+    Virtual,
+    /// As on a clock
+    Real,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The hosts, as libvirt reports them
+    Hosts,
+    /// The domains of all hosts
+    Domains(Domains),
+    /// What the rules say of moving a domain; nothing is touched
+    Check(Check),
+    /// Move a domain
+    Migrate(Box<Migrate>),
+    /// Tasks, newest first
+    Tasks(Tasks),
+    /// Everything on record of a task: journal, findings, plan, decisions, outcome
+    Task(TaskArg),
+    /// Follow a task to its end; take it over if nobody drives it
+    Watch(TaskArg),
+    /// Cancel a task; says where the domain is afterwards
+    Cancel(TaskArg),
+    /// Take over an unfinished task and bring it to its end; without an ID, list them. For a task that is stuck: look
+    /// at both hosts again and say what is permitted
+    Recover(Recover),
+    /// Policies
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Throw-away libvirt hosts on this machine
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Completions for a shell
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+    /// Drives a task for `migrate --detach`.
+    #[command(name = "__drive", hide = true)]
+    Drive(TaskArg),
+}
+
+#[derive(Debug, Args)]
+pub struct Domains {
+    /// Only this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// Only tasks that are not over
+    #[arg(long)]
+    pub unfinished: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TaskArg {
+    /// Task id
+    #[arg(value_name = "ID")]
+    pub id: TaskId,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// Task id
+    #[arg(value_name = "ID")]
+    pub id: Option<TaskId>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Name or UUID
+    pub domain: String,
+    /// Destination; may be given several times
+    #[arg(long, value_name = "HOST", conflicts_with = "all")]
+    pub to: Vec<String>,
+    /// All other hosts, as without --to
+    #[arg(long)]
+    pub all: bool,
+    /// Go on: judge again when a policy, a host or the domain changes
+    #[arg(long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub how: How,
+}
+
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Name or UUID
+    pub domain: String,
+    /// Destination
+    #[arg(long, value_name = "HOST")]
+    pub to: String,
+    #[command(flatten)]
+    pub how: How,
+    /// Show the findings and the plan; touch nothing
+    #[arg(long, conflicts_with = "detach")]
+    pub dry_run: bool,
+    /// Leave the driving to a process in the background and print the task id
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// How a domain is to travel: the same for a check and a migration.
+#[derive(Debug, Args)]
+pub struct How {
+    /// Host that has the domain; without it every host is asked
+    #[arg(long, value_name = "HOST")]
+    pub from: Option<String>,
+    /// Name on the destination
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Bandwidth limit, MiB/s
+    #[arg(long, value_name = "MIB_S")]
+    pub bandwidth: Option<u64>,
+    /// Downtime allowed for the switch-over, ms
+    #[arg(long, value_name = "MS")]
+    pub max_downtime: Option<u64>,
+    /// Time for the whole transfer, s; at its end it is aborted
+    #[arg(long, value_name = "S", default_value_t = waypost::core::request::DEFAULT_TIMEOUT_S)]
+    pub timeout: u64,
+    /// Insist on moving the running domain
+    #[arg(long, conflicts_with = "offline")]
+    pub live: bool,
+    /// Insist on moving the definition of a domain that is shut off
+    #[arg(long, conflicts_with_all = ["bandwidth", "max_downtime", "transient", "paused"])]
+    pub offline: bool,
+    /// Define it on the destination
+    #[arg(long, conflicts_with = "transient")]
+    pub persistent: bool,
+    /// Only run it on the destination; needs --keep-source for a domain that is defined
+    #[arg(long, requires = "keep_source")]
+    pub transient: bool,
+    /// Keep its definition on the source, without autostart
+    #[arg(long)]
+    pub keep_source: bool,
+    /// Leave it paused on the destination
+    #[arg(long)]
+    pub paused: bool,
+    /// Where the source sends the memory: tcp://ADDRESS[:PORT]
+    #[arg(long, value_name = "URI")]
+    pub migrate_uri: Option<String>,
+    /// Address on which the destination listens for it
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen_address: Option<String>,
+    /// Skip libvirt's own storage check: wrong caching or storage that is not shared will corrupt the disk
+    #[arg(long = "unsafe")]
+    pub unsafe_storage: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// The policies in force, and what is wrong with those that aren't
+    List,
+    /// What a file is: hooks, imports, whether it would load
+    Inspect {
+        /// A .wasm file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Make a folder with a precheck policy to start from
+    New {
+        /// Folder to make; its name is the policy's
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+}
+
+/// Where a lab lies.
+#[derive(Debug, Args)]
+pub struct LabDir {
+    /// Folder of the lab
+    #[arg(long, value_name = "DIR", env = "WAYPOST_LAB", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Lab {
+    /// Bring a lab up and write a configuration for it
+    Up {
+        #[command(flatten)]
+        at: LabDir,
+        /// How many hosts
+        #[arg(long, value_name = "N", default_value_t = 2)]
+        hosts: u32,
+    },
+    /// Take it down; nothing of it is left
+    Down {
+        #[command(flatten)]
+        at: LabDir,
+    },
+    /// Its hosts and their domains
+    Status {
+        #[command(flatten)]
+        at: LabDir,
+    },
+    /// Run a command inside a host
+    Run {
+        #[command(flatten)]
+        at: LabDir,
+        /// Host
+        host: String,
+        /// Command and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Start a guest that counts on its serial port
+    Guest {
+        #[command(flatten)]
+        at: LabDir,
+        /// Its name
+        name: String,
+        /// Host
+        #[arg(long, value_name = "HOST", default_value = "kvm1")]
+        host: String,
+        /// A real Linux instead of a tiny counting program
+        #[arg(long)]
+        linux: bool,
+        /// Memory, MiB
+        #[arg(long, value_name = "MIB")]
+        memory: Option<u32>,
+        /// Disk on the host's own store instead of the shared one
+        #[arg(long, conflicts_with = "linux")]
+        local_disk: bool,
+        /// Define it without starting it
+        #[arg(long)]
+        off: bool,
+    },
+    /// Judge what a guest counted on all hosts: one copy, nothing lost
+    Counter {
+        #[command(flatten)]
+        at: LabDir,
+        /// Guest
+        name: String,
+    },
+}

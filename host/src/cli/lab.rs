@@ -1,0 +1,158 @@
+//! `waypost lab`: real libvirt hosts on this machine, and a configuration that leads to them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use waypost::Config;
+use waypost::api::v1::{self, Document};
+use waypost_lab::{DiskPlace, GuestSpec, Lab, LabError, LabSpec, Owner};
+
+use super::app::App;
+use super::args::{self, LabDir};
+use super::exit::Exit;
+use super::output::Tone;
+
+pub fn run(app: &App, command: args::Lab) -> anyhow::Result<Exit> {
+    match command {
+        args::Lab::Up { at, hosts } => up(app, &folder(at), hosts),
+        args::Lab::Down { at } => down(app, &folder(at)),
+        args::Lab::Status { at } => status(app, &attach(&folder(at))?),
+        args::Lab::Run { at, host, command } => run_in(&attach(&folder(at))?, &host, &command),
+        args::Lab::Guest { at, name, host, linux, memory, local_disk, off } => {
+            let base = if linux { GuestSpec::linux(&name) } else { GuestSpec::tick(&name) };
+            let spec = GuestSpec {
+                host,
+                memory_mib: memory.unwrap_or(base.memory_mib),
+                disk: if local_disk { DiskPlace::Local } else { base.disk },
+                ..base
+            };
+            let lab = attach(&folder(at))?;
+            if off {
+                lab.define_guest(&spec)?;
+            } else {
+                lab.start_guest(&spec)?;
+            }
+            app.out.line(format!("{name} is {} on {}", if off { "defined" } else { "running" }, spec.host));
+            Ok(Exit::Done)
+        }
+        args::Lab::Counter { at, name } => {
+            let report = attach(&folder(at))?.check_counter(&name)?;
+            let where_it_ran: Vec<_> = report
+                .segments
+                .iter()
+                .map(|segment| format!("{} to {} on {}", segment.first, segment.last, segment.host))
+                .collect();
+            app.out.line(format!("{name} counted without a gap and never twice: {}", where_it_ran.join(", ")));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Where the lab lies if nobody says: with the state, which is private.
+fn folder(at: LabDir) -> PathBuf {
+    at.dir.unwrap_or_else(|| Config::default().state_dir.join("lab"))
+}
+
+fn attach(dir: &Path) -> anyhow::Result<Lab> {
+    Ok(Lab::attach(dir)?.ok_or_else(|| LabError::NoLab(dir.to_owned()))?)
+}
+
+fn up(app: &App, dir: &Path, hosts: u32) -> anyhow::Result<Exit> {
+    let spec = LabSpec { owner: Owner::Detached, ..LabSpec::new(hosts, dir) };
+    let lab = Lab::up(&spec)?;
+    let written = write_config(&lab);
+    if written.is_err() {
+        // A lab that can't be used must not stay behind; the first error is the one to tell.
+        let _ = Lab::down_at(dir);
+    }
+    written?;
+    status(app, &lab)?;
+    app.out.note(format!("use it:  waypost --config {} hosts", config_file(&lab).display()));
+    app.out.note(format!("end it:  waypost lab down --dir {}", lab.dir().display()));
+    Ok(Exit::Done)
+}
+
+fn down(app: &App, dir: &Path) -> anyhow::Result<Exit> {
+    match Lab::attach(dir)? {
+        Some(lab) => {
+            lab.down()?;
+            app.out.line(format!("the lab in {} is down; nothing of it is left", dir.display()));
+        }
+        None => app.out.line(format!("there is no lab in {}", dir.display())),
+    }
+    Ok(Exit::Done)
+}
+
+fn status(app: &App, lab: &Lab) -> anyhow::Result<Exit> {
+    let status = lab.status();
+    app.out.table(&["host", "power", "domains", "uri"], status.hosts.iter().map(|host| {
+        let domains = match &host.domains {
+            Ok(domains) if domains.is_empty() => "none".to_owned(),
+            Ok(domains) => domains.join(", "),
+            Err(_) if !host.powered => "-".to_owned(),
+            Err(why) => app.out.tone(Tone::Bad, why),
+        };
+        let power = if host.powered { "on" } else { "off" };
+        vec![host.name.clone(), power.to_owned(), domains, host.uri.clone()]
+    }));
+    let hosts = status.hosts.into_iter().map(|host| {
+        let (domains, error) = match host.domains {
+            Ok(domains) => (Some(domains), None),
+            Err(why) => (None, Some(why)),
+        };
+        v1::LabHost { name: host.name, powered: host.powered, uri: host.uri, peer_uri: host.peer_uri, domains, error }
+    });
+    app.out.document(Document::Lab(v1::Lab {
+        dir: lab.dir().display().to_string(),
+        config: config_file(lab).display().to_string(),
+        hosts: hosts.collect(),
+    }));
+    Ok(Exit::Done)
+}
+
+fn run_in(lab: &Lab, host: &str, command: &[String]) -> anyhow::Result<Exit> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let status = lab
+        .host(host)?
+        .command(program)?
+        .args(arguments)
+        .status()
+        .with_context(|| format!("run {program} in {host}"))?;
+    // The command's own status would be taken for one of ours.
+    Ok(if status.success() { Exit::Done } else { Exit::Error })
+}
+
+fn config_file(lab: &Lab) -> PathBuf {
+    lab.dir().join("waypost.toml")
+}
+
+/// A configuration that reaches every host of the lab, with its own state and an empty plugin folder. All of it goes
+/// with the lab.
+fn write_config(lab: &Lab) -> anyhow::Result<()> {
+    let plugins = lab.dir().join("plugins");
+    fs::create_dir_all(&plugins).with_context(|| format!("create {}", plugins.display()))?;
+    let mut text = String::from(
+        "# Written by `waypost lab up`; it goes with the lab.\nstate_dir = \"state\"\n\n\
+         # Shipped policies come first; a .wasm dropped into plugins/ beside this file is used with them.\n\
+         [plugins]\nfolders = [\"plugins\"]\n",
+    );
+    for host in lab.hosts() {
+        let addresses = [host.mgmt_ip(), host.migration_ip()];
+        text.push_str(&format!(
+            "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\n",
+            quoted(host.name()),
+            quoted(&host.uri_unix()),
+            quoted(&host.uri_peer()),
+            quoted(&addresses[0]),
+            quoted(&addresses[1]),
+        ));
+    }
+    let path = config_file(lab);
+    fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// A TOML text.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

@@ -1,0 +1,142 @@
+//! `waypost migrate`.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use waypost::api::v1::{self, Document};
+use waypost::core::admission::admit;
+use waypost::core::request::{AfterMove, Mode, Persistence, SourceDefinition, StorageSafety};
+use waypost::wiring::Watching;
+use waypost::{DomainKey, EngineError, HostName, MigrationRequest, Options, Question, Targets, TaskId, Waypost};
+
+use super::app::App;
+use super::args::{How, Migrate};
+use super::exit::Exit;
+use super::follow::{self, Interrupt};
+use super::{check, plan};
+
+impl How {
+    pub fn options(&self) -> Options {
+        Options {
+            mode: match (self.live, self.offline) {
+                (true, _) => Mode::Live,
+                (_, true) => Mode::Offline,
+                _ => Mode::Auto,
+            },
+            destination_name: self.name.clone(),
+            bandwidth_mib_s: self.bandwidth,
+            max_downtime_ms: self.max_downtime,
+            timeout_s: self.timeout,
+            persistence: match (self.persistent, self.transient) {
+                (true, _) => Persistence::Persistent,
+                (_, true) => Persistence::Transient,
+                _ => Persistence::AsSource,
+            },
+            source_definition: if self.keep_source { SourceDefinition::Keep } else { SourceDefinition::Undefine },
+            after: if self.paused { AfterMove::Paused } else { AfterMove::AsBefore },
+            storage: if self.unsafe_storage { StorageSafety::Unsafe } else { StorageSafety::Checked },
+            migrate_uri: self.migrate_uri.clone(),
+            listen_address: self.listen_address.clone(),
+        }
+    }
+
+    pub fn source(&self) -> Option<HostName> {
+        self.from.as_deref().map(HostName::new)
+    }
+}
+
+pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
+    let request = MigrationRequest {
+        domain: DomainKey::parse(&args.domain),
+        source: args.how.source(),
+        destination: HostName::new(&args.to),
+        options: args.how.options(),
+        requester: app.requester(),
+    };
+    // Before any host is asked, and also for a dry run.
+    admit(&request).map_err(EngineError::Refused)?;
+    let world = app.world();
+    app.block_on(&world, async {
+        let waypost = app.open(&world, Watching::Off)?;
+        if args.dry_run {
+            return dry_run(app, &waypost, request).await;
+        }
+        let driver = waypost.engine().accept(request)?;
+        let id = driver.id();
+        if args.detach {
+            // The lock goes with the driver: from here on the other process can take the task.
+            drop(driver);
+            detach(app, id)?;
+            app.out.line(id);
+            app.out.note(format!("goes on in the background: waypost watch {id}, waypost cancel {id}"));
+            app.out.document(Document::Accepted { task: id.to_string() });
+            return Ok(Exit::Done);
+        }
+        app.out.note(format!("task {id}"));
+        app.out.side_document(Document::Accepted { task: id.to_string() });
+        follow::drive(&waypost, app.out, driver, Interrupt::Cancels).await
+    })
+}
+
+async fn dry_run(app: &App, waypost: &Waypost, request: MigrationRequest) -> anyhow::Result<Exit> {
+    let question = Question {
+        domain: request.domain,
+        source: request.source,
+        targets: Targets::These(vec![request.destination.clone()]),
+        options: request.options,
+        requester: request.requester,
+    };
+    let report = waypost.engine().check(&question).await?;
+    check::show(app.out, &report);
+    let plan = report.plan(&request.destination, 1);
+    match &plan {
+        Some(Ok(plan)) => plan::show(&app.out, plan),
+        Some(Err(error)) => app.out.line(format!("no plan: {error}")),
+        None => {}
+    }
+    app.out.document(Document::DryRun(Box::new(v1::DryRun {
+        plan: plan.as_ref().and_then(|plan| plan.as_ref().ok()).map(v1::Plan::from),
+        plan_error: plan.as_ref().and_then(|plan| plan.as_ref().err()).map(ToString::to_string),
+        check: check::document(&report),
+    })));
+    app.out.line("dry run: nothing was touched");
+    Ok(if matches!(plan, Some(Ok(_))) { Exit::Done } else { Exit::Refused })
+}
+
+/// Starts a process that drives the task, and returns when it does.
+fn detach(app: &App, id: TaskId) -> anyhow::Result<()> {
+    let folder = app.config()?.state_dir.join("log");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("create the folder {} for the log of the background process", folder.display()))?;
+    let path = folder.join(format!("{id}.log"));
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("create the log {} of the background process", path.display()))?;
+    let program = std::env::current_exe().context("find the program's own file")?;
+    let mut child = Command::new(program)
+        .args(app.forwarded())
+        .args(["__drive".to_owned(), id.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .context("start the background process")?;
+    // Its one line says that it left our terminal and has the task; without it, it died before.
+    let mut line = String::new();
+    if let Some(said) = child.stdout.take() {
+        BufReader::new(said).read_line(&mut line).context("hear from the background process")?;
+    }
+    if line.trim() != super::drive::READY {
+        bail!("the background process did not take over task {id}; its log is {}, and `waypost watch {id}` takes the task over here", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What is printed, and how: for a person on a terminal, for a person's log file, or for a program.
+//!
+//! Results go to standard output, progress and errors to standard error. A reader that goes away (`| head`) must not end
+//! a migration that is being driven, so a broken pipe makes the output mute and nothing else.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use comfy_table::{Table, presets};
+use waypost::api::v1::{Document, Failure, Versioned};
+
+use super::exit::Exit;
+
+/// Whether people or a program read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Tables and sentences.
+    People,
+    /// One JSON document per line.
+    Program,
+}
+
+/// The way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    pub audience: Audience,
+    colour: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    On,
+    Off,
+}
+
+/// What a piece of text means; colour follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Bad,
+    Warn,
+    Dim,
+    Strong,
+}
+
+impl Out {
+    pub fn new(audience: Audience) -> Self {
+        // https://no-color.org: set and not empty.
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = if wanted && stdout().is_terminal() && audience == Audience::People { Colour::On } else { Colour::Off };
+        Self { audience, colour }
+    }
+
+    pub fn for_people(&self) -> bool {
+        self.audience == Audience::People
+    }
+
+    /// A line of the result, for people.
+    pub fn line(&self, text: impl Display) {
+        if self.for_people() {
+            put(&mut stdout(), &text);
+        }
+    }
+
+    /// A line beside the result, for people.
+    pub fn note(&self, text: impl Display) {
+        if self.for_people() {
+            put(&mut stderr(), &text);
+        }
+    }
+
+    /// The result, for programs.
+    pub fn document(&self, document: Document) {
+        self.json(&mut stdout(), document);
+    }
+
+    /// A document beside the result, for programs.
+    pub fn side_document(&self, document: Document) {
+        self.json(&mut stderr(), document);
+    }
+
+    fn json(&self, to: &mut impl Write, document: Document) {
+        if self.for_people() {
+            return;
+        }
+        match serde_json::to_string(&Versioned::from(document)) {
+            Ok(text) => put(to, &text),
+            Err(error) => put(&mut stderr(), &format!("waypost: a result can't be written as JSON: {error}")),
+        }
+    }
+
+    /// A table without lines: what scripts cut and people read.
+    pub fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        if !stdout().is_terminal() {
+            // Wrapping is for a screen; whoever reads a file wants one line per row.
+            table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+        } else {
+            table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        }
+        table.set_header(header.iter().map(|title| title.to_uppercase()));
+        for row in rows {
+            table.add_row(row);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        for line in table.lines() {
+            self.line(line.trim_end());
+        }
+    }
+
+    /// Text in the colour of its meaning, where colour is wanted.
+    pub fn tone(&self, tone: Tone, text: impl Display) -> String {
+        if self.colour == Colour::Off {
+            return text.to_string();
+        }
+        let code = match tone {
+            Tone::Good => 32,
+            Tone::Bad => 31,
+            Tone::Warn => 33,
+            Tone::Dim => 2,
+            Tone::Strong => 1,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// The one place where an error and its causes are printed.
+    pub fn error(&self, error: &anyhow::Error, exit: Exit, advice: Option<&str>) {
+        let because: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+        if !self.for_people() {
+            self.document(Document::Error(Failure { message: error.to_string(), because, exit_code: exit as u8 }));
+            return;
+        }
+        self.note(format!("waypost: {error}"));
+        for cause in because {
+            self.note(format!("  because: {cause}"));
+        }
+        if let Some(advice) = advice {
+            self.note(format!("  remedy: {advice}"));
+        }
+    }
+}
+
+fn put(to: &mut impl Write, text: &impl Display) {
+    // Nobody reads any more, or the disk of a log is full: neither is a reason to stop.
+    let _ = writeln!(to, "{text}");
+}
+
+/// `1.2 GiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut scaled = count as f64 / 1024.0;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    if scaled < 100.0 { format!("{scaled:.1} {}", UNITS[unit]) } else { format!("{scaled:.0} {}", UNITS[unit]) }
+}
+
+/// `250 ms`, `3.2 s`, `4 min 10 s`, `2 h 5 min`.
+pub fn duration(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+        _ => format!("{} h {} min", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_short() {
+        let amounts: Vec<_> = [0, 1023, 1024, 1_300_000, 200 << 20, 5 << 40].map(bytes).to_vec();
+        assert_eq!(amounts, ["0 B", "1023 B", "1.0 KiB", "1.2 MiB", "200 MiB", "5.0 TiB"]);
+        let times: Vec<_> = [0, 999, 1000, 61_500, 7_500_000].map(duration).to_vec();
+        assert_eq!(times, ["0 ms", "999 ms", "1.0 s", "1 min 1 s", "2 h 5 min"]);
+    }
+}

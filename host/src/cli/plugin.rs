@@ -1,0 +1,17 @@
+//! `waypost plugin`: what is in force, what a file is, a folder to start from.
+
+mod inspect;
+mod list;
+mod new;
+
+use super::app::App;
+use super::args::Plugin;
+use super::exit::Exit;
+
+pub fn run(app: &App, command: Plugin) -> anyhow::Result<Exit> {
+    match command {
+        Plugin::List => list::run(app),
+        Plugin::Inspect { file } => inspect::run(app, &file),
+        Plugin::New { dir } => new::run(app, &dir),
+    }
+}

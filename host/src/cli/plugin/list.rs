@@ -1,0 +1,75 @@
+//! `waypost plugin list`.
+
+use waypost::api::v1::{Document, Plugin, Plugins};
+use waypost::wiring::{self, Watching};
+use waypost_policy::{CacheState, PluginState, PluginStatus};
+
+use crate::cli::app::App;
+use crate::cli::exit::Exit;
+use crate::cli::output::Tone;
+
+pub fn run(app: &App) -> anyhow::Result<Exit> {
+    let config = app.config()?;
+    let policies = wiring::policies(&config, Watching::Off)?;
+    let plugins: Vec<Plugin> = policies.list().iter().map(shape).collect();
+    let out = app.out;
+    out.table(&["plugin", "hooks", "mode", "state", "grants", "digest", "file"], plugins.iter().map(|plugin| {
+        let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
+        vec![
+            plugin.name.clone(),
+            list(&plugin.hooks),
+            plugin.mode.clone().unwrap_or_default(),
+            plugin.state.clone(),
+            list(&plugin.grants),
+            plugin.digest.as_deref().and_then(|digest| digest.get(..12)).unwrap_or("-").to_owned(),
+            plugin.file.clone().unwrap_or_else(|| "-".into()),
+        ]
+    }));
+    for plugin in &plugins {
+        if let Some(reason) = &plugin.reason {
+            out.line(format!("{}: {reason}", out.tone(Tone::Bad, &plugin.name)));
+            if let Some(remedy) = &plugin.remedy {
+                out.line(format!("  remedy: {remedy}"));
+            }
+        }
+    }
+    if config.plugin_folders.is_empty() {
+        out.note("no plugin folder: the shipped policies were not found, and the configuration names no other");
+    }
+    let cache_error = match policies.cache_state() {
+        CacheState::Refused(error) => Some(anyhow::Error::msg(error.to_string()).to_string()),
+        CacheState::Used | CacheState::None => None,
+    };
+    if let Some(error) = &cache_error {
+        out.note(format!("compiled policies can't be kept, so every start compiles them: {error}"));
+    }
+    let folders = config.plugin_folders.iter().map(|folder| folder.display().to_string()).collect();
+    out.document(Document::Plugins(Plugins { plugins, folders, cache_error }));
+    Ok(Exit::Done)
+}
+
+fn shape(status: &PluginStatus) -> Plugin {
+    let (state, reason, remedy) = match &status.state {
+        PluginState::Ok => ("ready", None, None),
+        PluginState::LastGood { why, remedy } => ("last-good", Some(why.clone()), Some(remedy.clone())),
+        PluginState::Broken { why, remedy } => ("broken", Some(why.clone()), Some(remedy.clone())),
+        PluginState::SettingsRefused { why } => {
+            ("settings-refused", Some(why.clone()), Some(format!("correct [plugin.{}.settings] in the configuration", status.name)))
+        }
+        PluginState::Ignored => ("ignored", None, None),
+    };
+    let loaded = status.loaded.as_ref();
+    Plugin {
+        name: status.name.to_string(),
+        file: status.file.as_ref().map(|file| file.display().to_string()),
+        digest: loaded.map(|loaded| loaded.digest.clone()),
+        hooks: loaded.map_or_else(Vec::new, |loaded| loaded.hooks.iter().map(ToString::to_string).collect()),
+        imports: loaded.map_or_else(Vec::new, |loaded| loaded.imports.clone()),
+        built_as: loaded.map(|loaded| loaded.kind.to_string()),
+        state: state.to_owned(),
+        reason,
+        remedy,
+        mode: Some(status.mode.to_string()),
+        grants: status.grants.iter().map(ToString::to_string).collect(),
+    }
+}

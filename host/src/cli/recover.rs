@@ -1,0 +1,89 @@
+//! `waypost recover`: unfinished tasks are listed, or one is taken over and brought to its end; a task that ended stuck
+//! is looked at again.
+
+use anyhow::bail;
+use waypost::TaskId;
+use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
+use waypost::core::plan::Plan;
+use waypost::core::situation::{Action, Situation, permitted};
+use waypost::wiring::Watching;
+use waypost::{Adopted, Waypost};
+
+use super::app::App;
+use super::exit::Exit;
+use super::follow::{self, Interrupt};
+use super::output::Out;
+use super::task;
+
+pub fn run(app: &App, id: Option<TaskId>) -> anyhow::Result<Exit> {
+    let world = app.world();
+    app.block_on(&world, async {
+        let waypost = app.open(&world, Watching::Off)?;
+        match id {
+            None => list(app, &waypost).await,
+            Some(id) => one(app.out, &waypost, id).await,
+        }
+    })
+}
+
+/// What a killed controller may have left: tasks, and volumes of the storage probe.
+async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
+    let left = waypost.engine().sweep_probes().await?;
+    for (volume, why) in &left {
+        app.out.note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
+    }
+    let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
+    let mut rows = Vec::new();
+    for brief in &unfinished {
+        // The lock is free if nobody drives; it is given back at once.
+        let orphaned = waypost.store().lock(brief.id)?.is_some();
+        let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
+        rows.push(vec![brief.id.to_string(), brief.domain_name.clone(), brief.destination.to_string(), brief.phase.to_string(), who]);
+    }
+    if rows.is_empty() {
+        app.out.line("no task is unfinished");
+    } else {
+        app.out.table(&["task", "domain", "to", "phase", "driven by"], rows);
+    }
+    app.out.document(Document::Tasks(Tasks { tasks: unfinished.iter().map(TaskBrief::from).collect() }));
+    Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
+}
+
+async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
+    let course = waypost.engine().read(id)?;
+    if let Some(outcome) = &course.outcome {
+        out.line(format!("task {id} is over: {}: {}", outcome.kind, outcome.summary));
+        let Some(plan) = &course.plan else { bail!("task {id} never had a plan, so there is nothing to look at") };
+        look(out, waypost, id, plan).await;
+        return Ok(Exit::Done);
+    }
+    if let Some(plan) = &course.plan {
+        look(out, waypost, id, plan).await;
+    }
+    let recorded = waypost.store().journal(id)?.len();
+    let exit = match waypost.engine().adopt(id)? {
+        Adopted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
+        Adopted::Observer(_) => bail!("another process drives task {id}: waypost watch {id} follows it"),
+    };
+    out.line("what was seen and done:");
+    for (at, record) in waypost.store().journal(id)?.iter().skip(recorded) {
+        out.line(format!("  {}  {}", waypost::api::time::clock(*at), task::sentence(record)));
+    }
+    Ok(exit)
+}
+
+/// Both sides now, and what they permit. Nothing is done.
+async fn look(out: Out, waypost: &Waypost, id: TaskId, plan: &Plan) {
+    let hypervisor = waypost.hypervisor();
+    let (source, destination) = tokio::join!(
+        hypervisor.observe(&plan.source.host, plan.domain),
+        hypervisor.observe(&plan.destination.host, plan.domain)
+    );
+    let situation = Situation { source, destination };
+    let allowed = permitted(plan, &situation);
+    out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
+    out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
+    let words: Vec<_> = allowed.iter().copied().map(Action::as_str).collect();
+    out.line(format!("permitted: {}", words.join(", ")));
+    out.document(Document::Look(Look::new(id, &situation, &allowed)));
+}

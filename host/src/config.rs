@@ -1,0 +1,79 @@
+//! `waypost.toml`: where it is looked for, what may be in it, and what is said when it can't be used.
+//!
+//! [`Config`] is what the program works with: every default filled in, every path absolute. [`file`] is what a person
+//! writes; an unknown key there is an error, because a misspelt limit that is silently ignored protects nobody.
+
+mod error;
+mod file;
+mod places;
+
+pub use error::ConfigError;
+pub use places::{SEARCHED, user_name};
+
+use std::path::{Path, PathBuf};
+
+use waypost_engine::Settings;
+use waypost_libvirt::HostConfig;
+use waypost_policy::PolicyConfig;
+
+/// The configuration, complete.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// File that it was read from; none: there was none, all is default.
+    pub file: Option<PathBuf>,
+    /// Journal, locks and logs.
+    pub state_dir: PathBuf,
+    /// What can be made again: compiled plugins.
+    pub cache_dir: PathBuf,
+    /// Hosts, in their order.
+    pub hosts: Vec<HostConfig>,
+    /// Plugin folders; a file of a later folder replaces the one of the same name in an earlier folder.
+    pub plugin_folders: Vec<PathBuf>,
+    /// What is said of policies.
+    pub policies: PolicyConfig,
+    /// Times of the engine.
+    pub engine: Settings,
+}
+
+impl Config {
+    /// Reads the file that was named, else the first that is found; with none at all, all is default and there are no hosts.
+    pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        match named {
+            Some(path) => Self::read(path),
+            None => match places::candidates().into_iter().find(|path| path.exists()) {
+                Some(path) => Self::read(&path),
+                None => Ok(Self::default()),
+            },
+        }
+    }
+
+    /// Reads one file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The same from text; `path` is for messages, and relative paths in the text are relative to its folder.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let path = std::path::absolute(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        file::File::parse(text, &path)?.resolve(&path)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: None,
+            state_dir: places::state_dir(),
+            cache_dir: places::cache_dir(),
+            hosts: Vec::new(),
+            plugin_folders: places::shipped_plugins().into_iter().collect(),
+            policies: PolicyConfig::default(),
+            engine: Settings::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! The file as a person writes it, and the way from there to [`Config`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use waypost_core::ids::PluginName;
+use waypost_core::verdict::PolicyMode;
+use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
+use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
+
+use super::{Config, ConfigError, places};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    state_dir: Option<PathBuf>,
+    cache_dir: Option<PathBuf>,
+    migration_ports: Option<(u16, u16)>,
+    #[serde(rename = "host")]
+    hosts: Vec<Host>,
+    limits: Connections,
+    plugins: Plugins,
+    plugin: BTreeMap<String, Plugin>,
+    engine: Engine,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Host {
+    name: String,
+    uri: String,
+    peer_uri: Option<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
+    auth_file: Option<PathBuf>,
+    #[serde(default)]
+    accept_unverified: bool,
+    migration_ports: Option<(u16, u16)>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Connections {
+    open_s: Option<u32>,
+    read_s: Option<u32>,
+    order_s: Option<u32>,
+    keepalive_interval_s: Option<u32>,
+    keepalive_count: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Plugins {
+    shipped: bool,
+    folders: Vec<PathBuf>,
+    recovery: Option<String>,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self { shipped: true, folders: Vec::new(), recovery: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Plugin {
+    #[serde(deserialize_with = "presence")]
+    presence: Presence,
+    #[serde(deserialize_with = "mode")]
+    mode: PolicyMode,
+    #[serde(deserialize_with = "grants")]
+    grants: BTreeSet<Grant>,
+    limits: PluginLimits,
+    settings: toml::Table,
+}
+
+impl Default for Plugin {
+    fn default() -> Self {
+        let default = PluginConfig::default();
+        Self {
+            presence: default.presence,
+            mode: default.mode,
+            grants: default.grants,
+            limits: PluginLimits::default(),
+            settings: toml::Table::new(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PluginLimits {
+    fuel: Option<u64>,
+    deadline_ms: Option<u64>,
+    memory_mib: Option<usize>,
+    host_calls: Option<u64>,
+    lifted_kib: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Engine {
+    sample_every_ms: Option<u64>,
+    look_every_ms: Option<u64>,
+    patience_s: Option<u64>,
+    proof_holds_s: Option<u64>,
+    cancel_poll_ms: Option<u64>,
+}
+
+impl File {
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::syntax(path, text, &error))
+    }
+
+    pub(super) fn resolve(self, path: &Path) -> Result<Config, ConfigError> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let wrong = |key: String, message: String| ConfigError::Value { path: path.to_owned(), key, message };
+
+        let ports = self.migration_ports.map(|ports| range("migration_ports".into(), ports, &wrong)).transpose()?;
+        let limits = self.limits.resolve(&wrong)?;
+        let mut hosts: Vec<HostConfig> = Vec::with_capacity(self.hosts.len());
+        for host in self.hosts {
+            let key = |field: &str| format!("host.{}.{field}", host.name);
+            if host.name.is_empty() || host.name.contains(char::is_whitespace) {
+                return Err(wrong("host.name".into(), format!("{:?} is no name: it must not be empty or hold a blank", host.name)));
+            }
+            if hosts.iter().any(|other| other.name.as_str() == host.name) {
+                return Err(wrong(key("name"), "this name is given to two hosts: names must differ".into()));
+            }
+            for address in &host.addresses {
+                if address.parse::<IpAddr>().is_err() && !is_hostname(address) {
+                    return Err(wrong(key("addresses"), format!("{address:?} is neither an IP address nor a host name")));
+                }
+            }
+            let own_ports = host.migration_ports.map(|ports| range(key("migration_ports"), ports, &wrong)).transpose()?;
+            hosts.push(HostConfig {
+                peer_uri: host.peer_uri,
+                addresses: host.addresses,
+                auth_file: host.auth_file.map(|file| folder.join(file)),
+                unverified: if host.accept_unverified { Unverified::Accepted } else { Unverified::Refused },
+                migration_ports: own_ports.or(ports),
+                limits,
+                ..HostConfig::new(host.name, host.uri)
+            });
+        }
+
+        let mut plugins = BTreeMap::new();
+        for (name, plugin) in self.plugin {
+            let resolved = plugin.resolve(&name, &wrong)?;
+            plugins.insert(PluginName::new(name), resolved);
+        }
+        let shipped = if self.plugins.shipped { places::shipped_plugins() } else { None };
+        let default = Config::default();
+        Ok(Config {
+            file: Some(path.to_owned()),
+            state_dir: self.state_dir.map_or(default.state_dir, |dir| folder.join(dir)),
+            cache_dir: self.cache_dir.map_or(default.cache_dir, |dir| folder.join(dir)),
+            hosts,
+            plugin_folders: shipped.into_iter().chain(self.plugins.folders.iter().map(|dir| folder.join(dir))).collect(),
+            policies: PolicyConfig { plugins, recovery: self.plugins.recovery.map(PluginName::new) },
+            engine: self.engine.resolve(&wrong)?,
+        })
+    }
+}
+
+impl Connections {
+    fn resolve(self, wrong: &impl Fn(String, String) -> ConfigError) -> Result<HostLimits, ConfigError> {
+        let default = HostLimits::default();
+        let at_least_one = |key: &str, value: Option<u32>| match value {
+            Some(0) => Err(wrong(format!("limits.{key}"), "0 would never let an answer come: at least 1".into())),
+            value => Ok(value),
+        };
+        let time = |key: &str, value: Option<u32>, default: Duration| {
+            at_least_one(key, value).map(|s| s.map_or(default, |s| Duration::from_secs(s.into())))
+        };
+        Ok(HostLimits {
+            open: time("open_s", self.open_s, default.open)?,
+            read: time("read_s", self.read_s, default.read)?,
+            order: time("order_s", self.order_s, default.order)?,
+            keepalive_interval_s: at_least_one("keepalive_interval_s", self.keepalive_interval_s)?
+                .unwrap_or(default.keepalive_interval_s),
+            keepalive_count: at_least_one("keepalive_count", self.keepalive_count)?.unwrap_or(default.keepalive_count),
+        })
+    }
+}
+
+impl Plugin {
+    fn resolve(self, name: &str, wrong: &impl Fn(String, String) -> ConfigError) -> Result<PluginConfig, ConfigError> {
+        let key = format!("plugin.{name}.settings");
+        let settings = serde_json::to_string(&self.settings)
+            .map_err(|error| wrong(key, format!("can't be written as JSON: {error}")))?;
+        let default = Limits::default();
+        let limits = Limits {
+            fuel: self.limits.fuel.unwrap_or(default.fuel),
+            deadline_ms: self.limits.deadline_ms.unwrap_or(default.deadline_ms),
+            memory_bytes: self.limits.memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
+            host_calls: self.limits.host_calls.unwrap_or(default.host_calls),
+            lifted_bytes: self.limits.lifted_kib.map_or(default.lifted_bytes, |kib| kib.saturating_mul(1 << 10)),
+        };
+        Ok(PluginConfig { presence: self.presence, mode: self.mode, settings, grants: self.grants, limits })
+    }
+}
+
+impl Engine {
+    fn resolve(self, wrong: &impl Fn(String, String) -> ConfigError) -> Result<waypost_engine::Settings, ConfigError> {
+        let default = waypost_engine::Settings::default();
+        let ms = |key: &str, value: Option<u64>, default: Duration| match value {
+            Some(ms) if !(10..=3_600_000).contains(&ms) => {
+                Err(wrong(format!("engine.{key}"), format!("{ms} is outside 10 to 3600000")))
+            }
+            value => Ok(value.map_or(default, Duration::from_millis)),
+        };
+        Ok(waypost_engine::Settings {
+            sample_every: ms("sample_every_ms", self.sample_every_ms, default.sample_every)?,
+            look_every: ms("look_every_ms", self.look_every_ms, default.look_every)?,
+            cancel_poll: ms("cancel_poll_ms", self.cancel_poll_ms, default.cancel_poll)?,
+            patience: self.patience_s.map_or(default.patience, Duration::from_secs),
+            proof_holds: self.proof_holds_s.map_or(default.proof_holds, Duration::from_secs),
+        })
+    }
+}
+
+fn range(
+    key: String,
+    (first, last): (u16, u16),
+    wrong: &impl Fn(String, String) -> ConfigError,
+) -> Result<(u16, u16), ConfigError> {
+    if first == 0 || first > last {
+        return Err(wrong(key, format!("[{first}, {last}] is no range of ports: the first must be 1 or more and not above the last")));
+    }
+    Ok((first, last))
+}
+
+fn is_hostname(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+fn word<'de, D: Deserializer<'de>, T: Copy>(
+    from: D,
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(from)?;
+    all.iter().copied().find(|word| name(*word) == text).ok_or_else(|| {
+        let allowed: Vec<_> = all.iter().map(|word| name(*word)).collect();
+        serde::de::Error::custom(format!("unknown word {text:?}, allowed: {}", allowed.join(", ")))
+    })
+}
+
+fn presence<'de, D: Deserializer<'de>>(from: D) -> Result<Presence, D::Error> {
+    word(from, Presence::ALL, Presence::as_str)
+}
+
+fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<PolicyMode, D::Error> {
+    word(from, PolicyMode::ALL, PolicyMode::as_str)
+}
+
+fn grants<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Grant>, D::Error> {
+    struct One(Grant);
+    impl<'de> Deserialize<'de> for One {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            word(from, Grant::ALL, Grant::as_str).map(One)
+        }
+    }
+    Ok(Vec::<One>::deserialize(from)?.into_iter().map(|one| one.0).collect())
+}

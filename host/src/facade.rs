@@ -1,0 +1,74 @@
+//! Waypost in one value, for programs that embed it and for the command line.
+
+use std::sync::Arc;
+
+use waypost_core::ids::Moment;
+use waypost_core::ports::{Clock, Hypervisor, Policies};
+use waypost_engine::Engine;
+use waypost_policy::PolicyRuntime;
+
+use crate::config::Config;
+use crate::wiring::{self, OpenError, SharedStore, Watching, World};
+
+/// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
+#[derive(Clone)]
+pub struct Waypost {
+    engine: Engine,
+    hypervisor: Arc<dyn Hypervisor>,
+    policies: Arc<PolicyRuntime>,
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+}
+
+impl Waypost {
+    /// Over libvirt, with the plugin folders followed: for a program that stays.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        Self::assemble(config, &World::Libvirt, Watching::On)
+    }
+
+    /// Over the hosts of that world.
+    pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
+        let store = wiring::store(config, world)?;
+        let policies = Arc::new(wiring::policies(config, watching)?);
+        let (hypervisor, clock) = wiring::hosts(config, world)?;
+        let engine = Engine::new(
+            Arc::clone(&hypervisor),
+            Arc::clone(&policies) as Arc<dyn Policies>,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            config.engine.clone(),
+            wiring::depth(config),
+        );
+        Ok(Self { engine, hypervisor, policies, store, clock })
+    }
+
+    /// What answers questions and moves domains.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The hosts themselves.
+    pub fn hypervisor(&self) -> &Arc<dyn Hypervisor> {
+        &self.hypervisor
+    }
+
+    /// The policies themselves.
+    pub fn policies(&self) -> &Arc<PolicyRuntime> {
+        &self.policies
+    }
+
+    /// Calls a listener after every change of the policies, on a thread of theirs. It must not block.
+    pub fn on_policy_change(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.policies.on_change(Box::new(move |_| listener()));
+    }
+
+    /// Journals, tasks and decision records.
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// Now, by the clock of these hosts.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,147 @@
+//! Puts the parts together: the one place that names libvirt, the simulator, the policy runtime and the store at once.
+//!
+//! Each part can be had alone, because a command that lists tasks must not wait for hosts or policies.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use thiserror::Error;
+use tokio::time::Instant;
+use waypost_core::ids::Moment;
+use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
+use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
+use waypost_sim::{Fleet, FleetError};
+use waypost_store::SqliteStore;
+
+use crate::config::Config;
+
+/// A store that several parts hold.
+pub type SharedStore = Arc<dyn Store>;
+
+/// Which hosts there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum World {
+    /// Those of the configuration, over libvirt.
+    Libvirt,
+    /// Simulated ones.
+    Simulated {
+        /// TOML file that describes them.
+        fleet: PathBuf,
+        /// How their time passes.
+        pace: Pace,
+    },
+}
+
+/// How simulated time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as possible. The runtime's clock must be paused: then it jumps whenever everybody waits.
+    Virtual,
+    /// As on a clock.
+    Real,
+}
+
+/// Whether the plugin folders are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// Read once: for a single command.
+    Off,
+    /// A change takes effect for the next decision.
+    On,
+}
+
+/// Why the parts could not be put together.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The store.
+    #[error(transparent)]
+    Store(StoreFault),
+    /// The description of the simulated hosts.
+    #[error("the simulated hosts of {path} can't be had")]
+    Fleet {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: FleetError,
+    },
+    /// The policy runtime.
+    #[error("the policy runtime can't be started")]
+    Policies(#[source] waypost_policy::EngineError),
+}
+
+/// The store. Simulated tasks are kept apart: nobody must take one for real.
+pub fn store(config: &Config, world: &World) -> Result<SharedStore, OpenError> {
+    let folder = match world {
+        World::Libvirt => config.state_dir.clone(),
+        World::Simulated { .. } => config.state_dir.join("simulated"),
+    };
+    Ok(Arc::new(SqliteStore::open(&folder).map_err(OpenError::Store)?))
+}
+
+/// The policies.
+pub fn policies(config: &Config, watching: Watching) -> Result<PolicyRuntime, OpenError> {
+    let places = Places {
+        folders: config.plugin_folders.clone(),
+        cache: Some(config.cache_dir.join("plugins")),
+        watch: match watching {
+            Watching::Off => Watch::Off,
+            Watching::On => Watch::On,
+        },
+    };
+    PolicyRuntime::open(places, config.policies.clone()).map_err(OpenError::Policies)
+}
+
+/// The hosts, and the clock by which their time passes.
+pub fn hosts(config: &Config, world: &World) -> Result<(Arc<dyn Hypervisor>, Arc<dyn Clock>), OpenError> {
+    match world {
+        World::Libvirt => {
+            let hosts = waypost_libvirt::Libvirt::new(config.hosts.iter().cloned());
+            Ok((Arc::new(hosts), Arc::new(WallClock)))
+        }
+        World::Simulated { fleet: path, .. } => {
+            let wrong = |source| OpenError::Fleet { path: path.clone(), source };
+            let fleet = Fleet::read(path).map_err(wrong)?;
+            let world = waypost_sim::World::new(&fleet).map_err(wrong)?;
+            Ok((Arc::new(world), Arc::new(RuntimeClock::start())))
+        }
+    }
+}
+
+/// How much of a host is read: the heavy parts only where some policy was granted them.
+pub fn depth(config: &Config) -> Depth {
+    let granted = config.policies.granted();
+    let wanted = |grant| if granted.contains(&grant) { Wanted::Yes } else { Wanted::No };
+    Depth { volumes: wanted(Grant::Volumes), node_devices: wanted(Grant::NodeDevices) }
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Moment {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The runtime's clock, beginning now: under virtual time records tell the time that passed for the hosts.
+#[derive(Debug, Clone, Copy)]
+struct RuntimeClock {
+    at: Moment,
+    began: Instant,
+}
+
+impl RuntimeClock {
+    fn start() -> Self {
+        Self { at: WallClock.now(), began: Instant::now() }
+    }
+}
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Moment {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Moment(self.at.0.saturating_add(passed))
+    }
+}

@@ -1,0 +1,13 @@
+//! The command as a user runs it, against simulated hosts: every command, every exit status by a course that really
+//! comes to it, what people read, what programs read.
+
+mod cli {
+    pub mod support;
+
+    mod checks;
+    mod fleet;
+    mod interrupted;
+    mod migrations;
+    mod plugins;
+    mod usage;
+}

@@ -1,0 +1,110 @@
+//! What becomes of a migration when people, signals and readers come in between. In real time, because people do.
+
+use std::process::Stdio;
+
+use super::support::{SLOW, Site, TWO_HOSTS};
+
+fn id_of(line: &str) -> String {
+    line.trim().rsplit(' ').next().expect("an id").to_owned()
+}
+
+#[test]
+fn one_interrupt_cancels_and_says_where_the_guest_runs() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    running.wait_for_note("moving: ");
+    running.signal("INT");
+    let ran = running.end();
+    assert_eq!(ran.code, 6, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("cancelling; a second interrupt leaves the transfer running"), "{}", ran.err);
+    assert!(ran.out.contains("cancelled: g1 is running on a"), "{}", ran.out);
+}
+
+#[test]
+fn another_process_can_watch_and_cancel() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    let mut watching = site.start(&["--pace", "real", "watch", &id]);
+    watching.wait_for_note("moving");
+    let cancel = site.expect(0, &["--pace", "real", "cancel", &id]);
+    assert!(cancel.out.contains("cancelled: g1 is running on a"), "{}", cancel.out);
+    assert_eq!(watching.end().code, 6);
+    assert_eq!(running.end().code, 6);
+}
+
+#[test]
+fn who_merely_watches_leaves_with_one_interrupt() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    let mut watching = site.start(&["--pace", "real", "watch", &id]);
+    watching.wait_for_note("moving");
+    watching.signal("INT");
+    let left = watching.end();
+    assert_eq!(left.code, 1);
+    assert!(left.err.contains(&format!("left; the task goes on: waypost watch {id}")), "{}", left.err);
+    assert_eq!(site.tasks()[0]["outcome"], serde_json::Value::Null);
+    running.signal("INT");
+    assert_eq!(running.end().code, 6);
+}
+
+#[test]
+fn a_task_whose_driver_was_killed_is_found_and_brought_to_its_end() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    running.signal("KILL");
+    assert_eq!(running.end().code, -1);
+
+    let listed = site.expect(0, &["recover"]).out;
+    assert!(listed.contains(&format!("nobody: waypost recover {id}")), "{listed}");
+    // Simulated hosts live and die with a process: whoever takes the task over finds hosts without a transfer.
+    let ran = site.expect(4, &["recover", &id]);
+    for part in ["permitted: accept-source", "taken over by another process", "chose accept-source", "rolled-back: g1 is running on a"] {
+        assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
+    }
+    assert!(site.expect(0, &["recover"]).out.contains("no task is unfinished"));
+}
+
+#[test]
+fn cancelling_a_task_that_nobody_drives_takes_it_over() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    running.signal("KILL");
+    running.end();
+    let ran = site.expect(0, &["cancel", &id]);
+    assert!(ran.out.contains("cancelled: g1 is running on a"), "{}", ran.out);
+}
+
+#[test]
+fn a_domain_has_one_task_at_a_time() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    let second = site.expect(3, &["migrate", "g1", "--to", "b"]);
+    assert!(second.out.contains(&format!("task {id} is migrating this domain already")), "{}", second.out);
+    running.signal("INT");
+    assert_eq!(running.end().code, 6);
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_migration() {
+    let site = Site::new(TWO_HOSTS);
+    let mut child = site
+        .command(&["migrate", "g1", "--to", "b"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("waypost starts");
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(site.tasks()[0]["outcome"], "completed");
+}

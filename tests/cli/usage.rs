@@ -1,0 +1,98 @@
+//! What is said when the command line or the configuration is wrong, and what goes to whom.
+
+use super::support::{Site, TWO_HOSTS};
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_usage() {
+    let site = Site::new(TWO_HOSTS);
+    for words in [
+        &["migrate", "g1"][..],
+        &["migrate", "g1", "--to", "b", "--live", "--offline"],
+        &["migrate", "g1", "--to", "b", "--transient"],
+        &["migrate", "g1", "--to", "b", "--dry-run", "--detach"],
+        &["migrate", "g1", "--to", "b", "--bandwidth", "many"],
+        &["check", "g1", "--to", "b", "--all"],
+        &["watch", "no-uuid"],
+        &["nonsense"],
+        &[],
+    ] {
+        assert_eq!(site.run(words).code, 2, "{words:?}");
+    }
+}
+
+#[test]
+fn a_request_that_makes_no_sense_is_usage_and_says_what_to_do() {
+    let site = Site::new(TWO_HOSTS);
+    let same = site.expect(2, &["migrate", "g1", "--from", "b", "--to", "b"]);
+    assert!(same.err.contains("source and destination are the same host, b: name another destination"), "{}", same.err);
+    let bounds = site.expect(2, &["migrate", "g1", "--to", "b", "--max-downtime", "0", "--dry-run"]);
+    assert!(bounds.err.contains("max-downtime (ms) is 0, which is outside 1 to 2000000"), "{}", bounds.err);
+    let uri = site.document(2, &["migrate", "g1", "--to", "b", "--migrate-uri", "http://x"]);
+    assert_eq!((&uri["kind"], &uri["exit_code"]), (&"error".into(), &2.into()));
+    assert_eq!(site.tasks(), [] as [serde_json::Value; 0], "nothing became a task");
+}
+
+#[test]
+fn what_does_not_exist_is_an_error_that_says_what_does() {
+    let site = Site::new(TWO_HOSTS);
+    let domain = site.expect(1, &["check", "nobody", "--to", "b"]).err;
+    assert!(domain.contains("no host has a domain nobody; asked: a, b"), "{domain}");
+    assert!(domain.contains("remedy: `waypost domains`"), "{domain}");
+    let host = site.expect(1, &["migrate", "g1", "--to", "c"]).err;
+    assert!(host.contains("there is no host c in the configuration; it has: a, b"), "{host}");
+    // Nothing is known of such a guest, so nothing is said of its safety.
+    site.expect(1, &["migrate", "nobody", "--to", "b"]);
+    let task = site.expect(1, &["watch", "00000000-0000-7000-8000-000000000000"]).err;
+    assert!(task.contains("`waypost tasks` lists them"), "{task}");
+}
+
+#[test]
+fn an_unknown_key_of_the_configuration_is_named_with_its_line() {
+    let site = Site::with(TWO_HOSTS, "[enigne]\npatience_s = 1\n");
+    let err = site.expect(1, &["hosts"]).err;
+    assert!(err.contains("waypost.toml:3:2: unknown field `enigne`, expected one of "), "{err}");
+    assert_eq!(err.matches("unknown field").count(), 1, "each cause is told once: {err}");
+}
+
+#[test]
+fn without_a_configuration_the_search_order_is_told() {
+    let site = Site::new(TWO_HOSTS);
+    std::fs::remove_file(site.path("waypost.toml")).expect("removed");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_waypost"));
+    let output = command.arg("hosts").current_dir(site.path("")).env("HOME", site.path("")).output().expect("runs");
+    if !std::path::Path::new("/etc/waypost/waypost.toml").exists() {
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err.contains("./waypost.toml, ~/.config/waypost/waypost.toml, /etc/waypost/waypost.toml"), "{err}");
+    }
+    let named = site.expect(1, &["--config", "elsewhere.toml", "hosts"]).err;
+    assert!(named.contains("elsewhere.toml can't be read") && named.contains("because: "), "{named}");
+}
+
+#[test]
+fn a_wrong_fleet_is_told_with_its_file() {
+    let site = Site::new("[[host]]\nname = \"a\"\ncolour = \"red\"\n");
+    let err = site.expect(1, &["hosts"]).err;
+    assert!(err.contains("fleet.toml") && err.contains("colour"), "{err}");
+}
+
+#[test]
+fn help_lists_every_exit_status() {
+    let site = Site::new(TWO_HOSTS);
+    let help = site.expect(0, &["--help"]).out;
+    for status in ["0  done", "1  error", "2  usage", "3  refused", "4  failed", "5  stuck", "6  cancelled"] {
+        assert!(help.contains(status), "{help}");
+    }
+    assert!(!help.contains("__drive"), "{help}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let site = Site::new(TWO_HOSTS);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = site.expect(0, &["completions", shell]).out;
+        for word in ["migrate", "recover", "max-downtime"] {
+            assert!(script.contains(word), "{shell} lacks {word}");
+        }
+    }
+}
