@@ -72,7 +72,11 @@ impl Failure {
     pub fn is_migrate_finish_ok(&self) -> bool {
         self.code == sys::VIR_ERR_MIGRATE_FINISH_OK
     }
-    /// The driver or the daemon has no such call.
+    /// The driver has no such call, for any domain in any state.
+    pub(crate) fn is_no_support(&self) -> bool {
+        self.code == sys::VIR_ERR_NO_SUPPORT
+    }
+    /// The driver or the daemon has no such call, or not for this domain.
     pub fn is_unsupported(&self) -> bool {
         matches!(
             self.code,
@@ -149,6 +153,8 @@ impl Failure {
             {
                 FaultKind::Storage
             }
+            // Before the words below: of a domain that never ran libvirt says, too, that it isn't running.
+            sys::VIR_ERR_OPERATION_INVALID => FaultKind::Refused,
             _ if says(&["unexpectedly closed the monitor", "domain is not running", "domain is no longer running"]) => {
                 FaultKind::HypervisorDied
             }
@@ -171,7 +177,6 @@ impl Failure {
             _ if says(&["does not match source", "unsupported machine", "unsupported configuration"]) => {
                 FaultKind::Incompatible
             }
-            sys::VIR_ERR_OPERATION_INVALID => FaultKind::Refused,
             _ => FaultKind::Other,
         }
     }
@@ -324,7 +329,7 @@ mod tests {
                 K::Storage,
             ),
             (invalid, sys::VIR_FROM_QEMU, "another migration job is already running for domain 'g1'", K::Busy),
-            (invalid, sys::VIR_FROM_QEMU, "domain is not running", K::HypervisorDied),
+            (invalid, sys::VIR_FROM_QEMU, "domain is not running", K::Refused),
             (invalid, sys::VIR_FROM_QEMU, "domain has 1 snapshots", K::Refused),
             (sys::VIR_ERR_OPERATION_TIMEOUT, sys::VIR_FROM_QEMU, "cannot acquire state change lock", K::Busy),
             (internal, sys::VIR_FROM_QEMU, "anything else", K::Other),

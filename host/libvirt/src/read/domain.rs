@@ -96,15 +96,17 @@ fn documents(domain: &Domain, state: DomainState, persistent: bool, current: &st
     Ok(documents)
 }
 
-/// The job that runs on the domain.
+/// The job that runs on the domain. A driver that knows no jobs has none; any other refusal to tell counts as a job, unless
+/// the domain isn't even active: to take a migration that comes in for nothing would be the worst mistake of all.
 fn job(domain: &Domain) -> Result<Option<ActiveJob>, Failure> {
     match raw::job_stats(domain, 0) {
         Ok((JobKind::Running, params)) => Ok(Some(facts::active_job(&params))),
         Ok(_) => Ok(None),
-        Err(failure) if failure.is_unsupported() => Ok(None),
-        // Of a migration that comes in, libvirt says only that its figures are to be had on the source.
-        Err(failure) if failure.is_invalid_operation() && domain.is_active()? => {
-            Ok(Some(ActiveJob { operation: "migration-in".to_owned(), elapsed_ms: None }))
+        Err(failure) if failure.is_no_support() => Ok(None),
+        Err(failure) if failure.is_unsupported() || failure.is_invalid_operation() => {
+            // Of a migration that comes in libvirt says that its figures are to be had on the source.
+            let incoming = || ActiveJob { operation: "migration-in".to_owned(), elapsed_ms: None };
+            Ok(domain.is_active()?.then(incoming))
         }
         Err(failure) => Err(failure),
     }
