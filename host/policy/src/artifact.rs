@@ -168,7 +168,8 @@ pub enum LoadError {
 impl LoadError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
-        let build = "build a cdylib for wasm32-unknown-unknown with wit-bindgen against the host's wit/ and copy it whole";
+        let build =
+            "build a cdylib for wasm32-unknown-unknown with wit-bindgen against the host's wit/ and copy it whole";
         match self {
             Self::Read { .. } => "make the file readable for the user that runs waypost".to_owned(),
             Self::TooLarge { .. } => "build it for size and strip its debug information".to_owned(),
@@ -181,11 +182,14 @@ impl LoadError {
                 remedies.join("; ")
             }
             Self::NoHook { .. } => {
-                let names: Vec<String> = Hook::ALL.iter().map(|hook| format!("{}@{VERSION}", hook.interface())).collect();
+                let names: Vec<String> =
+                    Hook::ALL.iter().map(|hook| format!("{}@{VERSION}", hook.interface())).collect();
                 format!("export {}", names.join(" or "))
             }
             Self::Mismatch { .. } => format!("build it against version {VERSION} of the host's wit/"),
-            Self::Resources { .. } | Self::Compile { .. } => "build it smaller, without features beyond WebAssembly 2.0".to_owned(),
+            Self::Resources { .. } | Self::Compile { .. } => {
+                "build it smaller, without features beyond WebAssembly 2.0".to_owned()
+            }
             Self::Settings(_) => "this is a fault of the policy: tell its author".to_owned(),
             Self::Name => "rename the file".to_owned(),
             Self::Missing => "put its .wasm into a plugin folder, or take it out of the configuration".to_owned(),
@@ -220,7 +224,9 @@ pub(crate) fn component(bytes: &[u8]) -> Result<(Kind, Cow<'_, [u8]>), LoadError
     }
     match Parser::new(0).parse_all(bytes).next() {
         Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => Ok((Kind::Component, Cow::Borrowed(bytes))),
-        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => Ok((Kind::CoreModule, Cow::Owned(encode(bytes)?))),
+        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => {
+            Ok((Kind::CoreModule, Cow::Owned(encode(bytes)?)))
+        }
         Some(Err(error)) => Err(LoadError::Invalid { why: error.to_string() }),
         _ => Err(LoadError::Invalid { why: "it ends before its version".to_owned() }),
     }
@@ -281,7 +287,8 @@ pub fn import_standing(name: &str) -> ImportStanding {
 fn never(name: &str) -> String {
     let interface = name.split(['.', '@']).next().unwrap_or(name);
     if interface.starts_with("wasi") {
-        "nothing grants it, a policy has no files, clock, network or environment: build for wasm32-unknown-unknown".into()
+        "nothing grants it, a policy has no files, clock, network or environment: build for wasm32-unknown-unknown"
+            .into()
     } else if interface.starts_with("__wbindgen") {
         "nothing grants it, it belongs to wasm-bindgen: leave out crates that expect a browser".into()
     } else {
@@ -340,7 +347,13 @@ mod tests {
     fn names_count_with_every_compatible_version() {
         assert_eq!(Hook::of_export("waypost:precheck/check@0.1.0"), Some(Hook::Precheck));
         assert_eq!(Hook::of_export("waypost:recovery/recover@0.1.7"), Some(Hook::Recovery));
-        for other in ["waypost:precheck/check@0.2.0", "waypost:precheck/check@0.1.0-rc1", "waypost:precheck/check", "waypost:precheck/checks@0.1.0", "waypost:precheck/check@0.10.0"] {
+        for other in [
+            "waypost:precheck/check@0.2.0",
+            "waypost:precheck/check@0.1.0-rc1",
+            "waypost:precheck/check",
+            "waypost:precheck/checks@0.1.0",
+            "waypost:precheck/check@0.10.0",
+        ] {
             assert_eq!(Hook::of_export(other), None, "{other}");
         }
         assert_eq!(import_standing("waypost:facts/volumes@0.1.0"), ImportStanding::Grantable(Grant::Volumes));

@@ -193,7 +193,8 @@ fn key(folder: &Path) -> Result<[u8; KEY_BYTES], CacheError> {
         return Ok(key);
     }
     let mut key = [0; KEY_BYTES];
-    getrandom::fill(&mut key).map_err(|error| io_error("make a key for", &path)(io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut key)
+        .map_err(|error| io_error("make a key for", &path)(io::Error::other(error.to_string())))?;
     let fresh = folder.join(format!(".key-{}.new", std::process::id()));
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use waypost_core::ids::PluginName;
 use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
+use waypost_core::ids::PluginName;
 
 use crate::config::Limits;
 use crate::engine::{Machine, SLOT_MEMORY_BYTES, TICK, Turn};

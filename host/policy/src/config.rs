@@ -60,7 +60,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fuel: 500_000_000, deadline_ms: 5000, memory_bytes: 32 << 20, host_calls: 1_000_000, lifted_bytes: 4 << 20 }
+        Self {
+            fuel: 500_000_000,
+            deadline_ms: 5000,
+            memory_bytes: 32 << 20,
+            host_calls: 1_000_000,
+            lifted_bytes: 4 << 20,
+        }
     }
 }
 
@@ -108,7 +114,11 @@ impl PolicyConfig {
 
     /// Everything that is granted to anybody: what the hosts must be read for (`volumes`, `node-devices`).
     pub fn granted(&self) -> BTreeSet<Grant> {
-        self.plugins.values().filter(|plugin| plugin.presence != Presence::Never).flat_map(|p| p.grants.iter().copied()).collect()
+        self.plugins
+            .values()
+            .filter(|plugin| plugin.presence != Presence::Never)
+            .flat_map(|p| p.grants.iter().copied())
+            .collect()
     }
 }
 

@@ -92,7 +92,8 @@ impl Inspection {
             {
                 for field in fields.into_iter().map_while(Result::ok) {
                     let values = field.values.into_iter().map_while(Result::ok);
-                    let rows = values.map(|value| (field.name.to_owned(), value.name.to_owned(), value.version.to_owned()));
+                    let rows =
+                        values.map(|value| (field.name.to_owned(), value.name.to_owned(), value.version.to_owned()));
                     self.producers.extend(rows);
                 }
             }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use wasmtime::component::Resource;
 use waypost_core::facts::CpuComparison;
 use waypost_core::ids::DomainId;
-use wasmtime::component::Resource;
 
 use crate::bindings::{documents, environment, inventory, node_devices, storage_probe, types as wit, volumes};
 use crate::call::Call;

@@ -145,9 +145,9 @@ impl Plugin {
     pub fn validate_settings(&self, machine: &Machine, caller: &Caller<'_>) -> Result<(), Failure> {
         if let Some(pre) = &self.precheck {
             let mut cell = Cell::new(machine, caller, None, None);
-            let asked = pre
-                .instantiate(&mut cell.store)
-                .and_then(|world| world.waypost_precheck_check().call_validate_settings(&mut cell.store, caller.settings));
+            let asked = pre.instantiate(&mut cell.store).and_then(|world| {
+                world.waypost_precheck_check().call_validate_settings(&mut cell.store, caller.settings)
+            });
             accepted(asked, &cell)?;
         }
         if let Some(pre) = &self.recovery {
@@ -186,7 +186,12 @@ impl Plugin {
     }
 
     /// Asks what to do.
-    pub fn recover(&self, machine: &Machine, caller: &Caller<'_>, question: &RecoveryQuestion) -> Asked<RecoveryAnswer> {
+    pub fn recover(
+        &self,
+        machine: &Machine,
+        caller: &Caller<'_>,
+        question: &RecoveryQuestion,
+    ) -> Asked<RecoveryAnswer> {
         let Some(pre) = &self.recovery else {
             return Asked::nothing(Failure::new(FailureKind::NotLoaded, "has no recovery hook"));
         };

@@ -153,14 +153,17 @@ fn ask(
 ) -> Asked<Vec<Vec<Finding>>> {
     let call = |line| plugin.precheck(&registry.machine, &slot.caller(), view, request, line);
     match probe {
-        Some(probe) if slot.config.grants.contains(&Grant::StorageProbe) => probe::serve(probe, |line| call(Some(line))),
+        Some(probe) if slot.config.grants.contains(&Grant::StorageProbe) => {
+            probe::serve(probe, |line| call(Some(line)))
+        }
         _ => call(None),
     }
 }
 
 impl Opinion {
     fn record(self, slot: &Slot, verdicts: &[Verdict], decided_at: Moment) -> DecisionRecord {
-        let mut lines: Vec<String> = self.about_all.iter().map(|finding| describe("every destination", finding)).collect();
+        let mut lines: Vec<String> =
+            self.about_all.iter().map(|finding| describe("every destination", finding)).collect();
         for (verdict, findings) in verdicts.iter().zip(&self.each) {
             lines.extend(findings.iter().map(|finding| describe(verdict.destination.as_str(), finding)));
         }
@@ -208,7 +211,11 @@ fn older_version(slot: &Slot, trouble: &LoadError) -> Finding {
     Finding {
         code: OLDER_VERSION.to_owned(),
         severity: Severity::Warning,
-        message: format!("an older version of policy {} judged, because its file can't be used: {}", slot.name, trouble.chain()),
+        message: format!(
+            "an older version of policy {} judged, because its file can't be used: {}",
+            slot.name,
+            trouble.chain()
+        ),
         evidence: vec![("file".to_owned(), file)],
         remedy: Some(trouble.remedy()),
     }
@@ -240,7 +247,8 @@ fn choose_recovery(set: &Set) -> Result<(&Slot, &Arc<Plugin>), Failure> {
                 (Some(slot), None) => slot,
                 (None, _) => return Err(not_loaded_here("has to decide: no recovery policy is loaded")),
                 (Some(a), Some(b)) => {
-                    let cause = format!("has to decide: {} and {} are both recovery policies, name one", a.name, b.name);
+                    let cause =
+                        format!("has to decide: {} and {} are both recovery policies, name one", a.name, b.name);
                     return Err(not_loaded_here(&cause));
                 }
             }

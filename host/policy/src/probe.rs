@@ -22,7 +22,12 @@ pub(crate) struct ProbeLine(Sender<Question>);
 
 impl ProbeLine {
     /// Asks, and waits for the probe to end.
-    pub fn shared(&self, destination: &HostName, source_pool: String, destination_pool: String) -> Result<bool, String> {
+    pub fn shared(
+        &self,
+        destination: &HostName,
+        source_pool: String,
+        destination_pool: String,
+    ) -> Result<bool, String> {
         let (answer, answered) = mpsc::channel();
         let question = Question { destination: destination.clone(), source_pool, destination_pool, answer };
         let gone = |_| "the probe is no longer there".to_owned();

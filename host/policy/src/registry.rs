@@ -139,7 +139,8 @@ impl Stamp {
     }
     /// How long ago the file changed; a time in the future counts as just now.
     fn age(&self, now: SystemTime) -> Duration {
-        let since = Duration::new(u64::try_from(self.changed.0).unwrap_or(0), u32::try_from(self.changed.1).unwrap_or(0));
+        let since =
+            Duration::new(u64::try_from(self.changed.0).unwrap_or(0), u32::try_from(self.changed.1).unwrap_or(0));
         now.duration_since(SystemTime::UNIX_EPOCH + since).unwrap_or(Duration::ZERO)
     }
 }
@@ -320,7 +321,10 @@ impl Registry {
             }
             entry.file = file;
             entry.seen = seen;
-            return (Some(entry), Looked { changed: moved, unsettled: seen.is_none() && patience == Patience::WhileYoung });
+            return (
+                Some(entry),
+                Looked { changed: moved, unsettled: seen.is_none() && patience == Patience::WhileYoung },
+            );
         }
         let loaded = read.and_then(|bytes| self.load(name, &file, &bytes, digest.clone().unwrap_or_default(), config));
         match loaded {
@@ -443,7 +447,11 @@ fn ask_settings(machine: &Machine, name: &PluginName, plugin: &Plugin, config: &
     plugin.validate_settings(machine, &Caller { plugin: name, settings: &settings, limits: config.limits })
 }
 
-fn slots(config: &PolicyConfig, entries: &BTreeMap<PluginName, Entry>, closed: &[(PathBuf, Arc<LoadError>)]) -> Vec<Slot> {
+fn slots(
+    config: &PolicyConfig,
+    entries: &BTreeMap<PluginName, Entry>,
+    closed: &[(PathBuf, Arc<LoadError>)],
+) -> Vec<Slot> {
     let slot = |name: &PluginName, file: Option<PathBuf>, standing| {
         let config = config.plugin(name);
         Slot { name: name.clone(), settings: config.settings.as_str().into(), config: Arc::new(config), file, standing }

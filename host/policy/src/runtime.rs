@@ -102,7 +102,8 @@ impl PolicyRuntime {
     /// that can't be used, is no error here: see [`PolicyRuntime::list`] and [`PolicyRuntime::cache_state`].
     pub fn open(places: Places, config: PolicyConfig) -> Result<Self, EngineError> {
         let machine = Machine::start()?;
-        let (cache, cache_state) = match places.cache.as_deref().map(|folder| CodeCache::open(folder, &machine.engine)) {
+        let (cache, cache_state) = match places.cache.as_deref().map(|folder| CodeCache::open(folder, &machine.engine))
+        {
             None => (None, CacheState::None),
             Some(Ok(cache)) => (Some(cache), CacheState::Used),
             Some(Err(error)) => {

@@ -128,7 +128,8 @@ impl Indexes {
             known.by_address.retain(|_, (facts, _)| facts.strong_count() > 0);
             known.sweep_at = 64 + 2 * known.by_address.len();
         }
-        let hosts = std::iter::once(&snapshot.source).chain(snapshot.candidates.iter().map(|candidate| &candidate.host));
+        let hosts =
+            std::iter::once(&snapshot.source).chain(snapshot.candidates.iter().map(|candidate| &candidate.host));
         let indexes = hosts
             .map(|facts| {
                 let entry = known.by_address.entry(Arc::as_ptr(facts) as usize);

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,8 @@ impl Prepared {
     pub fn start(self, registry: &Arc<Registry>) -> Option<Watcher> {
         let Self { watches, sender, signals } = self;
         let registry = Arc::clone(registry);
-        let thread = thread::Builder::new().name("policy-watch".into()).spawn(move || follow(&registry, watches, &signals));
+        let thread =
+            thread::Builder::new().name("policy-watch".into()).spawn(move || follow(&registry, watches, &signals));
         let thread = thread.inspect_err(|error| tracing::error!(%error, "follow the plugin folders")).ok()?;
         Some(Watcher { sender, thread: Some(thread) })
     }

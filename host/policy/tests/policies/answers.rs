@@ -26,7 +26,7 @@ const READS: &str = r#"
       (call $name (i32.load (local.get $at)) (i32.const 200))
       (call $pool (i32.load (local.get $at)) (i32.const 1024) (i32.const 7) (i32.const 200))
       (call $pool (i32.load (local.get $at)) (i32.const 1024) (i32.const 7) (i32.const 200))
-      (call $drop (i32.load (local.get $at)))
+      (call $drop-host (i32.load (local.get $at)))
       (local.set $at (i32.add (local.get $at) (i32.const 4)))
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br $next)))
@@ -37,14 +37,15 @@ const READS_IMPORTS: &str = r#"
   (import "waypost:facts/inventory@0.1.0" "[method]domain-facts.machine" (func $machine (param i32 i32)))
   (import "waypost:facts/inventory@0.1.0" "[method]host-facts.name" (func $name (param i32 i32)))
   (import "waypost:facts/inventory@0.1.0" "[method]host-facts.pool" (func $pool (param i32 i32 i32 i32)))
-  (import "waypost:facts/inventory@0.1.0" "[resource-drop]host-facts" (func $drop (param i32)))
 "#;
 
 #[test]
 fn a_policy_is_asked_through_resources_and_what_it_reads_is_recorded() {
     let site = Site::with(&[("reader.wasm", &reader())]);
     let judgement = site.judge();
-    assert!(judgement.verdicts.iter().all(|verdict| verdict.findings.is_empty() && verdict.decision() == Decision::Allowed));
+    assert!(
+        judgement.verdicts.iter().all(|verdict| verdict.findings.is_empty() && verdict.decision() == Decision::Allowed)
+    );
     let [record] = judgement.decisions.as_slice() else { panic!("{:?}", judgement.decisions) };
     assert_eq!(
         record.facts_read,
@@ -58,22 +59,27 @@ fn a_policy_is_asked_through_resources_and_what_it_reads_is_recorded() {
 fn reader() -> Vec<u8> {
     let data = r#"(data (i32.const 1024) "default")"#;
     let fields = format!("{} {data} {}", support::ACCEPT, support::check(READS));
-    support::with_imports("waypost:precheck/precheck", READS_IMPORTS, &fields)
+    support::with_imports(support::PRECHECK, READS_IMPORTS, &fields)
 }
 
 #[test]
 fn findings_keep_their_policy_and_mode_and_stand_in_the_order_of_names() {
     let config = configured("b", PluginConfig { mode: PolicyMode::Advise, ..PluginConfig::default() });
-    let files: [(&str, &[u8]); 2] = [("b.wasm", &saying("blocker", "no-b", "B says no")), ("a.wasm", &saying("warning", "maybe", "A isn't sure"))];
+    let files: [(&str, &[u8]); 2] =
+        [("b.wasm", &saying("blocker", "no-b", "B says no")), ("a.wasm", &saying("warning", "maybe", "A isn't sure"))];
     let site = Site::configured(&files, config);
     let judgement = site.judge();
     assert_eq!(judgement.verdicts.iter().map(|v| v.destination.as_str()).collect::<Vec<_>>(), ["kvm1", "kvm2"]);
     for verdict in &judgement.verdicts {
-        let seen: Vec<_> = verdict.findings.iter().map(|j| (j.plugin.as_str(), j.mode, j.finding.code.as_str(), j.weight())).collect();
-        assert_eq!(seen, [
-            ("a", PolicyMode::Enforce, "maybe", Severity::Warning),
-            ("b", PolicyMode::Advise, "no-b", Severity::Warning),
-        ]);
+        let seen: Vec<_> =
+            verdict.findings.iter().map(|j| (j.plugin.as_str(), j.mode, j.finding.code.as_str(), j.weight())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("a", PolicyMode::Enforce, "maybe", Severity::Warning),
+                ("b", PolicyMode::Advise, "no-b", Severity::Warning),
+            ]
+        );
         assert_eq!(verdict.decision(), Decision::Allowed);
     }
     site.runtime.configure(PolicyConfig::default());
@@ -98,10 +104,11 @@ fn refused_settings_block_until_they_are_mended() {
         (i32.store (i32.const 100) (i32.const 1024)) (i32.store (i32.const 104) (i32.const 14)) (i32.const 96))
         (data (i32.const 1024) "unknown key: x")"#;
     let guest = support::with_prelude(
-        "waypost:precheck/precheck",
+        support::PRECHECK,
         &format!("{validate} {}", support::check("(call $nothing (local.get $args))")),
     );
-    let with = |settings: &str| configured("picky", PluginConfig { settings: settings.to_owned(), ..PluginConfig::default() });
+    let with =
+        |settings: &str| configured("picky", PluginConfig { settings: settings.to_owned(), ..PluginConfig::default() });
     let site = Site::configured(&[("picky.wasm", &guest)], with(r#"{"x": 1}"#));
     let finding = site.only();
     assert_eq!((finding.code.as_str(), finding.severity), (host_codes::SETTINGS_REFUSED, Severity::Blocker));
@@ -116,7 +123,8 @@ fn refused_settings_block_until_they_are_mended() {
 
 /// Asks the probe about the pools `a` and `b` of the first destination; says the code `shared` if they are one.
 fn prober() -> Vec<u8> {
-    let imports = r#"(import "waypost:facts/storage-probe@0.1.0" "shared" (func $shared (param i32 i32 i32 i32 i32 i32)))"#;
+    let imports =
+        r#"(import "waypost:facts/storage-probe@0.1.0" "shared" (func $shared (param i32 i32 i32 i32 i32 i32)))"#;
     let body = r#"
         (call $shared (i32.load (i32.load offset=112 (local.get $args))) (i32.const 1024) (i32.const 1) (i32.const 1025) (i32.const 1) (i32.const 200))
         (if (result i32) (i32.load8_u (i32.const 200))
@@ -126,7 +134,7 @@ fn prober() -> Vec<u8> {
             (else (call $nothing (local.get $args))))))"#;
     let data = r#"(data (i32.const 1024) "ab") (data (i32.const 1032) "shared  unproven")"#;
     let fields = format!("{} {data} {}", support::ACCEPT, support::check(body));
-    support::with_imports("waypost:precheck/precheck", imports, &fields)
+    support::with_imports(support::PRECHECK, imports, &fields)
 }
 
 struct Probe(Mutex<Vec<String>>);

@@ -23,11 +23,8 @@ impl Cached {
         self.root.path().join("cache")
     }
     fn open(&self) -> PolicyRuntime {
-        let places = Places {
-            folders: vec![self.root.path().join("plugins")],
-            cache: Some(self.cache()),
-            watch: Watch::Off,
-        };
+        let places =
+            Places { folders: vec![self.root.path().join("plugins")], cache: Some(self.cache()), watch: Watch::Off };
         let runtime = PolicyRuntime::open(places, PolicyConfig::default()).unwrap();
         // Wherever the code came from, it does what it should.
         let judgement = support::judge(&runtime, &snapshot(1));
@@ -54,7 +51,10 @@ fn the_second_start_compiles_nothing() {
     let cached = Cached::new();
     assert!(!cached.hit());
     assert!(cached.hit());
-    assert_eq!((mode(&cached.cache()), mode(&cached.cache().join("key")), mode(&cached.entries()[0])), (0o700, 0o600, 0o600));
+    assert_eq!(
+        (mode(&cached.cache()), mode(&cached.cache().join("key")), mode(&cached.entries()[0])),
+        (0o700, 0o600, 0o600)
+    );
     assert_eq!(cached.entries().len(), 1);
     let files = fs::read_dir(cached.cache()).unwrap().count();
     assert_eq!(files, 2, "nothing half-written is left");
@@ -71,8 +71,16 @@ fn an_entry_that_was_touched_is_compiled_again() {
         bytes[at] ^= 1;
         bytes
     };
-    let cases = [flipped(0), flipped(20), flipped(40), flipped(whole.len() / 2), flipped(whole.len() - 1),
-        whole[..whole.len() / 2].to_vec(), whole[..10].to_vec(), Vec::new()];
+    let cases = [
+        flipped(0),
+        flipped(20),
+        flipped(40),
+        flipped(whole.len() / 2),
+        flipped(whole.len() - 1),
+        whole[..whole.len() / 2].to_vec(),
+        whole[..10].to_vec(),
+        Vec::new(),
+    ];
     for bytes in cases {
         fs::write(&entry, bytes).unwrap();
         assert!(!cached.hit(), "a touched entry was taken");

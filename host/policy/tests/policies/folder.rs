@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use waypost_core::finding::{Severity, host_codes};
 use waypost_core::ids::PluginName;
 use waypost_policy::{
-    OLDER_VERSION, Places, PluginConfig, PluginState, PolicyConfig, PolicyRuntime, Presence, Watch,
+    Listener, OLDER_VERSION, Places, PluginConfig, PluginState, PolicyConfig, PolicyRuntime, Presence, Watch,
 };
 
 use super::support::{self, Site, saying, snapshot};
@@ -18,8 +18,13 @@ use super::support::{self, Site, saying, snapshot};
 fn watched(files: &[(&str, &[u8])]) -> (Site, Receiver<u64>) {
     let site = Site::open(files, PolicyConfig::default(), Watch::On);
     let (sender, generations) = mpsc::channel();
-    site.runtime.on_change(Box::new(move |generation| drop(sender.send(generation))));
+    site.runtime.on_change(announce(sender));
     (site, generations)
+}
+
+/// A receiver that is gone has heard enough.
+fn announce(sender: Sender<u64>) -> Listener {
+    Box::new(move |generation| assert!(sender.send(generation).is_ok() || generation > 0))
 }
 
 fn codes(site: &Site) -> Vec<String> {
@@ -108,7 +113,7 @@ fn a_folder_that_comes_later_is_followed_too() {
     let places = Places { folders: vec![folder.clone()], cache: None, watch: Watch::On };
     let runtime = PolicyRuntime::open(places, PolicyConfig::default()).unwrap();
     let (sender, generations) = mpsc::channel();
-    runtime.on_change(Box::new(move |generation| drop(sender.send(generation))));
+    runtime.on_change(announce(sender));
     let site = Site { runtime, folder: folder.clone(), root };
     assert_eq!(codes(&site), [host_codes::NO_PRECHECK]);
     for round in ["one", "two"] {

@@ -59,7 +59,7 @@ fn a_memory_bomb_ends_where_it_asks_for_too_much() {
 #[test]
 fn a_deep_recursion_ends_on_its_own_stack() {
     let guest = with_prelude(
-        "waypost:precheck/precheck",
+        support::PRECHECK,
         &format!(
             "(func $deep (param i32) (result i32) (i32.add (call $deep (i32.add (local.get 0) (i32.const 1))) (i32.const 1))) {} {}",
             support::ACCEPT,
@@ -83,11 +83,12 @@ fn a_trap_names_its_cause() {
 
 #[test]
 fn a_panic_is_shown_with_its_text_and_place() {
-    let imports = r#"(import "waypost:facts/environment@0.1.0" "panicked" (func $panicked (param i32 i32 i32 i32 i32 i32)))"#;
+    let imports =
+        r#"(import "waypost:facts/environment@0.1.0" "panicked" (func $panicked (param i32 i32 i32 i32 i32 i32)))"#;
     let body = r#"(call $panicked (i32.const 1024) (i32.const 20) (i32.const 1056) (i32.const 10) (i32.const 42) (i32.const 7)) unreachable"#;
     let data = r#"(data (i32.const 1024) "index\n out of bounds") (data (i32.const 1056) "src/lib.rs")"#;
     let fields = format!("{} {data} {}", support::ACCEPT, support::check(body));
-    let finding = standard(&support::with_imports("waypost:precheck/precheck", imports, &fields));
+    let finding = standard(&support::with_imports(support::PRECHECK, imports, &fields));
     assert_eq!(finding.code, host_codes::TRAPPED);
     assert_eq!(finding.message, "policy bad panicked at src/lib.rs:42:7: index  out of bounds");
 }
@@ -112,7 +113,7 @@ fn what_look_ups_leave_in_the_host_is_bounded() {
 
 #[test]
 fn an_answer_of_100_megabytes_is_not_taken() {
-    // One finding's message claims all of the memory, over and over: 64 findings of 2 MiB each.
+    // Cheap to make: 64 findings that all show the same 2 MiB as their message.
     let body = r#"(local $list i32) (local $finding i32) (local $left i32)
       (drop (memory.grow (i32.const 64)))
       (local.set $finding (call $alloc (i32.const 2560)))
@@ -120,6 +121,7 @@ fn an_answer_of_100_megabytes_is_not_taken() {
       (local.set $left (i32.const 64))
       (loop $next
         (i32.store offset=4 (local.get $finding) (i32.const 1))
+        (i32.store offset=12 (local.get $finding) (i32.const 262144))
         (i32.store offset=16 (local.get $finding) (i32.const 2097152))
         (local.set $finding (i32.add (local.get $finding) (i32.const 40)))
         (local.set $left (i32.sub (local.get $left) (i32.const 1)))
@@ -135,7 +137,8 @@ fn an_answer_of_100_megabytes_is_not_taken() {
 
 #[test]
 fn an_answer_out_of_its_memory_is_none() {
-    let body = "(i32.store (i32.const 64) (i32.const 2147483640)) (i32.store (i32.const 68) (i32.const 2)) (i32.const 64)";
+    let body =
+        "(i32.store (i32.const 64) (i32.const 2147483640)) (i32.store (i32.const 68) (i32.const 2)) (i32.const 64)";
     assert_eq!(standard(&precheck("", body)).code, host_codes::NONSENSE);
 }
 
@@ -161,10 +164,11 @@ fn findings_outside_their_bounds_are_none() {
         assert_eq!(finding.code, host_codes::NONSENSE, "{code:?}");
         assert!(finding.message.contains(word), "{finding:?}");
     }
-    let body = "(call $say (local.get $args) (i32.const 0) (i32.const 1024) (i32.const 4) (i32.const 2048) (i32.const 4097))";
+    let body =
+        "(call $say (local.get $args) (i32.const 0) (i32.const 1024) (i32.const 4) (i32.const 2048) (i32.const 4097))";
     let data = r#"(data (i32.const 1024) "code")"#;
     let fields = format!("{} {data} {}", support::ACCEPT, support::check(body));
-    let finding = standard(&with_prelude("waypost:precheck/precheck", &fields));
+    let finding = standard(&with_prelude(support::PRECHECK, &fields));
     assert_eq!(finding.code, host_codes::NONSENSE);
     assert!(finding.message.contains("4097 bytes"), "{finding:?}");
 }
@@ -182,10 +186,8 @@ fn text_that_would_steer_a_terminal_is_tamed() {
 #[test]
 fn a_guest_that_holds_on_to_a_borrowed_handle_gets_no_further() {
     // Dropping what it was only lent, then using it.
-    let imports = r#"
-      (import "waypost:facts/inventory@0.1.0" "[resource-drop]domain-facts" (func $drop (param i32)))
-      (import "waypost:facts/inventory@0.1.0" "[method]domain-facts.vcpus" (func $vcpus (param i32) (result i32)))"#;
-    let body = "(call $drop (i32.load offset=104 (local.get $args))) (drop (call $vcpus (i32.load offset=104 (local.get $args)))) unreachable";
+    let imports = r#"(import "waypost:facts/inventory@0.1.0" "[method]domain-facts.vcpus" (func $vcpus (param i32) (result i32)))"#;
+    let body = "(call $drop-domain (i32.load offset=104 (local.get $args))) (drop (call $vcpus (i32.load offset=104 (local.get $args)))) unreachable";
     let finding = standard(&precheck(imports, body));
     assert!([host_codes::TRAPPED, host_codes::NONSENSE].contains(&finding.code.as_str()), "{finding:?}");
     // A handle that was never given, and one of another type.

@@ -26,7 +26,8 @@ fn a_component_loads_as_well_as_a_core_module() {
     let site = Site::with(&[("core.wasm", &module), ("whole.wasm", &component(&module))]);
     let codes: Vec<_> = site.findings().into_iter().map(|finding| finding.code).collect();
     assert_eq!(codes, ["w", "w"]);
-    let kinds: Vec<_> = site.runtime.list().into_iter().map(|status| status.loaded.unwrap()).map(|l| (l.kind, l.hooks)).collect();
+    let kinds: Vec<_> =
+        site.runtime.list().into_iter().map(|status| status.loaded.unwrap()).map(|l| (l.kind, l.hooks)).collect();
     assert_eq!(kinds, [(Kind::CoreModule, vec![Hook::Precheck]), (Kind::Component, vec![Hook::Precheck])]);
 }
 
@@ -66,10 +67,10 @@ fn a_module_without_interfaces_is_not_enough() {
 
 #[test]
 fn a_component_without_a_hook_is_told_which_would_count() {
-    let wit = "package own:own; interface other { act: func(); } world own { export other; }";
-    let guest = module_in(wit, "own:own/own", r#"(func (export "own:own/other#act"))"#);
+    let wit = "package mine:mine; interface other { act: func(); } world mine { export other; }";
+    let guest = module_in(wit, "mine:mine/mine", r#"(func (export "mine:mine/other#act"))"#);
     let (why, remedy) = refusal(&guest);
-    assert!(why.contains("own:own/other"), "{why}");
+    assert!(why.contains("mine:mine/other"), "{why}");
     for hook in ["waypost:precheck/check@0.1.0", "waypost:recovery/recover@0.1.0"] {
         assert!(remedy.contains(hook), "{remedy}");
     }
@@ -77,15 +78,20 @@ fn a_component_without_a_hook_is_told_which_would_count() {
 
 #[test]
 fn a_missing_export_can_not_even_be_encoded() {
-    let guest = with_prelude("waypost:precheck/precheck", support::ACCEPT);
+    let guest = with_prelude(support::PRECHECK, support::ACCEPT);
     let (why, _) = refusal(&guest);
     assert!(why.contains("check"), "{why}");
 }
 
 #[test]
 fn the_right_names_with_other_types_are_a_mismatch() {
-    let wit = "package waypost:precheck@0.1.5; interface check { check: func(n: u32) -> u32; } world own { export check; }";
-    let guest = module_in(wit, "waypost:precheck/own@0.1.5", r#"(func (export "waypost:precheck/check@0.1.5#check") (param i32) (result i32) (local.get 0))"#);
+    let wit =
+        "package waypost:precheck@0.1.5; interface check { check: func(n: u32) -> u32; } world mine { export check; }";
+    let guest = module_in(
+        wit,
+        "waypost:precheck/mine@0.1.5",
+        r#"(func (export "waypost:precheck/check@0.1.5#check") (param i32) (result i32) (local.get 0))"#,
+    );
     let (why, remedy) = refusal(&guest);
     assert!(why.contains("differ"), "{why}");
     assert!(remedy.contains("0.1.0"), "{remedy}");
@@ -93,20 +99,21 @@ fn the_right_names_with_other_types_are_a_mismatch() {
 
 #[test]
 fn a_hook_of_another_version_is_no_hook_of_this_host() {
-    let wit = "package waypost:precheck@0.2.0; interface check { check: func(); } world own { export check; }";
-    let guest = module_in(wit, "waypost:precheck/own@0.2.0", r#"(func (export "waypost:precheck/check@0.2.0#check"))"#);
+    let wit = "package waypost:precheck@0.2.0; interface check { check: func(); } world mine { export check; }";
+    let guest =
+        module_in(wit, "waypost:precheck/mine@0.2.0", r#"(func (export "waypost:precheck/check@0.2.0#check"))"#);
     let (why, _) = refusal(&guest);
     assert!(why.contains("waypost:precheck/check@0.2.0"), "{why}");
 }
 
 #[test]
 fn unknown_imports_are_named_with_what_would_grant_them() {
-    let wit = "package acme:acme; interface bar { get: func(); } world own { import bar; include waypost:precheck/precheck@0.1.0; }";
+    let wit = "package acme:acme; interface bar { get: func(); } world mine { import bar; include waypost:precheck/precheck@0.1.0; }";
     let imports = r#"(import "acme:acme/bar" "get" (func))
       (import "waypost:facts/volumes@0.1.0" "all" (func (param i32 i32 i32 i32)))
       (import "waypost:facts/node-devices@0.1.0" "all" (func (param i32 i32)))"#;
     let fields = format!("{} {}", support::ACCEPT, support::check("(call $nothing (local.get $args))"));
-    let (why, remedy) = refusal(&support::with_imports_in(wit, "acme:acme/own", imports, &fields));
+    let (why, remedy) = refusal(&support::with_imports_in(wit, "acme:acme/mine", imports, &fields));
     for name in ["acme:acme/bar", "waypost:facts/volumes@0.1.0", "waypost:facts/node-devices@0.1.0"] {
         assert!(why.contains(name), "{why}");
     }
@@ -117,27 +124,39 @@ fn unknown_imports_are_named_with_what_would_grant_them() {
 
 #[test]
 fn imports_of_other_worlds_are_named_too() {
-    let (why, remedy) = refusal(&precheck(r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#, "unreachable"));
+    let (why, remedy) = refusal(&precheck(
+        r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#,
+        "unreachable",
+    ));
     assert!(why.contains("wasi_snapshot_preview1.fd_write"), "{why}");
     assert!(remedy.contains("build for wasm32-unknown-unknown"), "{remedy}");
-    let (why, _) = refusal(&precheck(r#"(import "__wbindgen_placeholder__" "__wbindgen_throw" (func (param i32 i32)))"#, "unreachable"));
+    let (why, _) = refusal(&precheck(
+        r#"(import "__wbindgen_placeholder__" "__wbindgen_throw" (func (param i32 i32)))"#,
+        "unreachable",
+    ));
     assert!(why.contains("wasm-bindgen"), "{why}");
 }
 
 #[test]
 fn a_guest_that_fails_at_its_start_is_not_loaded() {
-    let fields = format!("(func $boom unreachable) (start $boom) {} {}", support::ACCEPT, support::check("unreachable"));
-    let (why, _) = refusal(&with_prelude("waypost:precheck/precheck", &fields));
+    let fields =
+        format!("(func $boom unreachable) (start $boom) {} {}", support::ACCEPT, support::check("unreachable"));
+    let (why, _) = refusal(&with_prelude(support::PRECHECK, &fields));
     assert!(why.contains("settings") && why.contains("trapped"), "{why}");
 }
 
 #[test]
 fn more_memory_than_a_slot_is_refused_at_load() {
-    let guest = support::module("waypost:precheck/precheck", &format!(
-        r#"(memory (export "memory") 2000) (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable) {} {}"#,
-        support::ACCEPT, support::check("unreachable")));
+    let guest = support::module(
+        support::PRECHECK,
+        &format!(
+            r#"(memory (export "memory") 2000) (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable) {} {}"#,
+            support::ACCEPT,
+            support::check("unreachable")
+        ),
+    );
     let (why, _) = refusal(&guest);
-    assert!(why.contains("131072000 bytes of memory"), "{why}");
+    assert!(why.contains("131072000"), "{why}");
 }
 
 #[test]
@@ -158,9 +177,13 @@ fn inspection_says_what_a_file_is_and_what_it_needs() {
     assert_eq!(seen.hooks, [(Hook::Precheck, "waypost:precheck/check@0.1.0".to_owned())]);
     assert_eq!(seen.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(), ["volumes"]);
     assert!(seen.imports.iter().any(|(name, _)| name == "waypost:facts/volumes@0.1.0"));
-    assert!(seen.producers.iter().any(|(_, name, _)| name == "wit-component"), "{:?}", seen.producers);
     assert!(seen.sections.iter().any(|section| section.name.starts_with("component-type")), "{:?}", seen.sections);
     assert!(seen.trouble.is_none(), "{:?}", seen.trouble);
+
+    std::fs::write(&path, component(&guest)).unwrap();
+    let seen = inspect(&path).unwrap();
+    assert_eq!((seen.kind, seen.hooks.len(), seen.grants.len()), (Some(Kind::Component), 1, 1));
+    assert!(seen.producers.iter().any(|(_, name, _)| name == "wit-component"), "{:?}", seen.producers);
 
     let path = folder.path().join("text.wasm");
     std::fs::write(&path, "text").unwrap();

@@ -19,7 +19,8 @@ const ACCEPT: &str = r#"(func (export "waypost:recovery/recover@0.1.0#validate-s
     (i32.store8 (i32.const 96) (i32.const 0)) (i32.const 96))"#;
 
 fn decide(body: &str) -> Vec<u8> {
-    let decide = format!(r#"(func (export "waypost:recovery/recover@0.1.0#decide") (param $q i32) (result i32) {body})"#);
+    let decide =
+        format!(r#"(func (export "waypost:recovery/recover@0.1.0#decide") (param $q i32) (result i32) {body})"#);
     with_prelude(WORLD, &format!(r#"(data (i32.const 1024) "undefine-destinationbecause") {ACCEPT} {decide}"#))
 }
 
@@ -104,14 +105,19 @@ fn what_is_not_permitted_is_not_done() {
     let (answer, record) = ask(&[("greedy.wasm", &greedy())], PolicyConfig::default());
     assert!(!unsafe_answer(&answer), "{answer:?}");
     let fault = record.fault.unwrap();
-    assert!(fault.contains("greedy") && fault.contains("undefine-destination") && fault.contains("resume-source"), "{fault}");
+    assert!(
+        fault.contains("greedy") && fault.contains("undefine-destination") && fault.contains("resume-source"),
+        "{fault}"
+    );
 }
 
 #[test]
 fn a_failing_absent_or_doubled_policy_calls_a_person() {
-    let absurd = decide("(i32.store (i32.const 64) (i32.load (i32.load offset=136 (local.get $q))))
+    let absurd = decide(
+        "(i32.store (i32.const 64) (i32.load (i32.load offset=136 (local.get $q))))
         (i32.store (i32.const 68) (i32.load offset=4 (i32.load offset=136 (local.get $q))))
-        (i64.store (i32.const 72) (i64.const 3600001)) (i32.const 64)");
+        (i64.store (i32.const 72) (i64.const 3600001)) (i32.const 64)",
+    );
     let cases: [(&[(&str, &[u8])], &str); 4] = [
         (&[("trap.wasm", &decide("unreachable"))], "trap trapped"),
         (&[("late.wasm", &absurd)], "3600001 ms"),
@@ -144,7 +150,8 @@ fn the_configuration_chooses_who_is_asked() {
 fn a_policy_that_only_advises_is_recorded_and_not_obeyed() {
     let shadow = PluginConfig { mode: PolicyMode::Shadow, ..PluginConfig::default() };
     let plugins = BTreeMap::from([(PluginName::new("a"), shadow)]);
-    let (answer, record) = ask(&[("a.wasm", &first_permitted())], PolicyConfig { plugins: plugins.clone(), recovery: Some("a".into()) });
+    let (answer, record) =
+        ask(&[("a.wasm", &first_permitted())], PolicyConfig { plugins: plugins.clone(), recovery: Some("a".into()) });
     assert!(!unsafe_answer(&answer));
     assert!(record.fault.unwrap().contains("resume-source is not obeyed"));
     let files: [(&str, &[u8]); 2] = [("a.wasm", &greedy()), ("b.wasm", &first_permitted())];

@@ -16,11 +16,11 @@ use waypost_policy::{Places, PolicyConfig, PolicyRuntime, Watch};
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::{Resolve, SourceMap};
 
-/// What every precheck guest begins with: memory, an allocator that only grows, and helpers for answers.
-///
-/// `$nothing` answers an empty list per destination, `$say` the same finding about each; both take the address of the
-/// arguments and give the address of the answer. The destinations are at offset 112 (address) and 116 (number).
-const PRELUDE: &str = r#"
+/// The world of a precheck.
+pub const PRECHECK: &str = "waypost:precheck/precheck";
+
+/// What every guest begins with: memory and an allocator that only grows.
+const HEAP: &str = r#"
   (memory (export "memory") 4)
   (global $heap (mut i32) (i32.const 131072))
   (func $alloc (param $size i32) (result i32) (local $at i32)
@@ -32,7 +32,21 @@ const PRELUDE: &str = r#"
       unreachable)
     (local.get $at))
   (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32) (call $alloc (local.get $size)))
+"#;
+
+/// What a precheck may not return with: the handles that it was lent.
+const DROPS: &str = r#"
+  (import "waypost:facts/inventory@0.1.0" "[resource-drop]domain-facts" (func $drop-domain (param i32)))
+  (import "waypost:facts/inventory@0.1.0" "[resource-drop]host-facts" (func $drop-host (param i32)))
+"#;
+
+/// `$nothing` answers an empty list per destination, `$say` the same finding about each; both take the address of the
+/// arguments and give the address of the answer. The domain is at offset 104 of the arguments, the source at 108, the
+/// destinations are at 112 (address) and 116 (number).
+const ANSWERS: &str = r#"
   (func $nothing (param $args i32) (result i32) (local $list i32)
+    (call $drop-domain (i32.load offset=104 (local.get $args)))
+    (call $drop-host (i32.load offset=108 (local.get $args)))
     (local.set $list (call $alloc (i32.mul (i32.const 8) (i32.load offset=116 (local.get $args)))))
     (i32.store (i32.const 64) (local.get $list))
     (i32.store (i32.const 68) (i32.load offset=116 (local.get $args)))
@@ -66,7 +80,7 @@ pub const ACCEPT: &str = r#"
 
 /// A precheck whose `check` has this body (`$args` in, address of the answer out), after these imports.
 pub fn precheck(imports: &str, body: &str) -> Vec<u8> {
-    module("waypost:precheck/precheck", &format!("{imports} {PRELUDE} {ACCEPT} {}", check(body)))
+    with_imports(PRECHECK, imports, &format!("{ACCEPT} {}", check(body)))
 }
 
 /// The export `check`.
@@ -83,22 +97,23 @@ pub fn saying(severity: &str, code: &str, message: &str) -> Vec<u8> {
         code.len(),
         message.len()
     );
-    module("waypost:precheck/precheck", &format!("{PRELUDE} {ACCEPT} {data} {}", check(&body)))
+    with_imports(PRECHECK, "", &format!("{ACCEPT} {data} {}", check(&body)))
 }
 
-/// A module with the prelude and these fields, described by a world of wit/.
+/// A module of these fields and what they begin with, described by a world of wit/.
 pub fn with_prelude(world: &str, fields: &str) -> Vec<u8> {
-    module(world, &format!("{PRELUDE} {fields}"))
+    with_imports(world, "", fields)
 }
 
 /// The same after these imports.
 pub fn with_imports(world: &str, imports: &str, fields: &str) -> Vec<u8> {
-    module(world, &format!("{imports} {PRELUDE} {fields}"))
+    let (drops, answers) = if world == PRECHECK { (DROPS, ANSWERS) } else { ("", "") };
+    module(world, &format!("{imports} {drops} {HEAP} {answers} {fields}"))
 }
 
 /// The same in a world of one's own.
 pub fn with_imports_in(wit: &str, world: &str, imports: &str, fields: &str) -> Vec<u8> {
-    module_in(wit, world, &format!("{imports} {PRELUDE} {fields}"))
+    module_in(wit, world, &format!("{imports} {DROPS} {HEAP} {ANSWERS} {fields}"))
 }
 
 /// A core module described by a world of wit/, as wit-bindgen would leave it.
@@ -191,7 +206,11 @@ pub fn judge(runtime: &PolicyRuntime, snapshot: &Arc<Snapshot>) -> Judgement {
 }
 
 pub fn request() -> CheckRequest {
-    CheckRequest { options: Options::default(), requester: "somebody".to_owned(), decided_at: Moment(1_700_000_000_000) }
+    CheckRequest {
+        options: Options::default(),
+        requester: "somebody".to_owned(),
+        decided_at: Moment(1_700_000_000_000),
+    }
 }
 
 /// A domain of 3 disks and 2 interfaces on `kvm0`, to go to `kvm1`, `kvm2`, ...; every host has 5 pools and 50 domains.
