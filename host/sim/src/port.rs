@@ -1,0 +1,439 @@
+//! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::plan::{Autostart, Plan};
+use waypost_core::ports::{Command, Depth, Events, Fault, FaultKind, HostEvent, Hypervisor, Later, Transfer};
+use waypost_core::sample::Sample;
+use waypost_core::situation::Side;
+
+use crate::fleet::{HostSpec, PoolSpec};
+use crate::script::{Step, What};
+use crate::state::{Silence, State, lifecycle};
+use crate::transfer::{self, KEEPALIVE};
+use crate::world::World;
+use crate::{cpu, words};
+
+/// How long a caller waits for an answer that doesn't come.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long libvirt makes a modifying call wait for a job.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl World {
+    /// One call: what the script says of it, whether the host answers, and then its effect.
+    async fn call<T>(
+        &self,
+        step: Step,
+        host: &HostName,
+        attempted: &str,
+        effect: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let fault = |kind| Err(words::fault(kind, host, attempted, words::scripted(kind)));
+        let struck = {
+            let mut state = self.state();
+            if state.host(host).is_none() {
+                let why = format!("host {host} is not in the fleet");
+                return Err(words::fault(FaultKind::NoHost, host, attempted, why));
+            }
+            let struck = state.script.take(step, host);
+            if let Some(what) = &struck {
+                state.log.note(host, format!("script at {step}: {what:?}"));
+                state.strike(what);
+            }
+            struck
+        };
+        match struck {
+            Some(What::Error(kind)) => return fault(kind),
+            Some(What::Hang) => {
+                sleep(DEADLINE).await;
+                return fault(FaultKind::Deadline);
+            }
+            Some(What::ReplyLost(kind)) => {
+                {
+                    let mut state = self.state();
+                    if state.silence(host).is_none() {
+                        // Whatever it came to, nobody hears of it.
+                        let _ = effect(&mut state);
+                    }
+                }
+                if kind == FaultKind::Deadline {
+                    sleep(DEADLINE).await;
+                }
+                return fault(kind);
+            }
+            _ => {}
+        }
+        let mut state = self.state();
+        if let Some(silence) = state.silence(host) {
+            return Err(unreachable(silence, host, attempted));
+        }
+        effect(&mut state)
+    }
+
+    /// Waits, as libvirt does, for the job that holds a domain.
+    async fn behind_the_job(&self, host: &HostName, domain: DomainId, attempted: &str) -> Result<(), Fault> {
+        let give_up = Instant::now() + LOCK_TIMEOUT;
+        loop {
+            let ended = self.job_ended().notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.state().job_of(host, domain).is_none() {
+                return Ok(());
+            }
+            if Instant::now() >= give_up {
+                return Err(words::fault(FaultKind::Busy, host, attempted, words::LOCKED));
+            }
+            tokio::select! { () = ended => {} () = sleep_until(give_up) => {} }
+        }
+    }
+}
+
+fn unreachable(silence: Silence, host: &HostName, attempted: &str) -> Fault {
+    let why = match silence {
+        Silence::Network(_) => format!("unable to connect to server at '{host}:16509': No route to host"),
+        Silence::Daemon => format!("unable to connect to server at '{host}:16509': Connection refused"),
+    };
+    words::fault(FaultKind::Unreachable, host, attempted, why)
+}
+
+fn no_domain(host: &HostName, attempted: &str, domain: &impl std::fmt::Display) -> Fault {
+    let why = format!("Domain not found: no domain with matching uuid or name '{domain}'");
+    words::fault(FaultKind::NoDomain, host, attempted, why)
+}
+
+impl Hypervisor for World {
+    fn hosts(&self) -> Vec<HostName> {
+        self.state().hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
+    fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
+        Box::pin(self.call(Step::HostFacts, host, "read the facts of the host", move |state| {
+            let no_host = || words::fault(FaultKind::NoHost, host, "read the facts of the host", "no such host");
+            state.host(host).map(|there| there.facts(&state.stores, depth)).ok_or_else(no_host)
+        }))
+    }
+
+    fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        Box::pin(self.call(Step::Domains, host, "list the domains", move |state| {
+            Ok(state.host(host).map(|there| there.briefs()).unwrap_or_default())
+        }))
+    }
+
+    fn domain_facts<'a>(&'a self, host: &'a HostName, domain: &'a DomainKey) -> Later<'a, Result<DomainFacts, Fault>> {
+        let attempted = "read the facts of the domain";
+        Box::pin(self.call(Step::DomainFacts, host, attempted, move |state| {
+            let there = state.host(host).ok_or_else(|| no_domain(host, attempted, domain))?;
+            let found = match domain {
+                DomainKey::Id(id) => there.domains.get_key_value(id),
+                DomainKey::Name(name) => there.domains.iter().find(|(_, local)| local.name == *name),
+            };
+            let (id, local) = found.ok_or_else(|| no_domain(host, attempted, domain))?;
+            Ok(state.domain_facts(there, *id, local))
+        }))
+    }
+
+    fn disk_views<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<Vec<DiskView>, Fault>> {
+        Box::pin(self.call(Step::DiskViews, host, "look at the domain's disks", move |state| {
+            Ok(state.host(host).map(|there| there.disk_views(&state.stores, domain)).unwrap_or_default())
+        }))
+    }
+
+    fn pair_facts<'a>(
+        &'a self,
+        destination: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<PairFacts, Fault>> {
+        let attempted = "compare the domain with the host";
+        Box::pin(self.call(Step::PairFacts, destination, attempted, move |state| {
+            let there = state.host(destination).ok_or_else(|| no_domain(destination, attempted, &domain.name))?;
+            let (cpu, cpu_message) = if there.spec.hypervisor != "QEMU" {
+                let why = "this function is not supported by the connection driver: virConnectCompareHypervisorCPU";
+                (CpuComparison::Unknown, Some(why.to_owned()))
+            } else if there.spec.architecture != domain.architecture {
+                let why =
+                    format!("CPU arch {} does not match host arch {}", domain.architecture, there.spec.architecture);
+                (CpuComparison::Incompatible, Some(why))
+            } else {
+                cpu::compare(domain.cpu.model.as_deref(), &there.spec.cpu)
+            };
+            let destination_disks = there.disk_views(&state.stores, domain);
+            Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: vec![] })
+        }))
+    }
+
+    fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {
+        let look = self.call(Step::Observe, host, "look for the domain", move |state| Ok(state.observe(host, domain)));
+        Box::pin(async move { look.await.unwrap_or_else(|fault| Side::Unknown(fault.to_string())) })
+    }
+
+    fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        let attempted = "read the job statistics";
+        Box::pin(self.call(Step::Sample, source, attempted, move |state| {
+            if state.local(source, domain).is_none() {
+                return Err(no_domain(source, attempted, &domain));
+            }
+            match state.job_of(source, domain) {
+                Some("migration-in") => {
+                    let why =
+                        "Requested operation is not valid: migration statistics are available only on the source host";
+                    Err(words::fault(FaultKind::Refused, source, attempted, why))
+                }
+                Some(_) => Ok(state.jobs.get(&domain).map(transfer::Job::sample)),
+                None => Ok(None),
+            }
+        }))
+    }
+
+    fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        Box::pin(self.call(Step::FinalSample, host, "read the completed job's statistics", move |state| {
+            Ok(state.host(host).and_then(|there| there.completed.get(&domain).cloned()))
+        }))
+    }
+
+    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+        let (step, attempted) = named(command);
+        Box::pin(async move {
+            if matches!(command, Command::Resume | Command::Undefine | Command::SetAutostart(_))
+                && self.state().silence(host).is_none()
+            {
+                self.behind_the_job(host, domain, attempted).await?;
+            }
+            self.call(step, host, attempted, move |state| obey(state, host, domain, command, attempted)).await
+        })
+    }
+
+    fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
+        let source = &plan.source.host;
+        Box::pin(self.call(Step::Connect, source, "open a connection for the migration", move |state| {
+            state.route = Some((source.clone(), plan.destination.host.clone()));
+            state.subject = Some(plan.domain);
+            let (done, outcome) = watch::channel(None);
+            let (world, migration) = (self.clone(), plan.clone());
+            let reach = state.host(source).map(|there| there.reach.subscribe());
+            tokio::spawn(async move {
+                let result = transfer::migrate(world.clone(), migration).await;
+                world.job_ended().notify_waiters();
+                // Nobody may be left who wants to know.
+                let _ = done.send(Some(result));
+            });
+            Ok(Box::new(Call { world: self.clone(), source: source.clone(), outcome, reach }) as Box<dyn Transfer>)
+        }))
+    }
+
+    fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
+        Box::pin(self.call(Step::Events, host, "subscribe to events", move |state| {
+            Ok(Box::new(Listener(state.listen(host))) as Box<dyn Events>)
+        }))
+    }
+
+    fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        let attempted = "create a probe volume";
+        Box::pin(self.call(Step::CreateProbe, host, attempted, move |state| {
+            in_pool(state, host, pool, attempted, |state, spec, pool| {
+                if state.stores.get(spec, pool, volume).is_some() {
+                    let why = format!("storage volume '{volume}' exists already");
+                    return Err(words::fault(FaultKind::Storage, host, attempted, why));
+                }
+                state.log.note(host, format!("probe volume {volume} is created in {}", pool.name));
+                state.stores.put(&crate::storage::identity(spec, pool), pool, volume, "raw", 1 << 20);
+                Ok(())
+            })
+        }))
+    }
+
+    fn sees_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<bool, Fault>> {
+        let attempted = "look for a probe volume";
+        Box::pin(self.call(Step::SeesProbe, host, attempted, move |state| {
+            in_pool(state, host, pool, attempted, |state, spec, pool| {
+                Ok(state.stores.get(spec, pool, volume).is_some())
+            })
+        }))
+    }
+
+    fn remove_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        let attempted = "remove a probe volume";
+        Box::pin(self.call(Step::RemoveProbe, host, attempted, move |state| {
+            in_pool(state, host, pool, attempted, |state, spec, pool| {
+                state.log.note(host, format!("probe volume {volume} is removed from {}", pool.name));
+                state.stores.remove(spec, pool, volume);
+                Ok(())
+            })
+        }))
+    }
+}
+
+fn in_pool<T>(
+    state: &mut State,
+    host: &HostName,
+    pool: &str,
+    attempted: &str,
+    work: impl FnOnce(&mut State, &HostSpec, &PoolSpec) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let fault = |why: String| words::fault(FaultKind::Storage, host, attempted, why);
+    let spec = state.host(host).map(|there| std::sync::Arc::clone(&there.spec));
+    let found = spec.as_ref().and_then(|spec| Some((spec, spec.pools.iter().find(|known| known.name == pool)?)));
+    let Some((spec, pool)) = found else {
+        return Err(fault(format!("Storage pool not found: no storage pool with matching name '{pool}'")));
+    };
+    if !pool.active {
+        return Err(fault(format!("Requested operation is not valid: storage pool '{}' is not active", pool.name)));
+    }
+    work(state, spec, pool)
+}
+
+fn named(command: Command) -> (Step, &'static str) {
+    match command {
+        Command::SetMaxDowntime { .. } => (Step::SetMaxDowntime, "set the downtime limit"),
+        Command::SetBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit"),
+        Command::AbortJob => (Step::AbortJob, "abort the job"),
+        Command::StartPostCopy => (Step::StartPostCopy, "switch to post-copy"),
+        Command::Resume => (Step::Resume, "resume the domain"),
+        Command::Destroy => (Step::Destroy, "destroy the domain"),
+        Command::Undefine => (Step::Undefine, "undefine the domain"),
+        Command::SetAutostart(_) => (Step::SetAutostart, "set autostart"),
+    }
+}
+
+/// What an order does, in the words of libvirt where it does nothing.
+fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, attempted: &str) -> Result<(), Fault> {
+    let refuse = |why: &str| {
+        let why = format!("Requested operation is not valid: {why}");
+        Err(words::fault(FaultKind::Refused, host, attempted, why))
+    };
+    let job = state.job_of(host, domain);
+    let Some(local) = state.local_mut(host, domain) else { return Err(no_domain(host, attempted, &domain)) };
+    let active = local.process.is_some();
+    if !active && !matches!(command, Command::Undefine | Command::SetAutostart(_)) {
+        return refuse("domain is not running");
+    }
+    match command {
+        Command::SetMaxDowntime { ms } => {
+            local.max_downtime_ms = Some(ms);
+            state.wake(domain);
+        }
+        Command::SetBandwidth { mib_s } => {
+            local.bandwidth_mib_s = Some(mib_s);
+            state.wake(domain);
+        }
+        Command::AbortJob => match job {
+            None => return refuse("no job is active on the domain"),
+            Some("migration-in") => return refuse("cannot abort incoming migration; use virDomainDestroy instead"),
+            Some(_) => {
+                if let Some(job) = state.jobs.get_mut(&domain) {
+                    job.abort = true;
+                }
+                state.wake(domain);
+            }
+        },
+        Command::StartPostCopy => {
+            return refuse("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
+        }
+        Command::Resume => {
+            if local.process.as_ref().is_some_and(|process| process.runs) {
+                return refuse("domain is already running");
+            }
+            state.run(host, domain, "unpaused", "resume");
+            state.tell(host, lifecycle(domain, "resumed", "unpaused"));
+        }
+        Command::Destroy => {
+            state.destroy(host, domain, "destroy");
+            state.tell(host, lifecycle(domain, "stopped", "destroyed"));
+        }
+        Command::Undefine => {
+            if !local.persistent {
+                return refuse("cannot undefine transient domain");
+            }
+            state.undefine(host, domain, "undefine");
+            state.tell(host, lifecycle(domain, "undefined", "removed"));
+        }
+        Command::SetAutostart(wanted) => {
+            if !local.persistent {
+                return refuse("cannot set autostart for transient domain");
+            }
+            local.autostart = wanted == Autostart::On;
+        }
+    }
+    Ok(())
+}
+
+/// The call that waits for a migration, on its connection to the source. The migration itself needs neither.
+struct Call {
+    world: World,
+    source: HostName,
+    outcome: watch::Receiver<Option<Result<(), Fault>>>,
+    reach: Option<watch::Receiver<u64>>,
+}
+
+impl Transfer for Call {
+    fn finished(&mut self) -> Later<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            loop {
+                let silence = self.world.state().silence(&self.source);
+                let broken = |why: &str| Err(words::fault(FaultKind::Unreachable, &self.source, "migrate", why));
+                let look = match silence {
+                    // A daemon that ends closes the connection; a cut is only noticed by the keepalive.
+                    Some(Silence::Daemon) => return broken("End of file while reading data: Input/output error"),
+                    Some(Silence::Network(outage)) => {
+                        let notice = outage.since + KEEPALIVE;
+                        if Instant::now() >= notice {
+                            return broken("internal error: connection closed due to keepalive timeout");
+                        }
+                        Some(outage.until.map_or(notice, |until| until.min(notice)))
+                    }
+                    None => {
+                        if let Some(result) = self.outcome.borrow().clone() {
+                            return result;
+                        }
+                        None
+                    }
+                };
+                let reach = async {
+                    let changed = match &mut self.reach {
+                        Some(reach) => reach.changed().await.is_ok(),
+                        None => false,
+                    };
+                    if !changed {
+                        std::future::pending().await
+                    }
+                };
+                let later = async {
+                    match look {
+                        Some(look) => sleep_until(look).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let ended = async {
+                    // While the host is silent its answer can't arrive.
+                    let known = silence.is_some();
+                    if known || self.outcome.changed().await.is_err() {
+                        std::future::pending().await
+                    }
+                };
+                tokio::select! { () = reach => {} () = later => {} () = ended => {} }
+            }
+        })
+    }
+}
+
+/// Events of one host.
+struct Listener(mpsc::UnboundedReceiver<HostEvent>);
+
+impl Events for Listener {
+    fn next(&mut self) -> Later<'_, Option<HostEvent>> {
+        Box::pin(self.0.recv())
+    }
+}
+
+impl crate::state::Host {
+    fn disk_views(&self, stores: &crate::storage::Stores, domain: &DomainFacts) -> Vec<DiskView> {
+        stores.views(&self.spec, &self.base, domain)
+    }
+}

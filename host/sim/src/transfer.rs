@@ -1,0 +1,658 @@
+//! One migration, stage by stage, as libvirt's peer-to-peer protocol goes: begin on the source, prepare on the
+//! destination, perform until what is left fits into the downtime limit, switch over, finish on the destination,
+//! confirm on the source.
+//!
+//! It runs as a task of its own, as a peer-to-peer migration does in the source's daemon: who started it may be gone.
+//! What a failure leaves behind depends on the stage, and follows what was measured of libvirt: up to the switch-over
+//! the source runs on and the destination is cleaned; while the destination has all memory and nobody has confirmed,
+//! the source stays paused, because its daemon can't know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+use waypost_core::ids::{DomainId, HostName};
+use waypost_core::plan::{DestinationFate, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::ports::{Fault, FaultKind, HostEvent};
+use waypost_core::sample::{Sample, Stage};
+
+use crate::script::{Step, What};
+use crate::state::{Local, Process, State, lifecycle};
+use crate::words;
+use crate::world::World;
+
+mod checks;
+
+/// libvirt's keepalive with its defaults: five probes, five seconds apart.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
+/// After a cut the destination drops its incoming guest later than the source gives up.
+const CLEANED_LATER: Duration = Duration::from_secs(10);
+/// QEMU's default downtime limit.
+const MAX_DOWNTIME_MS: u64 = 300;
+/// How long a stage that can't be aborted hangs.
+const HANG: Duration = Duration::from_secs(600);
+const PAGE: u64 = 4096;
+
+const BEGIN: Duration = Duration::from_millis(20);
+const PREPARE: Duration = Duration::from_millis(250);
+const FINISH: Duration = Duration::from_millis(40);
+const CONFIRM: Duration = Duration::from_millis(20);
+
+/// A migration that is under way.
+pub(crate) struct Job {
+    pub(crate) source: HostName,
+    pub(crate) destination: HostName,
+    /// The source shows a job: a live migration does, an offline one doesn't.
+    pub(crate) shows: bool,
+    pub(crate) stage: Step,
+    pub(crate) woken: Arc<Notify>,
+    pub(crate) abort: bool,
+    /// The end whose daemon died meanwhile.
+    pub(crate) orphaned: Option<HostName>,
+    /// What the caller is told instead of how it ended.
+    lie: Option<FaultKind>,
+    /// The destination is to forget its process.
+    leave: bool,
+    /// Nothing moves until somebody aborts.
+    hung: bool,
+    /// The incoming process was made.
+    prepared: bool,
+    cut_since: Option<Instant>,
+    began: Instant,
+    copy: Copy,
+}
+
+/// How far the copying is.
+#[derive(Debug, Clone, Default)]
+struct Copy {
+    total: u64,
+    /// Sent before the current span, and what the current pass still had to send at its start.
+    sent: u64,
+    left: u64,
+    /// The current span: since when, and how fast.
+    since: Option<Instant>,
+    rate: u64,
+    pass: u64,
+    dirty_pages_s: u64,
+    setup_ms: u64,
+    downtime_ms: Option<u64>,
+}
+
+impl Copy {
+    /// Sent in the current span.
+    fn moved(&self) -> u64 {
+        let time = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        bytes_in(self.rate, time).min(self.left)
+    }
+    /// Closes the current span and begins one at another rate.
+    fn settle(&mut self, rate: u64) {
+        let moved = self.moved();
+        self.sent += moved;
+        self.left -= moved;
+        (self.since, self.rate) = (Some(Instant::now()), rate);
+    }
+}
+
+fn bytes_in(rate: u64, time: Duration) -> u64 {
+    u64::try_from(u128::from(rate) * time.as_nanos() / 1_000_000_000).unwrap_or(u64::MAX)
+}
+
+/// The time for so many bytes; a nanosecond more than exact, so that they are really over then.
+fn time_for(bytes: u64, rate: u64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1)) + 1;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
+}
+
+impl Job {
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What the job statistics say now.
+    pub(crate) fn sample(&self) -> Sample {
+        let copy = &self.copy;
+        let moved = copy.moved();
+        let left = copy.left - moved;
+        Sample {
+            elapsed_ms: self.elapsed_ms(),
+            total_bytes: copy.total,
+            processed_bytes: copy.sent + moved,
+            remaining_bytes: left,
+            bytes_per_s: Some(copy.rate),
+            dirty_pages_per_s: Some(copy.dirty_pages_s),
+            page_bytes: Some(PAGE),
+            iteration: Some(copy.pass),
+            downtime_ms: copy.downtime_ms.or(Some(1000 * left / copy.rate.max(1))),
+            downtime_net_ms: None,
+            setup_ms: Some(copy.setup_ms),
+            remaining_ms: None,
+            throttle_percent: None,
+            stage: Stage::PreCopy,
+        }
+    }
+}
+
+/// What comes after a look at a transfer.
+enum Span {
+    /// What is left fits into the downtime limit.
+    Fits,
+    /// Another pass has begun.
+    NextPass,
+    /// Nothing before this moment; none: nothing by itself.
+    Until(Option<Instant>),
+}
+
+/// Why a migration can't go on.
+enum Trouble {
+    Aborted,
+    SourceDied,
+    DestinationDied,
+    SourceDaemon,
+    DestinationDaemon,
+    Cut,
+    Left,
+    Scripted(FaultKind),
+    Refused(Fault),
+}
+
+/// Runs a migration to its end.
+pub(crate) async fn migrate(world: World, plan: Plan) -> Result<(), Fault> {
+    let run = Run { world: &world, plan: &plan, source: &plan.source.host, destination: &plan.destination.host };
+    match plan.mode {
+        TransferMode::Live => run.live().await,
+        TransferMode::Offline => run.offline().await,
+    }
+}
+
+struct Run<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    source: &'a HostName,
+    destination: &'a HostName,
+}
+
+impl Run<'_> {
+    fn id(&self) -> DomainId {
+        self.plan.domain
+    }
+
+    fn job<T>(&self, with: impl FnOnce(&mut Job) -> T) -> Option<T> {
+        self.world.state().jobs.get_mut(&self.id()).map(with)
+    }
+
+    async fn live(&self) -> Result<(), Fault> {
+        let result = match self.register(true) {
+            Ok(()) => self.stages().await.map_err(|trouble| self.clean_up(trouble)),
+            // Whoever has the job has it on.
+            Err(fault) => return Err(fault),
+        };
+        self.unregister(result)
+    }
+
+    async fn stages(&self) -> Result<(), Trouble> {
+        self.enter(Step::Begin).await?;
+        checks::begin(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
+        self.wait(BEGIN).await?;
+
+        self.enter(Step::Prepare).await?;
+        self.prepare()?;
+        self.wait(PREPARE).await?;
+
+        self.enter(Step::Perform).await?;
+        let performed = self.perform().await;
+        self.world.state().script.leave_perform(self.source);
+        performed?;
+
+        self.enter(Step::SwitchOver).await?;
+        let id = self.id();
+        let initially = {
+            let mut state = self.world.state();
+            let runs = state.process(self.source, id).is_some_and(|process| process.runs);
+            state.pause(self.source, id, "migration", "switch-over");
+            state.tell(self.source, lifecycle(id, "suspended", "migrated"));
+            runs
+        };
+        let paused = Instant::now();
+        let rest = self.job(|job| {
+            let rest = time_for(job.copy.left, job.copy.rate);
+            job.copy.settle(job.copy.rate);
+            rest
+        });
+        self.wait(rest.unwrap_or_default()).await?;
+        if let Some(process) = self.world.state().local_mut(self.destination, id).and_then(|l| l.process.as_mut()) {
+            process.complete = true;
+        }
+
+        self.enter(Step::Finish).await?;
+        self.finish(initially);
+        let downtime = u64::try_from(paused.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.job(|job| {
+            job.copy.settle(0);
+            job.copy.downtime_ms = Some(downtime);
+        });
+
+        self.enter(Step::Confirm).await?;
+        self.wait(FINISH + CONFIRM).await?;
+        self.confirm();
+        self.undefine_source().await;
+        Ok(())
+    }
+
+    /// Puts the migration on the list, or says why there can't be one.
+    fn register(&self, shows: bool) -> Result<(), Fault> {
+        let mut state = self.world.state();
+        checks::may_begin(&state, self.plan)?;
+        let job = Job {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            shows,
+            stage: Step::Begin,
+            woken: Arc::new(Notify::new()),
+            abort: false,
+            orphaned: None,
+            lie: None,
+            leave: false,
+            hung: false,
+            prepared: false,
+            cut_since: None,
+            began: Instant::now(),
+            copy: Copy::default(),
+        };
+        state.jobs.insert(self.id(), job);
+        Ok(())
+    }
+
+    fn unregister(&self, result: Result<(), Fault>) -> Result<(), Fault> {
+        let job = self.world.state().jobs.remove(&self.id());
+        match job.and_then(|job| job.lie) {
+            Some(kind) => Err(words::fault(kind, self.source, "migrate", words::scripted(kind))),
+            None => result,
+        }
+    }
+
+    /// Comes to a stage: whatever the script has for it happens.
+    async fn enter(&self, stage: Step) -> Result<(), Trouble> {
+        self.job(|job| job.stage = stage);
+        if stage == Step::Perform {
+            // A transfer meets its script on the way, by how much it has sent.
+            return self.check();
+        }
+        let host = if matches!(stage, Step::Prepare | Step::Finish) { self.destination } else { self.source };
+        let what = self.world.state().script.take(stage, host);
+        if let Some(what) = what {
+            self.strike(stage, what).await?;
+        }
+        self.check()
+    }
+
+    async fn strike(&self, stage: Step, what: What) -> Result<(), Trouble> {
+        self.world.state().log.note(self.source, format!("script at {stage}: {what:?}"));
+        match what {
+            What::Error(kind) => return Err(Trouble::Scripted(kind)),
+            What::ReplyLost(kind) => {
+                self.job(|job| job.lie = Some(kind));
+            }
+            What::LeftBehind if stage == Step::Begin => return Err(Trouble::Scripted(FaultKind::Other)),
+            What::LeftBehind => {
+                self.job(|job| job.leave = true);
+            }
+            What::Hang if stage == Step::Perform => {
+                self.job(|job| job.hung = true);
+            }
+            What::Hang if stage < Step::SwitchOver && self.plan.mode == TransferMode::Live => {
+                // For ever, or until somebody aborts.
+                loop {
+                    self.wait(HANG).await?;
+                }
+            }
+            What::Hang => self.wait(HANG).await?,
+            other => self.world.state().strike(&other),
+        }
+        Ok(())
+    }
+
+    /// What stands in the way right now.
+    fn check(&self) -> Result<(), Trouble> {
+        let state = self.world.state();
+        let id = self.id();
+        let Some(job) = state.jobs.get(&id) else { return Err(Trouble::Aborted) };
+        let handed_over = job.stage >= Step::Finish;
+        let live = self.plan.mode == TransferMode::Live;
+        match &job.orphaned {
+            Some(host) if host == self.source => return Err(Trouble::SourceDaemon),
+            Some(_) => return Err(Trouble::DestinationDaemon),
+            None => {}
+        }
+        if job.abort && !handed_over {
+            return Err(Trouble::Aborted);
+        }
+        // Once the destination has the memory, the source's process is of no use to the migration any more.
+        if live && !handed_over && state.process(self.source, id).is_none() {
+            return Err(Trouble::SourceDied);
+        }
+        if job.prepared && job.stage <= Step::Finish && state.process(self.destination, id).is_none() {
+            return Err(Trouble::DestinationDied);
+        }
+        if job.leave && job.prepared {
+            return Err(Trouble::Left);
+        }
+        if live && job.stage == Step::Confirm && state.process(self.source, id).is_none() {
+            return Err(Trouble::SourceDied);
+        }
+        Ok(())
+    }
+
+    /// Whether the link is cut, and when to look again; trouble if it has been for too long.
+    fn cut(&self) -> Result<Option<Instant>, Trouble> {
+        let mut state = self.world.state();
+        let cut = state.cut(self.source, self.destination);
+        let Some(job) = state.jobs.get_mut(&self.id()) else { return Err(Trouble::Aborted) };
+        let Some(until) = cut else {
+            job.cut_since = None;
+            return Ok(None);
+        };
+        let notice = *job.cut_since.get_or_insert_with(Instant::now) + KEEPALIVE;
+        if Instant::now() >= notice {
+            return Err(Trouble::Cut);
+        }
+        Ok(Some(until.map_or(notice, |until| until.min(notice))))
+    }
+
+    /// Lets time pass in which the two hosts work; it doesn't while they can't reach each other.
+    async fn wait(&self, time: Duration) -> Result<(), Trouble> {
+        let mut left = time;
+        let Some(woken) = self.job(|job| Arc::clone(&job.woken)) else { return Err(Trouble::Aborted) };
+        loop {
+            self.check()?;
+            if let Some(look) = self.cut()? {
+                tokio::select! { () = sleep_until(look) => {} () = woken.notified() => {} }
+                continue;
+            }
+            let since = Instant::now();
+            tokio::select! {
+                () = sleep(left) => return self.check(),
+                () = woken.notified() => left = left.saturating_sub(since.elapsed()),
+            }
+        }
+    }
+
+    /// The incoming process appears on the destination.
+    fn prepare(&self) -> Result<(), Trouble> {
+        let mut state = self.world.state();
+        if state.cut(self.source, self.destination).is_some() {
+            let why = format!("unable to connect to server at '{}:16509': No route to host", self.destination);
+            return Err(Trouble::Refused(words::fault(FaultKind::Network, self.source, "migrate", why)));
+        }
+        checks::prepare(&state, self.plan).map_err(Trouble::Refused)?;
+        let id = self.id();
+        let process = Process { runs: false, reason: "migration", complete: false, overtaken: false, incoming: true };
+        let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
+        let before = state.local(self.destination, id).map(|there| (there.persistent, there.autostart));
+        let (persistent, autostart) = before.unwrap_or((false, false));
+        let incoming = Local {
+            name: self.plan.destination_name.clone(),
+            persistent,
+            autostart,
+            process: Some(process),
+            off: "unknown",
+            max_downtime_ms: None,
+            bandwidth_mib_s: None,
+            ..source
+        };
+        state.begin(self.destination, id, incoming, "incoming migration");
+        state.tell(self.destination, lifecycle(id, "started", "migrated"));
+        let total = state.local(self.source, id).map_or(0, |local| local.spec.memory_mib << 20);
+        if let Some(job) = state.jobs.get_mut(&id) {
+            job.prepared = true;
+            job.copy.total = total;
+            job.copy.left = total;
+        }
+        Ok(())
+    }
+
+    /// Pass after pass, until what is left can be sent within the downtime limit.
+    async fn perform(&self) -> Result<(), Trouble> {
+        let id = self.id();
+        let Some(woken) = self.job(|job| {
+            job.copy.setup_ms = job.elapsed_ms();
+            job.copy.settle(0);
+            job.copy.pass = 1;
+            Arc::clone(&job.woken)
+        }) else {
+            return Err(Trouble::Aborted);
+        };
+        self.world.state().tell(self.source, HostEvent::Iteration { domain: id, iteration: 1 });
+        let mut pass_began = Instant::now();
+        loop {
+            self.check()?;
+            let look = self.cut()?;
+            let (rate, max_downtime) = self.limits();
+            let struck = {
+                let mut state = self.world.state();
+                let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
+                job.copy.settle(if job.hung || look.is_some() { 0 } else { rate });
+                let permille = permille(&job.copy);
+                state.script.take_perform(self.source, permille)
+            };
+            if let Some(what) = struck {
+                self.strike(Step::Perform, what).await?;
+                continue;
+            }
+            match self.span(rate, max_downtime, &mut pass_began)? {
+                Span::Fits => return Ok(()),
+                Span::NextPass => {}
+                Span::Until(moving) => match moving.or(look) {
+                    Some(at) => tokio::select! { () = sleep_until(at) => {} () = woken.notified() => {} },
+                    None => woken.notified().await,
+                },
+            }
+        }
+    }
+
+    /// What is next: another pass, the switch-over, or so much time.
+    fn span(&self, rate: u64, max_downtime: Duration, pass_began: &mut Instant) -> Result<Span, Trouble> {
+        let id = self.id();
+        let mut state = self.world.state();
+        let Some(local) = state.local(self.source, id) else { return Err(Trouble::SourceDied) };
+        let spec = Arc::clone(&local.spec);
+        let runs = local.process.as_ref().is_some_and(|process| process.runs);
+        let due = state.script.next_perform(self.source);
+        let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
+        let copy = &mut job.copy;
+        copy.dirty_pages_s = if runs { spec.dirty_pages_s } else { 0 };
+        if copy.left == 0 {
+            let dirtied = bytes_in(copy.dirty_pages_s.saturating_mul(PAGE), pass_began.elapsed());
+            copy.left = dirtied.min(spec.working_set_mib << 20).min(copy.total);
+            if time_for(copy.left, rate) <= max_downtime {
+                return Ok(Span::Fits);
+            }
+            *pass_began = Instant::now();
+            copy.pass += 1;
+            let iteration = copy.pass;
+            state.tell(self.source, HostEvent::Iteration { domain: id, iteration });
+            return Ok(Span::NextPass);
+        }
+        let until_due = due.filter(|_| copy.pass == 1).map(|due| {
+            let at = (u128::from(copy.total) * u128::from(due)).div_ceil(1000);
+            u64::try_from(at).unwrap_or(u64::MAX).saturating_sub(copy.sent)
+        });
+        let bytes = until_due.map_or(copy.left, |until| until.min(copy.left));
+        Ok(Span::Until((copy.rate > 0).then(|| Instant::now() + time_for(bytes, copy.rate))))
+    }
+
+    /// Bytes a second, and the downtime limit, as they are now.
+    fn limits(&self) -> (u64, Duration) {
+        let state = self.world.state();
+        let local = state.local(self.source, self.id());
+        let limit = local.and_then(|local| local.bandwidth_mib_s).or(self.plan.bandwidth_mib_s);
+        let link = state.bandwidth(self.source, self.destination);
+        let rate = limit.map_or(link, |limit| link.min(limit.saturating_mul(1 << 20)));
+        let downtime = local.and_then(|local| local.max_downtime_ms).unwrap_or(MAX_DOWNTIME_MS);
+        (rate.max(1), Duration::from_millis(downtime))
+    }
+
+    /// The destination takes over.
+    fn finish(&self, initially_runs: bool) {
+        let mut state = self.world.state();
+        let id = self.id();
+        if let Some(local) = state.local_mut(self.destination, id) {
+            if let Some(process) = local.process.as_mut() {
+                process.incoming = false;
+            }
+            if self.plan.destination_fate == DestinationFate::Define {
+                local.persistent = true;
+            }
+        }
+        if self.plan.destination_fate == DestinationFate::Define {
+            state.log.note(self.destination, format!("{id} is defined"));
+            state.tell(self.destination, lifecycle(id, "defined", "added"));
+        }
+        // A guest that a person suspended during the transfer runs afterwards: libvirt remembers the state of the
+        // beginning. One that was paused then stays so.
+        let runs =
+            self.plan.finally == RunState::Running && (initially_runs || self.plan.initially == RunState::Running);
+        if runs {
+            state.run(self.destination, id, "migrated", "finish");
+            state.tell(self.destination, lifecycle(id, "resumed", "migrated"));
+        } else {
+            state.pause(self.destination, id, "user", "finish");
+            if let Some(process) = state.local_mut(self.source, id).and_then(|local| local.process.as_mut()) {
+                // The guest is the destination's from here on, although it doesn't run.
+                process.overtaken = true;
+            }
+            state.tell(self.destination, lifecycle(id, "suspended", "paused"));
+        }
+    }
+
+    /// The source lets go.
+    fn confirm(&self) {
+        let mut state = self.world.state();
+        let id = self.id();
+        state.end(self.source, id, "migrated", "confirm");
+        state.tell(self.source, lifecycle(id, "stopped", "migrated"));
+        let Some(job) = state.jobs.get(&id) else { return };
+        let figures = Sample { stage: Stage::Final, remaining_bytes: 0, remaining_ms: None, ..job.sample() };
+        for host in [self.source, self.destination] {
+            if let Some(host) = state.host_mut(host) {
+                host.completed.insert(id, figures.clone());
+            }
+        }
+        state.tell(self.source, HostEvent::JobCompleted { domain: id, sample: figures });
+    }
+
+    /// libvirt only warns when this fails, so the migration is a success either way. No event tells of it.
+    async fn undefine_source(&self) {
+        if self.plan.source_fate != SourceFate::Undefine {
+            return;
+        }
+        if self.enter(Step::UndefineSource).await.is_err() {
+            return;
+        }
+        let mut state = self.world.state();
+        if state.local(self.source, self.id()).is_some_and(|local| local.persistent) {
+            state.undefine(self.source, self.id(), "the migration");
+        }
+    }
+
+    /// Leaves what libvirt leaves, and says what libvirt says.
+    fn clean_up(&self, trouble: Trouble) -> Fault {
+        let mut state = self.world.state();
+        let id = self.id();
+        let (stage, prepared) = state.jobs.get(&id).map_or((Step::Begin, false), |job| (job.stage, job.prepared));
+        let running = state.process(self.destination, id).is_some_and(|process| !process.incoming);
+        // Who can't be told that the destination took over stays paused, and a daemon that died resumes nobody.
+        let resume = match trouble {
+            Trouble::Cut | Trouble::SourceDaemon | Trouble::SourceDied => false,
+            Trouble::Left => stage < Step::Finish,
+            _ => !(prepared && running),
+        };
+        if prepared && !running {
+            match trouble {
+                Trouble::Left => {
+                    if let Some(process) = state.local_mut(self.destination, id).and_then(|l| l.process.as_mut()) {
+                        process.incoming = false;
+                    }
+                }
+                Trouble::Cut => self.drop_incoming_later(),
+                _ => drop_incoming(&mut state, self.destination, id),
+            }
+        }
+        let ours = state.process(self.source, id).is_some_and(|process| !process.runs && process.reason == "migration");
+        if ours && resume {
+            if self.plan.initially == RunState::Running {
+                state.run(self.source, id, "migration-canceled", "the migration failed");
+                state.tell(self.source, lifecycle(id, "resumed", "migrated"));
+            } else {
+                state.pause(self.source, id, "user", "the migration failed");
+            }
+        }
+        let says = |kind, message: &str| words::fault(kind, self.source, "migrate", message);
+        let fault = match trouble {
+            Trouble::Aborted => says(FaultKind::Aborted, words::scripted(FaultKind::Aborted)),
+            Trouble::SourceDied => says(FaultKind::HypervisorDied, "operation failed: domain is not running"),
+            Trouble::DestinationDied => says(FaultKind::HypervisorDied, words::scripted(FaultKind::HypervisorDied)),
+            Trouble::SourceDaemon => says(FaultKind::Unreachable, "End of file while reading data: Input/output error"),
+            Trouble::DestinationDaemon | Trouble::Cut => says(FaultKind::Network, words::scripted(FaultKind::Network)),
+            Trouble::Left => says(FaultKind::Other, words::scripted(FaultKind::Other)),
+            Trouble::Scripted(kind) => says(kind, words::scripted(kind)),
+            Trouble::Refused(fault) => fault,
+        };
+        state.log.note(self.source, format!("the migration of {id} failed at {stage}: {}", fault.message));
+        fault
+    }
+
+    fn drop_incoming_later(&self) {
+        let (world, destination, id) = (self.world.clone(), self.destination.clone(), self.id());
+        tokio::spawn(async move {
+            sleep(CLEANED_LATER).await;
+            drop_incoming(&mut world.state(), &destination, id);
+            world.job_ended().notify_waiters();
+        });
+    }
+
+    /// A definition travels. No event tells of it on the source, and a domain that runs there goes on running.
+    async fn offline(&self) -> Result<(), Fault> {
+        self.register(false)?;
+        let result = self.offline_stages().await.map_err(|trouble| self.clean_up(trouble));
+        self.unregister(result)
+    }
+
+    async fn offline_stages(&self) -> Result<(), Trouble> {
+        let id = self.id();
+        self.enter(Step::Begin).await?;
+        checks::begin(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
+        self.enter(Step::Prepare).await?;
+        checks::prepare_offline(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
+        self.wait(BEGIN).await?;
+        self.enter(Step::Finish).await?;
+        {
+            let mut state = self.world.state();
+            let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
+            let name = self.plan.destination_name.clone();
+            // A definition that is there already is overwritten without a word.
+            let there = Local { name, persistent: true, autostart: false, process: None, off: "unknown", ..source };
+            state.begin(self.destination, id, there, "offline migration");
+            state.tell(self.destination, lifecycle(id, "defined", "added"));
+        }
+        self.enter(Step::Confirm).await?;
+        self.wait(CONFIRM).await?;
+        self.undefine_source().await;
+        Ok(())
+    }
+}
+
+fn permille(copy: &Copy) -> u16 {
+    if copy.total == 0 || copy.pass > 1 {
+        return 1000;
+    }
+    u16::try_from(u128::from(copy.sent) * 1000 / u128::from(copy.total)).unwrap_or(1000)
+}
+
+/// The destination's daemon ends a guest that nobody sends to any more.
+fn drop_incoming(state: &mut State, host: &HostName, domain: DomainId) {
+    if state.process(host, domain).is_some_and(|process| process.incoming && !process.runs) {
+        state.end(host, domain, "failed", "the incoming migration failed");
+        state.tell(host, lifecycle(domain, "stopped", "failed"));
+    }
+}

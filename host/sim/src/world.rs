@@ -1,0 +1,151 @@
+//! A world: the simulated hosts behind one handle, and what a test or a person does to them from outside.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use waypost_core::ids::{DomainId, HostName};
+
+use crate::fleet::{Fleet, FleetError};
+use crate::oracle::{Change, Truth, Violation};
+use crate::script::{Lasting, Scripted, What, Who};
+use crate::state::{State, lifecycle};
+
+/// Simulated hosts. Clones are the same world, as seen by another controller.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    job_ended: Notify,
+}
+
+impl World {
+    /// The world of a fleet.
+    pub fn new(fleet: &Fleet) -> Result<Self, FleetError> {
+        let state = Mutex::new(State::new(&fleet.expand()?));
+        Ok(Self { inner: Arc::new(Inner { state, job_ended: Notify::new() }) })
+    }
+
+    /// Adds faults to the script.
+    pub fn script(&self, faults: impl IntoIterator<Item = Scripted>) {
+        self.state().script.add(faults);
+    }
+    /// Faults that have not happened yet.
+    pub fn unspent(&self) -> Vec<Scripted> {
+        self.state().script.left()
+    }
+
+    /// Where a domain really is.
+    pub fn truth(&self, domain: DomainId) -> Truth {
+        self.state().truth(domain)
+    }
+    /// Every violation of invariant 1 so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.state().log.violations.clone()
+    }
+    /// Everything that happened so far.
+    pub fn changes(&self) -> Vec<Change> {
+        self.state().log.changes.clone()
+    }
+    /// All domains.
+    pub fn all_domains(&self) -> Vec<DomainId> {
+        let state = self.state();
+        let mut all: Vec<_> = state.hosts.iter().flat_map(|host| host.domains.keys().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+    /// The domain of that name, on the first host that has one.
+    pub fn domain(&self, name: &str) -> Option<DomainId> {
+        let state = self.state();
+        let mut all = state.hosts.iter().flat_map(|host| &host.domains);
+        all.find(|(_, local)| local.name == name).map(|(id, _)| *id)
+    }
+    /// Names of the probe volumes and images that a pool of a host holds.
+    pub fn volumes(&self, host: &HostName, pool: &str) -> Vec<String> {
+        let state = self.state();
+        let Some(host) = state.host(host) else { return vec![] };
+        let pool = host.spec.pools.iter().find(|spec| spec.name == pool);
+        pool.map_or_else(Vec::new, |pool| state.stores.all(&host.spec, pool).into_iter().map(|v| v.name).collect())
+    }
+
+    // What a person or an accident does, past every controller.
+
+    /// A trouble, now. What only makes sense at a step ([`What::Error`] and its like) does nothing here.
+    pub fn strike(&self, what: &What) {
+        self.state().strike(what);
+    }
+    /// Ends every trouble of a host, its daemon's death included.
+    pub fn mend(&self, host: &HostName) {
+        self.state().reconnect(host);
+    }
+    /// Joins two hosts again.
+    pub fn mend_link(&self, a: &HostName, b: &HostName) {
+        self.state().mend_link(a, b);
+    }
+    /// A person suspends the domain.
+    pub fn suspend(&self, host: &HostName, domain: DomainId) {
+        let mut state = self.state();
+        state.pause(host, domain, "user", "a person suspended it");
+        state.tell(host, lifecycle(domain, "suspended", "paused"));
+    }
+    /// A person starts a defined domain; nothing stops them from starting a second copy.
+    pub fn boot(&self, host: &HostName, domain: DomainId) {
+        self.state().start(host, domain);
+    }
+    /// A person shuts the domain down in order.
+    pub fn shut_down(&self, host: &HostName, domain: DomainId) {
+        self.state().shut_down(host, domain);
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is made before anything that could panic.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(crate) fn job_ended(&self) -> &Notify {
+        &self.inner.job_ended
+    }
+}
+
+impl State {
+    /// Does to the world what a fault does to it; nothing for those that concern one call only.
+    pub(crate) fn strike(&mut self, what: &What) {
+        match what {
+            What::HypervisorDies(who) => {
+                if let Some(host) = self.resolve(who) {
+                    self.kill_processes(&host);
+                }
+            }
+            What::DaemonDies(who, lasting) => {
+                if let Some(host) = self.resolve(who) {
+                    self.kill_daemon(&host, *lasting);
+                }
+            }
+            What::Unreachable(who, lasting) => {
+                if let Some(host) = self.resolve(who) {
+                    self.cut_off(&host, *lasting);
+                }
+            }
+            What::LinkCut(lasting) => self.cut_route(*lasting),
+            What::Error(_) | What::ReplyLost(_) | What::Hang | What::LeftBehind => {}
+        }
+    }
+
+    /// The processes of the domain that is on its way, or of the fleet's first domain where none is.
+    fn kill_processes(&mut self, host: &HostName) {
+        let moving = self.jobs.iter().find(|(_, job)| job.source == *host || job.destination == *host);
+        let Some(domain) = moving.map(|(id, _)| *id).or(self.subject) else { return };
+        if self.process(host, domain).is_some() {
+            self.end(host, domain, "crashed", "its hypervisor died");
+            self.tell(host, lifecycle(domain, "stopped", "failed"));
+        }
+    }
+
+    fn cut_route(&mut self, lasting: Lasting) {
+        if let (Some(source), Some(destination)) = (self.resolve(&Who::Source), self.resolve(&Who::Destination)) {
+            self.cut_link(&source, &destination, lasting);
+        }
+    }
+}
