@@ -111,12 +111,11 @@ impl Control {
     pub(crate) async fn own_link(&self) -> Result<Link, Error> {
         let limit = self.host.limits.open;
         let mut opening = Link::open(self.host.clone());
-        let result = match tokio::time::timeout(limit, opening.wait_for(Option::is_some)).await {
+        match tokio::time::timeout(limit, opening.wait_for(Option::is_some)).await {
             Err(_) => Err(self.error(Cause::Deadline(limit))),
             Ok(Ok(opened)) => opened.clone().unwrap_or_else(|| Err(self.error(Cause::Defect))),
             Ok(Err(_)) => Err(self.error(Cause::Defect)),
-        };
-        result
+        }
     }
 
     fn error(&self, cause: Cause) -> Error {

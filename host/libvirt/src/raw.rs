@@ -20,7 +20,7 @@ mod params;
 pub(crate) use connection::{Comparison, Connection, CpuQuestion};
 pub(crate) use domain::{
     JobKind, abort_job, block_job, block_size, checkpoints, domain_overviews, job_stats, max_downtime, migrate_to_uri,
-    start_post_copy,
+    start_post_copy, state,
 };
 pub(crate) use events::{CloseWatch, Event, Subscription};
 pub(crate) use params::{Param, Params};

@@ -97,6 +97,13 @@ fn lifecycles(events: &[HostEvent], id: DomainId) -> Vec<String> {
 async fn the_facts_of_every_host_are_read_and_quickly() {
     let hosts = hosts();
     for lab_host in LAB.hosts() {
+        // With the two that every host of the lab has: five pools.
+        for pool in ["a", "b", "c"] {
+            let target = format!("/var/lib/libvirt/pool-{pool}");
+            lab_host.virsh(&["pool-define-as", pool, "dir", "--target", &target]).unwrap();
+            lab_host.virsh(&["pool-build", pool]).unwrap();
+            lab_host.virsh(&["pool-start", pool]).unwrap();
+        }
         let host = HostName::new(lab_host.name());
         let begun = Instant::now();
         let facts = hosts.host_facts(&host, Depth::default()).await.unwrap();
@@ -107,7 +114,7 @@ async fn the_facts_of_every_host_are_read_and_quickly() {
         assert!(facts.libvirt_version > Some(6_000_000) && facts.hypervisor_version.is_some());
         assert!(facts.live_migration && facts.migration_transports.contains(&"tcp".to_owned()));
         assert!(facts.pool("shared").is_some_and(|pool| pool.active && pool.available_bytes > 0));
-        assert!(facts.pool("default").is_some_and(|pool| pool.active));
+        assert_eq!(facts.pools.iter().filter(|pool| pool.active).count(), 5);
         assert!(facts.memory_kib > 0 && facts.free_memory_kib > 0 && facts.cpus > 0);
         let tcg = facts.guest_support("x86_64", "qemu").unwrap();
         assert!(tcg.machines.iter().any(|machine| machine.name == "pc" && machine.canonical.is_some()));

@@ -53,6 +53,14 @@ pub(crate) fn domain_overviews(connection: &Connection) -> Result<Vec<DomainOver
     Ok(overviews)
 }
 
+/// State and reason of one domain.
+pub(crate) fn state(domain: &Domain) -> Result<(u32, u32), Failure> {
+    let (mut state, mut reason) = (0, 0);
+    // SAFETY: the domain is borrowed; libvirt fills the two places.
+    checked(unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) })?;
+    Ok((u32::try_from(state).unwrap_or(0), u32::try_from(reason).unwrap_or(0)))
+}
+
 /// What kind of job runs, or ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobKind {

@@ -22,8 +22,7 @@ pub(crate) fn find(session: &Session, key: &DomainKey) -> Result<Domain, Failure
 
 /// State and reason.
 pub(crate) fn state(domain: &Domain) -> Result<(DomainState, String), Failure> {
-    let (state, reason) = domain.get_state()?;
-    let reason = u32::try_from(reason).unwrap_or(0);
+    let (state, reason) = raw::state(domain)?;
     Ok((facts::domain_state(state), facts::state_reason(state, reason)))
 }
 
@@ -134,10 +133,9 @@ pub(crate) fn sample(session: &Session, id: DomainId) -> Result<Option<Sample>, 
     if kind != JobKind::Running || !facts::is_migration(&params) {
         return Ok(None);
     }
-    let (state, reason) = domain.get_state()?;
+    let (state, reason) = raw::state(&domain)?;
     let post_copy = state == sys::VIR_DOMAIN_PAUSED
-        && [sys::VIR_DOMAIN_PAUSED_POSTCOPY, sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED]
-            .contains(&u32::try_from(reason).unwrap_or(0));
+        && [sys::VIR_DOMAIN_PAUSED_POSTCOPY, sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED].contains(&reason);
     Ok(Some(facts::sample(&params, if post_copy { Stage::PostCopy } else { Stage::PreCopy })))
 }
 
