@@ -64,20 +64,18 @@ fn network(
                 .remedy(format!("Start it: virsh net-start {name}; virsh net-autostart {name}.")),
         );
     }
-    if let Some(wanted) = interface.portgroup.as_deref() {
-        if !there.portgroups.iter().any(|group| group == wanted) {
-            return Some(
-                Finding::warning(
-                    "portgroup-missing",
-                    format!(
-                        "The network {name} on {host} has no port group {wanted}: the interface gets the default one."
-                    ),
-                )
-                .with("network", name)
-                .with("port groups there", text::list(&there.portgroups, "none"))
-                .remedy(format!("Add the port group {wanted} to the network on {host}.")),
-            );
-        }
+    if let Some(wanted) = interface.portgroup.as_deref()
+        && !there.portgroups.iter().any(|group| group == wanted)
+    {
+        return Some(
+            Finding::warning(
+                "portgroup-missing",
+                format!("The network {name} on {host} has no port group {wanted}: the interface gets the default one."),
+            )
+            .with("network", name)
+            .with("port groups there", text::list(&there.portgroups, "none"))
+            .remedy(format!("Add the port group {wanted} to the network on {host}.")),
+        );
     }
     // A network that another domain hands out now under the same name may be another network.
     let here = source.network(name)?;

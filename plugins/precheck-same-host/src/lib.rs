@@ -13,13 +13,13 @@ impl Precheck for SameHost {
         if source.name() == destination.name() {
             return vec![same(source, destination, "The destination is the source.")];
         }
-        if let (Some(here), Some(there)) = (source.uuid(), destination.uuid()) {
-            if here == there {
-                return vec![
-                    same(source, destination, "Source and destination are one libvirt host: they have one host UUID.")
-                        .with("host UUID", here),
-                ];
-            }
+        if let (Some(here), Some(there)) = (source.uuid(), destination.uuid())
+            && here == there
+        {
+            return vec![
+                same(source, destination, "Source and destination are one libvirt host: they have one host UUID.")
+                    .with("host UUID", here),
+            ];
         }
         if let Some(address) = source.addresses().iter().find(|address| destination.addresses().contains(address)) {
             return vec![

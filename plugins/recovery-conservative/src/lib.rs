@@ -75,6 +75,10 @@ impl Recovery for Conservative {
 
 fn read_settings(text: &str) -> Result<Settings, String> {
     let text = if text.trim().is_empty() { "{}" } else { text };
+    // serde would take a list for a struct's fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err("settings must be a JSON object".to_owned());
+    }
     let settings: Settings = serde_json::from_str(text)
         .map_err(|error| format!("{error} (known: give_up_after_looks, a number from 1, default 20)"))?;
     if settings.give_up_after_looks == 0 {

@@ -87,6 +87,18 @@ fn a_shipped_policy_imports_only_what_it_may() {
 }
 
 #[test]
+fn a_shipped_policy_is_a_component_once_the_host_has_encoded_it() {
+    for (name, path) in built("plugins").into_iter().chain(built("plugins-optional")) {
+        let module = std::fs::read(&path).unwrap();
+        let mut encoder = wit_component::ComponentEncoder::default();
+        let encoded = encoder.validate(true).module(&module).and_then(|encoder| encoder.encode());
+        let component = encoded.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        // Descriptions for the encoder and unused imports are gone.
+        assert!(component.len() < module.len() + 8_000, "{name}: {} bytes of {}", component.len(), module.len());
+    }
+}
+
+#[test]
 fn a_shipped_policy_is_small() {
     for (name, path) in built("plugins").into_iter().chain(built("plugins-optional")) {
         let size = std::fs::metadata(&path).unwrap().len();
