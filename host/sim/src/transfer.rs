@@ -225,6 +225,7 @@ impl Run<'_> {
         }
 
         self.enter(Step::Finish).await?;
+        self.wait(FINISH).await?;
         self.finish(initially);
         let downtime = u64::try_from(paused.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.job(|job| {
@@ -233,7 +234,7 @@ impl Run<'_> {
         });
 
         self.enter(Step::Confirm).await?;
-        self.wait(FINISH + CONFIRM).await?;
+        self.wait(CONFIRM).await?;
         self.confirm();
         self.undefine_source().await;
         Ok(())
@@ -260,6 +261,15 @@ impl Run<'_> {
             copy: Copy::default(),
         };
         state.jobs.insert(self.id(), job);
+        // A new job forgets the figures of the last one, and sets its own limit.
+        for host in [self.source, self.destination] {
+            if let Some(host) = state.host_mut(host) {
+                host.completed.remove(&self.id());
+            }
+        }
+        if let (Some(local), Some(limit)) = (state.local_mut(self.source, self.id()), self.plan.bandwidth_mib_s) {
+            local.bandwidth_mib_s = Some(limit);
+        }
         Ok(())
     }
 
@@ -485,7 +495,7 @@ impl Run<'_> {
     fn limits(&self) -> (u64, Duration) {
         let state = self.world.state();
         let local = state.local(self.source, self.id());
-        let limit = local.and_then(|local| local.bandwidth_mib_s).or(self.plan.bandwidth_mib_s);
+        let limit = local.and_then(|local| local.bandwidth_mib_s);
         let link = state.bandwidth(self.source, self.destination);
         let rate = limit.map_or(link, |limit| link.min(limit.saturating_mul(1 << 20)));
         let downtime = local.and_then(|local| local.max_downtime_ms).unwrap_or(MAX_DOWNTIME_MS);
@@ -517,10 +527,6 @@ impl Run<'_> {
             state.tell(self.destination, lifecycle(id, "resumed", "migrated"));
         } else {
             state.pause(self.destination, id, "user", "finish");
-            if let Some(process) = state.local_mut(self.source, id).and_then(|local| local.process.as_mut()) {
-                // The guest is the destination's from here on, although it doesn't run.
-                process.overtaken = true;
-            }
             state.tell(self.destination, lifecycle(id, "suspended", "paused"));
         }
     }
@@ -626,6 +632,7 @@ impl Run<'_> {
         checks::prepare_offline(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
         self.wait(BEGIN).await?;
         self.enter(Step::Finish).await?;
+        self.wait(FINISH).await?;
         {
             let mut state = self.world.state();
             let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };

@@ -1,14 +1,12 @@
-//! The store.
+//! The store: each call of the port, and how a call that fails says so.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
-use uuid::Uuid;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use waypost_core::facts::StorageProof;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::Record;
-use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock,
@@ -18,6 +16,9 @@ use crate::fault;
 use crate::lock::{self, FileLock};
 use crate::records::{Misfit, read, read_record, write, write_record};
 use crate::schema::{self, Promise};
+use rows::{brief, head, moment, phase_of, put_record, run, unfinished_of, whole};
+
+mod rows;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
 #[derive(Clone)]
@@ -423,83 +424,6 @@ impl Trying<'_> {
 fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     // A panic in the middle of a transaction has rolled it back, so the connection is sound.
     connection.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the row of a task says of its journal.
-struct Head {
-    phase: Phase,
-    attempt: u32,
-    records: u32,
-}
-
-fn head(db: &Connection, trying: &Trying<'_>, id: TaskId) -> Result<Head, StoreFault> {
-    let row = db
-        .prepare_cached("SELECT phase, attempt, records FROM task WHERE id = ?1")
-        .and_then(|mut statement| {
-            let row = |row: &Row<'_>| {
-                Ok(Head { phase: word(row, 0, Phase::parse)?, attempt: row.get(1)?, records: row.get(2)? })
-            };
-            statement.query_row([id.to_string()], row).optional()
-        })
-        .map_err(trying.sql())?;
-    row.ok_or_else(|| trying.refused(NO_TASK))
-}
-
-fn phase_of(db: &Connection, id: TaskId) -> rusqlite::Result<Option<Phase>> {
-    let mut statement = db.prepare_cached("SELECT phase FROM task WHERE id = ?1")?;
-    statement.query_row([id.to_string()], |row| word(row, 0, Phase::parse)).optional()
-}
-
-/// Another unfinished task that has the domain.
-fn unfinished_of(db: &Connection, domain: DomainId, but: TaskId) -> rusqlite::Result<Option<TaskId>> {
-    let mut statement = db.prepare_cached("SELECT id FROM task WHERE domain = ?1 AND phase <> 'ended' AND id <> ?2")?;
-    statement.query_row([domain.to_string(), but.to_string()], |row| id(row, 0).map(TaskId)).optional()
-}
-
-fn put_record(db: &Connection, id: TaskId, number: u32, at: Moment, body: &str) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO record (task, number, at, body) VALUES (?1, ?2, ?3, ?4)";
-    run(db, insert, params![id.to_string(), number, whole(at.0), body])
-}
-
-fn run(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
-    db.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
-    let outcome: Option<String> = row.get(8)?;
-    Ok(TaskBrief {
-        id: TaskId(id(row, 0)?),
-        created_at: moment(row.get(1)?),
-        updated_at: moment(row.get(2)?),
-        domain: row.get::<_, Option<String>>(3)?.map(|_| id(row, 3).map(DomainId)).transpose()?,
-        domain_name: row.get(4)?,
-        source: row.get::<_, Option<String>>(5)?.map(HostName::new),
-        destination: HostName::new(row.get::<_, String>(6)?),
-        phase: word(row, 7, Phase::parse)?,
-        outcome: outcome.map(|_| word(row, 8, OutcomeKind::parse)).transpose()?,
-        permille: row.get(9)?,
-    })
-}
-
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
-    word(row, column, |text| Uuid::parse_str(text).ok())
-}
-
-fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    parse(&text).ok_or_else(|| {
-        let why = format!("{text:?} is not a word that this Waypost knows");
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
-    })
-}
-
-/// SQLite's integers are signed; milliseconds since 1970 fit for 292 million years.
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn moment(number: i64) -> Moment {
-    Moment(u64::try_from(number).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -26,12 +26,12 @@ async fn every_fault_at_every_stage_ends_and_leaves_one_copy_that_can_run() {
                 let plan = plan(&world, id, "a", "b", Options { mode, bandwidth_mib_s, ..Options::default() }).await;
                 world.script([Scripted::at(step, what.clone())]);
                 let case = format!("{mode} {step} {what:?}");
-                if let Ok(mut transfer) = world.start(&plan).await {
-                    if timeout(Duration::from_secs(2000), transfer.finished()).await.is_err() {
-                        assert_eq!(what, What::Hang, "{case}");
-                        world.command(&host("a"), id, Command::AbortJob).await.unwrap();
-                        assert_eq!(transfer.finished().await.unwrap_err().kind, FaultKind::Aborted, "{case}");
-                    }
+                if let Ok(mut transfer) = world.start(&plan).await
+                    && timeout(Duration::from_secs(2000), transfer.finished()).await.is_err()
+                {
+                    assert_eq!(what, What::Hang, "{case}");
+                    world.command(&host("a"), id, Command::AbortJob).await.unwrap();
+                    assert_eq!(transfer.finished().await.unwrap_err().kind, FaultKind::Aborted, "{case}");
                 }
                 sleep(Duration::from_secs(2000)).await;
                 if mode == Mode::Live || step != Step::SwitchOver && step != Step::Perform {

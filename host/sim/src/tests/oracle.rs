@@ -75,3 +75,15 @@ async fn a_guest_that_died_on_its_only_host_is_lost_and_one_that_was_shut_down_i
     assert!(!world.truth(id).lost);
     assert_eq!(world.violations(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_equal_paused_copies_either_may_go_on_but_not_both() {
+    let (world, id) = pair_with(DomainSpec { state: Power::Paused, ..DomainSpec::default() });
+    world.script([Scripted::at(Step::Confirm, What::LinkCut(crate::Lasting::Forever))]);
+    assert!(migrate(&world, id, Options::default()).await.is_err());
+    assert_eq!(world.truth(id).memory_complete_on, [host("a"), host("b")]);
+    world.command(&host("a"), id, Command::Resume).await.unwrap();
+    assert_eq!(world.violations(), []);
+    world.command(&host("b"), id, Command::Resume).await.unwrap();
+    assert!(world.violations().iter().any(|v| matches!(v, Violation::TwoRun { .. })));
+}

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use tempfile::TempDir;
+use uuid::Uuid;
 use waypost_core::facts::StorageProof;
-use waypost_core::outcome::Outcome;
+use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::recovery::FailureClass;
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::sample::Sample;
