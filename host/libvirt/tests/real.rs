@@ -2,7 +2,6 @@
 //! and killed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,7 @@ use waypost_libvirt::{HostConfig, Libvirt, Limits};
 /// Ends with this process.
 static LAB: LazyLock<Lab> = LazyLock::new(|| {
     let dir = std::env::temp_dir().join(format!("waypost-libvirt-{}", std::process::id()));
-    Lab::up(&LabSpec::new(3, PathBuf::from(dir))).unwrap_or_else(|error| panic!("no lab: {error}"))
+    Lab::up(&LabSpec::new(3, dir)).unwrap_or_else(|error| panic!("no lab: {error}"))
 });
 
 fn name(host: u32) -> HostName {
