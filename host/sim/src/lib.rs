@@ -5,9 +5,9 @@
 //! call waits 30 seconds behind a migration's job. Time is tokio's: under a paused clock a migration of minutes takes
 //! none, in an ordinary runtime it takes what it says. What happens depends on the fleet and the script alone.
 //!
-//! Reading order: the hosts and domains there are ([`fleet`], [`generate`]), what shall go wrong ([`script`]), what is
-//! true and what must never be ([`oracle`]), what changes ([`state`], [`storage`]), one migration ([`transfer`]), what
-//! is told of it all ([`report`]), the port ([`port`]), and what ties them together ([`world`]).
+//! Reading order: the hosts and domains there are (`fleet`, `generate`), what shall go wrong (`script`), what is
+//! true and what must never be (`oracle`), what changes (`state`, `storage`), one migration (`transfer`), what
+//! is told of it all (`report`), the port (`port`), and what ties them together (`world`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 

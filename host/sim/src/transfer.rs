@@ -10,7 +10,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::plan::{DestinationFate, Plan, RunState, SourceFate, TransferMode};
@@ -18,16 +17,20 @@ use waypost_core::ports::{Fault, FaultKind, HostEvent};
 use waypost_core::sample::{Sample, Stage};
 
 use crate::script::{Step, What};
-use crate::state::{Local, Process, State, lifecycle};
+use crate::state::{Local, Process, lifecycle};
 use crate::words;
 use crate::world::World;
 
 mod checks;
+mod ending;
+mod job;
+
+use ending::Trouble;
+pub(crate) use job::Job;
+use job::{bytes_in, time_for};
 
 /// libvirt's keepalive with its defaults: five probes, five seconds apart.
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
-/// After a cut the destination drops its incoming guest later than the source gives up.
-const CLEANED_LATER: Duration = Duration::from_secs(10);
 /// QEMU's default downtime limit.
 const MAX_DOWNTIME_MS: u64 = 300;
 /// How long a stage that can't be aborted hangs.
@@ -39,100 +42,6 @@ const PREPARE: Duration = Duration::from_millis(250);
 const FINISH: Duration = Duration::from_millis(40);
 const CONFIRM: Duration = Duration::from_millis(20);
 
-/// A migration that is under way.
-pub(crate) struct Job {
-    pub(crate) source: HostName,
-    pub(crate) destination: HostName,
-    /// The source shows a job: a live migration does, an offline one doesn't.
-    pub(crate) shows: bool,
-    pub(crate) stage: Step,
-    pub(crate) woken: Arc<Notify>,
-    pub(crate) abort: bool,
-    /// The end whose daemon died meanwhile.
-    pub(crate) orphaned: Option<HostName>,
-    /// What the caller is told instead of how it ended.
-    lie: Option<FaultKind>,
-    /// The destination is to forget its process.
-    leave: bool,
-    /// Nothing moves until somebody aborts.
-    hung: bool,
-    /// The incoming process was made.
-    prepared: bool,
-    cut_since: Option<Instant>,
-    began: Instant,
-    copy: Copy,
-}
-
-/// How far the copying is.
-#[derive(Debug, Clone, Default)]
-struct Copy {
-    total: u64,
-    /// Sent before the current span, and what the current pass still had to send at its start.
-    sent: u64,
-    left: u64,
-    /// The current span: since when, and how fast.
-    since: Option<Instant>,
-    rate: u64,
-    pass: u64,
-    dirty_pages_s: u64,
-    setup_ms: u64,
-    downtime_ms: Option<u64>,
-}
-
-impl Copy {
-    /// Sent in the current span.
-    fn moved(&self) -> u64 {
-        let time = self.since.map_or(Duration::ZERO, |since| since.elapsed());
-        bytes_in(self.rate, time).min(self.left)
-    }
-    /// Closes the current span and begins one at another rate.
-    fn settle(&mut self, rate: u64) {
-        let moved = self.moved();
-        self.sent += moved;
-        self.left -= moved;
-        (self.since, self.rate) = (Some(Instant::now()), rate);
-    }
-}
-
-fn bytes_in(rate: u64, time: Duration) -> u64 {
-    u64::try_from(u128::from(rate) * time.as_nanos() / 1_000_000_000).unwrap_or(u64::MAX)
-}
-
-/// The time for so many bytes; a nanosecond more than exact, so that they are really over then.
-fn time_for(bytes: u64, rate: u64) -> Duration {
-    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1)) + 1;
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
-}
-
-impl Job {
-    pub(crate) fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// What the job statistics say now.
-    pub(crate) fn sample(&self) -> Sample {
-        let copy = &self.copy;
-        let moved = copy.moved();
-        let left = copy.left - moved;
-        Sample {
-            elapsed_ms: self.elapsed_ms(),
-            total_bytes: copy.total,
-            processed_bytes: copy.sent + moved,
-            remaining_bytes: left,
-            bytes_per_s: Some(copy.rate),
-            dirty_pages_per_s: Some(copy.dirty_pages_s),
-            page_bytes: Some(PAGE),
-            iteration: Some(copy.pass),
-            downtime_ms: copy.downtime_ms.or(Some(1000 * left / copy.rate.max(1))),
-            downtime_net_ms: None,
-            setup_ms: Some(copy.setup_ms),
-            remaining_ms: None,
-            throttle_percent: None,
-            stage: Stage::PreCopy,
-        }
-    }
-}
-
 /// What comes after a look at a transfer.
 enum Span {
     /// What is left fits into the downtime limit.
@@ -141,19 +50,6 @@ enum Span {
     NextPass,
     /// Nothing before this moment; none: nothing by itself.
     Until(Option<Instant>),
-}
-
-/// Why a migration can't go on.
-enum Trouble {
-    Aborted,
-    SourceDied,
-    DestinationDied,
-    SourceDaemon,
-    DestinationDaemon,
-    Cut,
-    Left,
-    Scripted(FaultKind),
-    Refused(Fault),
 }
 
 /// Runs a migration to its end.
@@ -244,23 +140,7 @@ impl Run<'_> {
     fn register(&self, shows: bool) -> Result<(), Fault> {
         let mut state = self.world.state();
         checks::may_begin(&state, self.plan)?;
-        let job = Job {
-            source: self.source.clone(),
-            destination: self.destination.clone(),
-            shows,
-            stage: Step::Begin,
-            woken: Arc::new(Notify::new()),
-            abort: false,
-            orphaned: None,
-            lie: None,
-            leave: false,
-            hung: false,
-            prepared: false,
-            cut_since: None,
-            began: Instant::now(),
-            copy: Copy::default(),
-        };
-        state.jobs.insert(self.id(), job);
+        state.jobs.insert(self.id(), Job::new(self.source, self.destination, shows));
         // A new job forgets the figures of the last one, and sets its own limit.
         for host in [self.source, self.destination] {
             if let Some(host) = state.host_mut(host) {
@@ -442,7 +322,7 @@ impl Run<'_> {
                 let mut state = self.world.state();
                 let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
                 job.copy.settle(if job.hung || look.is_some() { 0 } else { rate });
-                let permille = permille(&job.copy);
+                let permille = job.copy.permille();
                 state.script.take_perform(self.source, permille)
             };
             if let Some(what) = struck {
@@ -561,62 +441,6 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves what libvirt leaves, and says what libvirt says.
-    fn clean_up(&self, trouble: Trouble) -> Fault {
-        let mut state = self.world.state();
-        let id = self.id();
-        let (stage, prepared) = state.jobs.get(&id).map_or((Step::Begin, false), |job| (job.stage, job.prepared));
-        let running = state.process(self.destination, id).is_some_and(|process| !process.incoming);
-        // Who can't be told that the destination took over stays paused, and a daemon that died resumes nobody.
-        let resume = match trouble {
-            Trouble::Cut | Trouble::SourceDaemon | Trouble::SourceDied => false,
-            Trouble::Left => stage < Step::Finish,
-            _ => !(prepared && running),
-        };
-        if prepared && !running {
-            match trouble {
-                Trouble::Left => {
-                    if let Some(process) = state.local_mut(self.destination, id).and_then(|l| l.process.as_mut()) {
-                        process.incoming = false;
-                    }
-                }
-                Trouble::Cut => self.drop_incoming_later(),
-                _ => drop_incoming(&mut state, self.destination, id),
-            }
-        }
-        let ours = state.process(self.source, id).is_some_and(|process| !process.runs && process.reason == "migration");
-        if ours && resume {
-            if self.plan.initially == RunState::Running {
-                state.run(self.source, id, "migration-canceled", "the migration failed");
-                state.tell(self.source, lifecycle(id, "resumed", "migrated"));
-            } else {
-                state.pause(self.source, id, "user", "the migration failed");
-            }
-        }
-        let says = |kind, message: &str| words::fault(kind, self.source, "migrate", message);
-        let fault = match trouble {
-            Trouble::Aborted => says(FaultKind::Aborted, words::scripted(FaultKind::Aborted)),
-            Trouble::SourceDied => says(FaultKind::HypervisorDied, "operation failed: domain is not running"),
-            Trouble::DestinationDied => says(FaultKind::HypervisorDied, words::scripted(FaultKind::HypervisorDied)),
-            Trouble::SourceDaemon => says(FaultKind::Unreachable, "End of file while reading data: Input/output error"),
-            Trouble::DestinationDaemon | Trouble::Cut => says(FaultKind::Network, words::scripted(FaultKind::Network)),
-            Trouble::Left => says(FaultKind::Other, words::scripted(FaultKind::Other)),
-            Trouble::Scripted(kind) => says(kind, words::scripted(kind)),
-            Trouble::Refused(fault) => fault,
-        };
-        state.log.note(self.source, format!("the migration of {id} failed at {stage}: {}", fault.message));
-        fault
-    }
-
-    fn drop_incoming_later(&self) {
-        let (world, destination, id) = (self.world.clone(), self.destination.clone(), self.id());
-        tokio::spawn(async move {
-            sleep(CLEANED_LATER).await;
-            drop_incoming(&mut world.state(), &destination, id);
-            world.job_ended().notify_waiters();
-        });
-    }
-
     /// A definition travels. No event tells of it on the source, and a domain that runs there goes on running.
     async fn offline(&self) -> Result<(), Fault> {
         self.register(false)?;
@@ -646,20 +470,5 @@ impl Run<'_> {
         self.wait(CONFIRM).await?;
         self.undefine_source().await;
         Ok(())
-    }
-}
-
-fn permille(copy: &Copy) -> u16 {
-    if copy.total == 0 || copy.pass > 1 {
-        return 1000;
-    }
-    u16::try_from(u128::from(copy.sent) * 1000 / u128::from(copy.total)).unwrap_or(1000)
-}
-
-/// The destination's daemon ends a guest that nobody sends to any more.
-fn drop_incoming(state: &mut State, host: &HostName, domain: DomainId) {
-    if state.process(host, domain).is_some_and(|process| process.incoming && !process.runs) {
-        state.end(host, domain, "failed", "the incoming migration failed");
-        state.tell(host, lifecycle(domain, "stopped", "failed"));
     }
 }

@@ -4,8 +4,8 @@
 //! mode and one lock file per unfinished task. Any number of processes may use a folder at once; which of them drives a
 //! task is decided by the lock, which the operating system takes back however the process ends.
 //!
-//! Reading order: how the values of the core are written down ([`records`]), the tables ([`schema`]), the locks
-//! ([`lock`]), what is said when something fails ([`fault`]), and the store itself ([`store`]).
+//! Reading order: how the values of the core are written down (`records`), the tables (`schema`), the locks
+//! (`lock`), what is said when something fails (`fault`), and the store itself (`store`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 

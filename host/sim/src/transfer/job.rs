@@ -1,0 +1,134 @@
+//! How far a migration is: what its statistics tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use waypost_core::ids::HostName;
+use waypost_core::ports::FaultKind;
+use waypost_core::sample::{Sample, Stage};
+
+use super::PAGE;
+use crate::script::Step;
+
+/// A migration that is under way.
+pub(crate) struct Job {
+    pub(crate) source: HostName,
+    pub(crate) destination: HostName,
+    /// The source shows a job: a live migration does, an offline one doesn't.
+    pub(crate) shows: bool,
+    pub(crate) stage: Step,
+    pub(crate) woken: Arc<Notify>,
+    pub(crate) abort: bool,
+    /// The end whose daemon died meanwhile.
+    pub(crate) orphaned: Option<HostName>,
+    /// What the caller is told instead of how it ended.
+    pub(super) lie: Option<FaultKind>,
+    /// The destination is to forget its process.
+    pub(super) leave: bool,
+    /// Nothing moves until somebody aborts.
+    pub(super) hung: bool,
+    /// The incoming process was made.
+    pub(super) prepared: bool,
+    pub(super) cut_since: Option<Instant>,
+    pub(super) began: Instant,
+    pub(super) copy: Copy,
+}
+
+/// How far the copying is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Copy {
+    pub(super) total: u64,
+    /// Sent before the current span, and what the current pass still had to send at its start.
+    pub(super) sent: u64,
+    pub(super) left: u64,
+    /// The current span: since when, and how fast.
+    pub(super) since: Option<Instant>,
+    pub(super) rate: u64,
+    pub(super) pass: u64,
+    pub(super) dirty_pages_s: u64,
+    pub(super) setup_ms: u64,
+    pub(super) downtime_ms: Option<u64>,
+}
+
+impl Copy {
+    /// Sent in the current span.
+    fn moved(&self) -> u64 {
+        let time = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        bytes_in(self.rate, time).min(self.left)
+    }
+    /// How much of the first pass was sent.
+    pub(super) fn permille(&self) -> u16 {
+        if self.total == 0 || self.pass > 1 {
+            return 1000;
+        }
+        u16::try_from(u128::from(self.sent) * 1000 / u128::from(self.total)).unwrap_or(1000)
+    }
+    /// Closes the current span and begins one at another rate.
+    pub(super) fn settle(&mut self, rate: u64) {
+        let moved = self.moved();
+        self.sent += moved;
+        self.left -= moved;
+        (self.since, self.rate) = (Some(Instant::now()), rate);
+    }
+}
+
+pub(super) fn bytes_in(rate: u64, time: Duration) -> u64 {
+    u64::try_from(u128::from(rate) * time.as_nanos() / 1_000_000_000).unwrap_or(u64::MAX)
+}
+
+/// The time for so many bytes; a nanosecond more than exact, so that they are really over then.
+pub(super) fn time_for(bytes: u64, rate: u64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1)) + 1;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 2))
+}
+
+impl Job {
+    /// One that begins now.
+    pub(super) fn new(source: &HostName, destination: &HostName, shows: bool) -> Self {
+        Self {
+            source: source.clone(),
+            destination: destination.clone(),
+            shows,
+            stage: Step::Begin,
+            woken: Arc::new(Notify::new()),
+            abort: false,
+            orphaned: None,
+            lie: None,
+            leave: false,
+            hung: false,
+            prepared: false,
+            cut_since: None,
+            began: Instant::now(),
+            copy: Copy::default(),
+        }
+    }
+
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What the job statistics say now.
+    pub(crate) fn sample(&self) -> Sample {
+        let copy = &self.copy;
+        let moved = copy.moved();
+        let left = copy.left - moved;
+        Sample {
+            elapsed_ms: self.elapsed_ms(),
+            total_bytes: copy.total,
+            processed_bytes: copy.sent + moved,
+            remaining_bytes: left,
+            bytes_per_s: Some(copy.rate),
+            dirty_pages_per_s: Some(copy.dirty_pages_s),
+            page_bytes: Some(PAGE),
+            iteration: Some(copy.pass),
+            downtime_ms: copy.downtime_ms.or(Some(1000 * left / copy.rate.max(1))),
+            downtime_net_ms: None,
+            setup_ms: Some(copy.setup_ms),
+            remaining_ms: None,
+            throttle_percent: None,
+            stage: Stage::PreCopy,
+        }
+    }
+}
