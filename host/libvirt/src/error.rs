@@ -236,7 +236,7 @@ pub enum Cause {
     /// The URI asks for trust without a look.
     #[error(
         "the URI says {parameter}, which takes any host key or certificate for the right one: remove it and install the \
-         real key, or allow it for this host by `insecure = true`"
+         real key, or allow it for this host by `accept_unverified = true`"
     )]
     Unverified {
         /// The parameter.

@@ -235,5 +235,5 @@ async fn a_uri_that_trusts_blindly_is_refused_before_anything_is_opened() {
     let hosts = Libvirt::new([HostConfig::new(HOST, "qemu+ssh://root@nowhere.invalid/system?no_verify=1")]);
     let fault = hosts.domains(&HOST.into()).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Authentication);
-    assert!(fault.message.contains("no_verify=1") && fault.message.contains("insecure = true"), "{fault}");
+    assert!(fault.message.contains("no_verify=1") && fault.message.contains("accept_unverified = true"), "{fault}");
 }
