@@ -184,7 +184,8 @@ impl Clock {
                     state.parked.store(false, Ordering::SeqCst);
                     idle = 0;
                 }
-                thread::sleep(TICK);
+                // Ends early when it is told to stop.
+                thread::park_timeout(TICK);
                 // One tick however long the sleep was: after a stall of the machine no call is robbed of its time.
                 let Some(engine) = engine.upgrade() else { return };
                 engine.increment_epoch();

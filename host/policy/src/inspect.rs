@@ -7,8 +7,8 @@ use wasmparser::{Parser, Payload, ProducersSectionReader};
 use crate::artifact::{self, Hook, ImportStanding, Kind, LoadError, import_standing};
 use crate::config::Grant;
 use crate::engine::Machine;
+use crate::folders;
 use crate::plugin::{self, Plugin};
-use crate::registry;
 
 /// A file, looked at.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Section {
 /// Looks at a file: reads its sections, and compiles and links it as if everything were granted. Only a file that can't
 /// be read is an error.
 pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
-    let bytes = registry::read(file)?;
+    let bytes = folders::read(file)?;
     let mut seen = Inspection {
         file: file.to_owned(),
         digest: plugin::digest(&bytes),

@@ -6,7 +6,7 @@
 //!
 //! Reading order: what a site says ([`mod@config`]), where the code runs (`engine`), one call (`call`, with the facts it
 //! sees in `view` and the functions it may use in `inventory`), the border to wit/ (`bindings`, `convert`), one policy
-//! (`artifact`, `cache`, `plugin`), all of them (`registry`, `watch`), and how they are asked (`policies`, `runtime`).
+//! (`artifact`, `cache`, `plugin`), all of them (`entry`, `folders`, `registry`, `watch`), and how they are asked (`policies`, `runtime`).
 #![deny(unsafe_code)]
 
 mod config;
@@ -29,6 +29,8 @@ mod cache;
 mod inspect;
 mod plugin;
 
+mod entry;
+mod folders;
 mod registry;
 mod watch;
 

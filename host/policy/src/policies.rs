@@ -14,10 +14,11 @@ use crate::artifact::{Hook, LoadError};
 use crate::bindings::check;
 use crate::config::Grant;
 use crate::convert;
+use crate::entry::Standing;
 use crate::failure::{Failure, FailureKind};
 use crate::plugin::{Asked, Plugin};
 use crate::probe;
-use crate::registry::{Registry, Set, Slot, Standing};
+use crate::registry::{Registry, Set, Slot};
 use crate::runtime::PolicyRuntime;
 use crate::view::View;
 

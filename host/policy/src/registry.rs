@@ -7,30 +7,25 @@
 //! force, together with the trouble; without a last good one the trouble itself blocks. Only a change of grants is
 //! stricter: a policy that can't be linked with less than it had is not kept with more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use waypost_core::ids::PluginName;
 
-use crate::artifact::{FILE_BYTES, LoadError};
+use crate::artifact::LoadError;
 use crate::cache::CodeCache;
 use crate::call::Caller;
 use crate::config::{PluginConfig, PolicyConfig, Presence};
 use crate::engine::Machine;
+use crate::entry::{Entry, Standing, ask_settings};
 use crate::failure::{Failure, FailureKind};
+use crate::folders::{self, Stamp};
 use crate::plugin::{self, Plugin};
-
-/// A file that changed less than this ago may still be on its way: trouble with it is not reported yet.
-const SETTLE: Duration = Duration::from_millis(300);
-/// A file that changed less than this before it was read may change again without its times telling.
-const RACY: Duration = Duration::from_millis(50);
 
 /// What is told when something changed: the new generation.
 pub type Listener = Box<dyn Fn(u64) + Send + Sync>;
@@ -49,21 +44,6 @@ pub(crate) struct Slot {
     pub settings: Arc<str>,
     pub file: Option<PathBuf>,
     pub standing: Standing,
-}
-
-/// What can be asked under a name.
-#[derive(Clone)]
-pub(crate) enum Standing {
-    /// It works.
-    Ready(Arc<Plugin>),
-    /// The file is newer than the policy and can't be used.
-    LastGood(Arc<Plugin>, Arc<LoadError>),
-    /// It is loaded and refuses its settings.
-    Refusing(Arc<Plugin>, Failure),
-    /// Nothing to ask.
-    Broken(Arc<LoadError>),
-    /// Not loaded because the configuration says so.
-    Ignored,
 }
 
 impl Slot {
@@ -105,46 +85,6 @@ struct Known {
     closed: Vec<(PathBuf, Arc<LoadError>)>,
 }
 
-struct Entry {
-    file: PathBuf,
-    /// The file as it was read; none: read it again.
-    seen: Option<Stamp>,
-    /// Digest of what was read last, good or not.
-    digest: Option<String>,
-    plugin: Option<Arc<Plugin>>,
-    trouble: Option<Arc<LoadError>>,
-    /// What the plugin said of its settings, and of which.
-    settings: Option<(String, Result<(), Failure>)>,
-}
-
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(seen: &fs::Metadata) -> Self {
-        Self {
-            device: seen.dev(),
-            inode: seen.ino(),
-            size: seen.size(),
-            modified: (seen.mtime(), seen.mtime_nsec()),
-            changed: (seen.ctime(), seen.ctime_nsec()),
-        }
-    }
-    /// How long ago the file changed; a time in the future counts as just now.
-    fn age(&self, now: SystemTime) -> Duration {
-        let since =
-            Duration::new(u64::try_from(self.changed.0).unwrap_or(0), u32::try_from(self.changed.1).unwrap_or(0));
-        now.duration_since(SystemTime::UNIX_EPOCH + since).unwrap_or(Duration::ZERO)
-    }
-}
-
 impl Registry {
     pub fn new(machine: Machine, cache: Option<CodeCache>, folders: Vec<PathBuf>, config: PolicyConfig) -> Self {
         Self {
@@ -172,9 +112,8 @@ impl Registry {
         let Known { config, entries, .. } = &mut *known;
         for (name, entry) in entries.iter_mut() {
             let (old, new) = (before.plugin(name), config.plugin(name));
-            if old.presence != new.presence {
-                entry.seen = None;
-                entry.digest = None;
+            if old != new && entry.trouble.is_some() {
+                entry.try_again();
             }
             if old.grants != new.grants {
                 entry.regrant(&self.machine, &new.grants);
@@ -242,7 +181,7 @@ impl Registry {
     ) -> Listed {
         let (mut files, mut now_closed) = (BTreeMap::new(), Vec::new());
         for folder in &self.folders {
-            match plugin_files(folder) {
+            match folders::plugin_files(folder) {
                 Ok(found) => files.extend(found),
                 // A folder that isn't there yet holds nothing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -303,28 +242,25 @@ impl Registry {
         if let (Some(entry), Ok(stamp), true) = (&entry, &stamp, same_file)
             && entry.seen == Some(*stamp)
         {
-            return (Some(entry_of(entry)), Looked::UNCHANGED);
+            return (Some(entry.clone()), Looked::UNCHANGED);
         }
-        let young = stamp.as_ref().map_or(Duration::MAX, |stamp| stamp.age(SystemTime::now()));
-        let seen = stamp.ok().filter(|_| young > RACY);
-        let read = read(&file);
+        let young = stamp.as_ref().is_ok_and(Stamp::is_young);
+        let seen = stamp.ok().filter(|stamp| !stamp.is_racy());
+        let read = folders::read(&file);
         let digest = read.as_ref().ok().map(|bytes| plugin::digest(bytes));
         // What was read before isn't tried again: neither what is in force, nor what was in trouble.
         if let Some(entry) = &entry
             && digest.is_some()
             && entry.digest == digest
         {
-            let mut entry = entry_of(entry);
+            let mut entry = entry.clone();
             let moved = entry.file != file;
             if moved && entry.trouble.is_none() {
                 entry.plugin = entry.plugin.map(|plugin| Arc::new(plugin.moved_to(file.clone())));
             }
             entry.file = file;
             entry.seen = seen;
-            return (
-                Some(entry),
-                Looked { changed: moved, unsettled: seen.is_none() && patience == Patience::WhileYoung },
-            );
+            return (Some(entry), Looked { changed: moved, unsettled: false });
         }
         let loaded = read.and_then(|bytes| self.load(name, &file, &bytes, digest.clone().unwrap_or_default(), config));
         match loaded {
@@ -332,9 +268,9 @@ impl Registry {
                 let plugin = Some(Arc::new(plugin));
                 let settings = Some((config.settings.clone(), settings));
                 let entry = Entry { file, seen, digest, plugin, trouble: None, settings };
-                (Some(entry), Looked { changed: true, unsettled: seen.is_none() && patience == Patience::WhileYoung })
+                (Some(entry), Looked { changed: true, unsettled: false })
             }
-            Err(_) if patience == Patience::WhileYoung && young < SETTLE => {
+            Err(_) if patience == Patience::WhileYoung && young => {
                 let entry = entry.map(|entry| Entry { seen: None, ..entry });
                 (entry, Looked { changed: false, unsettled: true })
             }
@@ -342,7 +278,11 @@ impl Registry {
                 let last_good = entry.and_then(|entry| Some((entry.plugin?, entry.settings)));
                 let (plugin, settings) = last_good.map_or((None, None), |(plugin, settings)| (Some(plugin), settings));
                 tracing::warn!(%name, file = %file.display(), error = trouble.chain(), "load a policy");
-                let entry = Entry { file, seen, digest, plugin, trouble: Some(Arc::new(trouble)), settings };
+                let slow = matches!(&trouble, LoadError::Settings(failure) if failure.kind == FailureKind::TimedOut);
+                let mut entry = Entry { file, seen, digest, plugin, trouble: Some(Arc::new(trouble)), settings };
+                if slow {
+                    entry.try_again();
+                }
                 (Some(entry), Looked { changed: true, unsettled: false })
             }
         }
@@ -390,63 +330,6 @@ impl Looked {
     const UNCHANGED: Self = Self { changed: false, unsettled: false };
 }
 
-impl Entry {
-    fn regrant(&mut self, machine: &Machine, grants: &BTreeSet<crate::config::Grant>) {
-        // Trouble may have been a missing grant.
-        if self.trouble.is_some() {
-            self.seen = None;
-            self.digest = None;
-        }
-        let Some(plugin) = &self.plugin else { return };
-        match plugin.relink(machine, grants) {
-            Ok(plugin) => self.plugin = Some(Arc::new(plugin)),
-            Err(trouble) => {
-                self.plugin = None;
-                self.trouble = Some(Arc::new(trouble));
-            }
-        }
-    }
-
-    /// Asks about settings that the policy hasn't seen; says whether anything changed.
-    fn check_settings(&mut self, machine: &Machine, name: &PluginName, config: &PluginConfig) -> bool {
-        let Some(plugin) = &self.plugin else { return false };
-        if self.settings.as_ref().is_some_and(|(asked, _)| *asked == config.settings) {
-            return false;
-        }
-        self.settings = Some((config.settings.clone(), ask_settings(machine, name, plugin, config)));
-        true
-    }
-
-    fn standing(&self) -> Standing {
-        match (&self.plugin, &self.trouble, &self.settings) {
-            (None, Some(trouble), _) => Standing::Broken(Arc::clone(trouble)),
-            (None, None, _) => Standing::Broken(Arc::new(LoadError::Missing)),
-            (Some(plugin), _, Some((_, Err(failure)))) => Standing::Refusing(Arc::clone(plugin), failure.clone()),
-            (Some(plugin), Some(trouble), _) => Standing::LastGood(Arc::clone(plugin), Arc::clone(trouble)),
-            (Some(plugin), None, _) => Standing::Ready(Arc::clone(plugin)),
-        }
-    }
-}
-
-fn entry_of(entry: &Entry) -> Entry {
-    Entry {
-        file: entry.file.clone(),
-        seen: entry.seen,
-        digest: entry.digest.clone(),
-        plugin: entry.plugin.clone(),
-        trouble: entry.trouble.clone(),
-        settings: entry.settings.clone(),
-    }
-}
-
-fn ask_settings(machine: &Machine, name: &PluginName, plugin: &Plugin, config: &PluginConfig) -> Result<(), Failure> {
-    let settings: Arc<str> = config.settings.as_str().into();
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&settings) {
-        return Err(Failure::new(FailureKind::SettingsRefused, format!("has settings that are no JSON: {error}")));
-    }
-    plugin.validate_settings(machine, &Caller { plugin: name, settings: &settings, limits: config.limits })
-}
-
 fn slots(
     config: &PolicyConfig,
     entries: &BTreeMap<PluginName, Entry>,
@@ -473,32 +356,4 @@ fn slots(
     }
     slots.sort_by(|a, b| a.name.cmp(&b.name));
     slots
-}
-
-/// Names and files of a folder; hidden files are nobody's, so that a copying program may use them.
-fn plugin_files(folder: &Path) -> io::Result<Vec<(PluginName, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden || path.extension().is_none_or(|ending| ending != "wasm") || path.is_dir() {
-            continue;
-        }
-        if let Some(stem) = path.file_stem() {
-            files.push((PluginName::new(stem.to_string_lossy()), path));
-        }
-    }
-    Ok(files)
-}
-
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    let failed = |source| LoadError::Read { file: file.to_owned(), source };
-    let seen = fs::metadata(file).map_err(failed)?;
-    if seen.len() > FILE_BYTES {
-        return Err(LoadError::TooLarge { size: seen.len() });
-    }
-    if !seen.is_file() {
-        return Err(failed(io::Error::other("it is no regular file")));
-    }
-    fs::read(file).map_err(failed)
 }

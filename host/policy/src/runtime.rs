@@ -10,8 +10,9 @@ use crate::artifact::{Hook, Kind};
 use crate::cache::{CacheError, CodeCache};
 use crate::config::{Grant, Places, PolicyConfig, Watch};
 use crate::engine::{Allocation, EngineError, Machine};
+use crate::entry::Standing;
 use crate::plugin::{Origin, Plugin};
-use crate::registry::{Listener, Patience, Registry, Slot, Standing};
+use crate::registry::{Listener, Patience, Registry, Slot};
 use crate::view::Indexes;
 use crate::watch::Watcher;
 

@@ -139,6 +139,7 @@ fn prober() -> Vec<u8> {
 
 struct Probe(Mutex<Vec<String>>);
 impl StorageProbe for Probe {
+    #[expect(clippy::disallowed_methods, reason = "that a host is slow is what is tested")]
     fn shared(&self, destination: &HostName, source_pool: &str, destination_pool: &str) -> Result<bool, String> {
         self.0.lock().unwrap().push(format!("{destination} {source_pool} {destination_pool}"));
         // Longer than the policy's own deadline below: waiting for the host is not the policy's time.

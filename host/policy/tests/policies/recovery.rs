@@ -118,7 +118,8 @@ fn a_failing_absent_or_doubled_policy_calls_a_person() {
         (i32.store (i32.const 68) (i32.load offset=4 (i32.load offset=136 (local.get $q))))
         (i64.store (i32.const 72) (i64.const 3600001)) (i32.const 64)",
     );
-    let cases: [(&[(&str, &[u8])], &str); 4] = [
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Files<'_>, &str); 4] = [
         (&[("trap.wasm", &decide("unreachable"))], "trap trapped"),
         (&[("late.wasm", &absurd)], "3600001 ms"),
         (&[("check.wasm", &saying("info", "i", "m"))], "no recovery policy"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use waypost_core::facts::{Candidate, CpuComparison, DomainFacts, HostFacts, PairFacts, Snapshot};
+use waypost_core::facts::{Candidate, CpuComparison, Disk, DiskView, DomainFacts, HostFacts, PairFacts, Snapshot};
 use waypost_core::finding::Finding;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Judgement, Policies as _};
@@ -48,6 +48,7 @@ const ANSWERS: &str = r#"
     (call $drop-domain (i32.load offset=104 (local.get $args)))
     (call $drop-host (i32.load offset=108 (local.get $args)))
     (local.set $list (call $alloc (i32.mul (i32.const 8) (i32.load offset=116 (local.get $args)))))
+    (memory.fill (local.get $list) (i32.const 0) (i32.mul (i32.const 8) (i32.load offset=116 (local.get $args))))
     (i32.store (i32.const 64) (local.get $list))
     (i32.store (i32.const 68) (i32.load offset=116 (local.get $args)))
     (i32.const 64))
@@ -132,13 +133,14 @@ pub fn module_in(wit: &str, world: &str, fields: &str) -> Vec<u8> {
 
 fn described(resolve: &Resolve, world: &str, fields: &str) -> Vec<u8> {
     let mut bytes = wat::parse_str(format!("(module {fields})")).unwrap();
-    let main = *resolve.packages.iter().last().map(|(id, _)| id).as_ref().unwrap();
+    let (main, _) = resolve.packages.iter().next_back().unwrap();
     let world = resolve.select_world(&[main], Some(world)).unwrap();
     wit_component::embed_component_metadata(&mut bytes, resolve, world, StringEncoding::UTF8).unwrap();
     bytes
 }
 
-fn resolve() -> Resolve {
+/// The interfaces in wit/.
+pub fn resolve() -> Resolve {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let mut resolve = Resolve::default();
     for package in ["facts", "precheck", "recovery"] {
@@ -219,7 +221,7 @@ pub fn snapshot(destinations: usize) -> Arc<Snapshot> {
         taken_at: Moment(1_700_000_000_000),
         domain: Arc::new(domain()),
         source: Arc::new(host("kvm0")),
-        source_disks: Vec::new(),
+        source_disks: disk_views(),
         candidates: (1..=destinations).map(|number| candidate(Arc::new(host(&format!("kvm{number}"))))).collect(),
     })
 }
@@ -228,10 +230,23 @@ pub fn candidate(host: Arc<HostFacts>) -> Candidate {
     let pair = PairFacts {
         cpu: CpuComparison::Superset,
         cpu_message: None,
-        destination_disks: Vec::new(),
+        destination_disks: disk_views(),
         storage_proofs: Vec::new(),
     };
     Candidate { host, pair }
+}
+
+/// Every disk of the domain is there.
+fn disk_views() -> Vec<DiskView> {
+    let view = |disk: &Disk| {
+        let source = disk.source.as_deref().unwrap();
+        read(json!({
+            "target": disk.target, "source": source, "pool": "default",
+            "volume": { "name": source, "key": source, "path": source, "kind": "file", "format": "qcow2",
+                "capacity_bytes": 10_737_418_240_u64, "allocation_bytes": 1 << 30, "changed": "1700000000.1" }
+        }))
+    };
+    domain().disks.iter().map(view).collect()
 }
 
 pub fn domain() -> DomainFacts {
@@ -247,7 +262,7 @@ pub fn domain() -> DomainFacts {
         "persistent": true, "virt_type": "kvm", "architecture": "x86_64", "machine": "pc-q35-9.2",
         "firmware": { "kind": "bios" }, "vcpus": 2, "vcpus_max": 4, "memory_kib": 2_097_152, "memory_max_kib": 2_097_152,
         "memory_backing": {}, "cpu": { "mode": "custom", "model": "Skylake-Client-IBRS" },
-        "disks": [disk("vda", "/pool/web1.qcow2"), disk("vdb", "/pool/data.qcow2"), disk("vdc", "/pool/log.qcow2")],
+        "disks": [disk("vda", "/pool0/web1.qcow2"), disk("vdb", "/pool0/data.qcow2"), disk("vdc", "/pool0/log.qcow2")],
         "interfaces": [interface("52:54:00:00:00:01"), interface("52:54:00:00:00:02")],
         "documents": [{ "kind": "live", "xml": "<domain type='kvm'/>" }]
     }))
