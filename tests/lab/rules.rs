@@ -1,0 +1,231 @@
+//! Every shipped precheck in WebAssembly against facts of real hosts, both verdicts each; and policies that come and go
+//! while a check watches.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use waypost_lab::{DiskPlace, GuestSpec};
+
+use crate::site::Site;
+
+/// Hosts beside the lab's: libvirt's own test driver is a host of another architecture and hypervisor, and one name
+/// leads to a lab host without a way for its peers.
+fn site() -> Site {
+    let other = "\n[[host]]\nname = \"other\"\nuri = \"test:///default\"\npeer_uri = \"test:///default\"\n";
+    Site::with(2, other)
+}
+
+/// `(policy, code)` of every blocker.
+fn blockers(check: &Value, destination: &str) -> BTreeSet<(String, String)> {
+    let verdicts = check["verdicts"].as_array().expect("verdicts");
+    let verdict = verdicts.iter().find(|v| v["destination"] == destination).expect("a verdict on the destination");
+    let findings = verdict["findings"].as_array().expect("findings");
+    let blockers = findings.iter().filter(|f| f["weight"] == "blocker");
+    blockers.map(|f| (text(&f["plugin"]), text(&f["code"]))).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+fn check(site: &Site, domain: &str, destination: &str) -> BTreeSet<(String, String)> {
+    let ran = site.waypost(&["check", domain, "--from", "kvm1", "--to", destination, "--json"]);
+    assert!(ran.code == 0 || ran.code == 3, "{}\n{}", ran.out, ran.err);
+    let found = blockers(&ran.json(), destination);
+    assert_eq!(ran.code == 3, !found.is_empty(), "the exit code and the findings disagree: {found:?}");
+    found
+}
+
+#[track_caller]
+fn assert_blocked_by(site: &Site, domain: &str, destination: &str, plugin: &str, code: &str) {
+    let found = check(site, domain, destination);
+    assert!(found.contains(&(plugin.to_owned(), code.to_owned())), "{plugin} did not say {code}: {found:?}");
+}
+
+#[test]
+fn no_rule_objects_to_a_plain_guest_and_every_rule_was_asked() {
+    let site = site();
+    site.guest("g1");
+    let ran = site.waypost(&["check", "g1", "--to", "kvm2", "--json"]).expect_code(0).json();
+    assert_eq!(blockers(&ran, "kvm2"), BTreeSet::new());
+    let asked: BTreeSet<String> =
+        ran["decisions"].as_array().expect("decisions").iter().map(|d| text(&d["plugin"])).collect();
+    let shipped: BTreeSet<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/plugins"))
+        .expect("the shipped policies")
+        .map(|e| e.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("precheck-"))
+        .collect();
+    assert!(shipped.len() >= 14, "{shipped:?}");
+    assert_eq!(asked, shipped);
+}
+
+#[test]
+fn hosts_that_differ_are_refused() {
+    let site = site();
+    site.guest("g1");
+    assert_blocked_by(&site, "g1", "other", "precheck-architecture", "architecture-differs");
+    assert_blocked_by(&site, "g1", "other", "precheck-hypervisor", "hypervisor-differs");
+    assert_blocked_by(&site, "g1", "other", "precheck-versions", "machine-missing");
+    assert_blocked_by(&site, "g1", "kvm1", "precheck-same-host", "same-host");
+}
+
+#[test]
+fn a_cpu_that_the_destination_lacks_is_refused() {
+    let site = site();
+    // TCG has no Haswell features: with check='none' libvirt lets the guest start, and the comparison tells.
+    let cpu_xml = "<cpu mode='custom' match='exact' check='none'><model fallback='forbid'>Haswell</model></cpu>".to_owned();
+    site.start_guest(&GuestSpec { cpu_xml, ..GuestSpec::tick("g1") });
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-cpu", "cpu-incompatible");
+}
+
+#[test]
+fn the_state_of_the_domain_matters() {
+    let site = site();
+    site.guest("saved");
+    site.virsh("kvm1", &["managedsave", "saved"]);
+    assert_blocked_by(&site, "saved", "kvm2", "precheck-state", "managed-save-image");
+
+    site.guest("snapped");
+    site.virsh("kvm1", &["snapshot-create-as", "snapped", "before", "--disk-only", "--no-metadata", "--diskspec", "vda,snapshot=no"]);
+    assert_eq!(check(&site, "snapped", "kvm2"), BTreeSet::new(), "a snapshot without metadata stands in nobody's way");
+    site.virsh("kvm1", &["shutdown", "--mode", "acpi", "snapped"]);
+    site.virsh("kvm1", &["destroy", "snapped"]);
+    let snapshot = site.plugin_folder().join("../snapshot.xml");
+    fs::write(&snapshot, "<domainsnapshot><name>s1</name><state>shutoff</state><memory snapshot='no'/><disks><disk name='vda' snapshot='no'/></disks></domainsnapshot>")
+        .expect("the snapshot's XML is written");
+    site.virsh("kvm1", &["snapshot-create", "snapped", &snapshot.to_string_lossy(), "--disk-only"]);
+    assert_blocked_by(&site, "snapped", "kvm2", "precheck-state", "has-snapshots");
+}
+
+#[test]
+fn what_is_tied_to_the_source_is_refused() {
+    let site = site();
+    let device = |name: &str, xml: &str| {
+        let spec = GuestSpec { devices_xml: xml.to_owned(), ..GuestSpec::tick(name) };
+        site.start_guest(&spec);
+    };
+    device("bridged", "<interface type='bridge'><source bridge='br-only1'/><model type='virtio'/></interface>");
+    assert_blocked_by(&site, "bridged", "kvm2", "precheck-network", "bridge-missing");
+
+    device("watched", "<graphics type='vnc' autoport='yes'><listen type='address' address='10.77.0.1'/></graphics>");
+    assert_blocked_by(&site, "watched", "kvm2", "precheck-endpoints", "graphics-address-of-source");
+
+    // Never started: the machine that runs the tests has no such device.
+    let hostdev = "<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='0x1f' slot='0x1f' function='0x7'/></source></hostdev>";
+    let tpm = "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>";
+    let spec = GuestSpec { devices_xml: format!("{hostdev}{tpm}"), ..GuestSpec::tick("bound") };
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    assert_blocked_by(&site, "bound", "kvm2", "precheck-passthrough", "host-device");
+    assert_blocked_by(&site, "bound", "kvm2", "precheck-tpm-nvram", "tpm-passed-through");
+}
+
+#[test]
+fn a_network_that_is_not_there_is_refused() {
+    let site = site();
+    let network = site.plugin_folder().join("../network.xml");
+    fs::write(&network, "<network><name>vlan7</name><forward mode='bridge'/><bridge name='br0'/></network>").expect("written");
+    site.virsh("kvm1", &["net-define", &network.to_string_lossy()]);
+    site.virsh("kvm1", &["net-start", "vlan7"]);
+    let devices_xml = "<interface type='network'><source network='vlan7'/><model type='virtio'/></interface>".to_owned();
+    site.start_guest(&GuestSpec { devices_xml, ..GuestSpec::tick("g1") });
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-network", "network-missing");
+    site.virsh("kvm2", &["net-define", &network.to_string_lossy()]);
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-network", "network-inactive");
+    site.virsh("kvm2", &["net-start", "vlan7"]);
+    assert_eq!(check(&site, "g1", "kvm2"), BTreeSet::new());
+    site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn the_same_path_on_a_different_store_is_refused() {
+    let site = site();
+    site.start_guest(&GuestSpec { disk: DiskPlace::Local, ..GuestSpec::tick("g1") });
+    // Nothing at that path on the destination.
+    let found = check(&site, "g1", "kvm2");
+    assert!(found.iter().any(|(plugin, _)| plugin == "precheck-storage"), "{found:?}");
+    // A file of the same name and size, on another store.
+    let images = |host: &str| site.lab.host(host).expect("a host").images().join("g1.img");
+    fs::copy(images("kvm1"), images("kvm2")).expect("a copy on the other store");
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-storage", "storage-differs");
+}
+
+#[test]
+fn a_destination_without_room_is_refused() {
+    let site = site();
+    // As much as the machine has in all is more than it has free.
+    let info = site.virsh("kvm1", &["nodeinfo"]);
+    let kib: u32 = info
+        .lines()
+        .find_map(|l| l.strip_prefix("Memory size:"))
+        .and_then(|v| v.split_whitespace().next()?.parse().ok())
+        .expect("nodeinfo tells the memory");
+    site.start_guest(&GuestSpec { memory_mib: kib / 1024 + 1024, ..GuestSpec::tick("g1") });
+    let found = check(&site, "g1", "kvm2");
+    assert!(found.iter().any(|(plugin, code)| plugin == "precheck-capacity" && code.starts_with("memory-")), "{found:?}");
+}
+
+#[test]
+fn a_name_or_uuid_that_is_taken_is_refused() {
+    let site = site();
+    site.guest("g1");
+    let uuid = site.virsh("kvm1", &["domuuid", "g1"]).trim().to_owned();
+    let define = |name: &str, uuid: &str| {
+        let path = site.plugin_folder().join("../clash.xml");
+        let uuid = if uuid.is_empty() { String::new() } else { format!("<uuid>{uuid}</uuid>") };
+        fs::write(&path, format!("<domain type='qemu'><name>{name}</name>{uuid}<memory>1024</memory><os><type arch='x86_64'>hvm</type></os></domain>"))
+            .expect("written");
+        site.virsh("kvm2", &["define", &path.to_string_lossy()]);
+    };
+    define("g1", "");
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-clash", "name-taken");
+    site.virsh("kvm2", &["undefine", "g1"]);
+    define("someone-else", &uuid);
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-clash", "uuid-taken");
+    site.virsh("kvm2", &["undefine", "someone-else"]);
+    // The same domain, shut off: the usual way back.
+    define("g1", &uuid);
+    assert_eq!(check(&site, "g1", "kvm2"), BTreeSet::new());
+}
+
+#[test]
+fn a_destination_that_peers_cannot_reach_is_refused() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let uri = site.lab.host("kvm2").expect("kvm2").uri_unix();
+    let blind = Site::with(1, &format!("\n[[host]]\nname = \"blind\"\nuri = {uri:?}\n"));
+    blind.guest("g1");
+    assert_blocked_by(&blind, "g1", "blind", "precheck-transport", "peer-uri-missing");
+}
+
+#[test]
+fn a_policy_dropped_into_the_folder_of_a_watching_check_changes_its_verdict_and_goes_again() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let mut watching = site
+        .command(&["check", "g1", "--to", "kvm2", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the check starts");
+    let mut verdicts = BufReader::new(watching.stdout.take().expect("its output")).lines().map(|line| {
+        let check: Value = serde_json::from_str(&line.expect("a line")).expect("one JSON document per line");
+        blockers(&check, "kvm2")
+    });
+    assert_eq!(verdicts.next(), Some(BTreeSet::new()));
+
+    // A core module that traps when it is asked: to the host, a policy like any other. That it fails closed is the point.
+    let bad = site.plugin_folder().join("site-rule.wasm");
+    fs::write(&bad, b"this is no WebAssembly").expect("dropped");
+    let refused = verdicts.find(|found| !found.is_empty()).expect("the verdict changes");
+    assert!(refused.iter().any(|(plugin, code)| plugin == "site-rule" && code == "plugin-not-loaded"), "{refused:?}");
+
+    fs::remove_file(&bad).expect("taken away");
+    assert!(verdicts.any(|found| found.is_empty()), "the verdict changes back");
+    watching.kill().expect("the check is ended");
+    watching.wait().expect("it ends");
+}
