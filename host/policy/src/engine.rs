@@ -52,7 +52,11 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub fn start() -> Result<Self, EngineError> {
-        let (engine, allocation) = match Engine::new(&config(InstanceAllocationStrategy::Pooling(pool()))) {
+        Self::start_with(pool(SLOTS))
+    }
+
+    fn start_with(pool: PoolingAllocationConfig) -> Result<Self, EngineError> {
+        let (engine, allocation) = match Engine::new(&config(InstanceAllocationStrategy::Pooling(pool))) {
             Ok(engine) => (engine, Allocation::Pooled),
             Err(error) => {
                 let engine = Engine::new(&config(InstanceAllocationStrategy::OnDemand))
@@ -106,19 +110,19 @@ fn config(strategy: InstanceAllocationStrategy) -> Config {
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(SLOTS)
-        .total_core_instances(4 * SLOTS)
-        .total_memories(SLOTS)
-        .total_tables(4 * SLOTS)
+    pool.total_component_instances(slots)
+        .total_core_instances(4 * slots)
+        .total_memories(slots)
+        .total_tables(4 * slots)
         .max_core_instances_per_component(8)
         .max_memories_per_component(1)
         .max_tables_per_component(8)
         .max_tables_per_module(4)
         .table_elements(20_000)
         .max_memory_size(SLOT_MEMORY_BYTES)
-        .max_unused_warm_slots(SLOTS)
+        .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(1 << 20)
         .table_keep_resident(64 << 10);
     // Keeping pages resident pays only where the kernel (6.7 and newer) can tell which of them were written.
@@ -220,5 +224,41 @@ impl Drop for Clock {
                 tracing::error!("the deadline clock had panicked");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_pool_does_not_fit_instances_are_mapped_one_by_one() {
+        assert_eq!(Machine::start().unwrap().allocation, Allocation::Pooled);
+        // 4 GiB each: more address space than a process has.
+        let machine = Machine::start_with(pool(100_000)).unwrap();
+        assert!(matches!(&machine.allocation, Allocation::OnDemand { why } if !why.is_empty()));
+    }
+
+    #[test]
+    fn the_clock_runs_while_there_are_calls_and_rests_otherwise() {
+        let machine = Machine::start().unwrap();
+        let parked = || machine.clock.shared.parked.load(Ordering::SeqCst);
+        while !parked() {
+            thread::yield_now();
+        }
+        let turn = machine.enter();
+        assert!(!parked());
+        let module = wasmtime::Module::new(
+            &machine.engine,
+            wat::parse_str("(module (func (export \"f\") (loop br 0)))").unwrap(),
+        );
+        let mut store = wasmtime::Store::new(&machine.engine, ());
+        store.set_fuel(u64::MAX).unwrap();
+        store.set_epoch_deadline(5);
+        let instance = wasmtime::Instance::new(&mut store, &module.unwrap(), &[]).unwrap();
+        let endless = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+        let error = endless.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref::<wasmtime::Trap>(), Some(&wasmtime::Trap::Interrupt));
+        drop(turn);
     }
 }

@@ -8,6 +8,7 @@
 //! sees in `view` and the functions it may use in `inventory`), the border to wit/ (`bindings`, `convert`), one policy
 //! (`artifact`, `cache`, `plugin`), all of them (`entry`, `folders`, `registry`, `watch`), and how they are asked (`policies`, `runtime`).
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod config;
 

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -299,7 +300,10 @@ impl Registry {
         if name.as_str() == crate::policies::HOST {
             return Err(LoadError::Name);
         }
-        let plugin = Plugin::load(&self.machine, self.cache.as_ref(), file.to_owned(), bytes, digest, &config.grants)?;
+        // A compiler is a large program and the file may be anything: its panic must not be ours.
+        let load = || Plugin::load(&self.machine, self.cache.as_ref(), file.to_owned(), bytes, digest, &config.grants);
+        let plugin = panic::catch_unwind(AssertUnwindSafe(load))
+            .unwrap_or_else(|_| Err(LoadError::Compile { why: "the compiler panicked".to_owned() }))?;
         let settings = ask_settings(&self.machine, name, &plugin, config);
         match settings {
             // A policy that can't even look at its settings is not better than one that can't be read.
