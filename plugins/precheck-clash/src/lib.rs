@@ -14,7 +14,7 @@ impl Precheck for Clash {
         let name = request.name_there(domain);
         let mut findings = Vec::new();
         if let Some(there) = destination.domain_by_id(domain.id()) {
-            findings.push(same_uuid(name, &there, destination));
+            findings.push(same_uuid(name, there, destination));
         }
         if let Some(there) = destination.domain_by_name(name).filter(|there| there.id != domain.id()) {
             findings.push(
@@ -23,10 +23,10 @@ impl Precheck for Clash {
                         "name-taken",
                         format!("Another domain on {} is called {name}.", destination.name()),
                     ),
-                    &there,
+                    there,
                 )
                 .with("UUID here", domain.id())
-                .remedy("Give the domain another name there (--rename), or rename or undefine the other one."),
+                .remedy("Give the domain another name there (--name), or rename or undefine the other one."),
             );
         }
         findings
@@ -50,7 +50,7 @@ fn same_uuid(name: &str, there: &DomainBrief, destination: &HostFacts) -> Findin
             there,
         )
         .with("name asked for", name)
-        .remedy(format!("Undefine it there, or migrate under its name (--rename {}).", there.name))
+        .remedy(format!("Undefine it there, or migrate under its name (--name {}).", there.name))
     } else {
         described(
             Finding::info("definition-there", format!("{host} has a definition of this domain; it is replaced.")),

@@ -13,8 +13,8 @@ impl Precheck for StorageProbe {
     fn check(_: &Request, domain: &DomainFacts, source: &HostFacts, destination: &HostFacts) -> Vec<Finding> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for disk in domain.disks().iter().filter(|disk| !disk.read_only && disk.source.is_some()) {
-            let here = source.disk_view(&disk.target).and_then(|view| view.pool).or_else(|| disk.pool.clone());
-            let there = destination.disk_view(&disk.target).and_then(|view| view.pool);
+            let here = source.disk_view(&disk.target).and_then(|view| view.pool.clone()).or_else(|| disk.pool.clone());
+            let there = destination.disk_view(&disk.target).and_then(|view| view.pool.clone());
             if let (Some(here), Some(there)) = (here, there) {
                 let pair = (here, there);
                 if !pairs.contains(&pair) {

@@ -135,5 +135,5 @@ fn being_written(case: &Case<'_>, here: &str, there: &str) -> bool {
 pub fn same_pool(source: &HostFacts, destination: &HostFacts, path: &str) -> bool {
     let (Some(ours), Some(theirs)) = (source.pool_of_path(path), destination.pool_of_path(path)) else { return false };
     theirs.active
-        && (destination.storage_proof(&ours.name, &theirs.name) == Some(true) || named_alike(path, &ours, &theirs))
+        && (destination.storage_proof(&ours.name, &theirs.name) == Some(true) || named_alike(path, ours, theirs))
 }

@@ -55,16 +55,16 @@ impl Case<'_> {
         }
         let here = self.source.disk_view(&disk.target);
         let there = self.destination.disk_view(&disk.target);
-        let found = self.seen(disk, path, here.as_ref(), there.as_ref());
+        let found = self.seen(disk, path, here, there);
         let finding = if media::is_removable(disk) { media::judge(disk, found, self) } else { self.judge(disk, found) };
         findings.extend(finding.map(|finding| described(finding, disk, path)));
         if findings.iter().all(|finding| finding.severity != Severity::Blocker) {
-            findings.extend(rules::backing_chain(self, disk, there.as_ref()));
+            findings.extend(rules::backing_chain(self, disk, there));
         }
         findings
     }
 
-    fn seen(&self, disk: &Disk, path: &str, here: Option<&DiskView>, there: Option<&DiskView>) -> Seen {
+    fn seen(&self, disk: &Disk, path: &str, here: Option<&DiskView>, there: Option<&DiskView>) -> Seen<'_> {
         let named = there.and_then(|view| view.pool.as_deref()).and_then(|name| self.destination.pool(name));
         let Some(pool) = named.or_else(|| self.destination.pool_of_path(path)) else { return Seen::NoPool };
         if !pool.active {
@@ -75,7 +75,7 @@ impl Case<'_> {
             .or(disk.pool.as_deref())
             .and_then(|name| self.source.pool(name))
             .or_else(|| self.source.pool_of_path(path));
-        let sameness = sameness(self, path, here, our_pool.as_ref(), there, &pool);
+        let sameness = sameness(self, path, here, our_pool, there, pool);
         let present = there.is_some_and(|view| view.volume.is_some());
         match sameness {
             Sameness::Different(why) => Seen::Different(pool, why),
@@ -86,7 +86,7 @@ impl Case<'_> {
         }
     }
 
-    fn judge(&self, disk: &Disk, seen: Seen) -> Option<Finding> {
+    fn judge(&self, disk: &Disk, seen: Seen<'_>) -> Option<Finding> {
         let host = self.destination.name();
         let (target, unproven) = (disk.target.as_str(), self.weight_of_doubt(disk));
         Some(match seen {
@@ -95,7 +95,7 @@ impl Case<'_> {
                 "storage-written-meanwhile",
                 format!("Disk {target} looks the same on {host}, but the guest wrote to it between the two looks."),
             )
-            .with("pool there", pool.name)
+            .with("pool there", &pool.name)
             .with("changed, seen from the source", here)
             .with("changed, seen from the destination", there),
             Seen::NoPool => Finding::of(
@@ -109,7 +109,7 @@ impl Case<'_> {
                 "storage-unproven",
                 format!("Disk {target} is there on {host}, but nothing shows that it is the same storage."),
             )
-            .with("pool there", pool.name)
+            .with("pool there", &pool.name)
             .remedy("Define the pool with its server (netfs, rbd, gluster, iscsi), or install the storage probe."),
             Seen::PoolInactive(pool) => Finding::blocker(
                 "storage-pool-inactive",
@@ -134,7 +134,7 @@ impl Case<'_> {
                     "The path of disk {target} leads to different storage on {host}: the guest would find other data."
                 ),
             )
-            .with("pool there", pool.name)
+            .with("pool there", &pool.name)
             .with("why", why)
             .remedy("Move the disk to storage that both hosts share, and mount it at the same path on both."),
         })
@@ -148,15 +148,15 @@ impl Case<'_> {
 }
 
 /// What the destination shows at a disk's path.
-enum Seen {
+enum Seen<'a> {
     Same,
     /// Changed on both sides within moments of now.
-    Likely(Pool, [String; 2]),
-    Unproven(Pool),
+    Likely(&'a Pool, [String; 2]),
+    Unproven(&'a Pool),
     NoPool,
-    PoolInactive(Pool),
-    NotFound(Pool),
-    Different(Pool, String),
+    PoolInactive(&'a Pool),
+    NotFound(&'a Pool),
+    Different(&'a Pool, String),
 }
 
 fn described(finding: Finding, disk: &Disk, path: &str) -> Finding {

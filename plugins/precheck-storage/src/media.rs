@@ -9,7 +9,7 @@ pub fn is_removable(disk: &Disk) -> bool {
     matches!(disk.device.as_str(), "cdrom" | "floppy")
 }
 
-pub fn judge(disk: &Disk, seen: Seen, case: &Case<'_>) -> Option<Finding> {
+pub fn judge(disk: &Disk, seen: Seen<'_>, case: &Case<'_>) -> Option<Finding> {
     let (host, target) = (case.destination.name(), disk.target.as_str());
     match seen {
         Seen::Same => None,

@@ -1,7 +1,7 @@
 //! Rules that need no second look at the disk itself: what kind it is, how it is cached, and what lies behind it.
 
 use waypost_plugin::types::{Disk, DiskView, Severity};
-use waypost_plugin::{Finding, Travel, text};
+use waypost_plugin::{Finding, HostFacts, Travel, text};
 
 use crate::Case;
 use crate::identity::{is_local, same_pool};
@@ -80,8 +80,8 @@ fn cached(case: &Case<'_>, disk: &Disk) -> Option<Finding> {
         return None;
     }
     let path = disk.source.as_deref().unwrap_or_default();
-    let format = case.source.pool_of_path(path).and_then(|pool| pool.source.format);
-    if matches!(format.as_deref(), Some("gfs2" | "ocfs2" | "ceph" | "cephfs")) {
+    let format = case.source.pool_of_path(path).and_then(|pool| pool.source.format.as_deref());
+    if matches!(format, Some("gfs2" | "ocfs2" | "ceph" | "cephfs")) {
         return None;
     }
     Some(
@@ -104,8 +104,8 @@ pub fn backing_chain(case: &Case<'_>, disk: &Disk, there: Option<&DiskView>) -> 
     let mut findings = Vec::new();
     for layer in disk.backing.iter().filter(|layer| layer.kind != "network") {
         let Some(path) = layer.source.as_deref() else { continue };
-        let name = |pool: Option<waypost_plugin::types::Pool>| pool.map(|pool| pool.name);
-        let (ours, theirs) = (name(case.source.pool_of_path(path)), name(case.destination.pool_of_path(path)));
+        let pool_of = |host: &'_ HostFacts| host.pool_of_path(path).map(|pool| pool.name.clone());
+        let (ours, theirs) = (pool_of(case.source), pool_of(case.destination));
         let beside = ours.is_some()
             && ours == disk.pool
             && theirs.is_some()

@@ -64,8 +64,8 @@ fn nvram(travel: Travel, domain: &DomainFacts, source: &HostFacts, destination: 
             "The firmware's variables (boot entries, Secure Boot keys) are in a file that an offline migration leaves behind.",
         )
         .with("file", path)
-        .with_option("pool here", source.pool_of_path(path).map(|pool| pool.name), "none")
-        .with_option("pool there", destination.pool_of_path(path).map(|pool| pool.name), "none")
+        .with_option("pool here", source.pool_of_path(path).map(|pool| &pool.name), "none")
+        .with_option("pool there", destination.pool_of_path(path).map(|pool| &pool.name), "none")
         .remedy("Start the domain and migrate it live: then they travel. Or keep the file in a shared pool."),
     )
 }
@@ -92,7 +92,7 @@ fn shared(path: &str, source: &HostFacts, destination: &HostFacts) -> bool {
     let named = |pool: &Pool| !pool.source.hosts.is_empty();
     there.active
         && (destination.storage_proof(&here.name, &there.name) == Some(true)
-            || (named(&here) && here.kind == there.kind && here.source == there.source && here.target == there.target))
+            || (named(here) && here.kind == there.kind && here.source == there.source && here.target == there.target))
 }
 
 export_precheck!(TpmNvram);

@@ -90,15 +90,15 @@ fn machine(travel: Travel, domain: &DomainFacts, source: &HostFacts, destination
         );
     };
     let here = source.machine(architecture, virt_type, name)?;
-    let (ours, theirs) = (here.canonical?, there.canonical?);
+    let (ours, theirs) = (here.canonical.as_deref()?, there.canonical.as_deref()?);
     (ours != theirs).then(|| {
         Finding::of(
             travel.weight(),
             "machine-alias-differs",
             format!("{name} stands for {ours} on the source and for {theirs} on {}.", destination.name()),
         )
-        .with("source", &ours)
-        .with("destination", &theirs)
+        .with("source", ours)
+        .with("destination", theirs)
         .remedy(format!("Write the machine type out in the domain's definition: {ours}."))
     })
 }

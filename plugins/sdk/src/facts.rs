@@ -184,7 +184,6 @@ macro_rules! host_getters {
 }
 use host_getters;
 
-/// What both kinds of facts can be asked besides their getters.
 #[cfg(test)]
 mod tests {
     use crate::testing;
@@ -192,10 +191,13 @@ mod tests {
     #[test]
     fn look_ups_answer_from_what_the_test_filled_in() {
         let host = testing::host("kvm2");
-        assert_eq!(host.pool_of_path("/srv/shared/web.qcow2").map(|p| p.name), Some("shared".to_owned()));
+        assert_eq!(host.pool_of_path("/srv/shared/web.qcow2").map(|pool| pool.name.as_str()), Some("shared"));
         assert_eq!(host.pool_of_path("/srv/sharedish/web.qcow2"), None);
         assert!(host.runs("x86_64", "kvm") && !host.runs("aarch64", "kvm"));
-        assert_eq!(host.machine("x86_64", "kvm", "pc").and_then(|m| m.canonical), Some("pc-i440fx-7.2".to_owned()));
+        assert_eq!(
+            host.machine("x86_64", "kvm", "pc").and_then(|machine| machine.canonical.as_deref()),
+            Some("pc-i440fx-7.2")
+        );
         assert!(host.domain_by_name("web").is_none());
     }
 }

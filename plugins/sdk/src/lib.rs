@@ -28,6 +28,8 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+#[cfg(all(target_family = "wasm", feature = "throw-away-memory"))]
+mod allocator;
 mod bindings;
 mod environment;
 mod export;

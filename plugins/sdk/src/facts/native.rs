@@ -50,6 +50,8 @@ macro_rules! plain_host {
             domains: Vec<DomainBrief>,
             /// What it sees of the domain's disks, by target.
             disk_views: BTreeMap<String, DiskView>,
+            /// What the source sees of them when it is read again; where nothing is said, the same as before.
+            disk_views_again: BTreeMap<String, DiskView>,
             /// What earlier probes proved.
             storage_proofs: Vec<StorageProof>,
             /// Volumes by pool, for a policy with the grant.
@@ -107,25 +109,25 @@ impl HostFacts {
         self.guest_kind(architecture, virt_type)?.emulator.clone()
     }
     /// The machine type of that name; none: it has no such machine type.
-    pub fn machine(&self, architecture: &str, virt_type: &str, name: &str) -> Option<Machine> {
-        self.guest_kind(architecture, virt_type)?.machines.iter().find(|machine| machine.name == name).cloned()
+    pub fn machine(&self, architecture: &str, virt_type: &str, name: &str) -> Option<&Machine> {
+        self.guest_kind(architecture, virt_type)?.machines.iter().find(|machine| machine.name == name)
     }
     /// The storage pool of that name.
-    pub fn pool(&self, name: &str) -> Option<Pool> {
-        self.pools.iter().find(|pool| pool.name == name).cloned()
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.name == name)
     }
     /// The storage pool whose target directory holds that path; the deepest where pools nest.
-    pub fn pool_of_path(&self, path: &str) -> Option<Pool> {
+    pub fn pool_of_path(&self, path: &str) -> Option<&Pool> {
         let holds = |pool: &&Pool| {
             pool.target.as_deref().is_some_and(|target| {
                 path.strip_prefix(target.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
             })
         };
-        self.pools.iter().filter(holds).max_by_key(|pool| pool.target.as_ref().map_or(0, String::len)).cloned()
+        self.pools.iter().filter(holds).max_by_key(|pool| pool.target.as_ref().map_or(0, String::len))
     }
     /// The libvirt network of that name.
-    pub fn network(&self, name: &str) -> Option<Network> {
-        self.networks.iter().find(|network| network.name == name).cloned()
+    pub fn network(&self, name: &str) -> Option<&Network> {
+        self.networks.iter().find(|network| network.name == name)
     }
     /// Whether its kernel has a bridge of that name.
     pub fn bridge(&self, name: &str) -> Presence {
@@ -136,16 +138,20 @@ impl HostFacts {
         }
     }
     /// The domain of that name on this host.
-    pub fn domain_by_name(&self, name: &str) -> Option<DomainBrief> {
-        self.domains.iter().find(|domain| domain.name == name).cloned()
+    pub fn domain_by_name(&self, name: &str) -> Option<&DomainBrief> {
+        self.domains.iter().find(|domain| domain.name == name)
     }
     /// The domain of that UUID on this host.
-    pub fn domain_by_id(&self, id: &str) -> Option<DomainBrief> {
-        self.domains.iter().find(|domain| domain.id == id).cloned()
+    pub fn domain_by_id(&self, id: &str) -> Option<&DomainBrief> {
+        self.domains.iter().find(|domain| domain.id == id)
     }
     /// What this host sees at the path of that disk of the domain; none: the disk has no source, or no such disk.
-    pub fn disk_view(&self, target: &str) -> Option<DiskView> {
-        self.disk_views.get(target).cloned()
+    pub fn disk_view(&self, target: &str) -> Option<&DiskView> {
+        self.disk_views.get(target)
+    }
+    /// What the source sees at the path of that disk, read again after all destinations were.
+    pub fn disk_view_again(&self, target: &str) -> Option<&DiskView> {
+        self.disk_views_again.get(target).or_else(|| self.disk_views.get(target))
     }
     /// Whether that pool of the source and that pool of this destination were proven to be one store by an earlier
     /// probe that still holds; none: not proven either way.
