@@ -9,21 +9,18 @@ use crate::Case;
 pub enum Sameness {
     /// By a probe, by name, or observed.
     Proven,
-    /// Both files changed within moments of now and of each other; both times.
-    WrittenMeanwhile([String; 2]),
+    /// The time of change that the destination saw lies between two that the source saw; all three, in this order.
+    WrittenMeanwhile([String; 3]),
     /// Nothing speaks for or against it.
     Unproven,
     /// It is not the same; why.
     Different(String),
 }
 
-/// Times of change this close to the decision and to each other are those of one file that is being written. The
-/// readings are seconds apart; the rest is for clocks that differ.
-const MOMENTS_S: u64 = 120;
-
 pub fn sameness(
     case: &Case<'_>,
     path: &str,
+    target: &str,
     here: Option<&DiskView>,
     our_pool: Option<&Pool>,
     there: Option<&DiskView>,
@@ -44,7 +41,8 @@ pub fn sameness(
     }
     let volumes = (here.and_then(|view| view.volume.as_ref()), there.and_then(|view| view.volume.as_ref()));
     let (Some(ours), Some(theirs)) = volumes else { return Sameness::Unproven };
-    observed(case, ours, theirs)
+    let again = case.source.disk_view_again(target).and_then(|view| view.volume.as_ref());
+    observed(ours, theirs, again)
 }
 
 /// Whether a path lies on one store that both pools name: same kind, same servers, and the same place on them. A mount
@@ -56,17 +54,18 @@ pub fn named_alike(path: &str, ours: &Pool, theirs: &Pool) -> bool {
         let export = pool.source.dir.as_deref().unwrap_or_default().trim_end_matches('/');
         format!("{export}/{}", below.trim_start_matches('/'))
     }
-    let hosts = |pool: &Pool| {
-        let mut hosts = pool.source.hosts.clone();
-        hosts.sort();
-        hosts
+    // The order of servers means nothing; a list names none twice.
+    let same_servers = |ours: &[String], theirs: &[String]| {
+        ours.len() == theirs.len() && ours.iter().all(|server| theirs.contains(server))
     };
     ours.kind == theirs.kind
         && names_a_store(ours)
-        && hosts(ours) == hosts(theirs)
+        && same_servers(&ours.source.hosts, &theirs.source.hosts)
         && ours.source.name == theirs.source.name
         && ours.source.devices == theirs.source.devices
-        && place(ours, path) == place(theirs, path)
+        // Mounted alike, as nearly always, one path is one place.
+        && ((ours.source.dir == theirs.source.dir && ours.target == theirs.target)
+            || place(ours, path) == place(theirs, path))
 }
 
 /// Whether the pool's source means the same on every host.
@@ -89,7 +88,7 @@ pub fn is_local(server: &str) -> bool {
         || name == "::1"
 }
 
-fn observed(case: &Case<'_>, ours: &Volume, theirs: &Volume) -> Sameness {
+fn observed(ours: &Volume, theirs: &Volume, again: Option<&Volume>) -> Sameness {
     if ours.capacity_bytes != theirs.capacity_bytes {
         return Sameness::Different(format!(
             "its size is {} here and {} there",
@@ -111,24 +110,27 @@ fn observed(case: &Case<'_>, ours: &Volume, theirs: &Volume) -> Sameness {
     }
     match (ours.changed.as_deref(), theirs.changed.as_deref()) {
         (Some(here), Some(there)) if here == there => Sameness::Proven,
-        (Some(here), Some(there)) if being_written(case, here, there) => {
-            Sameness::WrittenMeanwhile([here.to_owned(), there.to_owned()])
-        }
-        (Some(here), Some(there)) => {
-            Sameness::Different(format!("its inode changed at {here} here and at {there} there"))
-        }
+        (Some(here), Some(there)) => match again.and_then(|volume| volume.changed.as_deref()) {
+            Some(again) if between(here, there, again) => {
+                Sameness::WrittenMeanwhile([here, there, again].map(str::to_owned))
+            }
+            _ => Sameness::Different(format!("its inode changed at {here} here and at {there} there")),
+        },
         _ => Sameness::Unproven,
     }
 }
 
-fn being_written(case: &Case<'_>, here: &str, there: &str) -> bool {
-    let seconds = |time: &str| time.split('.').next().and_then(|whole| whole.parse::<u64>().ok());
-    let (Some(here), Some(there)) = (seconds(here), seconds(there)) else { return false };
-    let now = case.request.decided_at_ms / 1000;
-    case.domain.state().is_active()
-        && here.abs_diff(there) <= MOMENTS_S
-        && now.abs_diff(here) <= MOMENTS_S
-        && now.abs_diff(there) <= MOMENTS_S
+/// Whether the destination saw it between the source's two looks. No tolerance: two copies of one file, made one after
+/// the other, are as close as any.
+fn between(before: &str, there: &str, again: &str) -> bool {
+    let moment = |time: &str| {
+        let (whole, part) = time.split_once('.').unwrap_or((time, "0"));
+        Some((whole.parse::<u64>().ok()?, format!("{part:0<9}").parse::<u64>().ok()?))
+    };
+    match (moment(before), moment(there), moment(again)) {
+        (Some(before), Some(there), Some(again)) => before <= there && there <= again,
+        _ => false,
+    }
 }
 
 /// The pools of both hosts that hold a path, if it is one store by name or by proof.

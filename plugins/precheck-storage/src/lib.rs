@@ -5,8 +5,9 @@
 //! 1. a probe that was made and still holds (`storage-proof`): a volume made on one side was seen from the other;
 //! 2. a source that names its store itself: a network disk, or pools of one kind with the same servers and export;
 //! 3. one volume observed from both sides: a block device with one unique key, or a file whose inode changed at the same
-//!    nanosecond and that has the same size. A guest that writes moves that time between the two looks, so for an active
-//!    domain two recent times are taken as one file, with a warning.
+//!    nanosecond and that has the same size. A guest that writes moves that time, so the source is looked at before and
+//!    after the destination: a time between the two is that of one file that is being written, which is said as a warning,
+//!    because a twin that is written as busily would look the same.
 //!
 //! A directory on both hosts proves nothing: each may be a disk of its own. Disks are not copied by this version, so
 //! what isn't shared is refused. `--unsafe` turns what is merely unproven into warnings, never what is proven wrong.
@@ -29,7 +30,7 @@ impl Precheck for Storage {
         if source.hypervisor() != destination.hypervisor() {
             return vec![];
         }
-        let case = Case { request, travel: request.travel(domain), domain, source, destination };
+        let case = Case { request, travel: request.travel(domain), source, destination };
         domain.disks().iter().flat_map(|disk| case.disk(disk)).collect()
     }
 }
@@ -38,7 +39,6 @@ impl Precheck for Storage {
 struct Case<'a> {
     request: &'a Request,
     travel: Travel,
-    domain: &'a DomainFacts,
     source: &'a HostFacts,
     destination: &'a HostFacts,
 }
@@ -75,7 +75,7 @@ impl Case<'_> {
             .or(disk.pool.as_deref())
             .and_then(|name| self.source.pool(name))
             .or_else(|| self.source.pool_of_path(path));
-        let sameness = sameness(self, path, here, our_pool, there, pool);
+        let sameness = sameness(self, path, &disk.target, here, our_pool, there, pool);
         let present = there.is_some_and(|view| view.volume.is_some());
         match sameness {
             Sameness::Different(why) => Seen::Different(pool, why),
@@ -91,13 +91,14 @@ impl Case<'_> {
         let (target, unproven) = (disk.target.as_str(), self.weight_of_doubt(disk));
         Some(match seen {
             Seen::Same => return None,
-            Seen::Likely(pool, [here, there]) => Finding::warning(
+            Seen::Likely(pool, [before, there, again]) => Finding::warning(
                 "storage-written-meanwhile",
-                format!("Disk {target} looks the same on {host}, but the guest wrote to it between the two looks."),
+                format!("Disk {target} looks the same on {host}, but it is being written, so its time of change proves less."),
             )
             .with("pool there", &pool.name)
-            .with("changed, seen from the source", here)
-            .with("changed, seen from the destination", there),
+            .with("changed, seen from the source", before)
+            .with("changed, seen from the destination", there)
+            .with("changed, seen from the source again", again),
             Seen::NoPool => Finding::of(
                 unproven,
                 "storage-unproven",
@@ -150,8 +151,8 @@ impl Case<'_> {
 /// What the destination shows at a disk's path.
 enum Seen<'a> {
     Same,
-    /// Changed on both sides within moments of now.
-    Likely(&'a Pool, [String; 2]),
+    /// Changed between two looks of the source.
+    Likely(&'a Pool, [String; 3]),
     Unproven(&'a Pool),
     NoPool,
     PoolInactive(&'a Pool),

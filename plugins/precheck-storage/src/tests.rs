@@ -124,15 +124,26 @@ fn a_file_of_another_size_is_another_file() {
 }
 
 #[test]
-fn a_guest_that_writes_moves_the_time_between_the_looks() {
+fn a_file_that_is_being_written_is_seen_between_two_looks_of_the_source() {
     let mut scene = Scene::directory();
-    scene.changed_there("1760000003.5");
-    assert_eq!(scene.found(), one("storage-written-meanwhile", Warning));
-    scene.domain.state = DomainState::ShutOff;
-    assert_eq!(scene.found(), one("storage-differs", Blocker), "nobody writes a shut-off domain's disk");
-    scene.domain.state = DomainState::Running;
-    scene.request.decided_at_ms += 3_600_000;
-    assert_eq!(scene.found(), one("storage-differs", Blocker), "an hour ago is not now");
+    let mut again = testing::view("/srv/shared/web.qcow2", "shared");
+    again.volume.as_mut().expect("it is there").changed = Some("1760000004.5".into());
+    scene.source.disk_views_again.insert("vda".into(), again);
+    for between in ["1760000000.2", "1760000003.999999999", "1760000004.500000000"] {
+        scene.changed_there(between);
+        assert_eq!(scene.found(), one("storage-written-meanwhile", Warning), "{between}");
+    }
+    for outside in ["1760000000.123456788", "1760000004.500000001", "1759999999.9", "yesterday"] {
+        scene.changed_there(outside);
+        assert_eq!(scene.found(), one("storage-differs", Blocker), "{outside}");
+    }
+}
+
+#[test]
+fn two_copies_made_one_after_the_other_are_two_files() {
+    let mut scene = Scene::directory();
+    scene.changed_there("1760000000.123456790");
+    assert_eq!(scene.found(), one("storage-differs", Blocker), "a nanosecond later");
 }
 
 #[test]

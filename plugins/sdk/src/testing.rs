@@ -228,6 +228,7 @@ pub fn host(name: &str) -> HostFacts {
         bridges: Some(vec!["virbr0".into(), "br0".into()]),
         domains: vec![],
         disk_views: BTreeMap::from([("vda".to_owned(), view("/srv/shared/web.qcow2", "shared"))]),
+        disk_views_again: BTreeMap::new(),
         storage_proofs: vec![],
         volumes: BTreeMap::new(),
         node_devices: None,
