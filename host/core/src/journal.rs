@@ -12,12 +12,15 @@ use crate::verdict::Verdict;
 /// Something that is made ready on a host, with what undoes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// The downtime limit is set on the source; it undoes itself with the job.
+    /// The downtime limit is set on the source. It stays with the hypervisor's process, so a guest that stays there gets
+    /// the limit back that it had.
     MaxDowntime {
         /// Host.
         host: HostName,
         /// Limit.
         ms: u64,
+        /// The limit before, for the undo; none where the driver doesn't tell.
+        before_ms: Option<u64>,
     },
 }
 

@@ -211,6 +211,8 @@ pub trait Hypervisor: Send + Sync {
     fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
     /// The figures of the last completed migration, if they can still be read; reading keeps them.
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
+    /// The downtime limit that is set for the next migration, ms; none where the driver doesn't tell.
+    fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
     /// Gives an order.
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
     /// Starts the planned migration on a connection of its own.
@@ -326,7 +328,7 @@ pub struct Reading {
     pub sample: Sample,
 }
 
-/// Where tasks are kept. A call returns when the data is safe on disk.
+/// Where tasks are kept. A call returns when the data is safe on disk; only a reading may be lost with the power.
 pub trait Store: Send + Sync {
     /// Makes a task with its first record and takes its lock. Refuses a domain that has an unfinished task.
     fn create(&self, id: TaskId, at: Moment, first: &Record) -> Result<Box<dyn TaskLock>, StoreFault>;

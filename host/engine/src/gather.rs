@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use waypost_core::facts::{Candidate, DomainFacts, HostFacts, PairFacts, Snapshot};
+use waypost_core::facts::{Candidate, DomainBrief, DomainFacts, DomainState, HostFacts, PairFacts, Snapshot};
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::{Fault, FaultKind};
 
@@ -43,12 +43,18 @@ pub(crate) async fn find(
             DomainKey::Name(name) => d.name == *name,
         });
         match mine {
-            Some(d) if d.state.is_active() => active.push(host),
+            Some(d) if d.state.is_active() => active.push((host, d)),
             Some(_) => defined.push(host),
             None => {}
         }
     }
-    let mut candidates = if active.is_empty() { defined } else { active };
+    // One domain that is active twice is being migrated: it is where it runs, the other copy is on its way in.
+    let one_domain = active.windows(2).all(|pair| pair[0].1.id == pair[1].1.id);
+    if active.len() > 1 && one_domain && active.iter().filter(|(_, d)| runs(d)).count() == 1 {
+        active.retain(|(_, d)| runs(d));
+    }
+    let mut candidates: Vec<_> =
+        if active.is_empty() { defined } else { active.into_iter().map(|(host, _)| host).collect() };
     match candidates.len() {
         1 => Ok(candidates.remove(0)),
         0 => Err(EngineError::NoDomain { domain: domain.clone(), asked: list(&known) }),
@@ -57,6 +63,10 @@ pub(crate) async fn find(
             Err(EngineError::Ambiguous { domain: domain.clone(), hosts: list(&candidates) })
         }
     }
+}
+
+fn runs(domain: &DomainBrief) -> bool {
+    matches!(domain.state, DomainState::Running | DomainState::Blocked)
 }
 
 pub(crate) fn known_host(known: &[HostName], name: &HostName) -> Result<(), EngineError> {
@@ -121,7 +131,15 @@ pub(crate) async fn gather(
             None => unreachable.push((name.clone(), unread(name))),
         }
     }
-    let facts = Arc::new(Snapshot { taken_at, domain: domain_facts, source: source_host, source_disks, candidates });
+    let source_disks_again = ports.hypervisor.disk_views(source, &domain_facts).await?;
+    let facts = Arc::new(Snapshot {
+        taken_at,
+        domain: domain_facts,
+        source: source_host,
+        source_disks,
+        source_disks_again,
+        candidates,
+    });
     Ok(Gathered { facts, unreachable })
 }
 

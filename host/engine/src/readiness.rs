@@ -86,7 +86,8 @@ async fn snapshot(
         let pair = hypervisor.pair_facts(&host.name, &domain).await?;
         candidates.push(Candidate { host: Arc::clone(host), pair });
     }
-    Ok(Snapshot { taken_at, domain, source: Arc::clone(source), source_disks, candidates })
+    let source_disks_again = hypervisor.disk_views(&source.name, &domain).await?;
+    Ok(Snapshot { taken_at, domain, source: Arc::clone(source), source_disks, source_disks_again, candidates })
 }
 
 pub(crate) async fn judge(

@@ -199,6 +199,13 @@ impl Hypervisor for Libvirt {
         })
     }
 
+    fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("read the downtime limit of domain {domain}");
+            Ok(self.ask(host, attempted, move |session| orders::max_downtime(session, domain)).await?)
+        })
+    }
+
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         Box::pin(async move {
             let attempted = orders::attempted(command, domain);

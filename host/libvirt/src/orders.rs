@@ -43,6 +43,15 @@ pub(crate) fn carry_out(session: &Session, id: DomainId, command: Command) -> Re
     }
 }
 
+/// The limit that is set; none where the driver doesn't tell.
+pub(crate) fn max_downtime(session: &Session, id: DomainId) -> Result<Option<u64>, Failure> {
+    match raw::max_downtime(&domain::find(session, &DomainKey::Id(id))?) {
+        Ok(ms) => Ok(Some(ms)),
+        Err(failure) if failure.is_unsupported() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// Sets the limit and reads it back: it decides how long a guest stands still, and a limit that didn't take is worth an
 /// error before the transfer, not a surprise after it.
 fn set_max_downtime(domain: &Domain, ms: u64) -> Result<(), Failure> {

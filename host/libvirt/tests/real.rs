@@ -49,6 +49,7 @@ async fn planned(hosts: &Libvirt, guest: &str, options: &Options) -> (Snapshot, 
         taken_at: Moment(0),
         source: Arc::new(hosts.host_facts(&one, Depth::default()).await.unwrap()),
         source_disks: hosts.disk_views(&one, &domain).await.unwrap(),
+        source_disks_again: hosts.disk_views(&one, &domain).await.unwrap(),
         candidates: vec![Candidate {
             host: Arc::new(hosts.host_facts(&two, Depth::default()).await.unwrap()),
             pair: hosts.pair_facts(&two, &domain).await.unwrap(),

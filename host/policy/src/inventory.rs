@@ -181,6 +181,16 @@ impl inventory::HostHostFacts for Call {
         Ok(views.iter().find(|view| view.target == target).map(convert::disk_view))
     }
 
+    fn disk_view_again(&mut self, host: Host, target: String) -> Answer<Option<wit::DiskView>> {
+        let source = host.rep() == 0;
+        self.host_look_up(&host, LookUp::DiskViewAgain, &target)?;
+        if !source {
+            return Ok(None);
+        }
+        let views = &self.view()?.snapshot().source_disks_again;
+        Ok(views.iter().find(|view| view.target == target).map(convert::disk_view))
+    }
+
     fn storage_proof(&mut self, host: Host, source_pool: String, destination_pool: String) -> Answer<Option<bool>> {
         let key = [&*source_pool, ",", &*destination_pool].concat();
         let host = self.host_look_up(&host, LookUp::StorageProof, &key)?;

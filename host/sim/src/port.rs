@@ -198,6 +198,14 @@ impl Hypervisor for World {
         }))
     }
 
+    fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
+        let attempted = "read the downtime limit";
+        Box::pin(self.call(Step::ReadMaxDowntime, host, attempted, move |state| {
+            let Some(local) = state.local_mut(host, domain) else { return Err(no_domain(host, attempted, &domain)) };
+            Ok(Some(local.max_downtime_ms.unwrap_or(crate::transfer::MAX_DOWNTIME_MS)))
+        }))
+    }
+
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         let (step, attempted) = named(command);
         Box::pin(async move {

@@ -29,6 +29,8 @@ words! {
         Sample = "sample",
         /// Final statistics are read.
         FinalSample = "final-sample",
+        /// The downtime limit is read.
+        ReadMaxDowntime = "read-max-downtime",
         /// The downtime limit is set.
         SetMaxDowntime = "set-max-downtime",
         /// The bandwidth limit is set.

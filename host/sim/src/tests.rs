@@ -42,6 +42,7 @@ async fn plan(world: &World, id: DomainId, from: &str, to: &str, options: Option
         taken_at: Moment(0),
         source: world.host_facts(&source, Depth::default()).await.unwrap().into(),
         source_disks: world.disk_views(&source, &domain).await.unwrap(),
+        source_disks_again: world.disk_views(&source, &domain).await.unwrap(),
         candidates: vec![Candidate {
             host: world.host_facts(&destination, Depth::default()).await.unwrap().into(),
             pair: world.pair_facts(&destination, &domain).await.unwrap(),

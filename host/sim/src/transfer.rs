@@ -32,7 +32,7 @@ use job::{bytes_in, time_for};
 /// libvirt's keepalive with its defaults: five probes, five seconds apart.
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
 /// QEMU's default downtime limit.
-const MAX_DOWNTIME_MS: u64 = 300;
+pub(crate) const MAX_DOWNTIME_MS: u64 = 300;
 /// How long a stage that can't be aborted hangs.
 const HANG: Duration = Duration::from_secs(600);
 const PAGE: u64 = 4096;

@@ -22,7 +22,11 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     let state = course.outcome.as_ref().map_or(course.phase.as_str(), |outcome| outcome.kind.as_str());
     out.line(format!("{}, attempt {}", out.tone(Tone::Strong, state), course.attempt));
     if let Some(verdict) = &course.verdict {
-        out.line(format!("\nto {}: {}", verdict.destination, out.tone(findings::tone(verdict.decision()), findings::headline(verdict))));
+        out.line(format!(
+            "\nto {}: {}",
+            verdict.destination,
+            out.tone(findings::tone(verdict.decision()), findings::headline(verdict))
+        ));
         findings::show(&out, verdict);
     }
     if let Some(plan) = &course.plan {
@@ -65,7 +69,8 @@ fn decided(out: Out, decisions: &[v1::Decision]) {
             decision.fault.as_ref().unwrap_or(&decision.answer).trim_end()
         ));
         let digest = decision.digest.get(..12).unwrap_or(&decision.digest);
-        let detail = format!("{digest}  {} µs, fuel {}; read {}", decision.micros, decision.fuel, read(&decision.facts_read));
+        let detail =
+            format!("{digest}  {} µs, fuel {}; read {}", decision.micros, decision.fuel, read(&decision.facts_read));
         out.line(format!("      {}", out.tone(Tone::Dim, detail)));
     }
 }
@@ -79,7 +84,9 @@ pub fn sentence(record: &Record) -> String {
     match record {
         Record::Accepted { request } => format!("accepted: {} to {}", request.domain, request.destination),
         Record::Judged { verdict, .. } => format!("judged: {}", findings::headline(verdict)),
-        Record::Planned { plan } => format!("planned: {}, {} to {}", plan.mode, plan.source.host, plan.destination.host),
+        Record::Planned { plan } => {
+            format!("planned: {}, {} to {}", plan.mode, plan.source.host, plan.destination.host)
+        }
         Record::StepIntended { step } => format!("about to {}", step_words(step)),
         Record::StepSettled { step, result } => match result {
             Ok(StepEnd::Done) => format!("done: {}", step_words(step)),
@@ -90,7 +97,9 @@ pub fn sentence(record: &Record) -> String {
         Record::PerformIntended => "about to start the transfer".into(),
         Record::Adopted => "taken over by another process".into(),
         Record::PerformReturned { result: Ok(()) } => "the transfer is over: moved".into(),
-        Record::PerformReturned { result: Err((class, message)) } => format!("the transfer is over: {class}: {message}"),
+        Record::PerformReturned { result: Err((class, message)) } => {
+            format!("the transfer is over: {class}: {message}")
+        }
         Record::FinishIntended { step } => format!("about to {}", step.as_str()),
         Record::FinishSettled { step, result } => match result {
             Ok(()) => format!("done: {}", step.as_str()),
@@ -130,6 +139,6 @@ pub fn side(side: &Side) -> String {
 
 fn step_words(step: &Step) -> String {
     match step {
-        Step::MaxDowntime { host, ms } => format!("set the downtime limit to {ms} ms on {host}"),
+        Step::MaxDowntime { host, ms, .. } => format!("set the downtime limit to {ms} ms on {host}"),
     }
 }

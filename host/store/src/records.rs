@@ -238,7 +238,7 @@ wire_enum! {
         "ended" => Ended { outcome: outcome },
     }
     Step {
-        "max-downtime" => MaxDowntime { host: host, ms: ms },
+        "max-downtime" => MaxDowntime { host: host, ms: ms, before_ms: before_ms },
     }
     StepEnd {
         "done" => Done {},

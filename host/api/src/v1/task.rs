@@ -380,8 +380,8 @@ fn done(result: &Result<(), String>) -> &'static str {
 
 fn step_text(step: &waypost_core::journal::Step) -> Value {
     match step {
-        waypost_core::journal::Step::MaxDowntime { host, ms } => {
-            json!({"name": "max-downtime", "host": host.as_str(), "ms": ms})
+        waypost_core::journal::Step::MaxDowntime { host, ms, before_ms } => {
+            json!({"name": "max-downtime", "host": host.as_str(), "ms": ms, "before_ms": before_ms})
         }
     }
 }

@@ -58,6 +58,9 @@ pub struct Snapshot {
     pub source: Arc<HostFacts>,
     /// What the source sees at the path of each disk.
     pub source_disks: Vec<DiskView>,
+    /// The same, read again after the destinations were: what a destination saw of one and the same file lies between
+    /// the two, however busily the guest writes to it.
+    pub source_disks_again: Vec<DiskView>,
     /// Where it may go.
     pub candidates: Vec<Candidate>,
 }
@@ -92,6 +95,7 @@ impl Shape for Snapshot {
             ("domain".into(), self.domain.to_tree()),
             ("source".into(), self.source.to_tree()),
             ("source_disks".into(), self.source_disks.to_tree()),
+            ("source_disks_again".into(), self.source_disks_again.to_tree()),
             ("candidates".into(), self.candidates.to_tree()),
         ])
     }
@@ -102,6 +106,7 @@ impl Shape for Snapshot {
             domain: Arc::new(field(tree, "domain")?),
             source: Arc::new(field(tree, "source")?),
             source_disks: field(tree, "source_disks")?,
+            source_disks_again: field(tree, "source_disks_again")?,
             candidates: field(tree, "candidates")?,
         })
     }

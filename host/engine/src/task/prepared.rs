@@ -51,7 +51,11 @@ impl Planned {
             }
         };
         if let (TransferMode::Live, Some(ms)) = (plan.mode, plan.max_downtime_ms) {
-            let step = Step::MaxDowntime { host: plan.source.host.clone(), ms };
+            let before_ms = match hypervisor.max_downtime(&plan.source.host, plan.domain).await {
+                Ok(before) => before,
+                Err(fault) => return Ok(Stage::Abandoned(Abandoned::new(task, plan, fault.to_string()))),
+            };
+            let step = Step::MaxDowntime { host: plan.source.host.clone(), ms, before_ms };
             task.record(Record::StepIntended { step: step.clone() })?;
             let done = hypervisor.command(&plan.source.host, plan.domain, Command::SetMaxDowntime { ms }).await;
             let failed = done.as_ref().err().map(ToString::to_string);
@@ -102,24 +106,38 @@ impl Abandoned {
     /// Takes back what was made ready, newest first. What can't be taken back is told.
     pub(super) async fn roll_back(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, why, kind } = self;
-        let left = undo(&mut task).await?;
+        let left = undo(&mut task, &plan).await?;
         let summary = format!("{why}; {} was not touched on {}", plan.name, plan.source.host);
-        let remedy = (!left.is_empty()).then(|| format!("remove by hand: {}", left.join("; ")));
+        let remedy = remedy_for(&left);
         task.end_untouched(kind, summary, remedy)
     }
 }
 
-/// Undoes the open steps. Answers what is left.
-pub(super) async fn undo(task: &mut Task) -> Result<Vec<String>, EngineError> {
+/// Undoes the open steps, newest first. Answers what could not be undone, for a person.
+pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Vec<String>, EngineError> {
     let steps: Vec<_> = task.recorder.course.open_steps.iter().rev().cloned().collect();
+    let mut left = Vec::new();
     for step in steps {
-        match &step {
-            // The limit belongs to the hypervisor process and is set anew by every migration: nothing is left of it.
-            Step::MaxDowntime { .. } => {}
+        let undone = match &step {
+            Step::MaxDowntime { host, before_ms: Some(ms), .. } => {
+                let order = Command::SetMaxDowntime { ms: *ms };
+                task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
+            }
+            Step::MaxDowntime { before_ms: None, .. } => Ok(()),
+        };
+        if let Err(why) = &undone {
+            left.push(match &step {
+                Step::MaxDowntime { host, ms, .. } => format!("the downtime limit of {ms} ms on {host} ({why})"),
+            });
         }
-        task.record(Record::StepSettled { step, result: Ok(StepEnd::Undone) })?;
+        task.record(Record::StepSettled { step, result: undone.map(|()| StepEnd::Undone) })?;
     }
-    Ok(Vec::new())
+    Ok(left)
+}
+
+/// The remedy for what could not be undone.
+pub(super) fn remedy_for(left: &[String]) -> Option<String> {
+    (!left.is_empty()).then(|| format!("take back by hand: {}", left.join("; ")))
 }
 
 /// Whether both sides still look as the plan assumes.

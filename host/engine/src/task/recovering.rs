@@ -137,20 +137,19 @@ async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
 }
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
-    let left = prepared::undo(&mut task).await?;
+    let left = prepared::undo(&mut task, &plan).await?;
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };
     let outcome = Outcome {
         kind,
         summary: tell::stayed(&plan, now),
         causes: course.causes.clone(),
-        remedy: (!left.is_empty()).then(|| format!("remove by hand: {}", left.join("; "))),
+        remedy: prepared::remedy_for(&left),
     };
     task.end(outcome)
 }
 
 async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
-    prepared::undo(&mut task).await?;
     finishing::tidy_up(&mut task, &plan, now).await?;
     let outcome = finishing::completed(&task, &plan, now, None);
     task.end(outcome)

@@ -222,6 +222,7 @@ pub fn snapshot(destinations: usize) -> Arc<Snapshot> {
         domain: Arc::new(domain()),
         source: Arc::new(host("kvm0")),
         source_disks: disk_views(),
+        source_disks_again: disk_views(),
         candidates: (1..=destinations).map(|number| candidate(Arc::new(host(&format!("kvm{number}"))))).collect(),
     })
 }

@@ -98,7 +98,11 @@ pub(crate) fn some_plan() -> Plan {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (host(), any::<u64>()).prop_map(|(host, ms)| Step::MaxDowntime { host, ms })
+    (host(), any::<u64>(), any::<Option<u64>>()).prop_map(|(host, ms, before_ms)| Step::MaxDowntime {
+        host,
+        ms,
+        before_ms,
+    })
 }
 
 fn step_end() -> impl Strategy<Value = StepEnd> {
