@@ -2,6 +2,8 @@
 //!
 //! Each part can be had alone, because a command that lists tasks must not wait for hosts or policies.
 
+mod fleet;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,8 +13,9 @@ use tokio::time::Instant;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
 use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
-use waypost_sim::{Fleet, FleetError};
 use waypost_store::SqliteStore;
+
+pub use fleet::SimulationError;
 
 use crate::config::Config;
 
@@ -63,7 +66,7 @@ pub enum OpenError {
         /// File.
         path: PathBuf,
         /// Why.
-        source: FleetError,
+        source: SimulationError,
     },
     /// The policy runtime.
     #[error("the policy runtime can't be started")]
@@ -100,9 +103,7 @@ pub fn hosts(config: &Config, world: &World) -> Result<(Arc<dyn Hypervisor>, Arc
             Ok((Arc::new(hosts), Arc::new(WallClock)))
         }
         World::Simulated { fleet: path, .. } => {
-            let wrong = |source| OpenError::Fleet { path: path.clone(), source };
-            let fleet = Fleet::read(path).map_err(wrong)?;
-            let world = waypost_sim::World::new(&fleet).map_err(wrong)?;
+            let world = fleet::world(path).map_err(|source| OpenError::Fleet { path: path.clone(), source })?;
             Ok((Arc::new(world), Arc::new(RuntimeClock::start())))
         }
     }

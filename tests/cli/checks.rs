@@ -42,7 +42,8 @@ fn all_destinations_make_a_table() {
 #[test]
 fn a_dry_run_tells_every_choice_and_touches_nothing() {
     let site = Site::new(TWO_HOSTS);
-    let words = ["migrate", "g1", "--to", "b", "--name", "g2", "--bandwidth", "50", "--keep-source", "--paused", "--dry-run"];
+    let words =
+        ["migrate", "g1", "--to", "b", "--name", "g2", "--bandwidth", "50", "--keep-source", "--paused", "--dry-run"];
     let ran = site.expect(0, &words);
     for choice in [
         "move g1 from a to b, live, with its memory",

@@ -64,7 +64,12 @@ fn a_task_whose_driver_was_killed_is_found_and_brought_to_its_end() {
     assert!(listed.contains(&format!("nobody: waypost recover {id}")), "{listed}");
     // Simulated hosts live and die with a process: whoever takes the task over finds hosts without a transfer.
     let ran = site.expect(4, &["recover", &id]);
-    for part in ["permitted: accept-source", "taken over by another process", "chose accept-source", "rolled-back: g1 is running on a"] {
+    for part in [
+        "permitted: accept-source",
+        "taken over by another process",
+        "chose accept-source",
+        "rolled-back: g1 is running on a",
+    ] {
         assert!(ran.out.contains(part), "{part}:\n{}", ran.out);
     }
     assert!(site.expect(0, &["recover"]).out.contains("no task is unfinished"));

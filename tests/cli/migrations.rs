@@ -63,7 +63,14 @@ fn a_task_stays_on_record() {
 
     let id = tasks[0]["id"].as_str().expect("an id");
     let text = site.expect(0, &["task", id]).out;
-    for part in ["journal (UTC)", "about to start the transfer", "the transfer is over: moved", "decisions", "plan", "completed: "] {
+    for part in [
+        "journal (UTC)",
+        "about to start the transfer",
+        "the transfer is over: moved",
+        "decisions",
+        "plan",
+        "completed: ",
+    ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
     let task = site.document(0, &["task", id]);
@@ -90,7 +97,7 @@ fn a_refused_migration_tells_all_findings_and_touches_nothing() {
     let site = Site::new(TWO_HOSTS);
     let ran = site.expect(3, &["migrate", "pinned", "--to", "b"]);
     assert!(ran.out.contains("blocker") && ran.out.contains("remedy: "), "{}", ran.out);
-    assert!(ran.out.contains("refused: ") && ran.out.contains("nothing was touched"), "{}", ran.out);
+    assert!(ran.out.contains("refused by 1 blocker") && ran.out.contains("nothing was touched"), "{}", ran.out);
     let ended = site.document(3, &["migrate", "pinned", "--to", "b"]);
     assert_eq!(ended["verdict"]["decision"], "refused");
 }
@@ -104,6 +111,34 @@ fn a_transfer_that_takes_too_long_leaves_the_guest_on_its_source() {
     let id = site.tasks()[0]["id"].as_str().expect("an id").to_owned();
     let text = site.expect(0, &["task", &id]).out;
     assert!(text.contains("timed-out") && text.contains("chose accept-source"), "{text}");
+}
+
+/// A fleet in which this goes wrong.
+fn with_fault(fault: &str) -> Site {
+    Site::new(&format!("{SLOW}\n[[fault]]\n{fault}\n"))
+}
+
+#[test]
+fn a_destination_that_dies_in_mid_copy_costs_nothing() {
+    let site = with_fault("at = 'perform'\nwhat = 'hypervisor-dies'\nwho = 'destination'");
+    let ran = site.expect(4, &["migrate", "g1", "--to", "b"]);
+    assert!(ran.out.contains("rolled-back: g1 is running on a"), "{}", ran.out);
+    assert!(ran.out.contains("cause: "), "{}", ran.out);
+}
+
+#[test]
+fn a_source_that_dies_in_mid_copy_is_told_as_it_is() {
+    let site = with_fault("at = 'perform'\nwhat = 'hypervisor-dies'\nwho = 'source'");
+    let ran = site.expect(5, &["migrate", "g1", "--to", "b"]);
+    assert!(ran.out.starts_with("lost: ") || ran.out.contains("\nlost: "), "{}", ran.out);
+    assert!(ran.out.contains("remedy: "), "{}", ran.out);
+}
+
+#[test]
+fn a_destination_that_goes_dark_for_good_is_a_matter_for_a_person() {
+    let site = with_fault("at = 'finish'\nwhat = 'unreachable'\nwho = 'destination'");
+    let ran = site.expect(5, &["migrate", "g1", "--to", "b"]);
+    assert!(ran.out.contains("unknown on b"), "{}", ran.out);
 }
 
 /// All shipped prechecks, and no recovery policy: whoever fails then needs a person.

@@ -171,12 +171,17 @@ impl Running {
         loop {
             let mut line = String::new();
             let read = self.err.read_line(&mut line).expect("its errors can be read");
-            assert!(read > 0, "it ended without saying {text:?}; it said:\n{}", self.said);
+            assert!(read > 0, "it ended without saying {text:?}; it said last:\n{}", self.last_said());
             self.said.push_str(&line);
             if line.contains(text) {
                 return line;
             }
         }
+    }
+
+    fn last_said(&self) -> String {
+        let lines: Vec<&str> = self.said.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
     /// Reads its standard output until a line holds that text; answers all of it.

@@ -74,6 +74,9 @@ fn a_wrong_fleet_is_told_with_its_file() {
     let site = Site::new("[[host]]\nname = \"a\"\ncolour = \"red\"\n");
     let err = site.expect(1, &["hosts"]).err;
     assert!(err.contains("fleet.toml") && err.contains("colour"), "{err}");
+    let site = Site::new(&format!("{TWO_HOSTS}\n[[fault]]\nat = 'begin'\nwhat = 'error'\n"));
+    let err = site.expect(1, &["hosts"]).err;
+    assert!(err.contains("fault 1: `kind` is missing; it is one of: "), "{err}");
 }
 
 #[test]

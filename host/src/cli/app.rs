@@ -3,10 +3,12 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
+use waypost::core::ports::Hypervisor;
 use waypost::wiring::{self, SharedStore, Watching};
 use waypost::{Config, Waypost, World};
 
@@ -61,6 +63,15 @@ impl App {
 
     /// Everything: for commands that ask hosts and policies. Must be called inside the runtime.
     pub fn open(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
+        Ok(Waypost::assemble(&self.config_with_hosts(world)?, world, watching)?)
+    }
+
+    /// The hosts alone. Must be called inside the runtime.
+    pub fn hosts(&self, world: &World) -> anyhow::Result<Arc<dyn Hypervisor>> {
+        Ok(wiring::hosts(&self.config_with_hosts(world)?, world)?.0)
+    }
+
+    fn config_with_hosts(&self, world: &World) -> anyhow::Result<Config> {
         let config = self.config()?;
         if *world == World::Libvirt && config.hosts.is_empty() {
             match &config.file {
@@ -71,7 +82,7 @@ impl App {
                 ),
             }
         }
-        Ok(Waypost::assemble(&config, world, watching)?)
+        Ok(config)
     }
 
     /// The store alone: for commands that only read what is on record.

@@ -58,23 +58,27 @@ fn exit(report: &CheckReport) -> Exit {
 /// The findings, and a table above them where there are several destinations.
 pub fn show(out: Out, report: &CheckReport) {
     let domain = &report.facts.domain;
-    out.line(format!(
-        "{} is {} on {}",
-        out.tone(Tone::Strong, &domain.name),
-        domain.state,
-        report.facts.source.name
-    ));
+    out.line(format!("{} is {} on {}", out.tone(Tone::Strong, &domain.name), domain.state, report.facts.source.name));
     if let [verdict] = &report.verdicts[..] {
-        out.line(format!("to {}: {}", verdict.destination, out.tone(findings::tone(verdict.decision()), findings::headline(verdict))));
+        out.line(format!(
+            "to {}: {}",
+            verdict.destination,
+            out.tone(findings::tone(verdict.decision()), findings::headline(verdict))
+        ));
         findings::show(&out, verdict);
         return;
     }
-    out.table(&["destination", "verdict"], report.verdicts.iter().map(|verdict| {
-        vec![verdict.destination.to_string(), findings::headline(verdict)]
-    }));
+    out.table(
+        &["destination", "verdict"],
+        report.verdicts.iter().map(|verdict| vec![verdict.destination.to_string(), findings::headline(verdict)]),
+    );
     for verdict in report.verdicts.iter().filter(|verdict| verdict.shown().next().is_some()) {
         out.line("");
-        out.line(format!("to {}: {}", verdict.destination, out.tone(findings::tone(verdict.decision()), verdict.decision())));
+        out.line(format!(
+            "to {}: {}",
+            verdict.destination,
+            out.tone(findings::tone(verdict.decision()), verdict.decision())
+        ));
         findings::show(&out, verdict);
     }
 }
@@ -126,7 +130,8 @@ async fn watch(app: &App, waypost: &Waypost, question: &Question) -> anyhow::Res
         }
         if let Ok(report) = &answer {
             last = exit(report);
-            let involved = std::iter::once(&report.facts.source.name).chain(report.verdicts.iter().map(|v| &v.destination));
+            let involved =
+                std::iter::once(&report.facts.source.name).chain(report.verdicts.iter().map(|v| &v.destination));
             for host in involved.filter(|host| !listening.contains(host)).cloned().collect::<Vec<_>>() {
                 listen(waypost, host.clone(), Arc::clone(&changed)).await;
                 listening.push(host);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use waypost::HostName;
 use waypost::api::v1::{Document, Domain, Domains, Host};
-use waypost::wiring::Watching;
 
 use super::app::App;
 use super::args;
@@ -15,8 +14,8 @@ use super::output::Tone;
 pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off)?;
-        let known = waypost.hypervisor().hosts();
+        let hypervisor = app.hosts(&world)?;
+        let known = hypervisor.hosts();
         let asked = match &args.host {
             None => known,
             Some(name) => vec![known.iter().find(|host| host.as_str() == name).cloned().ok_or_else(|| {
@@ -26,7 +25,7 @@ pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
         };
         let mut asking = JoinSet::new();
         for (at, host) in asked.into_iter().enumerate() {
-            let hypervisor = Arc::clone(waypost.hypervisor());
+            let hypervisor = Arc::clone(&hypervisor);
             asking.spawn(async move {
                 let answer = hypervisor.domains(&host).await;
                 (at, host, answer)
@@ -48,12 +47,19 @@ pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
                 Err(fault) => unread.push(Host::new(host.as_str(), &Err(fault))),
             }
         }
-        app.out.table(&["domain", "host", "state", "defined", "uuid"], domains.iter().map(|domain| {
-            let defined = if domain.persistent { "yes" } else { "no" };
-            vec![domain.name.clone(), domain.host.clone(), domain.state.clone(), defined.into(), domain.id.clone()]
-        }));
+        app.out.table(
+            &["domain", "host", "state", "defined", "uuid"],
+            domains.iter().map(|domain| {
+                let defined = if domain.persistent { "yes" } else { "no" };
+                vec![domain.name.clone(), domain.host.clone(), domain.state.clone(), defined.into(), domain.id.clone()]
+            }),
+        );
         for host in &unread {
-            app.out.note(format!("{}: {}", app.out.tone(Tone::Bad, &host.name), host.error.as_deref().unwrap_or_default()));
+            app.out.note(format!(
+                "{}: {}",
+                app.out.tone(Tone::Bad, &host.name),
+                host.error.as_deref().unwrap_or_default()
+            ));
         }
         let exit = if unread.is_empty() { Exit::Done } else { Exit::Error };
         app.out.document(Document::Domains(Domains { domains, unread }));

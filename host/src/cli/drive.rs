@@ -21,7 +21,9 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
         let adopted = waypost.engine().adopt(id)?;
         println!("{READY}");
         match adopted {
-            Adopted::Driver(driver) => follow::drive(&waypost, Out::new(Audience::People), *driver, Interrupt::Cancels).await,
+            Adopted::Driver(driver) => {
+                follow::drive(&waypost, Out::new(Audience::People), *driver, Interrupt::Cancels).await
+            }
             // Somebody was faster; then it is driven.
             Adopted::Observer(_) => Ok(Exit::Done),
         }

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_documented_number() {
-        let numbers: Vec<_> = OutcomeKind::ALL.iter().map(|kind| (kind.as_str(), Exit::of_outcome(*kind) as u8)).collect();
+        let numbers: Vec<_> =
+            OutcomeKind::ALL.iter().map(|kind| (kind.as_str(), Exit::of_outcome(*kind) as u8)).collect();
         let expected =
             [("completed", 0), ("refused", 3), ("rolled-back", 4), ("cancelled", 6), ("stuck", 5), ("lost", 5)];
         assert_eq!(numbers, expected);
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_number_once() {
-        for exit in [Exit::Done, Exit::Error, Exit::Usage, Exit::Refused, Exit::RolledBack, Exit::Stuck, Exit::Cancelled] {
+        for exit in
+            [Exit::Done, Exit::Error, Exit::Usage, Exit::Refused, Exit::RolledBack, Exit::Stuck, Exit::Cancelled]
+        {
             assert_eq!(HELP.matches(&format!("\n  {}  ", exit as u8)).count(), 1);
         }
     }

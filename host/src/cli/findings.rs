@@ -48,7 +48,11 @@ pub fn show(out: &Out, verdict: &Verdict) {
         };
         let finding = &judged.finding;
         let weight = out.tone(tone, format!("{:<7}", judged.weight().as_str()));
-        out.line(format!("  {weight}  {}  {}", finding.message, out.tone(Tone::Dim, format!("[{}: {}]", judged.plugin, finding.code))));
+        out.line(format!(
+            "  {weight}  {}  {}",
+            finding.message,
+            out.tone(Tone::Dim, format!("[{}: {}]", judged.plugin, finding.code))
+        ));
         if !finding.evidence.is_empty() {
             let evidence: Vec<_> = finding.evidence.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             out.line(format!("           {}", out.tone(Tone::Dim, evidence.join("; "))));
@@ -80,7 +84,10 @@ mod tests {
         use PolicyMode::{Advise, Enforce, Shadow};
         assert_eq!(headline(&verdict(&[])), "allowed");
         assert_eq!(headline(&verdict(&[(Shadow, Severity::Blocker)])), "allowed");
-        assert_eq!(headline(&verdict(&[(Advise, Severity::Blocker), (Enforce, Severity::Info)])), "allowed with 1 warning, 1 note");
+        assert_eq!(
+            headline(&verdict(&[(Advise, Severity::Blocker), (Enforce, Severity::Info)])),
+            "allowed with 1 warning, 1 note"
+        );
         let two = verdict(&[(Enforce, Severity::Blocker), (Enforce, Severity::Blocker), (Enforce, Severity::Warning)]);
         assert_eq!(headline(&two), "refused by 2 blockers, 1 warning");
     }

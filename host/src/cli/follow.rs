@@ -125,7 +125,12 @@ fn ended(waypost: &Waypost, out: Out, view: &View, outcome: &Outcome) -> anyhow:
         OutcomeKind::Cancelled => Tone::Warn,
         _ => Tone::Bad,
     };
-    out.line(format!("{}: {}", out.tone(tone, outcome.kind.as_str()), outcome.summary));
+    // Some summaries begin with the word already.
+    let kind = outcome.kind.as_str();
+    match outcome.summary.strip_prefix(kind) {
+        Some(rest) => out.line(format!("{}{rest}", out.tone(tone, kind))),
+        None => out.line(format!("{}: {}", out.tone(tone, kind), outcome.summary)),
+    }
     for cause in outcome.causes.iter().filter(|cause| !outcome.summary.contains(cause.as_str())) {
         out.line(format!("  cause: {cause}"));
     }
@@ -162,7 +167,9 @@ fn summary(total_ms: u64, figures: Option<&Sample>) -> String {
         parts.push(format!("transfer {}", duration(sample.elapsed_ms)));
         parts.extend(sample.downtime_ms.map(|ms| format!("downtime {}", duration(ms))));
         parts.push(format!("{} sent", bytes(sample.processed_bytes)));
-        parts.extend(sample.iteration.map(|pass| format!("{pass} passes")));
+        parts.extend(
+            sample.iteration.map(|pass| if pass == 1 { "1 pass".to_owned() } else { format!("{pass} passes") }),
+        );
     }
     parts.join(", ")
 }

@@ -7,7 +7,6 @@ use waypost::HostName;
 use waypost::api::v1::{Document, Host, Hosts};
 use waypost::core::facts::HostFacts;
 use waypost::core::ports::{Depth, Fault, Hypervisor};
-use waypost::wiring::Watching;
 
 use super::app::App;
 use super::exit::Exit;
@@ -16,8 +15,8 @@ use super::output::{Tone, bytes};
 pub fn run(app: &App) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off)?;
-        let hosts: Vec<Host> = read(waypost.hypervisor()).await?.iter().map(|(name, answer)| Host::new(name.as_str(), answer)).collect();
+        let hosts: Vec<Host> =
+            read(&app.hosts(&world)?).await?.iter().map(|(name, answer)| Host::new(name.as_str(), answer)).collect();
         let header = ["host", "hypervisor", "libvirt", "arch", "cpus", "memory", "free", "domains", "uri"];
         app.out.table(&header, hosts.iter().filter(|host| host.error.is_none()).map(row));
         for host in &hosts {

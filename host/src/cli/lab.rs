@@ -86,16 +86,19 @@ fn down(app: &App, dir: &Path) -> anyhow::Result<Exit> {
 
 fn status(app: &App, lab: &Lab) -> anyhow::Result<Exit> {
     let status = lab.status();
-    app.out.table(&["host", "power", "domains", "uri"], status.hosts.iter().map(|host| {
-        let domains = match &host.domains {
-            Ok(domains) if domains.is_empty() => "none".to_owned(),
-            Ok(domains) => domains.join(", "),
-            Err(_) if !host.powered => "-".to_owned(),
-            Err(why) => app.out.tone(Tone::Bad, why),
-        };
-        let power = if host.powered { "on" } else { "off" };
-        vec![host.name.clone(), power.to_owned(), domains, host.uri.clone()]
-    }));
+    app.out.table(
+        &["host", "power", "domains", "uri"],
+        status.hosts.iter().map(|host| {
+            let domains = match &host.domains {
+                Ok(domains) if domains.is_empty() => "none".to_owned(),
+                Ok(domains) => domains.join(", "),
+                Err(_) if !host.powered => "-".to_owned(),
+                Err(why) => app.out.tone(Tone::Bad, why),
+            };
+            let power = if host.powered { "on" } else { "off" };
+            vec![host.name.clone(), power.to_owned(), domains, host.uri.clone()]
+        }),
+    );
     let hosts = status.hosts.into_iter().map(|host| {
         let (domains, error) = match host.domains {
             Ok(domains) => (Some(domains), None),

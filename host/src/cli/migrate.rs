@@ -136,7 +136,10 @@ fn detach(app: &App, id: TaskId) -> anyhow::Result<()> {
         BufReader::new(said).read_line(&mut line).context("hear from the background process")?;
     }
     if line.trim() != super::drive::READY {
-        bail!("the background process did not take over task {id}; its log is {}, and `waypost watch {id}` takes the task over here", path.display());
+        bail!(
+            "the background process did not take over task {id}; its log is {}, and `waypost watch {id}` takes the task over here",
+            path.display()
+        );
     }
     Ok(())
 }

@@ -47,7 +47,8 @@ impl Out {
     pub fn new(audience: Audience) -> Self {
         // https://no-color.org: set and not empty.
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour = if wanted && stdout().is_terminal() && audience == Audience::People { Colour::On } else { Colour::Off };
+        let colour =
+            if wanted && stdout().is_terminal() && audience == Audience::People { Colour::On } else { Colour::Off };
         Self { audience, colour }
     }
 

@@ -30,7 +30,8 @@ pub fn run(app: &App, id: Option<TaskId>) -> anyhow::Result<Exit> {
 async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
     let left = waypost.engine().sweep_probes().await?;
     for (volume, why) in &left {
-        app.out.note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
+        app.out
+            .note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
     }
     let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
     let mut rows = Vec::new();
@@ -38,7 +39,13 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
         // The lock is free if nobody drives; it is given back at once.
         let orphaned = waypost.store().lock(brief.id)?.is_some();
         let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
-        rows.push(vec![brief.id.to_string(), brief.domain_name.clone(), brief.destination.to_string(), brief.phase.to_string(), who]);
+        rows.push(vec![
+            brief.id.to_string(),
+            brief.domain_name.clone(),
+            brief.destination.to_string(),
+            brief.phase.to_string(),
+            who,
+        ]);
     }
     if rows.is_empty() {
         app.out.line("no task is unfinished");

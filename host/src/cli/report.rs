@@ -98,12 +98,21 @@ impl Reporter {
 
 /// `moving: 1.2 GiB of 4.0 GiB, 112 MiB/s, dirties 3.0 MiB/s, pass 2, downtime about 30 ms, 12 s left`.
 fn line(view: &View) -> String {
-    let what = if view.note.is_empty() { view.phase.as_str() } else { &view.note };
+    // Who only observes has no notes: they are no part of the record.
+    let what = if view.note.is_empty() { doing(view.phase) } else { &view.note };
     match &view.sample {
         Some(sample) if view.phase == Phase::Performing && sample.stage != Stage::Final => {
             format!("{what}: {}", figures(sample))
         }
         _ => what.to_owned(),
+    }
+}
+
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Performing => "moving",
+        Phase::Locating => "looking at both hosts",
+        other => other.as_str(),
     }
 }
 

@@ -127,17 +127,24 @@ impl File {
         for host in self.hosts {
             let key = |field: &str| format!("host.{}.{field}", host.name);
             if host.name.is_empty() || host.name.contains(char::is_whitespace) {
-                return Err(wrong("host.name".into(), format!("{:?} is no name: it must not be empty or hold a blank", host.name)));
+                return Err(wrong(
+                    "host.name".into(),
+                    format!("{:?} is no name: it must not be empty or hold a blank", host.name),
+                ));
             }
             if hosts.iter().any(|other| other.name.as_str() == host.name) {
                 return Err(wrong(key("name"), "this name is given to two hosts: names must differ".into()));
             }
             for address in &host.addresses {
                 if address.parse::<IpAddr>().is_err() && !is_hostname(address) {
-                    return Err(wrong(key("addresses"), format!("{address:?} is neither an IP address nor a host name")));
+                    return Err(wrong(
+                        key("addresses"),
+                        format!("{address:?} is neither an IP address nor a host name"),
+                    ));
                 }
             }
-            let own_ports = host.migration_ports.map(|ports| range(key("migration_ports"), ports, &wrong)).transpose()?;
+            let own_ports =
+                host.migration_ports.map(|ports| range(key("migration_ports"), ports, &wrong)).transpose()?;
             hosts.push(HostConfig {
                 peer_uri: host.peer_uri,
                 addresses: host.addresses,
@@ -161,7 +168,10 @@ impl File {
             state_dir: self.state_dir.map_or(default.state_dir, |dir| folder.join(dir)),
             cache_dir: self.cache_dir.map_or(default.cache_dir, |dir| folder.join(dir)),
             hosts,
-            plugin_folders: shipped.into_iter().chain(self.plugins.folders.iter().map(|dir| folder.join(dir))).collect(),
+            plugin_folders: shipped
+                .into_iter()
+                .chain(self.plugins.folders.iter().map(|dir| folder.join(dir)))
+                .collect(),
             policies: PolicyConfig { plugins, recovery: self.plugins.recovery.map(PluginName::new) },
             engine: self.engine.resolve(&wrong)?,
         })
@@ -231,7 +241,10 @@ fn range(
     wrong: &impl Fn(String, String) -> ConfigError,
 ) -> Result<(u16, u16), ConfigError> {
     if first == 0 || first > last {
-        return Err(wrong(key, format!("[{first}, {last}] is no range of ports: the first must be 1 or more and not above the last")));
+        return Err(wrong(
+            key,
+            format!("[{first}, {last}] is no range of ports: the first must be 1 or more and not above the last"),
+        ));
     }
     Ok((first, last))
 }

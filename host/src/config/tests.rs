@@ -105,7 +105,9 @@ fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
 fn an_unknown_word_lists_the_words_there_are() {
     let text = error("[plugin.x]\nmode = \"ignore\"\n");
     assert!(text.contains(":2:8: unknown word \"ignore\", allowed: enforce, advise, shadow"), "{text}");
-    assert!(error("[plugin.x]\ngrants = [\"all\"]\n").contains("allowed: volumes, documents, node-devices, storage-probe"));
+    assert!(
+        error("[plugin.x]\ngrants = [\"all\"]\n").contains("allowed: volumes, documents, node-devices, storage-probe")
+    );
 }
 
 #[test]

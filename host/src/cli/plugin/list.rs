@@ -13,18 +13,21 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
     let policies = wiring::policies(&config, Watching::Off)?;
     let plugins: Vec<Plugin> = policies.list().iter().map(shape).collect();
     let out = app.out;
-    out.table(&["plugin", "hooks", "mode", "state", "grants", "digest", "file"], plugins.iter().map(|plugin| {
-        let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
-        vec![
-            plugin.name.clone(),
-            list(&plugin.hooks),
-            plugin.mode.clone().unwrap_or_default(),
-            plugin.state.clone(),
-            list(&plugin.grants),
-            plugin.digest.as_deref().and_then(|digest| digest.get(..12)).unwrap_or("-").to_owned(),
-            plugin.file.clone().unwrap_or_else(|| "-".into()),
-        ]
-    }));
+    out.table(
+        &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],
+        plugins.iter().map(|plugin| {
+            let list = |items: &[String]| if items.is_empty() { "-".to_owned() } else { items.join(", ") };
+            vec![
+                plugin.name.clone(),
+                list(&plugin.hooks),
+                plugin.mode.clone().unwrap_or_default(),
+                plugin.state.clone(),
+                list(&plugin.grants),
+                plugin.digest.as_deref().and_then(|digest| digest.get(..12)).unwrap_or("-").to_owned(),
+                plugin.file.clone().unwrap_or_else(|| "-".into()),
+            ]
+        }),
+    );
     for plugin in &plugins {
         if let Some(reason) = &plugin.reason {
             out.line(format!("{}: {reason}", out.tone(Tone::Bad, &plugin.name)));
@@ -53,9 +56,11 @@ fn shape(status: &PluginStatus) -> Plugin {
         PluginState::Ok => ("ready", None, None),
         PluginState::LastGood { why, remedy } => ("last-good", Some(why.clone()), Some(remedy.clone())),
         PluginState::Broken { why, remedy } => ("broken", Some(why.clone()), Some(remedy.clone())),
-        PluginState::SettingsRefused { why } => {
-            ("settings-refused", Some(why.clone()), Some(format!("correct [plugin.{}.settings] in the configuration", status.name)))
-        }
+        PluginState::SettingsRefused { why } => (
+            "settings-refused",
+            Some(why.clone()),
+            Some(format!("correct [plugin.{}.settings] in the configuration", status.name)),
+        ),
         PluginState::Ignored => ("ignored", None, None),
     };
     let loaded = status.loaded.as_ref();

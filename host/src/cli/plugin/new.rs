@@ -22,7 +22,10 @@ pub fn run(app: &App, dir: &Path) -> anyhow::Result<Exit> {
     let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if name.is_empty() || !letters || !name.as_bytes()[0].is_ascii_lowercase() {
-        bail!("{} is no name for a policy: its last part must begin with a lower-case letter and hold only a-z, 0-9, - and _", dir.display());
+        bail!(
+            "{} is no name for a policy: its last part must begin with a lower-case letter and hold only a-z, 0-9, - and _",
+            dir.display()
+        );
     }
     if dir.exists() && fs::read_dir(dir).with_context(|| format!("look into {}", dir.display()))?.next().is_some() {
         bail!("{} is there already and not empty: nothing was written", dir.display());
