@@ -2,7 +2,8 @@
 //!
 //! Each shipped precheck is asked in a fresh sandbox on realistic facts (3 disks, 2 interfaces, 5 pools and 50 domains a
 //! host), turn by turn with its *floor*: a guest, made here from the facts that the policy was seen to read, that makes
-//! the same look-ups in an instance of the same engine and throws the results away. The last lines are the price of a
+//! the same look-ups in an instance of the same engine and throws the results away. A look-up that the policy makes twice
+//! is made once by its floor, and the floor finds nothing, so the ratio is rather too high than too low. The last lines are the price of a
 //! start: loading every policy, compiled and out of the cache.
 //!
 //! `cargo run --release -p waypost-policy --example cost -- [FOLDER OF PLUGINS] [DESTINATIONS]`
