@@ -8,7 +8,7 @@ use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
 
 use crate::config::Config;
-use crate::wiring::{self, OpenError, SharedStore, Watching, World};
+use crate::wiring::{self, Hosts, OpenError, SharedStore, Watching, World};
 
 /// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
 #[derive(Clone)]
@@ -23,14 +23,27 @@ pub struct Waypost {
 impl Waypost {
     /// Over libvirt, with the plugin folders followed: for a program that stays.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::assemble(config, &World::Libvirt, Watching::On)
+        let hosts = wiring::hosts(config, &World::Libvirt)?;
+        let store = wiring::store(config, &World::Libvirt)?;
+        Ok(Self::of(config, hosts, store, wiring::policies(config, Watching::On)?))
     }
 
-    /// Over the hosts of that world.
-    pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
+    /// Over the hosts of that world, as quickly as possible: for a program that is waited for.
+    pub async fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
+        let hosts = wiring::hosts(config, world)?;
+        // Hosts are connected to while the policies are loaded: the two together are most of what a command costs.
+        wiring::connect_early(&hosts.hypervisor, world);
+        let loading = {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || wiring::policies(&config, watching))
+        };
         let store = wiring::store(config, world)?;
-        let policies = Arc::new(wiring::policies(config, watching)?);
-        let (hypervisor, clock) = wiring::hosts(config, world)?;
+        Ok(Self::of(config, hosts, store, loading.await.map_err(|_| OpenError::Panicked)??))
+    }
+
+    fn of(config: &Config, hosts: Hosts, store: SharedStore, policies: PolicyRuntime) -> Self {
+        let Hosts { hypervisor, clock } = hosts;
+        let policies = Arc::new(policies);
         let engine = Engine::new(
             Arc::clone(&hypervisor),
             Arc::clone(&policies) as Arc<dyn Policies>,
@@ -39,7 +52,7 @@ impl Waypost {
             config.engine.clone(),
             wiring::depth(config),
         );
-        Ok(Self { engine, hypervisor, policies, store, clock })
+        Self { engine, hypervisor, policies, store, clock }
     }
 
     /// What answers questions and moves domains.

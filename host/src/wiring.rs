@@ -71,6 +71,9 @@ pub enum OpenError {
     /// The policy runtime.
     #[error("the policy runtime can't be started")]
     Policies(#[source] waypost_policy::EngineError),
+    /// A defect in it.
+    #[error("a defect: the thread that loads the policies panicked")]
+    Panicked,
 }
 
 /// The store. Simulated tasks are kept apart: nobody must take one for real.
@@ -95,17 +98,40 @@ pub fn policies(config: &Config, watching: Watching) -> Result<PolicyRuntime, Op
     PolicyRuntime::open(places, config.policies.clone()).map_err(OpenError::Policies)
 }
 
-/// The hosts, and the clock by which their time passes.
-pub fn hosts(config: &Config, world: &World) -> Result<(Arc<dyn Hypervisor>, Arc<dyn Clock>), OpenError> {
+/// Hosts, and the clock by which their time passes.
+pub struct Hosts {
+    /// The hosts.
+    pub hypervisor: Arc<dyn Hypervisor>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The hosts of a world.
+pub fn hosts(config: &Config, world: &World) -> Result<Hosts, OpenError> {
     match world {
         World::Libvirt => {
             let hosts = waypost_libvirt::Libvirt::new(config.hosts.iter().cloned());
-            Ok((Arc::new(hosts), Arc::new(WallClock)))
+            Ok(Hosts { hypervisor: Arc::new(hosts), clock: Arc::new(WallClock) })
         }
         World::Simulated { fleet: path, .. } => {
             let world = fleet::world(path).map_err(|source| OpenError::Fleet { path: path.clone(), source })?;
-            Ok((Arc::new(world), Arc::new(RuntimeClock::start())))
+            Ok(Hosts { hypervisor: Arc::new(world), clock: Arc::new(RuntimeClock::start()) })
         }
+    }
+}
+
+/// Begins to connect to every host. Whoever asks next finds the connection open, or waits for the rest of its opening;
+/// what is wrong with a host is told to whoever asks.
+pub fn connect_early(hypervisor: &Arc<dyn Hypervisor>, world: &World) {
+    if *world != World::Libvirt {
+        return;
+    }
+    for host in hypervisor.hosts() {
+        let hypervisor = Arc::clone(hypervisor);
+        tokio::spawn(async move {
+            // Any question opens the connection; this one is the cheapest.
+            let _ = hypervisor.domains(&host).await;
+        });
     }
 }
 

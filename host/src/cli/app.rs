@@ -62,13 +62,13 @@ impl App {
     }
 
     /// Everything: for commands that ask hosts and policies. Must be called inside the runtime.
-    pub fn open(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
-        Ok(Waypost::assemble(&self.config_with_hosts(world)?, world, watching)?)
+    pub async fn open(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
+        Ok(Waypost::assemble(&self.config_with_hosts(world)?, world, watching).await?)
     }
 
     /// The hosts alone. Must be called inside the runtime.
     pub fn hosts(&self, world: &World) -> anyhow::Result<Arc<dyn Hypervisor>> {
-        Ok(wiring::hosts(&self.config_with_hosts(world)?, world)?.0)
+        Ok(wiring::hosts(&self.config_with_hosts(world)?, world)?.hypervisor)
     }
 
     fn config_with_hosts(&self, world: &World) -> anyhow::Result<Config> {
@@ -93,8 +93,7 @@ impl App {
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies
     /// and libvirt's calls have threads of their own.
     pub fn block_on<T>(&self, world: &World, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let result = self.runtime(world)?.block_on(work);
-        result
+        self.runtime(world)?.block_on(work)
     }
 
     fn runtime(&self, world: &World) -> anyhow::Result<Runtime> {

@@ -60,7 +60,7 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
     admit(&request).map_err(EngineError::Refused)?;
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off)?;
+        let waypost = app.open(&world, Watching::Off).await?;
         if args.dry_run {
             return dry_run(app, &waypost, request).await;
         }

@@ -18,7 +18,7 @@ use super::task;
 pub fn run(app: &App, id: Option<TaskId>) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off)?;
+        let waypost = app.open(&world, Watching::Off).await?;
         match id {
             None => list(app, &waypost).await,
             Some(id) => one(app.out, &waypost, id).await,

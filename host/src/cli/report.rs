@@ -22,7 +22,7 @@ pub struct Reporter {
     bar: Option<ProgressBar>,
     /// Attempt whose findings were shown.
     judged: Option<u32>,
-    last: Option<(Phase, u32, String)>,
+    last: Option<(u32, String)>,
     last_at: Option<Instant>,
 }
 
@@ -42,7 +42,10 @@ impl Reporter {
     /// Tells what is new in a view.
     pub fn view(&mut self, view: &View) {
         self.findings(view);
-        let now = (view.phase, view.attempt, view.note.clone());
+        // People are told what is going on, programs also in which phase of the record.
+        let what = doing(view);
+        let now =
+            (view.attempt, if self.out.for_people() { what.to_owned() } else { format!("{} {what}", view.phase) });
         let turned = self.last.as_ref() != Some(&now);
         let due = turned || self.last_at.is_none_or(|at| at.elapsed() >= EVERY);
         match &self.bar {
@@ -98,8 +101,7 @@ impl Reporter {
 
 /// `moving: 1.2 GiB of 4.0 GiB, 112 MiB/s, dirties 3.0 MiB/s, pass 2, downtime about 30 ms, 12 s left`.
 fn line(view: &View) -> String {
-    // Who only observes has no notes: they are no part of the record.
-    let what = if view.note.is_empty() { doing(view.phase) } else { &view.note };
+    let what = doing(view);
     match &view.sample {
         Some(sample) if view.phase == Phase::Performing && sample.stage != Stage::Final => {
             format!("{what}: {}", figures(sample))
@@ -108,11 +110,17 @@ fn line(view: &View) -> String {
     }
 }
 
-fn doing(phase: Phase) -> &'static str {
-    match phase {
+/// What is going on, in words. Who only observes has no notes, as they are no part of the record.
+fn doing(view: &View) -> &str {
+    match view.phase {
+        _ if !view.note.is_empty() => &view.note,
+        Phase::Accepted => "reading facts and asking the prechecks",
+        Phase::Planned | Phase::Preparing | Phase::Prepared => "preparing",
         Phase::Performing => "moving",
+        Phase::Finishing => "verifying on both hosts",
         Phase::Locating => "looking at both hosts",
-        other => other.as_str(),
+        Phase::Recovering => "recovering",
+        Phase::Ended => "over",
     }
 }
 
