@@ -16,9 +16,7 @@ for manifest in plugins/*/Cargo.toml; do
     if grep -Eq '^optional = true' "$manifest"; then homes+=(plugins-optional); else homes+=(plugins); fi
 done
 
-# The names of functions stay, because they make a trap readable; the debug information of std is 1.5 MB a file.
-CARGO_PROFILE_PLUGIN_STRIP=debuginfo \
-    cargo build --quiet --profile plugin --target wasm32-unknown-unknown "${packages[@]}"
+cargo build --quiet --locked --profile plugin --target wasm32-unknown-unknown "${packages[@]}"
 
 mkdir -p "$target_dir/plugins" "$target_dir/plugins-optional"
 for at in "${!files[@]}"; do

@@ -9,7 +9,21 @@ fn a_running_guest_moves_and_leaves_one_definition() {
     let site = Site::new(2);
     site.guest("g1");
     site.virsh("kvm1", &["autostart", "g1"]);
-    site.virsh("kvm1", &["metadata", "g1", "--uri", "http://site.example/owner", "--key", "site", "--set", "<owner>ops</owner>", "--config", "--live"]);
+    site.virsh(
+        "kvm1",
+        &[
+            "metadata",
+            "g1",
+            "--uri",
+            "http://site.example/owner",
+            "--key",
+            "site",
+            "--set",
+            "<owner>ops</owner>",
+            "--config",
+            "--live",
+        ],
+    );
 
     let ran = site.waypost(&["migrate", "g1", "--to", "kvm2", "--json"]).expect_code(0);
     let task = ran.json();
@@ -93,14 +107,27 @@ fn the_bandwidth_limit_is_kept_and_the_traffic_takes_the_network_that_was_asked_
     }
     site.start_guest(&spec);
     let (kvm1, kvm2) = (site.lab.host("kvm1").expect("kvm1"), site.lab.host("kvm2").expect("kvm2"));
-    let before = (kvm1.interface_bytes(Link::Migration).expect("bytes"), kvm1.interface_bytes(Link::Management).expect("bytes"));
+    let before =
+        (kvm1.interface_bytes(Link::Migration).expect("bytes"), kvm1.interface_bytes(Link::Management).expect("bytes"));
     let began = std::time::Instant::now();
     let uri = format!("tcp://{}", kvm2.migration_ip());
     let listen = kvm2.migration_ip();
-    site.waypost(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "20", "--migrate-uri", &uri, "--listen-address", &listen])
-        .expect_code(0);
+    site.waypost(&[
+        "migrate",
+        "g1",
+        "--to",
+        "kvm2",
+        "--bandwidth",
+        "20",
+        "--migrate-uri",
+        &uri,
+        "--listen-address",
+        &listen,
+    ])
+    .expect_code(0);
     let took = began.elapsed().as_secs_f64();
-    let after = (kvm1.interface_bytes(Link::Migration).expect("bytes"), kvm1.interface_bytes(Link::Management).expect("bytes"));
+    let after =
+        (kvm1.interface_bytes(Link::Migration).expect("bytes"), kvm1.interface_bytes(Link::Management).expect("bytes"));
     let migration = after.0.sent - before.0.sent;
     let management = after.1.sent - before.1.sent;
     assert!(migration > 70 << 20, "only {migration} bytes took the migration network");
@@ -115,7 +142,11 @@ fn a_dry_run_shows_the_plan_and_touches_nothing() {
     let site = Site::new(2);
     site.guest("g1");
     let plan = site.waypost(&["migrate", "g1", "--to", "kvm2", "--dry-run", "--json"]).expect_code(0).json();
-    assert_eq!(plan["plan"]["destination"]["host"].as_str().or(plan["plan"]["destination"].as_str()), Some("kvm2"), "{plan:#}");
+    assert_eq!(
+        plan["plan"]["destination"]["host"].as_str().or(plan["plan"]["destination"].as_str()),
+        Some("kvm2"),
+        "{plan:#}"
+    );
     assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
     assert_eq!(site.state("kvm2", "g1"), None);
     let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();

@@ -57,15 +57,22 @@ impl Site {
         fs::create_dir(folder.path().join("site-plugins")).expect("a folder for the site's plugins");
         for host in lab.hosts() {
             config.push_str(&format!(
-                "\n[[host]]\nname = {:?}\nuri = {:?}\npeer_uri = {:?}\n",
+                "\n[[host]]\nname = {:?}\nuri = {:?}\npeer_uri = {:?}\naddresses = [{:?}, {:?}]\n",
                 host.name(),
                 host.uri_unix(),
-                host.uri_peer()
+                host.uri_peer(),
+                host.mgmt_ip(),
+                host.migration_ip(),
             ));
         }
         config.push_str(more);
         fs::write(folder.path().join("waypost.toml"), config).expect("the configuration is written");
         Self { lab, folder }
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("waypost.toml")
     }
 
     /// The folder into which a site drops its own checks.
@@ -118,7 +125,10 @@ impl Site {
 
     /// virsh on one host.
     pub fn virsh(&self, host: &str, arguments: &[&str]) -> String {
-        self.lab.host(host).and_then(|h| h.virsh(arguments)).unwrap_or_else(|e| panic!("virsh {arguments:?} on {host}: {}", chain(&e)))
+        self.lab
+            .host(host)
+            .and_then(|h| h.virsh(arguments))
+            .unwrap_or_else(|e| panic!("virsh {arguments:?} on {host}: {}", chain(&e)))
     }
 
     /// `running`, `paused`, `shut off`, or none where the host has no such domain.
@@ -129,6 +139,10 @@ impl Site {
 
     /// The guest is one, its count never ran backwards, and it goes on counting.
     pub fn assert_one_counting_guest(&self, name: &str) {
+        // It may have been started a moment ago, and not have printed anything.
+        self.lab
+            .wait_for_counter(name, 1, Duration::from_secs(20))
+            .unwrap_or_else(|e| panic!("{name} does not count: {}", chain(&e)));
         let last = self.lab.check_counter(name).unwrap_or_else(|e| panic!("{name}: {}", chain(&e))).last;
         self.lab
             .wait_for_counter(name, last + 20, Duration::from_secs(20))

@@ -15,7 +15,9 @@ impl Precheck for Network {
         let mut findings: Vec<Finding> = Vec::new();
         for interface in domain.network_interfaces() {
             let found = match (interface.kind.as_str(), interface.network.as_deref(), interface.bridge.as_deref()) {
-                ("network", Some(name), _) => network(travel, name, interface, source, destination),
+                // Of a running domain libvirt shows what the network came to (`bridge`), and still names the network,
+                // which is what the destination will be asked for.
+                (_, Some(name), _) => network(travel, name, interface, source, destination),
                 ("bridge", _, Some(name)) => bridge(travel, name, destination),
                 ("direct", ..) => Some(
                     Finding::warning(
@@ -132,10 +134,11 @@ mod tests {
     #[test]
     fn a_network_that_is_there_and_started_passes() {
         assert_eq!(check(&testing::domain(), |_| {}), []);
-        assert_eq!(
-            check(&with_interface(|interface| interface.kind = "user".into()), |host| host.networks.clear()),
-            []
-        );
+        let user = with_interface(|interface| {
+            interface.kind = "user".into();
+            interface.network = None;
+        });
+        assert_eq!(check(&user, |host| host.networks.clear()), []);
     }
 
     #[test]
@@ -144,6 +147,16 @@ mod tests {
         assert_eq!(check(&testing::domain(), |host| host.networks[0].active = false), one("network-inactive", Blocker));
         let off = testing::domain_with(|domain| domain.state = DomainState::ShutOff);
         assert_eq!(check(&off, |host| host.networks.clear()), one("network-missing", Warning));
+    }
+
+    #[test]
+    fn a_running_interface_that_became_a_bridge_still_needs_its_network() {
+        let live = with_interface(|interface| {
+            interface.kind = "bridge".into();
+            interface.bridge = Some("br0".into());
+        });
+        assert_eq!(check(&live, |_| {}), []);
+        assert_eq!(check(&live, |host| host.networks.clear()), one("network-missing", Blocker));
     }
 
     #[test]
@@ -170,7 +183,10 @@ mod tests {
     #[test]
     fn what_only_the_site_knows_is_unproven() {
         for (kind, code) in [("direct", "host-interface-unproven"), ("ethernet", "tap-device-unproven")] {
-            let domain = with_interface(|interface| interface.kind = kind.into());
+            let domain = with_interface(|interface| {
+                interface.kind = kind.into();
+                interface.network = None;
+            });
             assert_eq!(check(&domain, |_| {}), one(code, Warning));
         }
     }

@@ -34,7 +34,7 @@ facts! {
         pub cpus: u32,
         /// Memory in all.
         pub memory_kib: u64,
-        /// Memory free.
+        /// Memory free, with what the host's page cache would give back.
         pub free_memory_kib: u64,
         /// Huge pages of each size.
         pub huge_pages: Vec<HugePages>,

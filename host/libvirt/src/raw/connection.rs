@@ -1,6 +1,6 @@
-//! Opening and closing, and what a connection is asked about CPUs.
+//! Opening and closing, and what a connection is asked about CPUs and memory.
 
-use std::ffi::{CString, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_int, c_uint, c_void};
 use std::ops::Deref;
 use std::ptr;
 
@@ -85,6 +85,29 @@ impl Connection {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Memory that nothing holds, and what the page cache would give back: bytes. None where the driver doesn't tell.
+    pub(crate) fn memory_to_be_had(&self) -> Result<Option<u64>, Failure> {
+        let all = sys::VIR_NODE_MEMORY_STATS_ALL_CELLS;
+        let mut count = 0;
+        // SAFETY: the connection is borrowed; without a place for them libvirt only counts the figures.
+        let counted =
+            checked(unsafe { sys::virNodeGetMemoryStats(self.0.as_ptr(), all, ptr::null_mut(), &raw mut count, 0) });
+        match counted {
+            Err(failure) if failure.is_unsupported() => return Ok(None),
+            counted => drop(counted?),
+        }
+        let empty = sys::virNodeMemoryStats { field: [0; 80], value: 0 };
+        let mut figures = vec![empty; usize::try_from(count).unwrap_or(0)];
+        // SAFETY: `figures` has the `count` places that libvirt fills.
+        checked(unsafe { sys::virNodeGetMemoryStats(self.0.as_ptr(), all, figures.as_mut_ptr(), &raw mut count, 0) })?;
+        let kib = figures.iter().filter(|figure| {
+            // SAFETY: libvirt ends every name with a zero byte, within the array.
+            let name = unsafe { CStr::from_ptr(figure.field.as_ptr()) };
+            [c"free", c"buffers", c"cached"].contains(&name)
+        });
+        Ok(Some(kib.map(|figure| figure.value.saturating_mul(1024)).sum()))
     }
 }
 

@@ -28,11 +28,15 @@ pub(crate) fn machine(session: &Session) -> Result<Machine, Failure> {
     let mut capabilities = facts::capabilities(&connection.get_capabilities()?)?;
     session.remember_host_uuid(capabilities.uuid);
     let node = connection.get_node_info()?;
-    let free = match supported(connection.get_free_memory()) {
-        Ok(free) => free.unwrap_or(0),
-        // libvirt's C interface says 0 for an error, so that no byte free looks like one.
-        Err(failure) if failure.has_no_reason() => 0,
-        Err(failure) => return Err(failure),
+    // What the page cache holds is free for a guest: counting only what is idle would refuse every host that has run a while.
+    let free = match connection.memory_to_be_had()? {
+        Some(free) => free,
+        None => match supported(connection.get_free_memory()) {
+            Ok(free) => free.unwrap_or(0),
+            // libvirt's C interface says 0 for an error, so that no byte free looks like one.
+            Err(failure) if failure.has_no_reason() => 0,
+            Err(failure) => return Err(failure),
+        },
     };
     free_of_cells(session, &mut capabilities.numa)?;
     Ok(Machine {
