@@ -7,6 +7,7 @@ mod cli {
     mod checks;
     mod fleet;
     mod interrupted;
+    mod lab;
     mod migrations;
     mod plugins;
     mod usage;

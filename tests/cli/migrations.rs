@@ -178,5 +178,5 @@ fn a_detached_migration_is_driven_by_another_process() {
     let watched = site.expect(0, &["watch", &id]);
     assert!(watched.out.contains("completed: g1 is running on b"), "{}", watched.out);
     let log = std::fs::read_to_string(site.path("state/log").join(format!("{id}.log"))).expect("a log");
-    assert!(log.contains("moving"), "{log}");
+    assert!(log.contains("moving") && log.contains("completed: g1 is running on b"), "{log}");
 }

@@ -6,7 +6,7 @@ use waypost::{Adopted, TaskId};
 use super::app::App;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
-use super::output::{Audience, Out};
+use super::output::Out;
 
 /// What it says on standard output once it has the task.
 pub const READY: &str = "ready";
@@ -21,9 +21,7 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
         let adopted = waypost.engine().adopt(id)?;
         println!("{READY}");
         match adopted {
-            Adopted::Driver(driver) => {
-                follow::drive(&waypost, Out::new(Audience::People), *driver, Interrupt::Cancels).await
-            }
+            Adopted::Driver(driver) => follow::drive(&waypost, Out::log(), *driver, Interrupt::Cancels).await,
             // Somebody was faster; then it is driven.
             Adopted::Observer(_) => Ok(Exit::Done),
         }

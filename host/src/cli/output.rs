@@ -25,6 +25,13 @@ pub enum Audience {
 pub struct Out {
     pub audience: Audience,
     colour: Colour,
+    results: Results,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Results {
+    ToStandardOutput,
+    ToStandardError,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +56,12 @@ impl Out {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour =
             if wanted && stdout().is_terminal() && audience == Audience::People { Colour::On } else { Colour::Off };
-        Self { audience, colour }
+        Self { audience, colour, results: Results::ToStandardOutput }
+    }
+
+    /// Everything to standard error, plainly: for a process whose standard error is its log.
+    pub fn log() -> Self {
+        Self { audience: Audience::People, colour: Colour::Off, results: Results::ToStandardError }
     }
 
     pub fn for_people(&self) -> bool {
@@ -59,7 +71,10 @@ impl Out {
     /// A line of the result, for people.
     pub fn line(&self, text: impl Display) {
         if self.for_people() {
-            put(&mut stdout(), &text);
+            match self.results {
+                Results::ToStandardOutput => put(&mut stdout(), &text),
+                Results::ToStandardError => put(&mut stderr(), &text),
+            }
         }
     }
 

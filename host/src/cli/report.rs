@@ -31,7 +31,7 @@ impl Reporter {
         let bar = (out.for_people() && stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(1000);
             // The template is a constant: if it were wrong the default style would do.
-            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24}] {percent:>3}% {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:16}] {percent:>3}% {wide_msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar
@@ -99,11 +99,12 @@ impl Reporter {
     }
 }
 
-/// `moving: 1.2 GiB of 4.0 GiB, 112 MiB/s, dirties 3.0 MiB/s, pass 2, downtime about 30 ms, 12 s left`.
+/// `moving: 1.2 GiB of 4.0 GiB, 12 s left, 112 MiB/s, dirties 3.0 MiB/s, pass 2, downtime about 30 ms`: what is asked
+/// for most comes first, because a narrow terminal cuts the rest.
 fn line(view: &View) -> String {
     let what = doing(view);
     match &view.sample {
-        Some(sample) if view.phase == Phase::Performing && sample.stage != Stage::Final => {
+        Some(sample) if view.phase == Phase::Performing && sample.stage != Stage::Final && sample.total_bytes > 0 => {
             format!("{what}: {}", figures(sample))
         }
         _ => what.to_owned(),
@@ -126,17 +127,17 @@ fn doing(view: &View) -> &str {
 
 fn figures(sample: &Sample) -> String {
     let moved = sample.total_bytes.saturating_sub(sample.remaining_bytes);
-    let mut parts = vec![format!("{} of {}", bytes(moved), bytes(sample.total_bytes))];
-    parts.extend(sample.bytes_per_s.map(|rate| format!("{}/s", bytes(rate))));
     let shape = v1::Sample::from(sample);
-    parts.extend(shape.dirty_bytes_per_s.map(|rate| format!("dirties {}/s", bytes(rate))));
-    parts.extend(sample.iteration.map(|pass| format!("pass {pass}")));
-    parts.extend(sample.downtime_ms.map(|ms| format!("downtime about {}", duration(ms))));
-    parts.extend(sample.throttle_percent.filter(|p| *p > 0).map(|percent| format!("throttled {percent}%")));
+    let mut parts = vec![format!("{} of {}", bytes(moved), bytes(sample.total_bytes))];
     parts.push(match shape.remaining_ms {
         Some(ms) => format!("{} left", duration(ms)),
         None => "no end in sight at this rate".to_owned(),
     });
+    parts.extend(sample.bytes_per_s.map(|rate| format!("{}/s", bytes(rate))));
+    parts.extend(shape.dirty_bytes_per_s.map(|rate| format!("dirties {}/s", bytes(rate))));
+    parts.extend(sample.iteration.map(|pass| format!("pass {pass}")));
+    parts.extend(sample.downtime_ms.map(|ms| format!("downtime about {}", duration(ms))));
+    parts.extend(sample.throttle_percent.filter(|p| *p > 0).map(|percent| format!("throttled {percent}%")));
     if sample.stage == Stage::PostCopy {
         parts.push("runs on the destination, memory follows".to_owned());
     }

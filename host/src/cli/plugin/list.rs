@@ -40,7 +40,7 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
         out.note("no plugin folder: the shipped policies were not found, and the configuration names no other");
     }
     let cache_error = match policies.cache_state() {
-        CacheState::Refused(error) => Some(anyhow::Error::msg(error.to_string()).to_string()),
+        CacheState::Refused(error) => Some(chain(error)),
         CacheState::Used | CacheState::None => None,
     };
     if let Some(error) = &cache_error {
@@ -49,6 +49,11 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
     let folders = config.plugin_folders.iter().map(|folder| folder.display().to_string()).collect();
     out.document(Document::Plugins(Plugins { plugins, folders, cache_error }));
     Ok(Exit::Done)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn shape(status: &PluginStatus) -> Plugin {
