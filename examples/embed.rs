@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Config { state_dir: folder.path().join("state"), cache_dir: folder.path().join("cache"), ..Config::default() };
     let fleet = folder.path().join("fleet.toml");
     std::fs::write(&fleet, "host = [{ name = 'a' }, { name = 'b' }]\ndomain = [{ name = 'web', host = 'a' }]\n")?;
-    let waypost = Waypost::assemble(&config, &World::Simulated { fleet, pace: Pace::Virtual }, Watching::Off).await?;
+    let waypost = Waypost::assemble(&config, &World::Simulated { fleet, pace: Pace::Virtual }, Watching::Off)?;
 
     let (domain, requester) = (DomainKey::parse("web"), "example".to_owned());
     let options = Options::default();

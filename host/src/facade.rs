@@ -23,15 +23,19 @@ pub struct Waypost {
 impl Waypost {
     /// Over libvirt, with the plugin folders followed: for a program that stays.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let hosts = wiring::hosts(config, &World::Libvirt)?;
-        let store = wiring::store(config, &World::Libvirt)?;
-        Ok(Self::of(config, hosts, store, wiring::policies(config, Watching::On)?))
+        Self::assemble(config, &World::Libvirt, Watching::On)
     }
 
-    /// Over the hosts of that world, as quickly as possible: for a program that is waited for.
-    pub async fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
+    /// Over the hosts of that world.
+    pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
+        let (hosts, store) = (wiring::hosts(config, world)?, wiring::store(config, world)?);
+        Ok(Self::of(config, hosts, store, wiring::policies(config, watching)?))
+    }
+
+    /// The same for a program that somebody waits for: hosts are connected to while the policies are loaded, because the
+    /// two together are most of what a command costs.
+    pub async fn assemble_swiftly(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
         let hosts = wiring::hosts(config, world)?;
-        // Hosts are connected to while the policies are loaded: the two together are most of what a command costs.
         wiring::connect_early(&hosts.hypervisor, world);
         let loading = {
             let config = config.clone();

@@ -21,6 +21,23 @@ fn one_interrupt_cancels_and_says_where_the_guest_runs() {
 }
 
 #[test]
+fn a_second_interrupt_leaves_and_says_how_to_come_back() {
+    // libvirt does not answer the abort: there is nothing to wait for that a person could not wait for elsewhere.
+    let hang = "[[fault]]\nat = 'abort-job'\nwhat = 'hang'\n".repeat(100);
+    let site = Site::new(&format!("{SLOW}\n{hang}"));
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    running.signal("INT");
+    running.wait_for_note("a second interrupt leaves");
+    running.signal("INT");
+    let ran = running.end();
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains(&format!("a transfer that runs goes on: waypost watch {id}")), "{}", ran.err);
+    assert_eq!(site.tasks()[0]["outcome"], serde_json::Value::Null);
+}
+
+#[test]
 fn another_process_can_watch_and_cancel() {
     let site = Site::new(SLOW);
     let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);

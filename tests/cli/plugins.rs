@@ -86,6 +86,13 @@ fn a_broken_policy_blocks_and_says_what_is_wrong() {
 }
 
 #[test]
+fn a_misspelt_policy_is_listed_as_missing() {
+    let site = Site::with(TWO_HOSTS, "[plugin.precheck-storge]\nmode = \"advise\"\n");
+    let listed = site.expect(0, &["plugin", "list"]).out;
+    assert!(listed.contains("precheck-storge: it is configured, and no plugin folder holds it"), "{listed}");
+}
+
+#[test]
 fn refused_settings_are_told_where_the_policies_are_listed() {
     let site = Site::with(TWO_HOSTS, "[plugin.precheck-architecture]\nsettings = { colour = \"red\" }\n");
     let listed = site.document(0, &["plugin", "list"]);

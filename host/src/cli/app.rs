@@ -63,7 +63,7 @@ impl App {
 
     /// Everything: for commands that ask hosts and policies. Must be called inside the runtime.
     pub async fn open(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
-        Ok(Waypost::assemble(&self.config_with_hosts(world)?, world, watching).await?)
+        Ok(Waypost::assemble_swiftly(&self.config_with_hosts(world)?, world, watching).await?)
     }
 
     /// The hosts alone. Must be called inside the runtime.

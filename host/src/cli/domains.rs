@@ -9,7 +9,6 @@ use waypost::api::v1::{Document, Domain, Domains, Host};
 use super::app::App;
 use super::args;
 use super::exit::Exit;
-use super::output::Tone;
 
 pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
     let world = app.world();
@@ -55,11 +54,7 @@ pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
             }),
         );
         for host in &unread {
-            app.out.note(format!(
-                "{}: {}",
-                app.out.tone(Tone::Bad, &host.name),
-                host.error.as_deref().unwrap_or_default()
-            ));
+            app.out.note(format!("{}: {}", host.name, host.error.as_deref().unwrap_or_default()));
         }
         let exit = if unread.is_empty() { Exit::Done } else { Exit::Error };
         app.out.document(Document::Domains(Domains { domains, unread }));

@@ -10,7 +10,7 @@ use waypost::core::ports::{Depth, Fault, Hypervisor};
 
 use super::app::App;
 use super::exit::Exit;
-use super::output::{Tone, bytes};
+use super::output::bytes;
 
 pub fn run(app: &App) -> anyhow::Result<Exit> {
     let world = app.world();
@@ -21,7 +21,7 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
         app.out.table(&header, hosts.iter().filter(|host| host.error.is_none()).map(row));
         for host in &hosts {
             if let Some(error) = &host.error {
-                app.out.note(format!("{}: {error}", app.out.tone(Tone::Bad, &host.name)));
+                app.out.note(format!("{}: {error}", host.name));
             }
         }
         let exit = if hosts.iter().any(|host| host.error.is_some()) { Exit::Error } else { Exit::Done };

@@ -28,7 +28,7 @@ pub struct Plugin {
     pub imports: Vec<String>,
     /// `component` or `core module`.
     pub built_as: Option<String>,
-    /// `ready`, `last-good` (a newer file is broken), `broken`, `settings-refused`, `ignored`.
+    /// `ready`, `last-good` (a newer file is broken), `broken`, `settings-refused`, `missing`, `ignored`.
     pub state: String,
     /// Why it isn't ready.
     pub reason: Option<String>,

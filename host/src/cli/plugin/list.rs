@@ -2,7 +2,7 @@
 
 use waypost::api::v1::{Document, Plugin, Plugins};
 use waypost::wiring::{self, Watching};
-use waypost_policy::{CacheState, PluginState, PluginStatus};
+use waypost_policy::{CacheState, PluginConfig, PluginState, PluginStatus, Presence};
 
 use crate::cli::app::App;
 use crate::cli::exit::Exit;
@@ -11,7 +11,13 @@ use crate::cli::output::Tone;
 pub fn run(app: &App) -> anyhow::Result<Exit> {
     let config = app.config()?;
     let policies = wiring::policies(&config, Watching::Off)?;
-    let plugins: Vec<Plugin> = policies.list().iter().map(shape).collect();
+    let mut plugins: Vec<Plugin> = policies.list().iter().map(shape).collect();
+    // A name that is configured and that no folder holds is most often a misspelt one.
+    for (name, said) in &config.policies.plugins {
+        if said.presence != Presence::Never && plugins.iter().all(|plugin| plugin.name != name.as_str()) {
+            plugins.push(missing(name.as_str(), said));
+        }
+    }
     let out = app.out;
     out.table(
         &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],
@@ -49,6 +55,17 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
     let folders = config.plugin_folders.iter().map(|folder| folder.display().to_string()).collect();
     out.document(Document::Plugins(Plugins { plugins, folders, cache_error }));
     Ok(Exit::Done)
+}
+
+fn missing(name: &str, said: &PluginConfig) -> Plugin {
+    Plugin {
+        name: name.to_owned(),
+        state: "missing".to_owned(),
+        reason: Some("it is configured, and no plugin folder holds it".to_owned()),
+        remedy: Some(format!("correct the name in [plugin.{name}], or put {name}.wasm into a plugin folder")),
+        mode: Some(said.mode.to_string()),
+        ..Plugin::default()
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
