@@ -32,8 +32,9 @@ lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rust
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
-bench: setup plugins ## every figure, each as a ratio to its peer in the same run
-	cargo bench --locked
+bench: setup plugins ## every promised figure, each beside its peer in the same run
+	cargo bench --locked --quiet -p waypost-policy --bench cost
+	cargo bench --locked --quiet -p waypost --bench figures
 
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost

@@ -41,7 +41,8 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     packages
         .iter()
         .map(|package| {
-            let normal = package["dependencies"].as_array().expect("dependencies").iter().filter(|d| d["kind"].is_null());
+            let normal =
+                package["dependencies"].as_array().expect("dependencies").iter().filter(|d| d["kind"].is_null());
             let names = normal.map(|d| d["name"].as_str().expect("a name").to_owned()).collect();
             (package["name"].as_str().expect("a name").to_owned(), names)
         })
@@ -70,12 +71,16 @@ fn siblings_never_see_each_other() {
 #[test]
 fn plugins_and_hosts_never_depend_on_each_other() {
     for (package, dependencies) in dependencies() {
-        let plugin = package == "waypost-plugin" || package.starts_with("precheck-") || package.starts_with("recovery-");
+        let plugin =
+            package == "waypost-plugin" || package.starts_with("precheck-") || package.starts_with("recovery-");
         for dependency in dependencies.iter().filter(|d| d.starts_with("waypost") || d.starts_with("precheck-")) {
             if plugin {
                 assert_eq!(dependency, "waypost-plugin", "{package} depends on {dependency}");
             } else {
-                assert!(dependency != "waypost-plugin" && !dependency.starts_with("precheck-"), "{package} depends on a plugin");
+                assert!(
+                    dependency != "waypost-plugin" && !dependency.starts_with("precheck-"),
+                    "{package} depends on a plugin"
+                );
             }
         }
     }

@@ -17,7 +17,7 @@ mod domain;
 mod events;
 mod params;
 
-pub(crate) use connection::{Comparison, Connection, CpuQuestion};
+pub(crate) use connection::{Comparison, Connection, CpuQuestion, HostMemory};
 pub(crate) use domain::{
     JobKind, abort_job, block_job, block_size, checkpoints, domain_overviews, job_stats, max_downtime, migrate_to_uri,
     start_post_copy, state,

@@ -87,8 +87,8 @@ impl Connection {
         }
     }
 
-    /// Memory that nothing holds, and what the page cache would give back: bytes. None where the driver doesn't tell.
-    pub(crate) fn memory_to_be_had(&self) -> Result<Option<u64>, Failure> {
+    /// The host's memory. None where the driver doesn't tell.
+    pub(crate) fn memory(&self) -> Result<Option<HostMemory>, Failure> {
         let all = sys::VIR_NODE_MEMORY_STATS_ALL_CELLS;
         let mut count = 0;
         // SAFETY: the connection is borrowed; without a place for them libvirt only counts the figures.
@@ -102,12 +102,14 @@ impl Connection {
         let mut figures = vec![empty; usize::try_from(count).unwrap_or(0)];
         // SAFETY: `figures` has the `count` places that libvirt fills.
         checked(unsafe { sys::virNodeGetMemoryStats(self.0.as_ptr(), all, figures.as_mut_ptr(), &raw mut count, 0) })?;
-        let kib = figures.iter().filter(|figure| {
-            // SAFETY: libvirt ends every name with a zero byte, within the array.
-            let name = unsafe { CStr::from_ptr(figure.field.as_ptr()) };
-            [c"free", c"buffers", c"cached"].contains(&name)
-        });
-        Ok(Some(kib.map(|figure| figure.value.saturating_mul(1024)).sum()))
+        let kib = |wanted: &[&CStr]| {
+            let named = figures.iter().filter(|figure| {
+                // SAFETY: libvirt ends every name with a zero byte, within the array.
+                wanted.contains(&unsafe { CStr::from_ptr(figure.field.as_ptr()) })
+            });
+            named.map(|figure| figure.value).sum()
+        };
+        Ok(Some(HostMemory { total_kib: kib(&[c"total"]), to_be_had_kib: kib(&[c"free", c"buffers", c"cached"]) }))
     }
 }
 
@@ -124,6 +126,15 @@ impl Drop for Connection {
             tracing::debug!(%error, "closing a connection failed");
         }
     }
+}
+
+/// Memory of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HostMemory {
+    /// In all.
+    pub(crate) total_kib: u64,
+    /// What nothing holds, and what the page cache would give back.
+    pub(crate) to_be_had_kib: u64,
 }
 
 /// A guest's CPU, and what would run it.

@@ -11,7 +11,7 @@ use waypost_core::ports::Wanted;
 use crate::error::{Failure, existing, supported};
 use crate::facts::{self, Capabilities};
 use crate::link::Session;
-use crate::raw;
+use crate::raw::{self, Connection, HostMemory};
 use crate::read::storage;
 
 /// The machine: what it is, and what is free of it.
@@ -29,23 +29,28 @@ pub(crate) fn machine(session: &Session) -> Result<Machine, Failure> {
     session.remember_host_uuid(capabilities.uuid);
     let node = connection.get_node_info()?;
     // What the page cache holds is free for a guest: counting only what is idle would refuse every host that has run a while.
-    let free = match connection.memory_to_be_had()? {
-        Some(free) => free,
-        None => match supported(connection.get_free_memory()) {
-            Ok(free) => free.unwrap_or(0),
-            // libvirt's C interface says 0 for an error, so that no byte free looks like one.
-            Err(failure) if failure.has_no_reason() => 0,
-            Err(failure) => return Err(failure),
-        },
+    let memory = match connection.memory()? {
+        Some(memory) => memory,
+        None => HostMemory { total_kib: node.memory, to_be_had_kib: idle(connection)? / 1024 },
     };
     free_of_cells(session, &mut capabilities.numa)?;
     Ok(Machine {
         huge_pages: total_pages(&capabilities.numa),
         capabilities,
         cpus: node.cpus,
-        memory_kib: node.memory,
-        free_memory_kib: free / 1024,
+        memory_kib: memory.total_kib,
+        free_memory_kib: memory.to_be_had_kib,
     })
+}
+
+/// Bytes that nothing holds, for a driver that tells no more.
+fn idle(connection: &Connection) -> Result<u64, Failure> {
+    match supported(connection.get_free_memory()) {
+        Ok(free) => Ok(free.unwrap_or(0)),
+        // libvirt's C interface says 0 for an error, so that no byte free looks like one.
+        Err(failure) if failure.has_no_reason() => Ok(0),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn free_of_cells(session: &Session, cells: &mut [NumaCell]) -> Result<(), Failure> {

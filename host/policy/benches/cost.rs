@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,18 +21,31 @@ use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{Resolve, WorldItem};
 
 #[path = "../tests/policies/support.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod support;
 
 /// Rounds per policy; each asks the policy and its floor once.
 const ROUNDS: usize = 4000;
 
-fn main() {
-    let mut args = std::env::args().skip(1);
-    let folder = args.next().map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
+/// Times that the empty hook is run.
+const HOOKS: usize = 200;
+/// A policy is to be this many times faster than an empty shell hook.
+const FASTER_THAN_HOOK: f64 = 20.0;
+/// And to cost at most this many times its floor.
+const OVER_FLOOR: f64 = 1.5;
+
+fn main() -> ExitCode {
+    // cargo passes --bench to what it runs.
+    let mut args = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
+    let folder = args.next().map_or(shipped, PathBuf::from);
     let destinations: usize = args.next().map_or(1, |text| text.parse().unwrap());
     let work = tempfile::tempdir().unwrap();
     let snapshot = support::snapshot(destinations);
     let all = open(&folder, &work.path().join("cache"));
+    let hook = at(&hooks(), 50);
+    println!("fork and exec of an empty shell hook: {hook:.0} µs (median of {HOOKS})");
+    let (mut over_floor, mut faster) = (Vec::new(), Vec::new());
     println!("one call, {destinations} destination(s), {ROUNDS} rounds each, µs (median, 99th percentile)");
     println!(
         "{:24} {:>8} {:>8} {:>8}   {:>8} {:>8}   {:>5}",
@@ -49,6 +63,8 @@ fn main() {
         let record = &floor.precheck(&support::request(), &snapshot, None).decisions[0];
         assert_eq!((&record.facts_read, &record.fault), (&read, &None), "the floor reads what the policy reads");
         let (policy, floor) = compare(&policy, &floor, &snapshot);
+        over_floor.push(at(&policy, 50) / at(&floor, 50));
+        faster.push(hook / at(&policy, 50));
         println!(
             "{:24} {:>8} {:>8.1} {:>8.1}   {:>8.1} {:>8.1}   {:>5.2}",
             status.name.as_str(),
@@ -70,6 +86,26 @@ fn main() {
         );
     }
     println!("memory of instances: {:?}", all.allocation());
+    let worst = |values: &[f64], better: fn(f64, f64) -> f64| values.iter().copied().reduce(better).unwrap();
+    let (slowest, dearest) = (worst(&faster, f64::min), worst(&over_floor, f64::max));
+    let promised = destinations == 1;
+    let told = |kept: bool| if !promised { "    " } else if kept { "ok  " } else { "MISS" };
+    let (hook_kept, floor_kept) = (slowest >= FASTER_THAN_HOOK, dearest <= OVER_FLOOR);
+    println!("{} the slowest policy is {slowest:.0} times faster than an empty shell hook (promised: 20)", told(hook_kept));
+    println!("{} the dearest policy costs {dearest:.2} times its floor (promised: 1.5)", told(floor_kept));
+    if promised && !(hook_kept && floor_kept) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Times of a hook that does nothing, sorted.
+fn hooks() -> Vec<Duration> {
+    let run = || {
+        let started = Instant::now();
+        assert!(Command::new("sh").args(["-c", ":"]).status().unwrap().success());
+        started.elapsed()
+    };
+    let mut times: Vec<Duration> = (0..HOOKS).map(|_| run()).collect();
+    times.sort_unstable();
+    times
 }
 
 fn open(folder: &Path, cache: &Path) -> PolicyRuntime {
