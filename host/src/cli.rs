@@ -75,7 +75,8 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
 
 /// Warnings always; more with `WAYPOST_LOG=debug` or `WAYPOST_LOG=waypost_libvirt=trace`.
 fn log_to_stderr() {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
+    let log =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::coloured_stderr()).without_time();
     match std::env::var("WAYPOST_LOG") {
         Ok(filter) => log.with_env_filter(tracing_subscriber::EnvFilter::new(filter)).init(),
         Err(_) => log.with_max_level(tracing::Level::WARN).with_target(false).init(),

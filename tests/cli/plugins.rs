@@ -78,7 +78,9 @@ fn a_broken_policy_blocks_and_says_what_is_wrong() {
     let listed = site.expect(0, &["plugin", "list"]).out;
     assert!(listed.contains("mine: ") && listed.contains("it is no WebAssembly"), "{listed}");
     assert!(listed.contains("remedy: "), "{listed}");
-    let checked = site.expect(3, &["check", "g1", "--to", "b"]).out;
+    let ran = site.expect(3, &["check", "g1", "--to", "b"]);
+    assert!(ran.err.contains("load a policy") && !ran.err.contains('\u{1b}'), "a log without colours: {:?}", ran.err);
+    let checked = ran.out;
     assert!(checked.contains("[mine: plugin-not-loaded]"), "{checked}");
     let inspected = site.expect(1, &["plugin", "inspect", "plugins/mine.wasm"]).out;
     assert!(inspected.contains("it would not be loaded"), "{inspected}");

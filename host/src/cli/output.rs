@@ -52,10 +52,11 @@ pub enum Tone {
 
 impl Out {
     pub fn new(audience: Audience) -> Self {
-        // https://no-color.org: set and not empty.
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour =
-            if wanted && stdout().is_terminal() && audience == Audience::People { Colour::On } else { Colour::Off };
+        let colour = if colour_wanted() && stdout().is_terminal() && audience == Audience::People {
+            Colour::On
+        } else {
+            Colour::Off
+        };
         Self { audience, colour, results: Results::ToStandardOutput }
     }
 
@@ -162,6 +163,16 @@ impl Out {
 fn put(to: &mut impl Write, text: &impl Display) {
     // Nobody reads any more, or the disk of a log is full: neither is a reason to stop.
     let _ = writeln!(to, "{text}");
+}
+
+/// Whether what goes to standard error may be coloured.
+pub fn coloured_stderr() -> bool {
+    colour_wanted() && stderr().is_terminal()
+}
+
+/// <https://no-color.org>: set and not empty.
+fn colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// `1.2 GiB`.
