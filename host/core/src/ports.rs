@@ -315,7 +315,7 @@ pub struct StoreFault {
 }
 
 /// The right to drive one task. It ends when dropped, and with the process however that ends.
-pub trait TaskLock: Send {}
+pub trait TaskLock: Send + Sync {}
 
 /// The last reading of a running task, for whoever only watches.
 #[derive(Debug, Clone, PartialEq, Eq)]

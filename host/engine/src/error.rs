@@ -22,12 +22,14 @@ pub enum EngineError {
         known: String,
     },
     /// No such domain.
-    #[error("no host has a domain {domain}; asked: {asked}")]
+    #[error("no host has a domain {domain}; asked: {asked}{silent}")]
     NoDomain {
         /// Asked for.
         domain: DomainKey,
         /// Hosts.
         asked: String,
+        /// Hosts that did not answer, as the end of the sentence; empty if all did.
+        silent: String,
     },
     /// On several hosts.
     #[error("domain {domain} is on several hosts ({hosts}): name the source, or give its UUID")]

@@ -34,10 +34,17 @@ pub(crate) async fn find(
             (host, domains)
         });
     }
-    let (mut active, mut defined) = (Vec::new(), Vec::new());
+    let (mut active, mut defined, mut silent) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(answer) = asking.join_next().await {
         // A host that doesn't answer can't be the one that was meant without being named.
-        let Ok((host, Ok(domains))) = answer else { continue };
+        let (host, domains) = match answer {
+            Ok((host, Ok(domains))) => (host, domains),
+            Ok((host, Err(_))) => {
+                silent.push(host);
+                continue;
+            }
+            Err(_) => return Err(EngineError::Panicked("listing a host's domains")),
+        };
         let mine = domains.into_iter().find(|d| match domain {
             DomainKey::Id(id) => d.id == *id,
             DomainKey::Name(name) => d.name == *name,
@@ -57,7 +64,11 @@ pub(crate) async fn find(
         if active.is_empty() { defined } else { active.into_iter().map(|(host, _)| host).collect() };
     match candidates.len() {
         1 => Ok(candidates.remove(0)),
-        0 => Err(EngineError::NoDomain { domain: domain.clone(), asked: list(&known) }),
+        0 => {
+            silent.sort();
+            let silent = if silent.is_empty() { String::new() } else { format!("; no answer from: {}", list(&silent)) };
+            Err(EngineError::NoDomain { domain: domain.clone(), asked: list(&known), silent })
+        }
         _ => {
             candidates.sort();
             Err(EngineError::Ambiguous { domain: domain.clone(), hosts: list(&candidates) })

@@ -130,7 +130,7 @@ impl Stage {
             )),
             // An intent without its result: it may have run.
             Phase::Performing => Self::Outside(outside::Outside { task, plan }),
-            Phase::Finishing => Self::Finishing(finishing::Finishing { task, plan, figures: None }),
+            Phase::Finishing => Self::Finishing(finishing::Finishing { task, plan, figures: None, events: None }),
             Phase::Locating | Phase::Recovering | Phase::Ended => Self::Locating(recovering::Locating { task, plan }),
         }
     }

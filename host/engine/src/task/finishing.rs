@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 use waypost_core::journal::{FinishStep, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::plan::{Autostart, DestinationFate, Plan, SourceFate};
-use waypost_core::ports::Command;
+use waypost_core::plan::{Autostart, DestinationFate, Plan, SourceFate, TransferMode};
+use waypost_core::ports::{Command, Events, HostEvent};
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Side, Situation, arrived};
 
@@ -16,12 +16,15 @@ use crate::error::EngineError;
 pub(crate) struct Finishing {
     pub(super) task: Task,
     pub(super) plan: Plan,
+    /// What the end of the job said, if that was heard already.
     pub(super) figures: Option<Sample>,
+    /// Where it may still be heard.
+    pub(super) events: Option<Box<dyn Events>>,
 }
 
 impl Finishing {
     pub(super) async fn finish(self) -> Result<Stage, EngineError> {
-        let Self { mut task, plan, figures } = self;
+        let Self { mut task, plan, figures, mut events } = self;
         task.recorder.note("verifying on both hosts");
         let situation = match verify(&mut task, &plan).await? {
             Ok(situation) => situation,
@@ -31,8 +34,8 @@ impl Finishing {
             }
         };
         let figures = match figures {
-            Some(figures) => Some(figures),
-            None => final_figures(&task, &plan).await,
+            None if plan.mode == TransferMode::Live => final_figures(&task, &plan, &mut events).await,
+            figures => figures,
         };
         if let Some(sample) = figures.clone() {
             task.recorder.reading(sample);
@@ -67,15 +70,30 @@ async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String
     }
 }
 
-async fn final_figures(task: &Task, plan: &Plan) -> Option<Sample> {
+/// Both sides can tell them after a pre-copy; of a transient domain the source knows nothing any more. Where neither
+/// answers, the event may be a moment late.
+async fn final_figures(task: &Task, plan: &Plan, events: &mut Option<Box<dyn Events>>) -> Option<Sample> {
     let hypervisor = &task.ports().hypervisor;
-    for host in [&plan.source.host, &plan.destination.host] {
+    for host in [&plan.destination.host, &plan.source.host] {
         if let Ok(Some(sample)) = hypervisor.final_sample(host, plan.domain).await {
             return Some(sample);
         }
     }
-    None
+    let stream = events.as_mut()?;
+    let heard = async {
+        while let Some(event) = stream.next().await {
+            if let HostEvent::JobCompleted { domain, sample } = event
+                && domain == plan.domain
+            {
+                return Some(sample);
+            }
+        }
+        None
+    };
+    tokio::time::timeout(LATE_EVENT, heard).await.ok().flatten()
 }
+
+const LATE_EVENT: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What is left to do after a verified arrival; the same when it was recovery that found the domain arrived.
 pub(super) async fn tidy_up(task: &mut Task, plan: &Plan, situation: &Situation) -> Result<(), EngineError> {

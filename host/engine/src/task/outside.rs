@@ -51,7 +51,7 @@ impl Outside {
                 }
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
-                return Ok(Stage::Finishing(Finishing { task, plan, figures: None }));
+                return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));
             } else if is_dark(&situation) {
                 let since = *dark_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= task.ports().settings.patience {

@@ -3,7 +3,6 @@
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Command, Events, FaultKind, HostEvent, Transfer};
-use waypost_core::sample::Sample;
 
 use super::finishing::Finishing;
 use super::outside::Outside;
@@ -72,7 +71,7 @@ impl Performing {
         match result {
             Ok(()) => {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
-                Ok(Stage::Finishing(Finishing { task, plan, figures: figures.or(pending_figures(&mut events).await) }))
+                Ok(Stage::Finishing(Finishing { task, plan, figures, events }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline) => {
@@ -124,18 +123,4 @@ async fn next_event(events: &mut Option<Box<dyn Events>>) -> HostEvent {
         *events = None;
     }
     std::future::pending().await
-}
-
-/// The figures of a completed job, if their event is there already or comes within a moment.
-async fn pending_figures(events: &mut Option<Box<dyn Events>>) -> Option<Sample> {
-    let stream = events.as_mut()?;
-    let wait = async {
-        while let Some(event) = stream.next().await {
-            if let HostEvent::JobCompleted { sample, .. } = event {
-                return Some(sample);
-            }
-        }
-        None
-    };
-    tokio::time::timeout(std::time::Duration::from_millis(50), wait).await.ok().flatten()
 }
