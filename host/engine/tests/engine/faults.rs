@@ -1,0 +1,78 @@
+//! One fault at every step, of every sort, for every kind of domain and every kind of recovery policy.
+
+use std::time::Duration;
+
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::request::Options;
+use waypost_sim::{Scripted, Step, What};
+
+use crate::support::{Case, Dice, Mind, Ran, Site, in_virtual_time, judge, side_by_side, tell};
+
+/// Longer than any patience: a task that isn't over by then never is.
+pub const NEVER: Duration = Duration::from_secs(4 * 3600);
+
+/// Plays a case to its end.
+pub fn play(case: &Case) -> Ran {
+    in_virtual_time(async {
+        let site = Site::new(case.clone());
+        let driver = site.accept();
+        let task = driver.id();
+        let ended = tokio::time::timeout(NEVER, driver.drive()).await;
+        let outcome = ended.unwrap_or_else(|_| panic!("no end: {case:?}")).unwrap();
+        judge(&site, task, outcome).await
+    })
+}
+
+/// A time limit that a healthy transfer of a few seconds never meets.
+pub fn hasty() -> Options {
+    Options { timeout_s: 300, ..Options::default() }
+}
+
+/// With everything that has a step of its own: a downtime limit, and autostart to carry over.
+fn kinds() -> [Case; 3] {
+    let limited = Options { max_downtime_ms: Some(500), ..hasty() };
+    [Case::live().options(limited.clone()), Case::transient().options(limited), Case::offline().options(hasty())]
+}
+
+fn cases(mind: impl Fn(u64) -> Mind) -> Vec<Case> {
+    let mut dice = Dice(7);
+    let mut all = Vec::new();
+    for kind in kinds() {
+        for &step in Step::ALL {
+            for what in What::each() {
+                let fault = Scripted::at(step, what);
+                all.push(kind.clone().fault(fault).mind(mind(dice.below(u64::MAX))));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_conservative_policy_meets_a_fault_at_every_step() {
+    let cases = cases(|_| Mind::Conservative);
+    let ran = side_by_side(&cases, play);
+    for (case, ran) in cases.iter().zip(&ran).filter(|(_, ran)| ran.outcome.kind == OutcomeKind::Stuck) {
+        println!(
+            "stuck: {:?} {}: {}",
+            case.power,
+            case.persistent,
+            format!("{:?} {}", case.faults[0], ran.outcome.summary)
+        );
+    }
+    tell("one fault, conservative", &cases, &ran);
+}
+
+#[test]
+fn a_random_policy_meets_a_fault_at_every_step() {
+    let cases = cases(Mind::Random);
+    tell("one fault, random", &cases, &side_by_side(&cases, play));
+}
+
+#[test]
+fn a_policy_that_answers_the_last_or_the_forbidden_meets_a_fault_at_every_step() {
+    for mind in [Mind::Last, Mind::Forbidden] {
+        let cases = cases(|_| mind);
+        tell(&format!("one fault, {mind:?}"), &cases, &side_by_side(&cases, play));
+    }
+}

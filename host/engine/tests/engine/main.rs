@@ -1,0 +1,15 @@
+//! The engine against simulated hosts in virtual time: straight courses, a fault at every step, the controller killed at
+//! every record, and in every case the same questions: did two copies run, was the only one destroyed, was the truth
+//! told, was every effect written down before it happened?
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod cancelled;
+mod faults;
+mod killed;
+mod recovery;
+mod shared;
+mod storms;
+mod straight;
+mod written;

@@ -1,0 +1,13 @@
+//! What every test here is made of: a case, a site to play it on, and the judge of how it ended.
+
+mod judge;
+mod memory;
+mod minds;
+mod site;
+mod spy;
+
+pub use judge::{Ran, judge, tell};
+pub use memory::MemoryStore;
+pub use minds::{Dice, Mind};
+pub use site::{Case, Site, a, b, in_virtual_time, side_by_side};
+pub use spy::{Ledger, Meddle, SpiedHosts, SpiedStore, Stroke};

@@ -1,0 +1,173 @@
+//! A case and the site on which it is played: two hosts, one domain, a store, and as many controllers as it takes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::time::Instant;
+use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
+use waypost_core::ports::{Clock, Depth, Store};
+use waypost_core::request::{MigrationRequest, Options};
+use waypost_engine::{Adopted, Driver, Engine, EngineError, Settings};
+use waypost_sim::{DomainSpec, Fleet, HostSpec, Power, Scripted, Truth, World};
+
+use super::minds::Minded;
+use super::{Ledger, Meddle, MemoryStore, Mind, SpiedHosts, SpiedStore};
+
+pub fn a() -> HostName {
+    HostName::new("a")
+}
+
+pub fn b() -> HostName {
+    HostName::new("b")
+}
+
+/// One course of one migration from a to b.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub power: Power,
+    pub persistent: bool,
+    pub options: Options,
+    pub faults: Vec<Scripted>,
+    pub mind: Mind,
+}
+
+impl Case {
+    /// A running, persistent domain with autostart, decided on conservatively.
+    pub fn live() -> Self {
+        Self {
+            power: Power::Running,
+            persistent: true,
+            options: Options::default(),
+            faults: vec![],
+            mind: Mind::Conservative,
+        }
+    }
+    pub fn paused() -> Self {
+        Self { power: Power::Paused, ..Self::live() }
+    }
+    pub fn offline() -> Self {
+        Self { power: Power::ShutOff, ..Self::live() }
+    }
+    pub fn transient() -> Self {
+        Self { persistent: false, ..Self::live() }
+    }
+    pub fn options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+    pub fn fault(mut self, fault: Scripted) -> Self {
+        self.faults.push(fault);
+        self
+    }
+    pub fn mind(self, mind: Mind) -> Self {
+        Self { mind, ..self }
+    }
+}
+
+/// Wall-clock time that goes with the runtime's.
+struct VirtualClock(Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Moment {
+        Moment(1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+}
+
+pub struct Site {
+    pub case: Case,
+    pub world: World,
+    pub id: DomainId,
+    pub store: Arc<dyn Store>,
+    pub ledger: Arc<Ledger>,
+    pub before: Truth,
+    clock: Arc<VirtualClock>,
+}
+
+impl Site {
+    /// Must be made inside the runtime that plays it.
+    pub fn new(case: Case) -> Self {
+        Self::over(case, Arc::new(MemoryStore::default()))
+    }
+
+    pub fn over(case: Case, store: Arc<dyn Store>) -> Self {
+        let domain = DomainSpec {
+            state: case.power,
+            persistent: case.persistent,
+            autostart: case.persistent,
+            ..DomainSpec::named("g1", "a")
+        };
+        let world = World::new(&Fleet::new([HostSpec::named("a"), HostSpec::named("b")], [domain])).unwrap();
+        world.script(case.faults.clone());
+        let id = world.domain("g1").unwrap();
+        let before = world.truth(id);
+        let clock = Arc::new(VirtualClock(Instant::now()));
+        Self { case, world, id, store, ledger: Arc::default(), before, clock }
+    }
+
+    pub fn request(&self) -> MigrationRequest {
+        MigrationRequest {
+            domain: DomainKey::Name("g1".into()),
+            source: None,
+            destination: b(),
+            options: self.case.options.clone(),
+            requester: "test".into(),
+        }
+    }
+
+    /// Another controller over the same hosts and the same store, and its spied store.
+    pub fn engine(&self, meddle: Option<Meddle>) -> (Engine, Arc<SpiedStore>) {
+        self.engine_that(self.case.mind, meddle, Settings::default())
+    }
+
+    pub fn engine_that(&self, mind: Mind, meddle: Option<Meddle>, settings: Settings) -> (Engine, Arc<SpiedStore>) {
+        let store = Arc::new(SpiedStore::new(Arc::clone(&self.store), Arc::clone(&self.ledger), meddle));
+        let hosts = SpiedHosts { world: self.world.clone(), ledger: Arc::clone(&self.ledger) };
+        let engine = Engine::new(
+            Arc::new(hosts),
+            Arc::new(Minded::new(mind)),
+            Arc::clone(&store) as Arc<dyn Store>,
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            settings,
+            Depth::default(),
+        );
+        (engine, store)
+    }
+
+    pub fn accept(&self) -> Driver {
+        self.engine(None).0.accept(self.request()).unwrap()
+    }
+
+    /// Adopts a task that must be free.
+    pub fn adopt(engine: &Engine, task: TaskId) -> Result<Driver, EngineError> {
+        match engine.adopt(task)? {
+            Adopted::Driver(driver) => Ok(*driver),
+            Adopted::Observer(_) => panic!("nobody drives task {task}, and yet it can't be driven"),
+        }
+    }
+}
+
+/// Plays something in a runtime of its own whose time is virtual and starts now.
+pub fn in_virtual_time<T>(play: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(play)
+}
+
+/// Plays all cases, two at a time, and gives what each gave, in order.
+pub fn side_by_side<C: Sync, T: Send>(cases: &[C], play: impl Fn(&C) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(index) else { return done };
+            done.push((index, play(case)));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let other = scope.spawn(worker);
+        let mut done = worker();
+        done.extend(other.join().unwrap());
+        done
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,297 @@
+//! Spies on both ports of a task: what was written and what was done, in one order. They hold the rule that every effect
+//! stands in the journal before it happens, and let a test kill the controller or break the store at any record.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
+use waypost_core::journal::{FinishStep, Record, Step};
+use waypost_core::plan::Plan;
+use waypost_core::ports::{
+    ClaimError, Command, DecisionRecord, Depth, Events, Fault, Hypervisor, KeptProof, Later, ProbeVolume, Reading,
+    Store, StoreFault, TaskBrief, TaskLock, Transfer,
+};
+use waypost_core::sample::Sample;
+use waypost_core::situation::{Action, Side};
+use waypost_sim::World;
+
+/// What was written and done.
+#[derive(Default)]
+pub struct Ledger(Mutex<Told>);
+
+#[derive(Default)]
+pub struct Told {
+    /// The journal, as far as this ledger saw it written.
+    pub records: Vec<Record>,
+    /// Hosts that were observed since the last record.
+    pub observed: Vec<HostName>,
+    /// How many changes the world had seen at the last look.
+    pub looked_at_change: usize,
+    /// Effects after a record that could not be written.
+    pub broken: bool,
+    /// Every breach of the rule.
+    pub breaches: Vec<String>,
+}
+
+impl Ledger {
+    pub fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn breach(&mut self, what: String) {
+        let last = self.records.last();
+        self.breaches.push(format!("{what} after {last:?}"));
+    }
+
+    /// Holds an order against the journal.
+    fn ordered(&mut self, host: &HostName, command: Command) {
+        let last = self.records.last();
+        let intended = |action: Action| matches!(last, Some(Record::ActionIntended { action: a, .. }) if *a == action);
+        let finishing = |step: FinishStep| matches!(last, Some(Record::FinishIntended { step: s }) if *s == step);
+        let written = match command {
+            Command::SetMaxDowntime { .. } => self.records.iter().any(|record| {
+                matches!(record, Record::StepIntended { step: Step::MaxDowntime { host: on, .. } } if on == host)
+            }),
+            // An abort takes nothing away, but it needs a wish: a person's, the clock's, or a policy's.
+            Command::AbortJob => self.records.contains(&Record::PerformIntended),
+            Command::Resume => intended(Action::ResumeSource) || intended(Action::ResumeDestination),
+            Command::Destroy => intended(Action::DestroyDestination) || intended(Action::DestroySource),
+            Command::Undefine => intended(Action::UndefineDestination) || finishing(FinishStep::UndefineSource),
+            Command::SetAutostart(_) => {
+                finishing(FinishStep::SetAutostart) || finishing(FinishStep::ClearSourceAutostart)
+            }
+            Command::SetBandwidth { .. } | Command::StartPostCopy => false,
+        };
+        if !written {
+            self.breach(format!("{command:?} on {host} was not intended"));
+        }
+        let destructive = matches!(command, Command::Destroy | Command::Undefine);
+        if destructive && self.observed.iter().collect::<std::collections::BTreeSet<_>>().len() < 2 {
+            self.breach(format!("{command:?} on {host} without a look at both sides right before it"));
+        }
+        if self.broken && command != Command::AbortJob {
+            self.breach(format!("{command:?} on {host} after the store failed"));
+        }
+    }
+}
+
+/// The hosts, spied on.
+pub struct SpiedHosts {
+    pub world: World,
+    pub ledger: Arc<Ledger>,
+}
+
+impl Hypervisor for SpiedHosts {
+    fn hosts(&self) -> Vec<HostName> {
+        self.world.hosts()
+    }
+    fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
+        self.world.host_facts(host, depth)
+    }
+    fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        self.world.domains(host)
+    }
+    fn domain_facts<'a>(&'a self, host: &'a HostName, domain: &'a DomainKey) -> Later<'a, Result<DomainFacts, Fault>> {
+        self.world.domain_facts(host, domain)
+    }
+    fn disk_views<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<Vec<DiskView>, Fault>> {
+        self.world.disk_views(host, domain)
+    }
+    fn pair_facts<'a>(
+        &'a self,
+        destination: &'a HostName,
+        domain: &'a DomainFacts,
+    ) -> Later<'a, Result<PairFacts, Fault>> {
+        self.world.pair_facts(destination, domain)
+    }
+    fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {
+        Box::pin(async move {
+            let side = self.world.observe(host, domain).await;
+            let changes = self.world.changes().len();
+            let mut told = self.ledger.told();
+            told.observed.push(host.clone());
+            told.looked_at_change = changes;
+            side
+        })
+    }
+    fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        self.world.sample(source, domain)
+    }
+    fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
+        self.world.final_sample(host, domain)
+    }
+    fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
+        self.world.max_downtime(host, domain)
+    }
+    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+        self.ledger.told().ordered(host, command);
+        self.world.command(host, domain, command)
+    }
+    fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
+        {
+            let mut told = self.ledger.told();
+            if told.broken || told.records.last() != Some(&Record::PerformIntended) {
+                told.breach("a migration was started".into());
+            }
+        }
+        self.world.start(plan)
+    }
+    fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
+        self.world.events(host)
+    }
+    fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        self.world.create_probe(host, pool, volume)
+    }
+    fn sees_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<bool, Fault>> {
+        self.world.sees_probe(host, pool, volume)
+    }
+    fn remove_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        self.world.remove_probe(host, pool, volume)
+    }
+}
+
+/// What happens at an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stroke {
+    /// The controller ends before the record is written.
+    KillBefore,
+    /// It ends right after the record is written.
+    KillAfter,
+    /// The store fails, and goes on failing; the record is not written.
+    Fail,
+    /// The store says that it failed, and goes on failing, but this record was written.
+    FailWritten,
+}
+
+/// A stroke at the n-th append from now on, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meddle {
+    pub append: usize,
+    pub stroke: Stroke,
+}
+
+/// The store, spied on.
+pub struct SpiedStore {
+    inner: Arc<dyn Store>,
+    pub ledger: Arc<Ledger>,
+    meddle: Option<Meddle>,
+    appends: Mutex<usize>,
+}
+
+impl SpiedStore {
+    pub fn new(inner: Arc<dyn Store>, ledger: Arc<Ledger>, meddle: Option<Meddle>) -> Self {
+        Self { inner, ledger, meddle, appends: Mutex::new(0) }
+    }
+    /// Appends that were asked for.
+    pub fn appends(&self) -> usize {
+        *self.appends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn written(&self, record: &Record) {
+        let mut told = self.ledger.told();
+        told.records.push(record.clone());
+        told.observed.clear();
+    }
+}
+
+/// Ends the task that is being driven, as a kill does: whatever it held is dropped on the spot.
+fn kill() -> ! {
+    std::panic::resume_unwind(Box::new("the controller was killed"))
+}
+
+fn down() -> StoreFault {
+    StoreFault { attempted: "append".into(), message: "the disk is full".into() }
+}
+
+impl Store for SpiedStore {
+    fn create(&self, id: TaskId, at: Moment, first: &Record) -> Result<Box<dyn TaskLock>, StoreFault> {
+        let lock = self.inner.create(id, at, first)?;
+        self.written(first);
+        Ok(lock)
+    }
+    fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault> {
+        let nth = {
+            let mut appends = self.appends.lock().unwrap_or_else(PoisonError::into_inner);
+            *appends += 1;
+            *appends
+        };
+        let stroke = self.meddle.filter(|meddle| meddle.append == nth).map(|meddle| meddle.stroke);
+        if self.ledger.told().broken {
+            return Err(down());
+        }
+        match stroke {
+            Some(Stroke::KillBefore) => kill(),
+            Some(Stroke::Fail) => {
+                self.ledger.told().broken = true;
+                return Err(down());
+            }
+            _ => {}
+        }
+        self.inner.append(id, at, record)?;
+        self.written(record);
+        match stroke {
+            Some(Stroke::KillAfter) => kill(),
+            Some(Stroke::FailWritten) => {
+                self.ledger.told().broken = true;
+                Err(down())
+            }
+            _ => Ok(()),
+        }
+    }
+    fn claim(&self, id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError> {
+        self.inner.claim(id, domain, name, source)
+    }
+    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
+        self.inner.journal(id)
+    }
+    fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault> {
+        self.inner.tasks()
+    }
+    fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
+        self.inner.lock(id)
+    }
+    fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
+        self.inner.request_cancel(id, requester)
+    }
+    fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault> {
+        self.inner.cancel_requested(id)
+    }
+    fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
+        self.inner.put_reading(id, reading)
+    }
+    fn reading(&self, id: TaskId) -> Result<Option<Reading>, StoreFault> {
+        self.inner.reading(id)
+    }
+    fn put_decisions(&self, id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault> {
+        self.inner.put_decisions(id, decisions)
+    }
+    fn decisions(&self, id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault> {
+        self.inner.decisions(id)
+    }
+    fn put_facts(&self, digest: &str, canonical: &str) -> Result<(), StoreFault> {
+        self.inner.put_facts(digest, canonical)
+    }
+    fn facts(&self, digest: &str) -> Result<Option<String>, StoreFault> {
+        self.inner.facts(digest)
+    }
+    fn intend_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault> {
+        self.inner.intend_probe(probe)
+    }
+    fn settle_probe(&self, probe: &ProbeVolume) -> Result<(), StoreFault> {
+        self.inner.settle_probe(probe)
+    }
+    fn open_probes(&self) -> Result<Vec<ProbeVolume>, StoreFault> {
+        self.inner.open_probes()
+    }
+    fn put_proof(&self, proof: &KeptProof) -> Result<(), StoreFault> {
+        self.inner.put_proof(proof)
+    }
+    fn proofs(&self, source: &HostName, destination: &HostName) -> Result<Vec<KeptProof>, StoreFault> {
+        self.inner.proofs(source, destination)
+    }
+}
