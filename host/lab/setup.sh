@@ -21,6 +21,12 @@ packages=(
     "bindfs:bindfs"
     "iproute2:ip"
     "util-linux:nsenter"
+    # For the tests of the ways to reach a host: passwords, and logins by key.
+    "sasl2-bin:saslpasswd2"
+    "libsasl2-modules:/usr/lib/x86_64-linux-gnu/sasl2/libdigestmd5.so"
+    "libsasl2-modules-db:/usr/lib/x86_64-linux-gnu/sasl2/libsasldb.so"
+    "openssh-client:ssh"
+    "openssh-server:sshd"
 )
 
 missing=()
@@ -50,12 +56,30 @@ if [ ${#missing[@]} -gt 0 ]; then
     if [ "$release" = bookworm ] && [[ " ${missing[*]} " == *" qemu-system-x86 "* ]]; then
         wanted+=("qemu-utils/bookworm")
     fi
+    # The lab starts daemons of its own. This machine must not begin to accept logins because of it.
+    new_sshd= policy=/usr/sbin/policy-rc.d
+    if [[ " ${missing[*]} " == *" openssh-server "* ]]; then
+        new_sshd=yes
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\n[ "$1" != ssh ] || exit 101\n' >"$policy"
+            chmod 755 "$policy"
+        fi
+    fi
     if ! { apt-get update -q && apt-get install -y -q --no-install-recommends --allow-downgrades "${wanted[@]}"; } >"$log" 2>&1; then
         tail -n 30 "$log" >&2
         echo "setup: apt-get could not install them; the whole log is $log" >&2
         exit 1
     fi
     rm -f "$log"
+    if [ -n "$new_sshd" ]; then
+        if command -v systemctl >/dev/null; then
+            systemctl disable --quiet ssh.service ssh.socket
+        else
+            update-rc.d ssh disable
+        fi
+        echo "setup: openssh-server is there for the lab alone: this machine's own ssh service is not enabled"
+    fi
 fi
 
 command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; exit 1; }

@@ -19,6 +19,11 @@ umount /srv/labstore:/vol0
 mount --bind "$host/etc-libvirt" /etc/libvirt
 mount --bind "$host/etc-pki" /etc/pki
 mount --bind "$host/etc-hosts" /etc/hosts
+if [ -d "$host/etc-ssh" ]; then
+    mount --bind "$host/etc-ssh" /etc/ssh
+    mount --bind "$host/etc-passwd" /etc/passwd
+    mount --bind "$host/etc-shadow" /etc/shadow
+fi
 [ ! -d "$host/etc-sasl2" ] || mount --bind "$host/etc-sasl2" /etc/sasl2
 mount --bind "$host/var-lib" /var/lib/libvirt
 mount --bind "$host/var-cache" /var/cache/libvirt

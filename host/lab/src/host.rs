@@ -17,7 +17,7 @@ use crate::{
     lab::PATIENCE,
     layout::{HostLayout, Layout, Link, host_name},
     privilege::{Entrance, Privilege},
-    process::{ProcessId, output, readable, run, run_with_input},
+    process::{ProcessId, output, readable, run, run_with_input, until_files},
     requirements::{find, program},
 };
 
@@ -75,6 +75,11 @@ impl Host {
     /// The same over TLS; the certificate names the host and both its addresses.
     pub fn uri_peer_tls(&self) -> String {
         format!("qemu+tls://{}/system", self.mgmt_ip())
+    }
+
+    /// The same through a login by ssh, in a lab with [`SshAccess::ControllerKey`](crate::SshAccess::ControllerKey).
+    pub fn uri_ssh(&self) -> String {
+        format!("qemu+ssh://root@{}/system", self.mgmt_ip())
     }
 
     /// Its address for libvirt's own connections.
@@ -186,6 +191,9 @@ impl Host {
         }
         self.boot()?;
         self.connect_cables()?;
+        if self.files.etc_ssh().exists() {
+            self.start_sshd()?;
+        }
         self.start_libvirtd()
     }
 
@@ -201,6 +209,19 @@ impl Host {
             }
             other => other,
         })
+    }
+
+    /// Returns when logins are possible: only then sshd writes its number down.
+    fn start_sshd(&self) -> Result<()> {
+        let log = "/var/log/libvirt/sshd.log";
+        let mut sshd = self.command("env")?;
+        sshd.args(["-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]);
+        // It starts itself again for every login, which is why it insists on a full path.
+        sshd.arg(find("sshd").unwrap_or_else(|| PathBuf::from("/usr/sbin/sshd")));
+        run(sshd.args(["-f", "/etc/ssh/sshd_config", "-E", log]))?;
+        let pid = self.files.run().join("sshd.pid");
+        let listens = || fs::metadata(&pid).is_ok_and(|file| file.len() > 0).then_some(());
+        until_files(&[self.files.run()], &format!("that sshd listens on {}", self.name), PATIENCE, listens)
     }
 
     /// Kills the daemon, not its guests.

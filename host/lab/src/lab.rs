@@ -30,8 +30,9 @@ use crate::{
     pki,
     privilege::{Entrance, Privilege},
     process::{ProcessId, readable},
-    requirements::{requirements, sasl_requirements},
-    spec::{LabSpec, Owner, TcpAuth},
+    requirements::{requirements, sasl_requirements, ssh_requirements},
+    spec::{LabSpec, Owner, SshAccess, TcpAuth},
+    ssh,
 };
 
 /// How long any single step of up and down may take on a busy machine.
@@ -90,6 +91,9 @@ impl Lab {
         let mut missing = requirements();
         if spec.tcp_auth != TcpAuth::None {
             missing.extend(sasl_requirements());
+        }
+        if spec.ssh != SshAccess::Closed {
+            missing.extend(ssh_requirements());
         }
         if !missing.is_empty() {
             return Err(LabError::Requirements(missing));
@@ -171,6 +175,16 @@ impl Lab {
         self.layout.pki().join("client")
     }
 
+    /// The controller's private key, which every host lets in if [`LabSpec::ssh`] says so.
+    pub fn ssh_key(&self) -> PathBuf {
+        self.layout.ssh_key()
+    }
+
+    /// The hosts' keys in the format of ssh's `known_hosts`, if [`LabSpec::ssh`] says that they have some.
+    pub fn ssh_known_hosts(&self) -> PathBuf {
+        self.layout.ssh_known_hosts()
+    }
+
     /// What the hosts see as [`SHARED`](crate::SHARED), from outside. Files may be put here while the lab runs.
     pub fn shared_store(&self) -> PathBuf {
         self.layout.store()
@@ -240,6 +254,9 @@ impl Lab {
             self.start_keeper()?;
             authority.join().map_err(panicked)??;
             let controller = scope.spawn(|| pki::equip_controller(&layout));
+            if spec.ssh != SshAccess::Closed {
+                ssh::equip_controller(&layout)?;
+            }
             let hosts = self.hosts();
             let starting: Vec<_> = hosts
                 .into_iter()
@@ -249,6 +266,9 @@ impl Lab {
                         config::furnish(layout, spec, index)?;
                         capabilities::recall(&spec.cache, &layout.host(&host_name(index)));
                         pki::equip_host(layout, index)?;
+                        if spec.ssh != SshAccess::Closed {
+                            ssh::equip_host(layout, index)?;
+                        }
                         host.power_on()
                     })
                 })
@@ -257,6 +277,9 @@ impl Lab {
             controller.join().map_err(panicked)??;
             results.into_iter().collect::<Result<()>>()
         })?;
+        if spec.ssh != SshAccess::Closed {
+            ssh::introduce_hosts(&self.layout, spec.hosts)?;
+        }
         if spec.owner == Owner::Detached {
             crate::host::tell(&self.layout, "detach")?;
             self.lifeline = None;

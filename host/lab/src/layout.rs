@@ -34,6 +34,19 @@ impl Layout {
         self.dir.join("pki")
     }
 
+    /// The controller's key and what it knows of the hosts.
+    pub(crate) fn ssh(&self) -> PathBuf {
+        self.dir.join("ssh")
+    }
+
+    pub(crate) fn ssh_key(&self) -> PathBuf {
+        self.ssh().join("key")
+    }
+
+    pub(crate) fn ssh_known_hosts(&self) -> PathBuf {
+        self.ssh().join("known_hosts")
+    }
+
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.dir.join("log").join(name)
     }
@@ -64,6 +77,19 @@ impl HostLayout {
 
     pub(crate) fn etc_sasl2(&self) -> PathBuf {
         self.dir.join("etc-sasl2")
+    }
+
+    /// There only if the host runs an sshd, as are the two after it.
+    pub(crate) fn etc_ssh(&self) -> PathBuf {
+        self.dir.join("etc-ssh")
+    }
+
+    pub(crate) fn etc_passwd(&self) -> PathBuf {
+        self.dir.join("etc-passwd")
+    }
+
+    pub(crate) fn etc_shadow(&self) -> PathBuf {
+        self.dir.join("etc-shadow")
     }
 
     pub(crate) fn etc_hosts(&self) -> PathBuf {

@@ -47,6 +47,8 @@ mod privilege;
 
 mod pki;
 
+mod ssh;
+
 mod config;
 
 mod capabilities;
@@ -61,5 +63,5 @@ pub use guest::{DiskPlace, GuestSpec, Persistence, Program, SPIN};
 pub use host::{Host, InterfaceBytes};
 pub use lab::{HostStatus, Lab, LabStatus};
 pub use layout::{LOCAL, Link, SHARED};
-pub use requirements::{Missing, linux_guest_requirements, requirements, sasl_requirements};
-pub use spec::{Keepalive, LabSpec, Owner, TcpAuth, default_cache};
+pub use requirements::{Missing, linux_guest_requirements, requirements, sasl_requirements, ssh_requirements};
+pub use spec::{Keepalive, LabSpec, Owner, SshAccess, TcpAuth, default_cache};

@@ -44,7 +44,12 @@ pub fn linux_guest_requirements() -> Vec<Missing> {
 
 /// What [`TcpAuth::DigestMd5`](crate::TcpAuth::DigestMd5) needs on top.
 pub fn sasl_requirements() -> Vec<Missing> {
-    absent("saslpasswd2", "sasl2-bin libsasl2-modules-db").into_iter().collect()
+    absent("saslpasswd2", "sasl2-bin libsasl2-modules libsasl2-modules-db").into_iter().collect()
+}
+
+/// What [`SshAccess::ControllerKey`](crate::SshAccess::ControllerKey) needs on top.
+pub fn ssh_requirements() -> Vec<Missing> {
+    SSH_PROGRAMS.iter().filter_map(|(name, package)| absent(name, package)).collect()
 }
 
 /// A command for a program of the machine; if it is missing, running it says so.
@@ -76,6 +81,14 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 const LINUX_GUEST_PROGRAMS: &[(&str, &str)] =
     &[("busybox", "busybox-static"), ("cpio", "cpio"), ("apt-get", "apt"), ("apt-cache", "apt"), ("dpkg-deb", "dpkg")];
+
+/// The last one is what libvirt's client looks for at the other end, with `nc -U` in its place on older hosts.
+const SSH_PROGRAMS: &[(&str, &str)] = &[
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("virt-ssh-helper", "libvirt-daemon"),
+];
 
 fn absent(program: &str, package: &str) -> Option<Missing> {
     let remedy = || format!("apt-get install {package}");

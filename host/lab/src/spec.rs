@@ -19,6 +19,8 @@ pub struct LabSpec {
     pub owner: Owner,
     /// How libvirt authenticates on its unencrypted TCP port.
     pub tcp_auth: TcpAuth,
+    /// Whether the controller can log in to the hosts.
+    pub ssh: SshAccess,
 }
 
 impl LabSpec {
@@ -31,6 +33,7 @@ impl LabSpec {
             keepalive: Keepalive::default(),
             owner: Owner::ThisProcess,
             tcp_auth: TcpAuth::None,
+            ssh: SshAccess::Closed,
         }
     }
 }
@@ -71,6 +74,15 @@ pub enum TcpAuth {
         /// The password.
         password: String,
     },
+}
+
+/// Logins to the hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SshAccess {
+    /// No host runs an sshd.
+    Closed,
+    /// Every host runs one with a key of its own; it lets the controller's key in and nobody else.
+    ControllerKey,
 }
 
 /// `$XDG_CACHE_HOME/waypost`, else `~/.cache/waypost`, else a folder of the system's cache.

@@ -14,7 +14,8 @@ use std::{
 
 use tempfile::TempDir;
 use waypost_lab::{
-    CounterFault, DiskPlace, GuestSpec, Host, Keepalive, LOCAL, Lab, LabError, LabSpec, Link, Owner, SHARED, TcpAuth,
+    CounterFault, DiskPlace, GuestSpec, Host, Keepalive, LOCAL, Lab, LabError, LabSpec, Link, Owner, SHARED, SshAccess,
+    TcpAuth,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -229,6 +230,37 @@ fn a_password_guards_the_tcp_port_and_the_hosts_know_it() {
     one.virsh(&["migrate", "--live", "--p2p", "g1", &two.uri_peer()]).unwrap();
     lab.check_counter("g1").unwrap();
     lab.down().unwrap();
+}
+
+#[test]
+fn the_controllers_key_opens_every_host_and_nothing_else_does() {
+    let parent = tempfile::tempdir().unwrap();
+    let spec = LabSpec { ssh: SshAccess::ControllerKey, ..LabSpec::new(2, lab_in(&parent)) };
+    let lab = Lab::up(&spec).unwrap();
+    let stranger = parent.path().join("stranger");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&stranger).status();
+    assert!(made.unwrap().success());
+    let login = |host: &Host, key: &Path| {
+        let mut ssh = lab.controller_command("ssh").unwrap();
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i"]).arg(key);
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", lab.ssh_known_hosts().display()));
+        let output = ssh.arg(format!("root@{}", host.mgmt_ip())).args(["hostname;", "pwd"]).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    for host in lab.hosts() {
+        assert_eq!(login(&host, &lab.ssh_key()), (true, format!("{}\n/run\n", host.name())));
+        let (entered, said) = login(&host, &stranger);
+        assert!(!entered && said.contains("Permission denied (publickey)"), "{said}");
+    }
+    let two = lab.host("kvm2").unwrap();
+    two.crash().unwrap();
+    two.power_on().unwrap();
+    assert_eq!(login(&two, &lab.ssh_key()).1, "kvm2\n/run\n", "the same key after the next boot");
+
+    let dir = lab.dir().to_owned();
+    let processes = processes_of(&dir);
+    lab.down().unwrap();
+    assert_nothing_left(&dir, &processes);
 }
 
 #[test]
