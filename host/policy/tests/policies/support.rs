@@ -287,6 +287,8 @@ pub fn host(name: &str) -> HostFacts {
     };
     read(json!({
         "name": name, "hostname": format!("{name}.example"), "uri": format!("qemu+tls://{name}.example/system"),
+        "uuid": format!("6f1c9b1e-0000-4000-b000-{:0>12}", name.trim_start_matches(char::is_alphabetic)),
+        "peer_uri": format!("qemu+tls://{name}.example/system"), "addresses": [format!("{name}.example")],
         "hypervisor": "QEMU", "hypervisor_version": 10_000_000, "libvirt_version": 11_000_000, "architecture": "x86_64",
         "cpus": 16, "memory_kib": 67_108_864, "free_memory_kib": 33_554_432, "cpu": { "model": "Skylake-Client-IBRS" },
         "guests": [{ "architecture": "x86_64", "virt_type": "kvm", "emulator": "/usr/bin/qemu-system-x86_64",
