@@ -12,11 +12,11 @@ mod statistics;
 use std::process::ExitCode;
 
 /// One promise and what was measured.
-pub struct Figure {
-    pub what: String,
-    pub measured: String,
-    pub promise: &'static str,
-    pub kept: bool,
+struct Figure {
+    what: String,
+    measured: String,
+    promise: &'static str,
+    kept: bool,
 }
 
 fn main() -> ExitCode {

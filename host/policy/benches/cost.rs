@@ -57,16 +57,21 @@ fn main() -> ExitCode {
         std::fs::create_dir(&alone).unwrap();
         std::fs::copy(status.file.unwrap(), alone.join("rule.wasm")).unwrap();
         let policy = open(&alone, &work.path().join("cache"));
-        let read = policy.precheck(&support::request(), &snapshot, None).decisions[0].facts_read.clone();
+        let judgement = policy.precheck(&support::request(), &snapshot, None);
+        let read = judgement.decisions[0].facts_read.clone();
+        let silent = judgement.verdicts.iter().all(|verdict| verdict.findings.is_empty());
         std::fs::write(alone.join("rule.wasm"), floor(&read)).unwrap();
         let floor = open(&alone, &work.path().join("cache"));
         let record = &floor.precheck(&support::request(), &snapshot, None).decisions[0];
         assert_eq!((&record.facts_read, &record.fault), (&read, &None), "the floor reads what the policy reads");
         let (policy, floor) = compare(&policy, &floor, &snapshot);
-        over_floor.push(at(&policy, 50) / at(&floor, 50));
+        // The floor says nothing; a policy that has something to say pays for its sentences as well, and is told apart.
+        if silent {
+            over_floor.push(at(&policy, 50) / at(&floor, 50));
+        }
         faster.push(hook / at(&policy, 50));
         println!(
-            "{:24} {:>8} {:>8.1} {:>8.1}   {:>8.1} {:>8.1}   {:>5.2}",
+            "{:24} {:>8} {:>8.1} {:>8.1}   {:>8.1} {:>8.1}   {:>5.2}{}",
             status.name.as_str(),
             read.len(),
             at(&policy, 50),
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
             at(&floor, 50),
             at(&floor, 99),
             at(&policy, 50) / at(&floor, 50),
+            if silent { "" } else { "  with a finding" },
         );
     }
     for (what, cache) in [("compiled", work.path().join("other")), ("out of the cache", work.path().join("other"))] {
@@ -92,7 +98,7 @@ fn main() -> ExitCode {
     let told = |kept: bool| if !promised { "    " } else if kept { "ok  " } else { "MISS" };
     let (hook_kept, floor_kept) = (slowest >= FASTER_THAN_HOOK, dearest <= OVER_FLOOR);
     println!("{} the slowest policy is {slowest:.0} times faster than an empty shell hook (promised: 20)", told(hook_kept));
-    println!("{} the dearest policy costs {dearest:.2} times its floor (promised: 1.5)", told(floor_kept));
+    println!("{} the dearest policy without a finding costs {dearest:.2} times its floor (promised: 1.5)", told(floor_kept));
     if promised && !(hook_kept && floor_kept) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
