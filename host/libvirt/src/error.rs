@@ -20,6 +20,14 @@ pub struct Failure {
     pub message: String,
 }
 
+/// ssh's words where the key that a host shows isn't the one that is known, or none is known.
+pub(crate) const HOST_KEY: &str = "Host key verification failed";
+/// ssh's words where a host lets nobody in with what was offered.
+pub(crate) const NO_LOGIN: &str = "Permission denied (";
+/// libvirt's words where a host ends a TLS connection after the handshake, without a word of its own: it wants another
+/// client certificate.
+pub(crate) const NO_CONFIRMATION: &str = "Unable to read TLS confirmation";
+
 impl From<virt::error::Error> for Failure {
     fn from(error: virt::error::Error) -> Self {
         Self { code: error.code().to_raw(), domain: error.domain().to_raw(), message: error.message().to_owned() }
@@ -59,6 +67,10 @@ impl Failure {
     /// No such domain.
     pub fn is_no_domain(&self) -> bool {
         self.code == sys::VIR_ERR_NO_DOMAIN
+    }
+    /// Whoever asked isn't let in.
+    pub(crate) fn is_refused_login(&self) -> bool {
+        matches!(self.code, sys::VIR_ERR_AUTH_FAILED | sys::VIR_ERR_AUTH_CANCELLED | sys::VIR_ERR_AUTH_UNAVAILABLE)
     }
     /// The job was aborted on somebody's order.
     pub fn is_aborted(&self) -> bool {
@@ -139,7 +151,7 @@ impl Failure {
             _ if says(&["another migration job is already running", "cannot acquire state change lock"]) => {
                 FaultKind::Busy
             }
-            _ if says(&["Host key verification failed", "Permission denied (", "certificate", "Certificate"]) => {
+            _ if says(&[HOST_KEY, NO_LOGIN, NO_CONFIRMATION, "certificate", "Certificate"]) => {
                 FaultKind::Authentication
             }
             _ if self.domain == sys::VIR_FROM_RPC => FaultKind::Unreachable,
@@ -219,6 +231,14 @@ pub enum Cause {
     /// libvirt says so.
     #[error(transparent)]
     Libvirt(#[from] Failure),
+    /// libvirt says so while a connection is opened, and the configuration tells what its words leave out.
+    #[error("{failure}; {hint}")]
+    Opening {
+        /// libvirt's error.
+        failure: Failure,
+        /// What it is about, and what to do.
+        hint: String,
+    },
     /// No answer in time.
     #[error("no answer within {} s; whether it had an effect is not known", .0.as_secs_f64())]
     Deadline(Duration),
@@ -258,11 +278,14 @@ pub enum Cause {
 impl Cause {
     /// libvirt's own error, if it is one.
     pub fn failure(&self) -> Option<&Failure> {
-        if let Self::Libvirt(failure) = self { Some(failure) } else { None }
+        match self {
+            Self::Libvirt(failure) | Self::Opening { failure, .. } => Some(failure),
+            _ => None,
+        }
     }
     fn kind(&self) -> FaultKind {
         match self {
-            Self::Libvirt(failure) => failure.kind(),
+            Self::Libvirt(failure) | Self::Opening { failure, .. } => failure.kind(),
             Self::Deadline(_) => FaultKind::Deadline,
             Self::UnknownHost => FaultKind::NoHost,
             Self::Uri { .. } => FaultKind::Unreachable,
@@ -314,6 +337,7 @@ mod tests {
                 "Cannot recv data: Host key verification failed.: Connection reset by peer",
                 K::Authentication,
             ),
+            (system, sys::VIR_FROM_RPC, "Unable to read TLS confirmation: Input/output error", K::Authentication),
             (internal, sys::VIR_FROM_QEMU, "qemu unexpectedly closed the monitor: ...", K::HypervisorDied),
             (
                 sys::VIR_ERR_OPERATION_FAILED,

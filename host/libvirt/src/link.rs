@@ -184,7 +184,7 @@ fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>
 fn establish(host: &HostConfig, closed: watch::Sender<Option<String>>) -> Result<Session, Cause> {
     let uri = uri::checked(host)?;
     event_loop::start()?;
-    let connection = Connection::open(&uri)?;
+    let connection = Connection::open(&uri).map_err(|failure| uri::explained(host, failure))?;
     let interval = i32::try_from(host.limits.keepalive_interval_s).unwrap_or(i32::MAX);
     match connection.set_keep_alive(interval, host.limits.keepalive_count).map_err(Failure::from) {
         Err(failure) if !failure.is_unsupported() => return Err(failure.into()),

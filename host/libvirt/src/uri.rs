@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::config::{HostConfig, Unverified};
-use crate::error::Cause;
+use crate::error::{Cause, Failure, HOST_KEY, NO_CONFIRMATION, NO_LOGIN};
 
 /// A URI in its parts. libvirt's URIs are simple enough: the scheme says driver and transport, the query is options.
 struct Parts<'a> {
@@ -61,11 +61,47 @@ pub(crate) fn checked(host: &HostConfig) -> Result<String, Cause> {
         }
         (None, None) => {}
     }
-    // ssh would ask on the terminal, for a password or whether an unknown host key is fine.
-    if parts.transport == "ssh" && parts.get("no_tty").is_none() {
-        query.push("no_tty=1".to_owned());
+    if parts.transport == "ssh" {
+        let wrong = |why| Cause::Uri { uri: without_secrets(&host.uri), why };
+        match parts.get("no_tty") {
+            // ssh would ask on the terminal, for a password or whether an unknown host key is fine.
+            None => query.push("no_tty=1".to_owned()),
+            Some("1") => {}
+            Some(_) => return Err(wrong("nobody is there to answer what ssh asks: remove no_tty")),
+        }
+        // libvirt would drop it without a word, and ssh go by its own file.
+        if parts.get("known_hosts").is_some() {
+            return Err(wrong(
+                "known_hosts is for qemu+libssh; for qemu+ssh say UserKnownHostsFile in ssh's own configuration",
+            ));
+        }
     }
     Ok(if query.is_empty() { parts.base.to_owned() } else { format!("{}?{}", parts.base, query.join("&")) })
+}
+
+/// Why a connection can't be opened, with what libvirt can't tell: which of the configured credentials it was about.
+pub(crate) fn explained(host: &HostConfig, failure: Failure) -> Cause {
+    let Ok(parts) = Parts::of(&host.uri) else { return failure.into() };
+    let says = |words: &str| failure.message.contains(words);
+    let auth_file = host.auth_file.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let hint = if says(HOST_KEY) {
+        "no host key is accepted unseen: compare the host's key with the one in known_hosts, and if it is new add it there"
+            .to_owned()
+    } else if says(NO_LOGIN) {
+        "nobody is asked for a password: name a key that the host accepts, as keyfile= in the URI or in ssh's own \
+         configuration"
+            .to_owned()
+    } else if says(NO_CONFIRMATION) {
+        let place = parts.get("pkipath").map_or("libvirt's pki folders".to_owned(), unescaped);
+        format!("the host wants a client certificate of an authority that it knows: see clientcert.pem in {place}")
+    } else if !failure.is_refused_login() || parts.transport.contains("ssh") {
+        return failure.into();
+    } else if let Some(file) = auth_file.or_else(|| parts.get("authfile").map(unescaped)) {
+        format!("name and password are those in {file}")
+    } else {
+        "the host wants name and password: put them into a file and name it as this host's auth_file".to_owned()
+    };
+    Cause::Opening { failure, hint }
 }
 
 /// The URI as it may be shown: without a password, without the paths of credentials.
@@ -182,8 +218,39 @@ mod tests {
     #[test]
     fn ssh_never_asks_on_a_terminal() {
         assert_eq!(uri("qemu+ssh://root@h/system").unwrap(), "qemu+ssh://root@h/system?no_tty=1");
-        assert_eq!(uri("qemu+ssh://h/system?no_tty=0").unwrap(), "qemu+ssh://h/system?no_tty=0");
+        assert_eq!(uri("qemu+ssh://h/system?no_tty=1").unwrap(), "qemu+ssh://h/system?no_tty=1");
+        assert!(matches!(uri("qemu+ssh://h/system?no_tty=0"), Err(Cause::Uri { .. })));
         assert_eq!(uri("qemu+tls://h/system").unwrap(), "qemu+tls://h/system");
+    }
+
+    #[test]
+    fn known_hosts_is_not_said_in_vain() {
+        assert!(matches!(uri("qemu+ssh://h/system?known_hosts=/k"), Err(Cause::Uri { .. })));
+        assert!(uri("qemu+libssh://h/system?known_hosts=/k").is_ok());
+    }
+
+    #[test]
+    fn a_refused_connection_is_told_with_the_credentials_that_it_is_about() {
+        use virt_sys::{VIR_ERR_AUTH_FAILED, VIR_ERR_SYSTEM_ERROR, VIR_FROM_RPC};
+        let tcp = HostConfig::new("h", "qemu+tcp://h/system?authfile=/a%20b");
+        let named = HostConfig { auth_file: Some("/c".into()), ..HostConfig::new("h", "qemu+tcp://h/system") };
+        let tls = HostConfig::new("h", "qemu+tls://h/system?pkipath=/p");
+        let ssh = HostConfig::new("h", "qemu+ssh://h/system");
+        for (host, code, message, expected) in [
+            (&tcp, VIR_ERR_AUTH_FAILED, "authentication failed", Some("those in /a b")),
+            (&named, VIR_ERR_AUTH_FAILED, "authentication failed", Some("those in /c")),
+            (&tls, VIR_ERR_SYSTEM_ERROR, "Unable to read TLS confirmation: ...", Some("clientcert.pem in /p")),
+            (&ssh, VIR_ERR_SYSTEM_ERROR, "Host key verification failed.", Some("known_hosts")),
+            (&ssh, VIR_ERR_SYSTEM_ERROR, "h: Permission denied (publickey).", Some("keyfile=")),
+            (&tls, VIR_ERR_SYSTEM_ERROR, "unable to connect to server", None),
+        ] {
+            let failure = Failure { code, domain: VIR_FROM_RPC, message: message.to_owned() };
+            let cause = explained(host, failure.clone());
+            assert_eq!(cause.failure(), Some(&failure));
+            let told = cause.to_string();
+            assert!(told.starts_with(message) && told.contains(expected.unwrap_or(message)), "{told}");
+            assert_eq!(matches!(cause, Cause::Libvirt(_)), expected.is_none(), "{told}");
+        }
     }
 
     #[test]
