@@ -38,6 +38,15 @@ impl Drop for Watching {
     }
 }
 
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A page that was left in the middle must not leave its hosts behind.
+        if self.dir.path().join("lab").exists() {
+            let _ = self.shell("waypost lab down --dir lab").output();
+        }
+    }
+}
+
 impl Folder {
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("waypost-guide-").tempdir().expect("a folder");

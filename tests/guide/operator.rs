@@ -1,1 +1,132 @@
 //! The operator's guide.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use waypost::Config;
+
+use super::folder::Folder;
+use super::page::{self, What};
+
+fn guide() -> String {
+    page::text("operator-guide.md")
+}
+
+fn help() -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_waypost")).arg("--help").output().expect("waypost runs");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A fleet with every key, a fault, a lab of real hosts.
+#[test]
+fn what_can_be_run_works() {
+    Folder::new().follow(&page::blocks(&guide()));
+}
+
+#[test]
+fn the_examples_of_configurations_are_valid() {
+    let mut seen = 0;
+    for block in page::blocks(&guide()) {
+        if block.what == (What::Example { language: "toml".to_owned() }) {
+            let parsed = Config::parse(&block.text, Path::new("/etc/waypost/waypost.toml"));
+            parsed.unwrap_or_else(|error| panic!("line {}: {error}", block.line));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// Keys of the sample with their values: `plugin.NAME.mode`, `limits.open_s`, ...
+fn sample() -> BTreeMap<String, toml::Value> {
+    let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("waypost.toml.sample"))
+        .expect("the sample can be read");
+    // A line that begins with `#` and no space is a setting that is commented out.
+    let set: Vec<&str> = sample
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|setting| !setting.starts_with([' ', '#'])).unwrap_or(line))
+        .collect();
+    let table: toml::Table = set.join("\n").parse().expect("the sample is TOML");
+    let mut found = BTreeMap::new();
+    flatten("", &toml::Value::Table(table), &mut found);
+    found
+}
+
+fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, toml::Value>) {
+    match value {
+        // A policy's own settings are its own.
+        toml::Value::Table(table) if path != "plugin.NAME.settings" => {
+            for (key, value) in table {
+                let key = if path == "plugin" { "NAME" } else { key };
+                let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                flatten(&path, value, found);
+            }
+        }
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+            items.iter().for_each(|item| flatten(path, item, found));
+        }
+        value => {
+            found.insert(path.to_owned(), value.clone());
+        }
+    }
+}
+
+/// Rows of the table of settings: key and default.
+fn rows(guide: &str) -> BTreeMap<String, String> {
+    let (_, section) = guide.split_once("\n## Settings\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("its end");
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let key = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((key.to_owned(), cells.get(3)?.trim_matches('`').to_owned()))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_table_of_settings_is_that_of_the_sample() {
+    let (rows, sample) = (rows(&guide()), sample());
+    let listed: Vec<&String> = rows.keys().collect();
+    let known: Vec<&String> = sample.keys().collect();
+    assert_eq!(listed, known);
+    // Where the sample shows an example because there is no default, the guide says so in words.
+    let shows_default =
+        |key: &str| ["limits.", "engine.", "plugin.NAME.limits."].iter().any(|part| key.starts_with(part));
+    let mut compared = 0;
+    for (key, value) in sample.iter().filter(|(key, _)| shows_default(key)) {
+        assert_eq!(rows[key], value.to_string(), "{key}");
+        compared += 1;
+    }
+    assert!(compared > 10);
+    for key in ["plugins.shipped", "plugin.NAME.mode", "plugin.NAME.presence", "plugin.NAME.grants", "migration_ports"]
+    {
+        assert_eq!(rows[key], sample[key].to_string(), "{key}");
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let (guide, help) = (guide(), help());
+    let (_, codes) = help.split_once("Exit status:\n").expect("the help lists them");
+    let codes: Vec<(&str, &str)> = codes.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(codes.len(), 7);
+    for (code, meaning) in codes {
+        assert!(guide.contains(&format!("| {code} | {meaning} |")), "exit code {code}: {meaning}");
+    }
+}
+
+#[test]
+fn every_command_is_in_the_guide() {
+    let (guide, help) = (guide(), help());
+    let (_, commands) = help.split_once("Commands:\n").expect("the help lists them");
+    let names = commands.lines().take_while(|line| !line.is_empty());
+    let names: Vec<&str> = names
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(guide.contains(&format!("| `waypost {name}")), "{name} is not in the table of commands");
+    }
+}
