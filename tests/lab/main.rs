@@ -6,3 +6,4 @@ mod failures;
 mod moves;
 mod rules;
 mod site;
+mod transports;

@@ -42,11 +42,17 @@ impl Site {
 
     /// With more lines in the configuration. They come after everything else, so they may begin new tables.
     pub fn with(hosts: u32, more: &str) -> Self {
+        Self::in_lab(|spec| spec.hosts = hosts, more)
+    }
+
+    /// In a lab of two hosts, unless the specification is changed.
+    pub fn in_lab(change: impl FnOnce(&mut LabSpec), more: &str) -> Self {
         let plugins = root().join("target/plugins");
         assert!(plugins.is_dir(), "{} is missing: run `make plugins` first (`make test` does)", plugins.display());
         let folder = tempfile::Builder::new().prefix("waypost-test-").tempdir().expect("a temporary folder");
-        let mut spec = LabSpec::new(hosts, folder.path().join("lab"));
+        let mut spec = LabSpec::new(2, folder.path().join("lab"));
         spec.cache = root().join("target/lab-cache");
+        change(&mut spec);
         let lab = Lab::up(&spec).unwrap_or_else(|e| panic!("the lab does not come up: {}", chain(&e)));
         let mut config = format!(
             "state_dir = {:?}\ncache_dir = {:?}\n\n[plugins]\nfolders = [{:?}]\n",

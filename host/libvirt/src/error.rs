@@ -255,10 +255,12 @@ pub enum Cause {
     },
     /// The URI asks for trust without a look.
     #[error(
-        "the URI says {parameter}, which takes any host key or certificate for the right one: remove it and install the \
+        "the host's {place} says {parameter}, which takes any host key or certificate for the right one: remove it and install the \
          real key, or allow it for this host by `accept_unverified = true`"
     )]
     Unverified {
+        /// Which of the host's URIs.
+        place: &'static str,
         /// The parameter.
         parameter: String,
     },

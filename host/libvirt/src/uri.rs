@@ -44,7 +44,11 @@ impl<'a> Parts<'a> {
 pub(crate) fn checked(host: &HostConfig) -> Result<String, Cause> {
     let parts = Parts::of(&host.uri)?;
     if host.unverified == Unverified::Refused {
-        refuse_blind_trust(&parts)?;
+        refuse_blind_trust("uri", &parts)?;
+        // The source's daemon would be the one that trusts blindly, on this program's order.
+        if let Some(peer) = &host.peer_uri {
+            refuse_blind_trust("peer_uri", &Parts::of(peer)?)?;
+        }
     }
     let mut query: Vec<String> = parts.query.iter().map(|(key, value)| format!("{key}={value}")).collect();
     match (&host.auth_file, parts.get("authfile")) {
@@ -122,7 +126,7 @@ pub(crate) fn without_secrets(uri: &str) -> String {
     if shown.is_empty() { base } else { format!("{base}?{}", shown.join("&")) }
 }
 
-fn refuse_blind_trust(parts: &Parts<'_>) -> Result<(), Cause> {
+fn refuse_blind_trust(place: &'static str, parts: &Parts<'_>) -> Result<(), Cause> {
     for (key, value) in &parts.query {
         let blind = match *key {
             "no_verify" => *value != "0",
@@ -131,7 +135,7 @@ fn refuse_blind_trust(parts: &Parts<'_>) -> Result<(), Cause> {
             _ => false,
         };
         if blind {
-            return Err(Cause::Unverified { parameter: format!("{key}={value}") });
+            return Err(Cause::Unverified { place, parameter: format!("{key}={value}") });
         }
     }
     Ok(())
@@ -208,6 +212,9 @@ mod tests {
             assert!(matches!(uri(bad), Err(Cause::Unverified { .. })), "{bad}");
             let host = HostConfig { unverified: Unverified::Accepted, ..HostConfig::new("h", bad) };
             assert!(checked(&host).is_ok(), "{bad}");
+            let peer = HostConfig { peer_uri: Some(bad.to_owned()), ..HostConfig::new("h", "qemu+tls://h/system") };
+            assert!(checked(&peer).unwrap_err().to_string().contains("peer_uri"), "{bad}");
+            assert!(checked(&HostConfig { unverified: Unverified::Accepted, ..peer }).is_ok(), "{bad}");
         }
         assert_eq!(
             uri("qemu+libssh2://h/system?known_hosts_verify=normal").unwrap(),
