@@ -20,7 +20,7 @@ use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
-use waypost_core::situation::Situation;
+use waypost_core::situation::{Action, Situation};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
@@ -52,7 +52,7 @@ impl CancelHandle {
 impl Driver {
     pub(crate) fn new(recorder: Recorder) -> Self {
         let (sender, wanted) = watch::channel(None);
-        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted } }
+        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted, failed: Vec::new() } }
     }
 
     /// The task.
@@ -96,6 +96,8 @@ pub(crate) struct Task {
     recorder: Recorder,
     cancel: CancelHandle,
     wanted: watch::Receiver<Option<String>>,
+    /// Recovery actions that failed, each as often as it did.
+    failed: Vec<Action>,
 }
 
 /// The phases that a task can be in, each with what it acquired.
@@ -129,7 +131,7 @@ impl Stage {
                 "the controller was restarted before the transfer began",
             )),
             // An intent without its result: it may have run.
-            Phase::Performing => Self::Outside(outside::Outside { task, plan }),
+            Phase::Performing => Self::Outside(outside::Outside { task, plan, lost: None }),
             Phase::Finishing => Self::Finishing(finishing::Finishing { task, plan, figures: None, events: None }),
             Phase::Locating | Phase::Recovering | Phase::Ended => Self::Locating(recovering::Locating { task, plan }),
         }

@@ -3,7 +3,8 @@
 
 use tokio::time::Instant;
 use waypost_core::journal::Record;
-use waypost_core::plan::Plan;
+use waypost_core::plan::{Plan, TransferMode};
+use waypost_core::ports::Fault;
 use waypost_core::recovery::FailureClass;
 use waypost_core::situation::{Side, Situation, arrived};
 
@@ -18,19 +19,31 @@ use crate::error::EngineError;
 pub(crate) struct Outside {
     pub(super) task: Task,
     pub(super) plan: Plan,
+    /// What ended the call of this process, if there was one.
+    pub(super) lost: Option<Fault>,
 }
 
 /// Between two looks a job may just be handed over from one phase of libvirt's to the next; one quiet look proves nothing.
 const QUIET_LOOKS: u32 = 2;
 
+/// Whether nothing has been seen of the transfer for long enough to say that there is none. No host shows a job while a
+/// mere definition travels, so that takes as long as for a host that can't be asked.
+fn is_quiet(task: &Task, plan: &Plan, looks: u32, since: Instant) -> bool {
+    match plan.mode {
+        TransferMode::Live => looks >= QUIET_LOOKS,
+        TransferMode::Offline => looks >= QUIET_LOOKS && since.elapsed() >= task.ports().settings.patience,
+    }
+}
+
 impl Outside {
     pub(super) async fn watch(self) -> Result<Stage, EngineError> {
-        let Self { mut task, plan } = self;
+        let Self { mut task, plan, lost } = self;
         task.record(Record::Adopted)?;
         task.recorder.note("watching from outside");
         let deadline = task.deadline(&plan);
         let mut timed_out = TimedOut::No;
         let mut quiet = 0;
+        let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
         let mut tick = ticker(task.ports().settings.look_every);
         loop {
@@ -42,6 +55,7 @@ impl Outside {
             let situation = task.look(&plan).await;
             if has_job(&situation) {
                 quiet = 0;
+                quiet_since = Instant::now();
                 dark_since = None;
                 if ending {
                     abort(&task, &plan);
@@ -53,6 +67,9 @@ impl Outside {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));
             } else if is_dark(&situation) {
+                // What happened in the dark is not known, so the quiet begins anew after it.
+                quiet = 0;
+                quiet_since = Instant::now();
                 let since = *dark_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= task.ports().settings.patience {
                     let message = format!(
@@ -60,14 +77,14 @@ impl Outside {
                         tell::side(&situation.source, &plan.source.host),
                         tell::side(&situation.destination, &plan.destination.host)
                     );
-                    return failed(task, plan, timed_out, FailureClass::Unreachable, message);
+                    return failed(task, plan, timed_out, lost, FailureClass::Unreachable, message);
                 }
             } else {
                 dark_since = None;
                 quiet += 1;
-                if quiet >= QUIET_LOOKS {
+                if is_quiet(&task, &plan, quiet, quiet_since) {
                     let message = "no migration job is left, and the domain did not arrive".to_owned();
-                    return failed(task, plan, timed_out, FailureClass::ControllerRestarted, message);
+                    return failed(task, plan, timed_out, lost, FailureClass::ControllerRestarted, message);
                 }
             }
             tokio::select! {
@@ -82,9 +99,15 @@ fn failed(
     mut task: Task,
     plan: Plan,
     timed_out: TimedOut,
+    lost: Option<Fault>,
     own: FailureClass,
     message: String,
 ) -> Result<Stage, EngineError> {
+    // What this process was told before it lost sight says more than the restart of a controller that wasn't restarted.
+    let (own, message) = match lost {
+        Some(fault) => (fault.class(), format!("{fault}; {message}")),
+        None => (own, message),
+    };
     let class = class(&task, timed_out, own);
     task.record(Record::PerformReturned { result: Err((class, message)) })?;
     Ok(Stage::Locating(Locating { task, plan }))

@@ -2,7 +2,7 @@
 
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Command, Events, FaultKind, HostEvent, Transfer};
+use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Transfer};
 
 use super::finishing::Finishing;
 use super::outside::Outside;
@@ -74,9 +74,9 @@ impl Performing {
                 Ok(Stage::Finishing(Finishing { task, plan, figures, events }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
-            Err(fault) if matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline) => {
+            Err(fault) if leaves_it_open(&fault) => {
                 task.recorder.note(format!("{fault}; watching from outside"));
-                Ok(Stage::Outside(Outside { task, plan }))
+                Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
             }
             Err(fault) => {
                 let class = class(&task, timed_out, fault.class());
@@ -85,6 +85,11 @@ impl Performing {
             }
         }
     }
+}
+
+/// Whether the migration may go on, whatever its caller was told: the answer got lost, not the order.
+pub(super) fn leaves_it_open(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline)
 }
 
 /// Whether the transfer is being ended, by wish or by the clock.

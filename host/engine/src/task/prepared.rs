@@ -8,7 +8,8 @@ use waypost_core::ports::{Command, Events};
 use waypost_core::recovery::FailureClass;
 use waypost_core::situation::{Side, Situation};
 
-use super::performing::Performing;
+use super::outside::Outside;
+use super::performing::{Performing, leaves_it_open};
 use super::recovering::Locating;
 use super::{Stage, Task, tell};
 use crate::error::EngineError;
@@ -86,6 +87,11 @@ impl Prepared {
         let hypervisor = task.ports().hypervisor.clone();
         match hypervisor.start(&plan).await {
             Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
+            // An intent without its result, as after a restart: it may have begun.
+            Err(fault) if leaves_it_open(&fault) => {
+                task.recorder.note(format!("{fault}; watching from outside"));
+                Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
+            }
             Err(fault) => {
                 task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
                 Ok(Stage::Locating(Locating { task, plan }))

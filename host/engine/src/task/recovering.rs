@@ -30,13 +30,10 @@ pub(crate) struct Recovering {
 
 impl Locating {
     pub(super) async fn locate(self) -> Result<Stage, EngineError> {
-        let Self { mut task, plan } = self;
-        task.note_cancel()?;
+        let Self { task, plan } = self;
         task.recorder.note("looking at both hosts");
         let situation = task.look(&plan).await;
-        let permitted = permitted(&plan, &situation);
-        task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
-        Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
+        located(task, plan, situation)
     }
 }
 
@@ -51,16 +48,21 @@ impl Recovering {
             RecoveryAnswer::safe(&allowed, format!("{} is not permitted here", answer.action))
         };
         task.recorder.note(format!("{}: {}", answer.action, answer.reason));
-        if answer.delay_ms > 0 {
+        let mut delay = Duration::from_millis(answer.delay_ms).min(LONGEST_DELAY);
+        if answer.action == Action::Wait {
+            // A policy that waits for no time at all must not turn the hosts' calls and the journal into a busy loop.
+            delay = delay.max(task.ports().settings.look_every);
+        }
+        if !delay.is_zero() {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(answer.delay_ms)) => {}
+                () = tokio::time::sleep(delay) => {}
                 () = wanted(&mut task) => { task.note_cancel()?; }
             }
         }
         // Time has passed: what was permitted may not be any more.
         let now = task.look(&plan).await;
         if !permitted(&plan, &now).contains(&answer.action) || answer.action == Action::Wait {
-            return Ok(Stage::Locating(again(task, plan, &now)?));
+            return located(task, plan, now);
         }
         task.record(Record::ActionIntended { action: answer.action, by, reason: answer.reason.clone() })?;
         match answer.action {
@@ -70,17 +72,37 @@ impl Recovering {
             Action::DeclareLost => end(task, &plan, &now, OutcomeKind::Lost, &answer.reason),
             action => {
                 let result = order(&task, &plan, action).await;
+                let failed = result.is_err();
                 task.record(Record::ActionDone { action, result })?;
+                if failed {
+                    task.failed.push(action);
+                }
+                // Neither a host that refuses nor a job that is being aborted is another a moment later.
+                if failed || action == Action::AbortJob {
+                    tokio::time::sleep(task.ports().settings.look_every).await;
+                }
                 Ok(Stage::Locating(Locating { task, plan }))
             }
         }
     }
 }
 
-/// A look without an action: the situation is recorded by the next [`Locating`].
-fn again(mut task: Task, plan: Plan, now: &Situation) -> Result<Locating, EngineError> {
-    task.record(Record::Located { situation: now.clone(), permitted: permitted(&plan, now) })?;
-    Ok(Locating { task, plan })
+/// No policy can put a task to sleep for good.
+const LONGEST_DELAY: Duration = Duration::from_secs(600);
+
+/// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
+const TRIES: usize = 3;
+
+/// What was just seen is written down, and the policy is asked about it.
+fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, EngineError> {
+    task.note_cancel()?;
+    let mut permitted = permitted(&plan, &situation);
+    if permitted.contains(&Action::HandOver) {
+        let failures = |action: &Action| task.failed.iter().filter(|failed| *failed == action).count();
+        permitted.retain(|action| failures(action) < TRIES);
+    }
+    task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
+    Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
 }
 
 async fn wanted(task: &mut Task) {

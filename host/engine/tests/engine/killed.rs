@@ -1,1 +1,176 @@
-//! (later)
+//! The controller is killed at every record, before and after it is written, and at many moments between; another one
+//! finds the task in the store, adopts it and brings it to a truthful end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use waypost_core::ids::TaskId;
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::ports::{FaultKind, Store};
+use waypost_core::request::{Options, SourceDefinition};
+use waypost_engine::{Adopted, Driver, Engine, EngineError};
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
+use waypost_store::SqliteStore;
+
+use crate::faults::{NEVER, hasty};
+use crate::support::{Case, Meddle, Mind, Ran, Site, Stroke, in_virtual_time, judge, side_by_side, tell};
+
+/// Courses of every shape: straight ones, and failures that take every way through recovery.
+pub fn courses() -> Vec<Case> {
+    let short = Lasting::For(Duration::from_secs(5));
+    let long = Lasting::For(Duration::from_secs(120));
+    let limited = Options { max_downtime_ms: Some(500), ..hasty() };
+    let keep = Options { source_definition: SourceDefinition::Keep, ..hasty() };
+    let mut all = vec![
+        Case::live().options(limited.clone()),
+        Case::transient().options(hasty()),
+        Case::paused().options(hasty()),
+        Case::offline().options(hasty()),
+        Case::live().options(keep.clone()),
+        Case::offline().options(keep),
+    ];
+    for (step, what) in [
+        (Step::Connect, What::ReplyLost(FaultKind::Unreachable)),
+        (Step::Perform, What::LeftBehind),
+        (Step::Perform, What::HypervisorDies(Who::Destination)),
+        (Step::Perform, What::HypervisorDies(Who::Source)),
+        (Step::Perform, What::Unreachable(Who::Source, long)),
+        (Step::Perform, What::Hang),
+        (Step::Perform, What::LinkCut(Lasting::Forever)),
+        (Step::Finish, What::LinkCut(Lasting::Forever)),
+        (Step::Finish, What::Hang),
+        (Step::Confirm, What::DaemonDies(Who::Source, short)),
+        (Step::Confirm, What::DaemonDies(Who::Destination, short)),
+        (Step::Confirm, What::HypervisorDies(Who::Destination)),
+        (Step::UndefineSource, What::Error(FaultKind::Other)),
+        (Step::SetMaxDowntime, What::ReplyLost(FaultKind::Deadline)),
+    ] {
+        all.push(Case::live().options(limited.clone()).fault(Scripted::at(step, what)));
+    }
+    let left = Scripted::at(Step::Confirm, What::ReplyLost(FaultKind::Unreachable));
+    all.push(Case::offline().options(hasty()).fault(left));
+    all
+}
+
+/// Drives until the end, an error of the store, or the kill (none).
+pub async fn drive(driver: Driver) -> Option<Result<Outcome, EngineError>> {
+    let driving = tokio::spawn(driver.drive());
+    let ended: Result<_, JoinError> =
+        tokio::time::timeout(NEVER, driving).await.unwrap_or_else(|_| panic!("a task has no end"));
+    match ended {
+        Ok(result) => Some(result),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) if panic.is::<&str>() && panic.downcast_ref() == Some(&"the controller was killed") => None,
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("{error}"),
+        },
+    }
+}
+
+/// Adopts and drives a task to its end; one that ended with the record that killed its controller is only read.
+pub async fn bring_to_its_end(engine: &Engine, task: TaskId) -> Outcome {
+    match engine.adopt(task).unwrap() {
+        Adopted::Driver(driver) => drive(*driver).await.unwrap().unwrap(),
+        Adopted::Observer(_) => engine.read(task).unwrap().outcome.expect("nobody drives it, so it is over"),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Killed {
+    case: Case,
+    meddle: Meddle,
+    away: Duration,
+}
+
+async fn play_on(mut site: Site, meddle: Meddle, away: Duration, second: Option<Arc<dyn Store>>) -> Ran {
+    let (engine, _) = site.engine(Some(meddle));
+    let driver = engine.accept(site.request()).unwrap();
+    let task = driver.id();
+    assert!(drive(driver).await.is_none(), "it was not killed");
+    drop(engine);
+    tokio::time::sleep(away).await;
+    if let Some(second) = second {
+        site.store = second;
+    }
+    let outcome = bring_to_its_end(&site.engine(None).0, task).await;
+    judge(&site, task, outcome).await
+}
+
+/// How many records a course appends.
+fn appends(case: &Case) -> usize {
+    in_virtual_time(async {
+        let site = Site::new(case.clone());
+        let (engine, store) = site.engine(None);
+        drive(engine.accept(site.request()).unwrap()).await.unwrap().unwrap();
+        store.appends()
+    })
+}
+
+fn every_record(courses: &[Case], away: &[u64]) -> Vec<Killed> {
+    let mut all = Vec::new();
+    for case in courses {
+        for append in 1..=appends(case) {
+            for stroke in [Stroke::KillBefore, Stroke::KillAfter] {
+                for away in away {
+                    let meddle = Meddle { append, stroke };
+                    all.push(Killed { case: case.clone(), meddle, away: Duration::from_millis(*away) });
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn killed_at_every_record_it_is_adopted_and_ends_truthfully() {
+    let mut cases = every_record(&courses(), &[0, 700, 400_000]);
+    let adversarial = courses().into_iter().enumerate().map(|(seed, case)| case.mind(Mind::Random(seed as u64)));
+    cases.extend(every_record(&adversarial.collect::<Vec<_>>(), &[0]));
+    let ran = side_by_side(&cases, |killed: &Killed| {
+        in_virtual_time(play_on(Site::new(killed.case.clone()), killed.meddle, killed.away, None))
+    });
+    let counts = tell("killed at every record", &cases, &ran);
+    assert!(counts[&OutcomeKind::Completed] > 0 && counts[&OutcomeKind::RolledBack] > 0);
+}
+
+#[test]
+fn killed_at_every_record_of_a_real_store_it_is_adopted_from_its_folder() {
+    let left = Case::live().options(hasty()).fault(Scripted::at(Step::Perform, What::LeftBehind));
+    let cases = every_record(&[Case::live().options(hasty()), left], &[0]);
+    let ran = side_by_side(&cases, |killed: &Killed| {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Arc::new(SqliteStore::open(&folder.path().join("store")).unwrap());
+        in_virtual_time(async {
+            let site = Site::over(killed.case.clone(), open());
+            play_on(site, killed.meddle, killed.away, Some(open())).await
+        })
+    });
+    tell("killed at every record, SQLite", &cases, &ran);
+}
+
+#[test]
+fn killed_at_any_moment_it_is_adopted_and_ends_truthfully() {
+    let mut cases = Vec::new();
+    for case in courses() {
+        let moments = (0..40).map(|n| n * 50).chain([3_000, 10_000, 30_000, 35_000, 45_000, 100_000, 290_000]);
+        cases.extend(moments.map(|ms| (case.clone(), Duration::from_millis(ms))));
+    }
+    let ran = side_by_side(&cases, |(case, moment)| {
+        in_virtual_time(async {
+            let site = Site::new(case.clone());
+            let driver = site.accept();
+            let task = driver.id();
+            let driving = tokio::spawn(driver.drive());
+            tokio::time::sleep(*moment).await;
+            driving.abort();
+            // Over before the kill, or killed.
+            let outcome = match driving.await {
+                Ok(outcome) => outcome.unwrap(),
+                Err(_) => bring_to_its_end(&site.engine(None).0, task).await,
+            };
+            judge(&site, task, outcome).await
+        })
+    });
+    tell("killed at any moment", &cases, &ran);
+}

@@ -1,7 +1,7 @@
 //! Spies on both ports of a task: what was written and what was done, in one order. They hold the rule that every effect
 //! stands in the journal before it happens, and let a test kill the controller or break the store at any record.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
@@ -13,6 +13,7 @@ use waypost_core::ports::{
 };
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side};
+use waypost_engine::CancelHandle;
 use waypost_sim::World;
 
 /// What was written and done.
@@ -27,8 +28,10 @@ pub struct Told {
     pub observed: Vec<HostName>,
     /// How many changes the world had seen at the last look.
     pub looked_at_change: usize,
-    /// Effects after a record that could not be written.
+    /// The store has failed: nothing may be done to a domain any more.
     pub broken: bool,
+    /// Migrations that were started.
+    pub starts: usize,
     /// Every breach of the rule.
     pub breaches: Vec<String>,
 }
@@ -139,6 +142,10 @@ impl Hypervisor for SpiedHosts {
             if told.broken || told.records.last() != Some(&Record::PerformIntended) {
                 told.breach("a migration was started".into());
             }
+            told.starts += 1;
+            if told.starts > 1 {
+                told.breach("a second migration was started".into());
+            }
         }
         self.world.start(plan)
     }
@@ -167,6 +174,8 @@ pub enum Stroke {
     Fail,
     /// The store says that it failed, and goes on failing, but this record was written.
     FailWritten,
+    /// Somebody asks to cancel right after the record is written: by the handle if the store has one, else in the store.
+    Cancel,
 }
 
 /// A stroke at the n-th append from now on, from 1.
@@ -182,11 +191,16 @@ pub struct SpiedStore {
     pub ledger: Arc<Ledger>,
     meddle: Option<Meddle>,
     appends: Mutex<usize>,
+    handle: OnceLock<CancelHandle>,
 }
 
 impl SpiedStore {
     pub fn new(inner: Arc<dyn Store>, ledger: Arc<Ledger>, meddle: Option<Meddle>) -> Self {
-        Self { inner, ledger, meddle, appends: Mutex::new(0) }
+        Self { inner, ledger, meddle, appends: Mutex::new(0), handle: OnceLock::new() }
+    }
+    /// The handle that [`Stroke::Cancel`] uses.
+    pub fn cancel_by(&self, handle: CancelHandle) {
+        assert!(self.handle.set(handle).is_ok());
     }
     /// Appends that were asked for.
     pub fn appends(&self) -> usize {
@@ -236,6 +250,14 @@ impl Store for SpiedStore {
         self.written(record);
         match stroke {
             Some(Stroke::KillAfter) => kill(),
+            Some(Stroke::Cancel) => {
+                match self.handle.get() {
+                    Some(handle) => handle.cancel("somebody"),
+                    // A task that is over can't be cancelled any more.
+                    None => assert_eq!(self.inner.request_cancel(id, "somebody").is_err(), matches!(record, Record::Ended { .. })),
+                }
+                Ok(())
+            }
             Some(Stroke::FailWritten) => {
                 self.ledger.told().broken = true;
                 Err(down())
