@@ -146,7 +146,7 @@ fn write_config(lab: &Lab) -> anyhow::Result<()> {
             "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\n",
             quoted(host.name()),
             quoted(&host.uri_unix()),
-            quoted(&host.uri_peer()),
+            quoted(&host.uri_peer_tls()),
             quoted(&addresses[0]),
             quoted(&addresses[1]),
         ));
