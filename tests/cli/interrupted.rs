@@ -83,7 +83,7 @@ fn a_task_whose_driver_was_killed_is_found_and_brought_to_its_end() {
     let ran = site.expect(4, &["recover", &id]);
     for part in [
         "permitted: accept-source",
-        "taken over by another process",
+        "watched from outside from here on",
         "chose accept-source",
         "rolled-back: g1 is running on a",
     ] {

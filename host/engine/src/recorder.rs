@@ -130,7 +130,8 @@ impl Recorder {
 
     fn put_reading(&mut self, now: Moment) {
         self.last_reading = Some(now);
-        let Some(sample) = self.view.borrow().sample.clone() else { return };
+        // An offline migration has no figures, and still comes to its end.
+        let sample = self.view.borrow().sample.clone().unwrap_or_default();
         let reading = Reading { at: now, permille: self.progress.permille(), sample };
         // A reading is for display only; a store in trouble will be met by the next record, which is for safety.
         if let Err(fault) = self.ports.store.put_reading(self.id, &reading) {

@@ -95,7 +95,7 @@ pub fn sentence(record: &Record) -> String {
         },
         Record::Prepared => "ready".into(),
         Record::PerformIntended => "about to start the transfer".into(),
-        Record::Adopted => "taken over by another process".into(),
+        Record::Adopted => "watched from outside from here on".into(),
         Record::PerformReturned { result: Ok(()) } => "the transfer is over: moved".into(),
         Record::PerformReturned { result: Err((class, message)) } => {
             format!("the transfer is over: {class}: {message}")

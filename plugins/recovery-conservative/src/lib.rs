@@ -22,7 +22,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        // With the delays below: between nine and ten minutes, longer than a host takes to boot.
+        // With the delays below: about eight minutes, longer than a host takes to boot.
         Self { give_up_after_looks: 20 }
     }
 }

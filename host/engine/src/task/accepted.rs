@@ -81,5 +81,9 @@ fn refusal(verdict: &Verdict) -> String {
         .filter(|j| j.weight() == Severity::Blocker)
         .map(|j| format!("{} ({})", j.finding.message, j.plugin))
         .collect();
-    format!("refused by {} blocker(s): {}; nothing was touched", blockers.len(), blockers.join("; "))
+    let count = match blockers.len() {
+        1 => "1 blocker".to_owned(),
+        count => format!("{count} blockers"),
+    };
+    format!("refused by {count}: {}; nothing was touched", blockers.join("; "))
 }
