@@ -123,7 +123,14 @@ impl Recorder {
     /// Progress that an earlier controller had shown already.
     pub(crate) fn restore_progress(&mut self) -> Result<(), EngineError> {
         if let Some(reading) = self.ports.store.reading(self.id)? {
-            self.progress.advance(&reading.sample);
+            // Not the sample's own progress: a later pass over the memory has more left than the one before it had.
+            let shown = u64::from(reading.permille.min(999));
+            let restored = Sample { total_bytes: 1000, remaining_bytes: 1000 - shown, ..Sample::default() };
+            let permille = self.progress.advance(&restored);
+            self.view.send_modify(|view| {
+                view.permille = permille;
+                view.sample = Some(reading.sample);
+            });
         }
         Ok(())
     }

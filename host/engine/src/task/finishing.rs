@@ -1,9 +1,10 @@
 //! libvirt says that it moved. Verified on both sides, then tidied up: one definition, autostart as it was.
 
 use tokio::time::Instant;
+use waypost_core::facts::DomainState;
 use waypost_core::journal::{FinishStep, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::plan::{Autostart, DestinationFate, Plan, SourceFate, TransferMode};
+use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events, HostEvent};
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Side, Situation, arrived};
@@ -41,6 +42,8 @@ impl Finishing {
             task.recorder.reading(sample);
         }
         tidy_up(&mut task, &plan, &situation).await?;
+        // A wish that came too late to be met is answered all the same.
+        task.note_cancel()?;
         let outcome = completed(&task, &plan, &situation, figures.as_ref());
         task.end(outcome)
     }
@@ -53,7 +56,7 @@ async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String
     let mut looks = 0_u32;
     loop {
         let situation = task.look(plan).await;
-        if arrived(plan, &situation) {
+        if arrived(plan, &situation) || overwritten(plan, &situation) {
             return Ok(Ok(situation));
         }
         looks += 1;
@@ -94,6 +97,23 @@ async fn final_figures(task: &Task, plan: &Plan, events: &mut Option<Box<dyn Eve
 }
 
 const LATE_EVENT: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// A definition that was written over an older one of the same domain, while the source keeps its own: before and after
+/// look the same, so the hosts can't prove it. That this phase was reached does: libvirt has said that it did it.
+fn overwritten(plan: &Plan, situation: &Situation) -> bool {
+    let defined = |side: &Side, end: &End| match side {
+        Side::Present(seen) => {
+            let planned = end.uuid.is_none() || seen.host.is_none() || end.uuid == seen.host;
+            planned && seen.state == DomainState::ShutOff && seen.persistent && !seen.job
+        }
+        Side::Absent { .. } | Side::Unknown(_) => false,
+    };
+    plan.mode == TransferMode::Offline
+        && plan.source_fate == SourceFate::KeepWithoutAutostart
+        && plan.destination_before == Before::Defined
+        && defined(&situation.source, &plan.source)
+        && defined(&situation.destination, &plan.destination)
+}
 
 /// What is left to do after a verified arrival; the same when it was recovery that found the domain arrived.
 pub(super) async fn tidy_up(task: &mut Task, plan: &Plan, situation: &Situation) -> Result<(), EngineError> {

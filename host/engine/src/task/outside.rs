@@ -23,16 +23,20 @@ pub(crate) struct Outside {
     pub(super) lost: Option<Fault>,
 }
 
-/// Between two looks a job may just be handed over from one phase of libvirt's to the next; one quiet look proves nothing.
+/// Between two looks a job may be about to begin, or be handed over from one phase of libvirt's to the next: quiet for
+/// less than so many looks, and the time between them, proves nothing. The time counts by itself because a wish to cancel
+/// makes for a look of its own, right after the one before.
 const QUIET_LOOKS: u32 = 2;
 
 /// Whether nothing has been seen of the transfer for long enough to say that there is none. No host shows a job while a
 /// mere definition travels, so that takes as long as for a host that can't be asked.
 fn is_quiet(task: &Task, plan: &Plan, looks: u32, since: Instant) -> bool {
-    match plan.mode {
-        TransferMode::Live => looks >= QUIET_LOOKS,
-        TransferMode::Offline => looks >= QUIET_LOOKS && since.elapsed() >= task.ports().settings.patience,
-    }
+    let settings = &task.ports().settings;
+    let time = match plan.mode {
+        TransferMode::Live => settings.look_every * QUIET_LOOKS,
+        TransferMode::Offline => settings.patience,
+    };
+    looks >= QUIET_LOOKS && since.elapsed() >= time
 }
 
 impl Outside {

@@ -7,7 +7,6 @@ mod site;
 mod spy;
 
 pub use judge::{Ran, judge, tell};
-pub use memory::MemoryStore;
-pub use minds::{Dice, Mind};
+pub use minds::{Dice, Mind, Minded};
 pub use site::{Case, Site, a, b, in_virtual_time, side_by_side};
-pub use spy::{Ledger, Meddle, SpiedHosts, SpiedStore, Stroke};
+pub use spy::{Ledger, Meddle, Stroke};

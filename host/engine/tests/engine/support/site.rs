@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
-use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
-use waypost_core::ports::{Clock, Depth, Store};
+use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
+use waypost_core::ports::{Clock, Depth, Policies, Store};
 use waypost_core::request::{MigrationRequest, Options};
-use waypost_engine::{Adopted, Driver, Engine, EngineError, Settings};
+use waypost_engine::{Driver, Engine, Settings};
 use waypost_sim::{DomainSpec, Fleet, HostSpec, Power, Scripted, Truth, World};
 
-use super::minds::Minded;
-use super::{Ledger, Meddle, MemoryStore, Mind, SpiedHosts, SpiedStore};
+use super::memory::MemoryStore;
+use super::spy::{SpiedHosts, SpiedStore};
+use super::{Ledger, Meddle, Mind, Minded};
 
 pub fn a() -> HostName {
     HostName::new("a")
@@ -115,33 +116,30 @@ impl Site {
 
     /// Another controller over the same hosts and the same store, and its spied store.
     pub fn engine(&self, meddle: Option<Meddle>) -> (Engine, Arc<SpiedStore>) {
-        self.engine_that(self.case.mind, meddle, Settings::default())
+        self.engine_of(Arc::new(Minded::new(self.case.mind)), meddle)
     }
 
-    pub fn engine_that(&self, mind: Mind, meddle: Option<Meddle>, settings: Settings) -> (Engine, Arc<SpiedStore>) {
+    fn engine_of(&self, policies: Arc<dyn Policies>, meddle: Option<Meddle>) -> (Engine, Arc<SpiedStore>) {
         let store = Arc::new(SpiedStore::new(Arc::clone(&self.store), Arc::clone(&self.ledger), meddle));
         let hosts = SpiedHosts { world: self.world.clone(), ledger: Arc::clone(&self.ledger) };
         let engine = Engine::new(
             Arc::new(hosts),
-            Arc::new(Minded::new(mind)),
+            policies,
             Arc::clone(&store) as Arc<dyn Store>,
             Arc::clone(&self.clock) as Arc<dyn Clock>,
-            settings,
+            Settings::default(),
             Depth::default(),
         );
         (engine, store)
     }
 
-    pub fn accept(&self) -> Driver {
-        self.engine(None).0.accept(self.request()).unwrap()
+    /// A controller with policies of its own.
+    pub fn engine_with(&self, policies: Arc<dyn Policies>) -> Engine {
+        self.engine_of(policies, None).0
     }
 
-    /// Adopts a task that must be free.
-    pub fn adopt(engine: &Engine, task: TaskId) -> Result<Driver, EngineError> {
-        match engine.adopt(task)? {
-            Adopted::Driver(driver) => Ok(*driver),
-            Adopted::Observer(_) => panic!("nobody drives task {task}, and yet it can't be driven"),
-        }
+    pub fn accept(&self) -> Driver {
+        self.engine(None).0.accept(self.request()).unwrap()
     }
 }
 

@@ -254,7 +254,10 @@ impl Store for SpiedStore {
                 match self.handle.get() {
                     Some(handle) => handle.cancel("somebody"),
                     // A task that is over can't be cancelled any more.
-                    None => assert_eq!(self.inner.request_cancel(id, "somebody").is_err(), matches!(record, Record::Ended { .. })),
+                    None => assert_eq!(
+                        self.inner.request_cancel(id, "somebody").is_err(),
+                        matches!(record, Record::Ended { .. })
+                    ),
                 }
                 Ok(())
             }
