@@ -18,6 +18,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::task::Driver;
+use crate::task::history::History;
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -96,11 +97,11 @@ impl Engine {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         };
         // Read under the lock: nobody can append between the reading and the driving.
-        let (course, performing_since) = self.course(id)?;
+        let (course, performing_since, history) = self.course(id)?;
         if course.outcome.is_some() {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
-        self.driver(id, course, performing_since, lock).map(|driver| Adopted::Driver(Box::new(driver)))
+        self.driver(id, course, performing_since, history, lock).map(|driver| Adopted::Driver(Box::new(driver)))
     }
 
     /// Watches a task without ever driving it.
@@ -110,7 +111,7 @@ impl Engine {
 
     /// What a task's journal comes to.
     pub fn read(&self, id: TaskId) -> Result<Course, EngineError> {
-        self.course(id).map(|(course, _)| course)
+        self.course(id).map(|(course, ..)| course)
     }
 
     /// Asks whoever drives the task to cancel it.
@@ -134,15 +135,17 @@ impl Engine {
         id: TaskId,
         course: Course,
         performing_since: Option<Moment>,
+        history: History,
         lock: Box<dyn TaskLock>,
     ) -> Result<Driver, EngineError> {
         let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
         recorder.performing_since = performing_since;
+        recorder.history = history;
         recorder.restore_progress()?;
         Ok(Driver::new(recorder))
     }
 
-    fn course(&self, id: TaskId) -> Result<(Course, Option<Moment>), EngineError> {
+    fn course(&self, id: TaskId) -> Result<(Course, Option<Moment>, History), EngineError> {
         let journal = self.ports.store.journal(id)?;
         if journal.is_empty() {
             return Err(EngineError::NoTask(id));
@@ -150,6 +153,6 @@ impl Engine {
         let since = journal.iter().rev().find(|(_, r)| matches!(r, Record::PerformIntended)).map(|(at, _)| *at);
         let course = Course::replay(journal.iter().map(|(_, record)| record))
             .map_err(|source| EngineError::Journal { task: id, source })?;
-        Ok((course, since))
+        Ok((course, since, History::of(journal.iter().map(|(_, record)| record))))
     }
 }

@@ -11,6 +11,7 @@ use waypost_core::sample::{Progress, Sample};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::task::history::History;
 use crate::view::View;
 
 /// A task's course, its journal, and the view that others have of it. Owns the task's lock: who holds a recorder drives.
@@ -20,6 +21,8 @@ pub(crate) struct Recorder {
     pub(crate) course: Course,
     /// When the transfer of this attempt was begun; the time limit counts from here, also for a later controller.
     pub(crate) performing_since: Option<Moment>,
+    /// What was seen and done in this attempt.
+    pub(crate) history: History,
     progress: Progress,
     last_reading: Option<Moment>,
     view: watch::Sender<View>,
@@ -52,6 +55,7 @@ impl Recorder {
             id,
             course,
             performing_since: None,
+            history: History::default(),
             progress: Progress::default(),
             last_reading: None,
             view,
@@ -71,6 +75,7 @@ impl Recorder {
         let now = self.ports.clock.now();
         self.ports.store.append(self.id, now, &record)?;
         self.course.apply(&record).map_err(EngineError::Illegal)?;
+        self.history.note(&record);
         match record {
             Record::PerformIntended => self.performing_since = Some(now),
             Record::NextAttempt { .. } => self.progress = Progress::default(),

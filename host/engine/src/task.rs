@@ -5,6 +5,7 @@
 
 mod accepted;
 mod finishing;
+pub(crate) mod history;
 mod outside;
 mod performing;
 mod prepared;
@@ -20,7 +21,7 @@ use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
-use waypost_core::situation::{Action, Situation};
+use waypost_core::situation::{Action, Situation, permitted};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
@@ -52,7 +53,7 @@ impl CancelHandle {
 impl Driver {
     pub(crate) fn new(recorder: Recorder) -> Self {
         let (sender, wanted) = watch::channel(None);
-        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted, failed: Vec::new() } }
+        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted } }
     }
 
     /// The task.
@@ -96,8 +97,6 @@ pub(crate) struct Task {
     recorder: Recorder,
     cancel: CancelHandle,
     wanted: watch::Receiver<Option<String>>,
-    /// Recovery actions that failed, each as often as it did.
-    failed: Vec<Action>,
 }
 
 /// The phases that a task can be in, each with what it acquired.
@@ -182,7 +181,14 @@ impl Task {
             hypervisor.observe(&plan.source.host, plan.domain),
             hypervisor.observe(&plan.destination.host, plan.domain)
         );
-        Situation { source, destination }
+        let situation = Situation { source, destination };
+        self.recorder.history.seen(&situation);
+        situation
+    }
+
+    /// What may be done: what both sides permit, less what the past of this attempt forbids.
+    fn permitted(&self, plan: &Plan, situation: &Situation) -> Vec<Action> {
+        self.recorder.history.narrow(plan, situation, permitted(plan, situation))
     }
 
     /// When the time for the whole transfer is over, also if another process began it.

@@ -7,7 +7,7 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events, HostEvent};
 use waypost_core::sample::Sample;
-use waypost_core::situation::{Side, Situation, arrived};
+use waypost_core::situation::{Action, Side, Situation, arrived, permitted};
 
 use super::recovering::Locating;
 use super::{Stage, Task, tell, ticker};
@@ -41,7 +41,13 @@ impl Finishing {
         if let Some(sample) = figures.clone() {
             task.recorder.reading(sample);
         }
-        tidy_up(&mut task, &plan, &situation).await?;
+        let situation = match tidy_up(&mut task, &plan, situation).await? {
+            Ok(situation) => situation,
+            Err(why) => {
+                task.record(Record::Doubted { why })?;
+                return Ok(Stage::Locating(Locating { task, plan }));
+            }
+        };
         // A wish that came too late to be met is answered all the same.
         task.note_cancel()?;
         let outcome = completed(&task, &plan, &situation, figures.as_ref());
@@ -115,14 +121,36 @@ fn overwritten(plan: &Plan, situation: &Situation) -> bool {
         && defined(&situation.destination, &plan.destination)
 }
 
-/// What is left to do after a verified arrival; the same when it was recovery that found the domain arrived.
-pub(super) async fn tidy_up(task: &mut Task, plan: &Plan, situation: &Situation) -> Result<(), EngineError> {
-    for step in steps(plan, situation) {
+/// What is left to do after a verified arrival; the same when it was recovery that found the domain arrived. Answers what
+/// both sides show afterwards, or that it isn't there any more: what is reported is what was seen last.
+pub(super) async fn tidy_up(
+    task: &mut Task,
+    plan: &Plan,
+    situation: Situation,
+) -> Result<Result<Situation, String>, EngineError> {
+    let steps = steps(plan, &situation);
+    if steps.is_empty() {
+        return Ok(Ok(situation));
+    }
+    for step in steps {
         task.record(Record::FinishIntended { step })?;
         let result = apply(task, plan, step).await;
         task.record(Record::FinishSettled { step, result })?;
     }
-    Ok(())
+    let now = task.look(plan).await;
+    let there = arrived(plan, &now) || overwritten(plan, &now);
+    if there || permitted(plan, &now).contains(&Action::AcceptDestination) {
+        return Ok(Ok(now));
+    }
+    // A side that can't be asked any more takes nothing from what was verified.
+    if [&now.source, &now.destination].iter().any(|side| matches!(side, Side::Unknown(_))) {
+        return Ok(Ok(situation));
+    }
+    Ok(Err(format!(
+        "it had arrived, but now: {}; {}",
+        tell::side(&now.source, &plan.source.host),
+        tell::side(&now.destination, &plan.destination.host)
+    )))
 }
 
 fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {

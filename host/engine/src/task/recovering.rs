@@ -8,7 +8,7 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::Plan;
 use waypost_core::ports::Command;
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
-use waypost_core::situation::{Action, Situation, permitted};
+use waypost_core::situation::{Action, Situation};
 
 use super::{Stage, Task, finishing, prepared, tell};
 use crate::check::blocking;
@@ -61,7 +61,7 @@ impl Recovering {
         }
         // Time has passed: what was permitted may not be any more.
         let now = task.look(&plan).await;
-        if !permitted(&plan, &now).contains(&answer.action) || answer.action == Action::Wait {
+        if !task.permitted(&plan, &now).contains(&answer.action) || answer.action == Action::Wait {
             return located(task, plan, now);
         }
         task.record(Record::ActionIntended { action: answer.action, by, reason: answer.reason.clone() })?;
@@ -74,9 +74,6 @@ impl Recovering {
                 let result = order(&task, &plan, action).await;
                 let failed = result.is_err();
                 task.record(Record::ActionDone { action, result })?;
-                if failed {
-                    task.failed.push(action);
-                }
                 // Neither a host that refuses nor a job that is being aborted is another a moment later.
                 if failed || action == Action::AbortJob {
                     tokio::time::sleep(task.ports().settings.look_every).await;
@@ -90,17 +87,10 @@ impl Recovering {
 /// No policy can put a task to sleep for good.
 const LONGEST_DELAY: Duration = Duration::from_secs(600);
 
-/// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
-const TRIES: usize = 3;
-
 /// What was just seen is written down, and the policy is asked about it.
 fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, EngineError> {
     task.note_cancel()?;
-    let mut permitted = permitted(&plan, &situation);
-    if permitted.contains(&Action::HandOver) {
-        let failures = |action: &Action| task.failed.iter().filter(|failed| *failed == action).count();
-        permitted.retain(|action| failures(action) < TRIES);
-    }
+    let permitted = task.permitted(&plan, &situation);
     task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
     Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
 }
@@ -141,7 +131,7 @@ async fn ask(
 
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
 async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
-    if action.is_destructive() && !permitted(plan, &task.look(plan).await).contains(&action) {
+    if action.is_destructive() && !task.permitted(plan, &task.look(plan).await).contains(&action) {
         return Err("the situation changed right before it; not done".into());
     }
     let (host, command) = match action {
@@ -160,6 +150,10 @@ async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
     let left = prepared::undo(&mut task, &plan).await?;
+    // A source that doesn't take an order may not be what it was a moment ago.
+    if !left.is_empty() && !task.permitted(&plan, &task.look(&plan).await).contains(&Action::AcceptSource) {
+        return Ok(Stage::Locating(Locating { task, plan }));
+    }
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };
     let outcome = Outcome {
@@ -172,9 +166,13 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
 }
 
 async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
-    finishing::tidy_up(&mut task, &plan, now).await?;
-    let outcome = finishing::completed(&task, &plan, now, None);
-    task.end(outcome)
+    match finishing::tidy_up(&mut task, &plan, now.clone()).await? {
+        Ok(now) => {
+            let outcome = finishing::completed(&task, &plan, &now, None);
+            task.end(outcome)
+        }
+        Err(_) => Ok(Stage::Locating(Locating { task, plan })),
+    }
 }
 
 fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {

@@ -12,7 +12,7 @@ use waypost_sim::{Scripted, Step, What};
 use crate::faults::{NEVER, hangs_in_the_dark};
 use crate::support::{Case, Dice, Mind, Ran, Site, a, in_virtual_time, judge, side_by_side, tell};
 
-const STORMS: u64 = 3000;
+const STORMS: u64 = 2000;
 
 fn case(dice: &mut Dice) -> Case {
     let case = dice.pick(&[Case::live(), Case::live(), Case::paused(), Case::offline(), Case::transient()]);

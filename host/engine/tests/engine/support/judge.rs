@@ -58,8 +58,11 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
     let committed = records.contains(&&Record::PerformIntended);
     // A process that somebody kills after the last look, or before the commit point, is not of the migration's making.
     let died = {
-        let from = if committed { site.ledger.told().looked_at_change } else { 0 };
-        site.world.changes().iter().skip(from).any(|change| change.what.contains("its hypervisor died"))
+        let told = site.ledger.told();
+        let looked =
+            |host: &HostName| if committed { told.looked_at_change.get(host).copied().unwrap_or(0) } else { 0 };
+        let mut changes = site.world.changes().into_iter().enumerate();
+        changes.any(|(index, change)| index >= looked(&change.host) && change.what.contains("its hypervisor died"))
     };
     for moment in ["at the end", "at rest"] {
         if moment == "at rest" {

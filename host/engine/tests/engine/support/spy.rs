@@ -1,6 +1,7 @@
 //! Spies on both ports of a task: what was written and what was done, in one order. They hold the rule that every effect
 //! stands in the journal before it happens, and let a test kill the controller or break the store at any record.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
@@ -26,8 +27,8 @@ pub struct Told {
     pub records: Vec<Record>,
     /// Hosts that were observed since the last record.
     pub observed: Vec<HostName>,
-    /// How many changes the world had seen at the last look.
-    pub looked_at_change: usize,
+    /// How many changes the world had seen when each host was last looked at.
+    pub looked_at_change: BTreeMap<HostName, usize>,
     /// The store has failed: nothing may be done to a domain any more.
     pub broken: bool,
     /// Migrations that were started.
@@ -71,7 +72,7 @@ impl Told {
             self.breach(format!("{command:?} on {host} was not intended"));
         }
         let destructive = matches!(command, Command::Destroy | Command::Undefine);
-        if destructive && self.observed.iter().collect::<std::collections::BTreeSet<_>>().len() < 2 {
+        if destructive && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
             self.breach(format!("{command:?} on {host} without a look at both sides right before it"));
         }
         if self.broken && command != Command::AbortJob {
@@ -119,7 +120,7 @@ impl Hypervisor for SpiedHosts {
             let changes = self.world.changes().len();
             let mut told = self.ledger.told();
             told.observed.push(host.clone());
-            told.looked_at_change = changes;
+            told.looked_at_change.insert(host.clone(), changes);
             side
         })
     }

@@ -1,0 +1,92 @@
+//! What was seen and done earlier in this attempt. Two sides show the present only, and the table of what they permit
+//! knows nothing else; this narrows its answer where the past makes a step wrong. It never widens it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use waypost_core::facts::DomainState;
+use waypost_core::journal::Record;
+use waypost_core::plan::{Before, Plan, RunState, TransferMode};
+use waypost_core::situation::{Action, Side, Situation};
+
+/// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
+const TRIES: usize = 3;
+
+/// The past of one attempt.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// The destination's copy was seen running, so the source's is overtaken if it doesn't run.
+    ran_there: AtomicBool,
+    /// The transfer was watched from outside: nobody heard its call return, so its last step may be still to come.
+    unheard: bool,
+    /// Recovery actions that failed, each as often as it did.
+    failed: Vec<Action>,
+}
+
+impl History {
+    /// What a journal tells of it.
+    pub(crate) fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut history = Self::default();
+        for record in records {
+            history.note(record);
+        }
+        history
+    }
+
+    /// Takes one record in.
+    pub(crate) fn note(&mut self, record: &Record) {
+        match record {
+            Record::PerformIntended => *self = Self::default(),
+            Record::Adopted => self.unheard = true,
+            Record::Located { situation, .. } => self.seen(situation),
+            Record::ActionDone { action, result: Err(_) } => self.failed.push(*action),
+            _ => {}
+        }
+    }
+
+    /// Takes a look in, recorded or not.
+    pub(crate) fn seen(&self, situation: &Situation) {
+        if runs(&situation.destination) {
+            self.ran_there.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What is left of what both sides permit.
+    pub(crate) fn narrow(&self, plan: &Plan, now: &Situation, mut permitted: Vec<Action>) -> Vec<Action> {
+        // Without a person to hand over to, a job runs; then there is nothing to narrow.
+        if !permitted.contains(&Action::HandOver) {
+            return permitted;
+        }
+        if plan.mode == TransferMode::Live && !runs(&now.source) && self.overtaken(plan, &now.destination) {
+            // Whatever the source holds is older than what the destination's copy has written to the disks.
+            permitted
+                .retain(|a| !matches!(a, Action::ResumeSource | Action::AcceptSource | Action::UndefineDestination));
+        }
+        if plan.mode == TransferMode::Offline && self.unheard {
+            // The source's definition may go at any moment, as the last step of a migration that no host shows.
+            permitted.retain(|action| *action != Action::UndefineDestination);
+        }
+        let failures = |action: &Action| self.failed.iter().filter(|failed| *failed == action).count();
+        permitted.retain(|action| *action == Action::HandOver || failures(action) < TRIES);
+        permitted
+    }
+
+    /// Whether the destination's copy, which is active no more, ran or may have.
+    fn overtaken(&self, plan: &Plan, destination: &Side) -> bool {
+        let ended_there = match destination {
+            // The migration defines it there in its last step, and an incoming guest that never ran leaves no crash of
+            // which it could be told that it never ran.
+            Side::Present(seen) => {
+                !seen.state.is_active()
+                    && plan.finally == RunState::Running
+                    && (seen.reason == "crashed" || (seen.persistent && plan.destination_before == Before::Absent))
+            }
+            Side::Absent { .. } | Side::Unknown(_) => false,
+        };
+        let active = matches!(destination, Side::Present(seen) if seen.state.is_active());
+        !active && (ended_there || self.ran_there.load(Ordering::Relaxed))
+    }
+}
+
+fn runs(side: &Side) -> bool {
+    matches!(side, Side::Present(seen) if matches!(seen.state, DomainState::Running | DomainState::Blocked))
+}
