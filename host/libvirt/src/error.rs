@@ -245,8 +245,8 @@ pub enum Cause {
     /// No such host in the configuration.
     #[error("no such host in the configuration")]
     UnknownHost,
-    /// The URI isn't one.
-    #[error("{uri} is not a libvirt URI: {why}")]
+    /// The URI isn't one, or not one that can be used here.
+    #[error("can't use the URI {uri}: {why}")]
     Uri {
         /// The URI, without secrets.
         uri: String,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
 use crate::raw::{CloseWatch, Connection};
-use crate::{event_loop, facts, uri};
+use crate::{event_loop, facts, raw, uri};
 
 /// How many calls are under way on one connection at most. libvirtd serves five per client (`max_client_requests`), and
 /// with five under way a keepalive finds no free place: the client then takes its own connection for dead.
@@ -184,6 +184,7 @@ fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>
 fn establish(host: &HostConfig, closed: watch::Sender<Option<String>>) -> Result<Session, Cause> {
     let uri = uri::checked(host)?;
     event_loop::start()?;
+    uri::refuse_crashes(host, raw::client_version()?)?;
     let connection = Connection::open(&uri).map_err(|failure| uri::explained(host, failure))?;
     let interval = i32::try_from(host.limits.keepalive_interval_s).unwrap_or(i32::MAX);
     match connection.set_keep_alive(interval, host.limits.keepalive_count).map_err(Failure::from) {

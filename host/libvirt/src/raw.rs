@@ -25,7 +25,8 @@ pub(crate) use domain::{
 pub(crate) use events::{CloseWatch, Event, Subscription};
 pub(crate) use params::{Param, Params};
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_ulong};
+use std::ptr;
 
 use virt_sys as sys;
 
@@ -58,6 +59,14 @@ pub(crate) fn initialize() -> Result<(), Failure> {
         return Err(Failure::unknown());
     }
     Ok(())
+}
+
+/// Version of the libvirt library in this process: 9.0.0 is 9 000 000.
+pub(crate) fn client_version() -> Result<u64, Failure> {
+    let mut version: c_ulong = 0;
+    // SAFETY: libvirt fills the place; without a name and a place for it no hypervisor's version is asked for.
+    checked(unsafe { sys::virGetVersion(&raw mut version, ptr::null(), ptr::null_mut()) })?;
+    Ok(version)
 }
 
 /// Turns libvirt's `-1` into the error behind it.
