@@ -43,7 +43,7 @@ pub async fn hangs_in_the_dark(site: &Site) -> bool {
 
 /// A time limit that a healthy transfer of a few seconds never meets.
 pub fn hasty() -> Options {
-    Options { timeout_s: 300, ..Options::default() }
+    Options { timeout_s: 60, ..Options::default() }
 }
 
 /// With everything that has a step of its own: a downtime limit, and autostart to carry over.

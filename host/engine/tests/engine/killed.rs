@@ -153,7 +153,7 @@ fn killed_at_every_record_of_a_real_store_it_is_adopted_from_its_folder() {
 fn killed_at_any_moment_it_is_adopted_and_ends_truthfully() {
     let mut cases = Vec::new();
     for case in courses() {
-        let moments = (0..40).map(|n| n * 50).chain([3_000, 10_000, 30_000, 35_000, 45_000, 100_000, 290_000]);
+        let moments = (0..40).map(|n| n * 50).chain([3_000, 10_000, 30_000, 35_000, 45_000, 59_000, 100_000]);
         cases.extend(moments.map(|ms| (case.clone(), Duration::from_millis(ms))));
     }
     let ran = side_by_side(&cases, |(case, moment)| {

@@ -19,7 +19,7 @@ fn case(dice: &mut Dice) -> Case {
     let live = case.power != waypost_sim::Power::ShutOff;
     let keep = dice.below(4) == 0;
     let options = Options {
-        timeout_s: 300,
+        timeout_s: 60,
         bandwidth_mib_s: (live && dice.below(2) == 0).then_some(100),
         max_downtime_ms: (live && dice.below(2) == 0).then_some(500),
         source_definition: if keep { SourceDefinition::Keep } else { SourceDefinition::Undefine },
