@@ -6,8 +6,10 @@ use uuid::Uuid;
 use waypost_core::admission::admit;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock};
 use waypost_core::request::{MigrationRequest, Options};
+use waypost_core::situation::{Action, Situation, permitted};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
@@ -18,7 +20,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::Recorder;
 use crate::settings::Settings;
 use crate::task::Driver;
-use crate::task::history::History;
+use crate::task::{history::History, look};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -112,6 +114,17 @@ impl Engine {
     /// What a task's journal comes to.
     pub fn read(&self, id: TaskId) -> Result<Course, EngineError> {
         self.course(id).map(|(course, ..)| course)
+    }
+
+    /// Looks at both hosts of a task and says what may be done about it, touching nothing. None for a task that never had
+    /// a plan, and so nothing to look at.
+    pub async fn look(&self, id: TaskId) -> Result<Option<(Plan, Situation, Vec<Action>)>, EngineError> {
+        let (course, _, history) = self.course(id)?;
+        let Some(plan) = course.plan else { return Ok(None) };
+        let situation = look(&self.ports, &plan).await;
+        history.seen(&situation);
+        let allowed = history.narrow(&plan, &situation, permitted(&plan, &situation));
+        Ok(Some((plan, situation, allowed)))
     }
 
     /// Asks whoever drives the task to cancel it.

@@ -176,12 +176,7 @@ impl Task {
 
     /// Both sides, asked at the same time.
     async fn look(&self, plan: &Plan) -> Situation {
-        let hypervisor = &self.ports().hypervisor;
-        let (source, destination) = tokio::join!(
-            hypervisor.observe(&plan.source.host, plan.domain),
-            hypervisor.observe(&plan.destination.host, plan.domain)
-        );
-        let situation = Situation { source, destination };
+        let situation = look(self.ports(), plan).await;
         self.recorder.history.seen(&situation);
         situation
     }
@@ -210,6 +205,15 @@ impl Task {
         let causes = self.recorder.course.causes.clone();
         self.end(Outcome { kind, summary, causes, remedy })
     }
+}
+
+/// Both sides, asked at the same time.
+pub(crate) async fn look(ports: &Ports, plan: &Plan) -> Situation {
+    let (source, destination) = tokio::join!(
+        ports.hypervisor.observe(&plan.source.host, plan.domain),
+        ports.hypervisor.observe(&plan.destination.host, plan.domain)
+    );
+    Situation { source, destination }
 }
 
 /// A ticker that skips what it missed: after a stall one reading is enough.

@@ -4,8 +4,7 @@
 use anyhow::bail;
 use waypost::TaskId;
 use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
-use waypost::core::plan::Plan;
-use waypost::core::situation::{Action, Situation, permitted};
+use waypost::core::situation::Action;
 use waypost::wiring::Watching;
 use waypost::{Adopted, Waypost};
 
@@ -60,13 +59,12 @@ async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
     let course = waypost.engine().read(id)?;
     if let Some(outcome) = &course.outcome {
         out.line(format!("task {id} is over: {}: {}", outcome.kind, outcome.summary));
-        let Some(plan) = &course.plan else { bail!("task {id} never had a plan, so there is nothing to look at") };
-        look(out, waypost, id, plan).await;
+        if !look(out, waypost, id).await? {
+            bail!("task {id} never had a plan, so there is nothing to look at");
+        }
         return Ok(Exit::Done);
     }
-    if let Some(plan) = &course.plan {
-        look(out, waypost, id, plan).await;
-    }
+    look(out, waypost, id).await?;
     let recorded = waypost.store().journal(id)?.len();
     let exit = match waypost.engine().adopt(id)? {
         Adopted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
@@ -79,18 +77,13 @@ async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Both sides now, and what they permit. Nothing is done.
-async fn look(out: Out, waypost: &Waypost, id: TaskId, plan: &Plan) {
-    let hypervisor = waypost.hypervisor();
-    let (source, destination) = tokio::join!(
-        hypervisor.observe(&plan.source.host, plan.domain),
-        hypervisor.observe(&plan.destination.host, plan.domain)
-    );
-    let situation = Situation { source, destination };
-    let allowed = permitted(plan, &situation);
+/// Both sides now, and what they and the task's past permit. Nothing is done. Answers whether there was anything to look at.
+async fn look(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<bool> {
+    let Some((plan, situation, allowed)) = waypost.engine().look(id).await? else { return Ok(false) };
     out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
     out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
     let words: Vec<_> = allowed.iter().copied().map(Action::as_str).collect();
     out.line(format!("permitted: {}", words.join(", ")));
     out.document(Document::Look(Look::new(id, &situation, &allowed)));
+    Ok(true)
 }
