@@ -95,10 +95,24 @@ fn main() -> ExitCode {
     let worst = |values: &[f64], better: fn(f64, f64) -> f64| values.iter().copied().reduce(better).unwrap();
     let (slowest, dearest) = (worst(&faster, f64::min), worst(&over_floor, f64::max));
     let promised = destinations == 1;
-    let told = |kept: bool| if !promised { "    " } else if kept { "ok  " } else { "MISS" };
+    let told = |kept: bool| {
+        if !promised {
+            "    "
+        } else if kept {
+            "ok  "
+        } else {
+            "MISS"
+        }
+    };
     let (hook_kept, floor_kept) = (slowest >= FASTER_THAN_HOOK, dearest <= OVER_FLOOR);
-    println!("{} the slowest policy is {slowest:.0} times faster than an empty shell hook (promised: 20)", told(hook_kept));
-    println!("{} the dearest policy without a finding costs {dearest:.2} times its floor (promised: 1.5)", told(floor_kept));
+    println!(
+        "{} the slowest policy is {slowest:.0} times faster than an empty shell hook (promised: 20)",
+        told(hook_kept)
+    );
+    println!(
+        "{} the dearest policy without a finding costs {dearest:.2} times its floor (promised: 1.5)",
+        told(floor_kept)
+    );
     if promised && !(hook_kept && floor_kept) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
