@@ -270,7 +270,8 @@ impl Host {
             // After a crash the old cable may still be there: the kernel clears dead namespaces away at leisure.
             let old = format!("/proc/{}/net/dev", lab.pid);
             if fs::read_to_string(old).unwrap_or_default().contains(&format!("{port}:")) {
-                outside += &format!("link del {port}\n");
+                // It may go by itself at this very moment. One that stayed would be told by the line that adds the new.
+                let _ = self.ip_batch(lab, &format!("link del {port}\n"));
             }
             outside += &format!("link add {port} type veth peer name {interface} netns {}\n", init.pid);
             outside += &format!("link set {port} master {switch} up\n");

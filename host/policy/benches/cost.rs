@@ -21,7 +21,6 @@ use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{Resolve, WorldItem};
 
 #[path = "../tests/policies/support.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod support;
 
 /// Rounds per policy; each asks the policy and its floor once.

@@ -1,5 +1,5 @@
 //! Guests, facts and a runtime over a temporary folder.
-#![allow(dead_code, reason = "the cost example uses a part of it")]
+#![allow(dead_code, reason = "the cost bench uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
