@@ -273,7 +273,8 @@ impl Host {
                 // It may go by itself at this very moment. One that stayed would be told by the line that adds the new.
                 let _ = self.ip_batch(lab, &format!("link del {port}\n"));
             }
-            outside += &format!("link add {port} type veth peer name {interface} netns {}\n", init.pid);
+            let card = format!("name {interface} address {}", link.hardware_address(self.index));
+            outside += &format!("link add {port} type veth peer {card} netns {}\n", init.pid);
             outside += &format!("link set {port} master {switch} up\n");
             inside += &format!("addr add {}/24 dev {interface}\nlink set {interface} up\n", link.address(self.index));
         }

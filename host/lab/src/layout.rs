@@ -175,6 +175,14 @@ impl Link {
         }
     }
 
+    /// The same after every boot: what neighbours remember of a host stays true, as it does of a real one.
+    pub(crate) fn hardware_address(self, host: u32) -> String {
+        match self {
+            Link::Management => format!("02:00:0a:4d:00:{host:02x}"),
+            Link::Migration => format!("02:00:0a:58:00:{host:02x}"),
+        }
+    }
+
     pub(crate) fn address(self, host: u32) -> String {
         match self {
             Link::Management => format!("10.77.0.{host}"),
