@@ -13,13 +13,15 @@
 //! | runs | absent, or shut off | accept-source; before it undefine-destination if this migration defined it |
 //! | runs | paused, never ran there | destroy-destination |
 //! | paused | absent, or shut off | resume-source if it ran before, else accept-source |
-//! | paused | runs | destroy-source (the copy that the destination has overtaken) |
+//! | paused | runs | destroy-source (the copy that the destination has overtaken); hand-over if somebody booted that one |
 //! | paused | paused, never ran there | destroy-destination |
 //! | paused | paused, may have run there | hand-over |
 //! | not active | runs | accept-destination |
 //! | migrated away | paused | resume-destination, or accept-destination if paused is what was asked for |
 //! | not active otherwise | paused | hand-over |
+//! | migrated away, or gone after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
 //! | crashed or failed | not active | declare-lost |
+//! | shut off, nobody knows why | not active | hand-over |
 //! | shut off in order | not active | accept-source |
 //! | absent | absent, or shut off | declare-lost |
 //!
@@ -127,6 +129,7 @@ enum Ending {
     Migrated,
     Broken,
     InOrder,
+    Untold,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +150,9 @@ fn view(side: &Side, planned: Option<Uuid>) -> View {
             (DomainState::Paused, "migration" | "starting-up") => View::Paused(Ran::Never),
             (DomainState::Paused, _) => View::Paused(Ran::Maybe),
             (DomainState::ShutOff, "migrated") => View::Inactive(Ending::Migrated),
-            (DomainState::ShutOff, "crashed" | "failed" | "unknown") => View::Inactive(Ending::Broken),
+            (DomainState::ShutOff, "crashed" | "failed") => View::Inactive(Ending::Broken),
+            // What a daemon says after its own restart: it proves nothing.
+            (DomainState::ShutOff, "unknown") => View::Inactive(Ending::Untold),
             (DomainState::ShutOff, _) => View::Inactive(Ending::InOrder),
             (DomainState::Crashed, _) => View::Inactive(Ending::Broken),
             _ => View::Odd,
@@ -157,6 +162,18 @@ fn view(side: &Side, planned: Option<Uuid>) -> View {
 
 fn has_job(side: &Side) -> bool {
     matches!(side, Side::Present(seen) if seen.job)
+}
+
+/// Whether the source gave the whole memory away: it says so, or it is gone although nothing was to be kept there (a
+/// transient domain leaves its source without a word).
+fn handed_over(plan: &Plan, source: View) -> bool {
+    source == View::Inactive(Ending::Migrated)
+        || (source == View::Absent && plan.source_fate != SourceFate::KeepWithoutAutostart)
+}
+
+/// Whether a running copy began by itself and not as the other end of a migration.
+fn began_anew(side: &Side) -> bool {
+    matches!(side, Side::Present(seen) if matches!(seen.reason.as_str(), "booted" | "restored" | "from-snapshot"))
 }
 
 /// Whether the destination's definition is this migration's own: nothing was there before.
@@ -196,14 +213,13 @@ fn live(plan: &Plan, situation: &Situation, source: View, destination: View) -> 
             let then = if plan.initially == RunState::Running { A::ResumeSource } else { A::AcceptSource };
             back_to_source(then)
         }
+        // One that was booted or restored there holds another past than the source's memory.
+        (View::Paused(_), View::Runs) if began_anew(&situation.destination) => vec![A::HandOver],
         (View::Paused(_), View::Runs) => vec![A::DestroySource, A::HandOver],
         (View::Paused(_), View::Paused(Ran::Maybe)) => vec![A::HandOver],
         (View::Absent | View::Inactive(_), View::Runs) => vec![A::AcceptDestination, A::HandOver],
         (View::Absent | View::Inactive(Ending::Migrated), View::Paused(ran)) => {
-            // A transient domain leaves its source without a word; a paused guest that maybe ran is there for good.
-            let moved =
-                source == View::Inactive(Ending::Migrated) || plan.source_fate != SourceFate::KeepWithoutAutostart;
-            if plan.finally == RunState::Paused && moved {
+            if plan.finally == RunState::Paused && handed_over(plan, source) {
                 vec![A::AcceptDestination, A::HandOver]
             } else if source == View::Inactive(Ending::Migrated) && ran == Ran::Never {
                 vec![A::ResumeDestination, A::HandOver]
@@ -212,6 +228,10 @@ fn live(plan: &Plan, situation: &Situation, source: View, destination: View) -> 
             }
         }
         (View::Inactive(_), View::Paused(_)) => vec![A::HandOver],
+        (View::Inactive(Ending::Migrated), View::Inactive(Ending::InOrder)) => vec![A::AcceptDestination, A::HandOver],
+        (View::Absent, View::Inactive(Ending::InOrder)) if undefine_first => vec![A::AcceptDestination, A::HandOver],
+        (View::Inactive(Ending::Untold), View::Absent | View::Inactive(_))
+        | (View::Inactive(_) | View::Absent, View::Inactive(Ending::Untold)) => vec![A::HandOver],
         (View::Inactive(Ending::Broken | Ending::Migrated), View::Absent | View::Inactive(_)) => {
             vec![A::DeclareLost, A::HandOver]
         }
@@ -254,12 +274,12 @@ pub fn arrived(plan: &Plan, situation: &Situation) -> bool {
     let destination = view(&situation.destination, plan.destination.uuid);
     match plan.mode {
         TransferMode::Live => {
-            let there = match destination {
-                View::Runs => plan.finally == RunState::Running,
-                View::Paused(_) => plan.finally == RunState::Paused,
+            match destination {
+                View::Runs => plan.finally == RunState::Running && matches!(source, View::Absent | View::Inactive(_)),
+                // A paused copy may be half a memory: only a source that says that it moved, or is gone, completes it.
+                View::Paused(_) => plan.finally == RunState::Paused && handed_over(plan, source),
                 _ => false,
-            };
-            there && matches!(source, View::Absent | View::Inactive(_))
+            }
         }
         // Two shut-off definitions look the same before and after: only a source that is gone, or a destination that
         // was not there before, is proof.

@@ -31,6 +31,18 @@ pub enum EngineError {
         /// Hosts that did not answer, as the end of the sentence; empty if all did.
         silent: String,
     },
+    /// Not active where it was found, and not every host answered.
+    #[error(
+        "domain {domain} is shut off on {defined}, and may be running on {silent}, which did not answer: name the source if you know that it is not"
+    )]
+    MayRunElsewhere {
+        /// Asked for.
+        domain: DomainKey,
+        /// Where a definition is.
+        defined: String,
+        /// Hosts that did not answer.
+        silent: String,
+    },
     /// On several hosts.
     #[error("domain {domain} is on several hosts ({hosts}): name the source, or give its UUID")]
     Ambiguous {

@@ -60,8 +60,19 @@ pub(crate) async fn find(
     if active.len() > 1 && one_domain && active.iter().filter(|(_, d)| runs(d)).count() == 1 {
         active.retain(|(_, d)| runs(d));
     }
+    let active_nowhere = active.is_empty();
     let mut candidates: Vec<_> =
         if active.is_empty() { defined } else { active.into_iter().map(|(host, _)| host).collect() };
+    // A definition that isn't running may be one that was kept while the domain runs on the host that is silent.
+    let only_defined = active_nowhere && !candidates.is_empty();
+    if only_defined && !silent.is_empty() {
+        silent.sort();
+        return Err(EngineError::MayRunElsewhere {
+            domain: domain.clone(),
+            defined: list(&candidates),
+            silent: list(&silent),
+        });
+    }
     match candidates.len() {
         1 => Ok(candidates.remove(0)),
         0 => {

@@ -61,7 +61,8 @@ impl Libvirt {
             hostname: population.hostname,
             uuid: capabilities.uuid,
             uri: uri::without_secrets(&config.uri),
-            peer_uri: config.peer_uri.clone(),
+            // What policies and records see; the migration itself is given the configured one.
+            peer_uri: config.peer_uri.as_deref().map(uri::without_secrets),
             addresses: config.addresses.clone(),
             hypervisor: population.hypervisor,
             hypervisor_version: population.hypervisor_version,
@@ -216,8 +217,15 @@ impl Hypervisor for Libvirt {
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         Box::pin(async move {
-            let control = self.control(&plan.source.host, &format!("migrate domain {}", plan.name))?;
-            let running = transfer::start(control, plan).await?;
+            let attempted = format!("migrate domain {}", plan.name);
+            let control = self.control(&plan.source.host, &attempted)?;
+            let configured = self.control(&plan.destination.host, &attempted)?.host().peer_uri.as_deref();
+            // The plan is on record, so it holds the URI without its secrets; a host that was configured anew since then
+            // is reached the way that was planned.
+            let peer_uri =
+                configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
+            let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
+            let running = transfer::start(control, &plan).await?;
             Ok(Box::new(running) as Box<dyn Transfer>)
         })
     }

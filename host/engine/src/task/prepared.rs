@@ -3,7 +3,7 @@
 use waypost_core::facts::DomainState;
 use waypost_core::journal::{Record, Step, StepEnd};
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::plan::{Plan, RunState, TransferMode};
+use waypost_core::plan::{Before, Plan, RunState, TransferMode};
 use waypost_core::ports::{Command, Events};
 use waypost_core::recovery::FailureClass;
 use waypost_core::situation::{Side, Situation};
@@ -165,6 +165,10 @@ fn still_fits(plan: &Plan, now: &Situation) -> Result<(), String> {
     }
     match &now.destination {
         Side::Absent { .. } => Ok(()),
+        // What is there now and was not when it was planned is somebody else's: it must not be taken for a leftover.
+        Side::Present(_) if plan.destination_before == Before::Absent => {
+            Err(format!("a definition of {} appeared on {} just before the start", plan.name, plan.destination.host))
+        }
         Side::Present(seen) if !seen.state.is_active() && !seen.job => Ok(()),
         side => Err(format!("{} is {} just before the start", plan.name, tell::side(side, &plan.destination.host))),
     }
