@@ -33,8 +33,10 @@ lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rust
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
 bench: setup plugins ## every promised figure, each beside its peer in the same run
-	cargo bench --locked --quiet -p waypost-policy --bench cost
-	cargo bench --locked --quiet -p waypost --bench figures
+	@missed=0; \
+	cargo bench --locked --quiet -p waypost-policy --bench cost || missed=1; \
+	cargo bench --locked --quiet -p waypost --bench figures || missed=1; \
+	exit $$missed
 
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost

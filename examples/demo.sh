@@ -32,7 +32,10 @@ run_expecting() {
 }
 
 say "Two libvirt hosts on this machine: namespaces, real daemons, real QEMU"
-"$waypost" lab up --hosts 2 --dir "$lab" >/dev/null 2>&1
+if ! "$waypost" lab up --hosts 2 --dir "$lab" >/dev/null 2>"$work/up.log"; then
+    cat "$work/up.log" >&2
+    exit 1
+fi
 export WAYPOST_CONFIG=$lab/waypost.toml
 cat >>"$WAYPOST_CONFIG" <<'TOML'
 
@@ -89,4 +92,5 @@ watching=
 say "Everything is on record"
 run tasks
 
+"$waypost" lab down --dir "$lab" >/dev/null
 say "Done: the hosts, the guests and every file of theirs are gone"

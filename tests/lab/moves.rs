@@ -95,6 +95,8 @@ fn it_gets_a_new_name_and_the_source_may_keep_its_definition() {
     assert_eq!(site.state("kvm1", "g1").as_deref(), Some("shut off"));
     let kept = site.virsh("kvm1", &["dominfo", "g1"]);
     assert!(kept.contains("Autostart:      disable"), "a kept definition must not start a second copy: {kept}");
+    // Its serial log kept the name that it was defined with.
+    site.assert_one_counting_guest("g1");
 }
 
 #[test]

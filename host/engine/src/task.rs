@@ -1,4 +1,5 @@
-//! One task: one migration and its ordered attempts, driven by one owner.
+//! One task: one migration, driven by one owner. A journal can hold ordered attempts; this version makes one, because no
+//! recovery action permits another yet.
 //!
 //! Each phase is a type that consumes the one before, so nothing can be prepared that was not planned and nothing be
 //! finished that was not performed. [`Stage`] is what a journal can be resumed at.
