@@ -3,10 +3,13 @@
 //! Each shipped precheck is asked in a fresh sandbox on realistic facts (3 disks, 2 interfaces, 5 pools and 50 domains a
 //! host), turn by turn with its *floor*: a guest, made here from the facts that the policy was seen to read, that makes
 //! the same look-ups in an instance of the same engine and throws the results away. A look-up that the policy makes twice
-//! is made once by its floor, and the floor finds nothing, so the ratio is rather too high than too low. The last lines are the price of a
-//! start: loading every policy, compiled and out of the cache.
+//! is made once by its floor, and the floor finds nothing, so the ratio is rather too high than too low; a policy that has
+//! something to say pays for its sentences and is shown apart. In the same run a shell hook that does nothing is forked
+//! and executed: what a libvirt or vdsm hook costs before its first line. The last lines are the price of a start:
+//! loading every policy, compiled and out of the cache.
 //!
-//! `cargo run --release -p waypost-policy --example cost -- [FOLDER OF PLUGINS] [DESTINATIONS]`
+//! `cargo bench -p waypost-policy --bench cost -- [FOLDER OF PLUGINS] [DESTINATIONS]`; without arguments the promises of
+//! one destination are checked, and a missed one makes the exit code 1.
 #![allow(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 
 use std::path::{Path, PathBuf};
