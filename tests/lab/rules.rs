@@ -250,6 +250,28 @@ fn the_same_path_on_a_different_store_is_refused() {
 }
 
 #[test]
+fn a_granted_probe_proves_that_two_stores_are_two_and_leaves_nothing() {
+    let site = Site::with(2, "\n[plugin.precheck-storage-probe]\ngrants = [\"storage-probe\"]\n");
+    let optional = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/plugins-optional/precheck-storage-probe.wasm");
+    fs::copy(optional, site.plugin_folder().join("precheck-storage-probe.wasm")).expect("the probe is installed");
+    site.start_guest(&GuestSpec { disk: DiskPlace::Local, ..GuestSpec::tick("g1") });
+    let images = |host: &str| site.lab.host(host).expect("a host").images();
+    fs::copy(images("kvm1").join("g1.img"), images("kvm2").join("g1.img")).expect("a copy on the other store");
+
+    assert_blocked_by(&site, "g1", "kvm2", "precheck-storage-probe", "storage-probe-two-stores");
+    for host in ["kvm1", "kvm2"] {
+        let volumes = site.virsh(host, &["vol-list", "default"]);
+        assert!(!volumes.contains("waypost-probe"), "{volumes}");
+        let names = fs::read_dir(images(host)).expect("the store").map(|e| e.expect("an entry").file_name());
+        let names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        assert_eq!(names, ["g1.img"], "on {host}");
+    }
+    // What was proven is kept: the storage rule knows it from now on, and nobody probes again.
+    let again = check(&site, "g1", "kvm2");
+    assert_eq!(again, BTreeSet::from([("precheck-storage".to_owned(), "storage-differs".to_owned())]));
+}
+
+#[test]
 fn a_destination_without_room_is_refused() {
     let site = site();
     // Nearly all that the machine has: more than it has free, and no more than its kernel promises to a process.
