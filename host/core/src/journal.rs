@@ -22,6 +22,12 @@ pub enum Step {
         /// The limit before, for the undo; none where the driver doesn't tell.
         before_ms: Option<u64>,
     },
+    /// A definition that is to be kept on the source loses its autostart, before there can be a second copy that a reboot
+    /// would start; undone by giving it back.
+    SourceAutostart {
+        /// Host.
+        host: HostName,
+    },
 }
 
 /// What is tidied up after a success.

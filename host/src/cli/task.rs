@@ -140,5 +140,6 @@ pub fn side(side: &Side) -> String {
 fn step_words(step: &Step) -> String {
     match step {
         Step::MaxDowntime { host, ms, .. } => format!("set the downtime limit to {ms} ms on {host}"),
+        Step::SourceAutostart { host } => format!("switch the autostart of the definition that stays on {host} off"),
     }
 }

@@ -239,6 +239,7 @@ wire_enum! {
     }
     Step {
         "max-downtime" => MaxDowntime { host: host, ms: ms, before_ms: before_ms },
+        "source-autostart" => SourceAutostart { host: host },
     }
     StepEnd {
         "done" => Done {},

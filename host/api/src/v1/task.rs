@@ -383,5 +383,8 @@ fn step_text(step: &waypost_core::journal::Step) -> Value {
         waypost_core::journal::Step::MaxDowntime { host, ms, before_ms } => {
             json!({"name": "max-downtime", "host": host.as_str(), "ms": ms, "before_ms": before_ms})
         }
+        waypost_core::journal::Step::SourceAutostart { host } => {
+            json!({"name": "source-autostart", "host": host.as_str()})
+        }
     }
 }

@@ -3,7 +3,7 @@
 use waypost_core::facts::DomainState;
 use waypost_core::journal::{Record, Step, StepEnd};
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::plan::{Before, Plan, RunState, TransferMode};
+use waypost_core::plan::{Autostart, Before, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events};
 use waypost_core::recovery::FailureClass;
 use waypost_core::situation::{Side, Situation};
@@ -57,17 +57,31 @@ impl Planned {
                 Err(fault) => return Ok(Stage::Abandoned(Abandoned::new(task, plan, fault.to_string()))),
             };
             let step = Step::MaxDowntime { host: plan.source.host.clone(), ms, before_ms };
-            task.record(Record::StepIntended { step: step.clone() })?;
-            let done = hypervisor.command(&plan.source.host, plan.domain, Command::SetMaxDowntime { ms }).await;
-            let failed = done.as_ref().err().map(ToString::to_string);
-            task.record(Record::StepSettled { step, result: done.map(|()| StepEnd::Done).map_err(|f| f.to_string()) })?;
-            if let Some(why) = failed {
+            if let Err(why) = take(&mut task, &plan, step, Command::SetMaxDowntime { ms }).await? {
+                return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
+            }
+        }
+        if plan.source_fate == SourceFate::KeepWithoutAutostart
+            && let Side::Present(seen) = hypervisor.observe(&plan.source.host, plan.domain).await
+            && seen.autostart
+        {
+            let step = Step::SourceAutostart { host: plan.source.host.clone() };
+            if let Err(why) = take(&mut task, &plan, step, Command::SetAutostart(Autostart::Off)).await? {
                 return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
             }
         }
         task.record(Record::Prepared)?;
         Ok(Stage::Prepared(Prepared { task, plan, events }))
     }
+}
+
+/// Takes one step on the source, between its two records. The inner error is the host's.
+async fn take(task: &mut Task, plan: &Plan, step: Step, order: Command) -> Result<Result<(), String>, EngineError> {
+    task.record(Record::StepIntended { step: step.clone() })?;
+    let done = task.ports().hypervisor.command(&plan.source.host, plan.domain, order).await;
+    let done = done.map_err(|fault| fault.to_string());
+    task.record(Record::StepSettled { step, result: done.clone().map(|()| StepEnd::Done) })?;
+    Ok(done)
 }
 
 impl Prepared {
@@ -130,10 +144,15 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Vec<String>, En
                 task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
             }
             Step::MaxDowntime { before_ms: None, .. } => Ok(()),
+            Step::SourceAutostart { host } => {
+                let order = Command::SetAutostart(Autostart::On);
+                task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
+            }
         };
         if let Err(why) = &undone {
             left.push(match &step {
                 Step::MaxDowntime { host, ms, .. } => format!("the downtime limit of {ms} ms on {host} ({why})"),
+                Step::SourceAutostart { host } => format!("the autostart of {} on {host}, now off ({why})", plan.name),
             });
         }
         task.record(Record::StepSettled { step, result: undone.map(|()| StepEnd::Undone) })?;

@@ -98,11 +98,14 @@ pub(crate) fn some_plan() -> Plan {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (host(), any::<u64>(), any::<Option<u64>>()).prop_map(|(host, ms, before_ms)| Step::MaxDowntime {
-        host,
-        ms,
-        before_ms,
-    })
+    prop_oneof![
+        (host(), any::<u64>(), any::<Option<u64>>()).prop_map(|(host, ms, before_ms)| Step::MaxDowntime {
+            host,
+            ms,
+            before_ms,
+        }),
+        host().prop_map(|host| Step::SourceAutostart { host }),
+    ]
 }
 
 fn step_end() -> impl Strategy<Value = StepEnd> {

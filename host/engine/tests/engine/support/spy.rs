@@ -64,7 +64,11 @@ impl Told {
             Command::Destroy => intended(Action::DestroyDestination) || intended(Action::DestroySource),
             Command::Undefine => intended(Action::UndefineDestination) || finishing(FinishStep::UndefineSource),
             Command::SetAutostart(_) => {
-                finishing(FinishStep::SetAutostart) || finishing(FinishStep::ClearSourceAutostart)
+                finishing(FinishStep::SetAutostart)
+                    || finishing(FinishStep::ClearSourceAutostart)
+                    || self.records.iter().any(|record| {
+                        matches!(record, Record::StepIntended { step: Step::SourceAutostart { host: on } } if on == host)
+                    })
             }
             Command::SetBandwidth { .. } | Command::StartPostCopy => false,
         };
