@@ -81,6 +81,14 @@ async fn a_host_is_read_with_its_domains_pools_and_networks() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_a_peer_uri_are_no_facts() {
+    let peer_uri = "qemu+tcp://root:TOPSECRET@h.example/system?authfile=/etc/PATHSECRET&mode=auto".to_owned();
+    let config = HostConfig { peer_uri: Some(peer_uri), ..HostConfig::new(HOST, "test:///default") };
+    let facts = Libvirt::new([config]).host_facts(&HOST.into(), Depth::default()).await.unwrap();
+    assert_eq!(facts.peer_uri.as_deref(), Some("qemu+tcp://root@h.example/system?mode=auto"));
+}
+
+#[tokio::test]
 async fn a_domain_is_read_and_its_disk_found_in_its_pool() {
     let Private { hosts, host, _file } = private();
     let facts = hosts.domain_facts(&host, &DomainKey::Name("runs".into())).await.unwrap();
