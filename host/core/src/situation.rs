@@ -77,6 +77,17 @@ pub struct Situation {
     pub destination: Side,
 }
 
+impl Situation {
+    /// A job runs on either side.
+    pub fn has_job(&self) -> bool {
+        has_job(&self.source) || has_job(&self.destination)
+    }
+    /// Either side can't be asked.
+    pub fn is_dark(&self) -> bool {
+        [&self.source, &self.destination].iter().any(|side| matches!(side, Side::Unknown(_)))
+    }
+}
+
 words! {
     /// What may be done. A stable list: new actions may come, none changes its meaning.
     pub enum Action {
@@ -184,7 +195,7 @@ fn made_by_us(plan: &Plan, destination: &Side) -> bool {
 /// The actions that this situation permits, in the order in which a careful person would consider them.
 pub fn permitted(plan: &Plan, situation: &Situation) -> Vec<Action> {
     use Action as A;
-    if has_job(&situation.source) || has_job(&situation.destination) {
+    if situation.has_job() {
         return vec![A::Wait, A::AbortJob];
     }
     let source = view(&situation.source, plan.source.uuid);
@@ -267,7 +278,7 @@ fn offline(plan: &Plan, situation: &Situation, source: View, destination: View) 
 /// Whether this is what a finished migration must look like: asked after libvirt said that it worked, and, after a
 /// restart of the controller, instead of what libvirt would have said.
 pub fn arrived(plan: &Plan, situation: &Situation) -> bool {
-    if has_job(&situation.source) || has_job(&situation.destination) {
+    if situation.has_job() {
         return false;
     }
     let source = view(&situation.source, plan.source.uuid);

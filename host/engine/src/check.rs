@@ -50,6 +50,8 @@ pub struct CheckReport {
     pub verdicts: Vec<Verdict>,
     /// One record per policy.
     pub decisions: Vec<DecisionRecord>,
+    /// The canonical text itself, for who keeps it: it costs in proportion to what the hosts hold.
+    pub(crate) facts_text: String,
     options: Options,
 }
 
@@ -83,14 +85,14 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
         requester: question.requester.clone(),
         decided_at: ports.clock.now(),
     };
-    let (judgement, facts_digest) = {
+    let (judgement, (facts_digest, facts_text)) = {
         let (ports, facts) = (Arc::clone(ports), Arc::clone(&facts));
         let runtime = tokio::runtime::Handle::current();
         // Policies compute: off the threads that drive tasks. The digest is as heavy, so it goes along.
         blocking(move || {
-            let (digest, _) = facts.canonical();
+            let canonical = facts.canonical();
             let prober = Prober::new(Arc::clone(&ports), facts.source.name.clone(), runtime);
-            Ok((ports.policies.precheck(&request, &facts, Some(&prober)), digest))
+            Ok((ports.policies.precheck(&request, &facts, Some(&prober)), canonical))
         })
         .await?
     };
@@ -106,7 +108,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     for decision in &mut decisions {
         decision.facts_digest.clone_from(&facts_digest);
     }
-    Ok(CheckReport { facts, facts_digest, verdicts, decisions, options: question.options.clone() })
+    Ok(CheckReport { facts, facts_digest, facts_text, verdicts, decisions, options: question.options.clone() })
 }
 
 /// A destination that can't be read is a refused destination, with the host's own words.

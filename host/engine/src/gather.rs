@@ -9,6 +9,7 @@ use waypost_core::ports::{Fault, FaultKind};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::probe;
 
 /// The facts, and the candidates that could not be read: a host that is down must not hide what the others say.
 pub(crate) struct Gathered {
@@ -174,10 +175,7 @@ fn proofs(
     if domain.disks.is_empty() {
         return Ok(Vec::new());
     }
-    let now = ports.clock.now().0;
-    let holds = u64::try_from(ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
-    let kept = ports.store.proofs(source, destination)?;
-    Ok(kept.into_iter().filter(|p| now.saturating_sub(p.at.0) <= holds).map(|p| p.proof).collect())
+    Ok(probe::holding(ports, source, destination)?)
 }
 
 fn unread(host: &HostName) -> Fault {

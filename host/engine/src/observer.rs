@@ -46,19 +46,10 @@ impl Observer {
             .map_err(|source| EngineError::Journal { task: self.id, source })?;
         let reading = self.ports.store.reading(self.id)?;
         let view = View {
-            task: self.id,
             generation: journal.len() as u64,
-            phase: course.phase,
-            attempt: course.attempt,
-            domain: course.plan.as_ref().map_or_else(|| course.request.domain.to_string(), |p| p.name.clone()),
-            source: course.plan.as_ref().map(|p| p.source.host.clone()).or_else(|| course.request.source.clone()),
-            destination: course.request.destination.clone(),
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
-            verdict: course.verdict,
-            plan: course.plan,
-            note: String::new(),
-            outcome: course.outcome,
+            ..View::of(self.id, &course)
         };
         let view = Box::new(view);
         if view.outcome.is_some() {

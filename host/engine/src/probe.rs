@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 use waypost_core::facts::StorageProof;
 use waypost_core::ids::HostName;
-use waypost_core::ports::{KeptProof, ProbeVolume, StorageProbe};
+use waypost_core::ports::{KeptProof, ProbeVolume, StorageProbe, StoreFault};
 
 use crate::engine::Ports;
 
@@ -26,11 +26,9 @@ impl Prober {
     async fn prove(&self, destination: &HostName, from: &str, to: &str) -> Result<bool, String> {
         let store = &self.ports.store;
         let now = self.ports.clock.now();
-        let holds = u64::try_from(self.ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
-        let kept = store.proofs(&self.source, destination).map_err(|e| e.to_string())?;
-        let same = |p: &&KeptProof| p.proof.source_pool == from && p.proof.destination_pool == to;
-        if let Some(known) = kept.iter().find(same).filter(|p| now.0.saturating_sub(p.at.0) <= holds) {
-            return Ok(known.proof.shared);
+        let known = holding(&self.ports, &self.source, destination).map_err(|e| e.to_string())?;
+        if let Some(proof) = known.iter().find(|proof| proof.source_pool == from && proof.destination_pool == to) {
+            return Ok(proof.shared);
         }
         let volume = format!("waypost-probe-{}", Uuid::now_v7());
         let probe = ProbeVolume { host: destination.clone(), pool: to.to_owned(), volume, at: now };
@@ -54,6 +52,18 @@ impl StorageProbe for Prober {
     fn shared(&self, destination: &HostName, source_pool: &str, destination_pool: &str) -> Result<bool, String> {
         self.runtime.block_on(self.prove(destination, source_pool, destination_pool))
     }
+}
+
+/// The proofs of a pair of hosts that are young enough to hold.
+pub(crate) fn holding(
+    ports: &Ports,
+    source: &HostName,
+    destination: &HostName,
+) -> Result<Vec<StorageProof>, StoreFault> {
+    let now = ports.clock.now().0;
+    let holds = u64::try_from(ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
+    let kept = ports.store.proofs(source, destination)?;
+    Ok(kept.into_iter().filter(|p| now.saturating_sub(p.at.0) <= holds).map(|p| p.proof).collect())
 }
 
 /// Removes a probe's volume and settles it only when the host says that it is gone.

@@ -34,22 +34,7 @@ const READING_EVERY_MS: u64 = 1000;
 
 impl Recorder {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId, course: Course, lock: Box<dyn TaskLock>) -> Self {
-        let view = View {
-            task: id,
-            generation: 0,
-            phase: course.phase,
-            attempt: course.attempt,
-            domain: course.plan.as_ref().map_or_else(|| course.request.domain.to_string(), |p| p.name.clone()),
-            source: course.plan.as_ref().map(|p| p.source.host.clone()).or_else(|| course.request.source.clone()),
-            destination: course.request.destination.clone(),
-            permille: 0,
-            sample: None,
-            verdict: course.verdict.clone(),
-            plan: course.plan.clone(),
-            note: String::new(),
-            outcome: course.outcome.clone(),
-        };
-        let view = watch::Sender::new(view);
+        let view = watch::Sender::new(View::of(id, &course));
         Self {
             ports,
             id,

@@ -1,6 +1,7 @@
 //! What a watcher sees of a task. Each view replaces the one before; a slow watcher misses some and never the last.
 
 use waypost_core::ids::{HostName, TaskId};
+use waypost_core::journal::Course;
 use waypost_core::outcome::Outcome;
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
@@ -36,4 +37,26 @@ pub struct View {
     pub note: String,
     /// How it ended.
     pub outcome: Option<Outcome>,
+}
+
+impl View {
+    /// What a course alone shows: no progress, no reading, no note.
+    pub(crate) fn of(task: TaskId, course: &Course) -> Self {
+        let plan = course.plan.as_ref();
+        Self {
+            task,
+            generation: 0,
+            phase: course.phase,
+            attempt: course.attempt,
+            domain: plan.map_or_else(|| course.request.domain.to_string(), |plan| plan.name.clone()),
+            source: plan.map(|plan| plan.source.host.clone()).or_else(|| course.request.source.clone()),
+            destination: course.request.destination.clone(),
+            permille: 0,
+            sample: None,
+            verdict: course.verdict.clone(),
+            plan: course.plan.clone(),
+            note: String::new(),
+            outcome: course.outcome.clone(),
+        }
+    }
 }

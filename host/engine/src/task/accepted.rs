@@ -8,7 +8,7 @@ use waypost_core::verdict::{Decision, Verdict};
 
 use super::prepared::Planned;
 use super::{Stage, Task};
-use crate::check::{Question, Targets, blocking, check};
+use crate::check::{Question, Targets, check};
 use crate::error::EngineError;
 
 pub(crate) struct Accepted(pub(super) Task);
@@ -48,14 +48,7 @@ impl Accepted {
             }
         }
         // Facts and answers are kept before anything is done on their ground.
-        {
-            let (ports, facts) = (task.ports().clone(), report.facts.clone());
-            blocking(move || {
-                let (digest, text) = facts.canonical();
-                Ok(ports.store.put_facts(&digest, &text)?)
-            })
-            .await?;
-        }
+        task.ports().store.put_facts(&report.facts_digest, &report.facts_text)?;
         task.recorder.put_decisions(&report.decisions)?;
         let verdict = report.verdicts.first().cloned();
         let Some(verdict) = verdict else { return Err(EngineError::Panicked("the check of one destination")) };

@@ -66,9 +66,8 @@ async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String
             return Ok(Ok(situation));
         }
         looks += 1;
-        let dark = [&situation.source, &situation.destination].iter().any(|s| matches!(s, Side::Unknown(_)));
         // A side that answers must show the truth soon; one that doesn't gets the patience of the settings.
-        if (!dark && looks >= 10) || since.elapsed() >= task.ports().settings.patience {
+        if (!situation.is_dark() && looks >= 10) || since.elapsed() >= task.ports().settings.patience {
             return Ok(Err(format!(
                 "libvirt reported success, but {}; {}",
                 tell::side(&situation.source, &plan.source.host),
@@ -143,7 +142,7 @@ pub(super) async fn tidy_up(
         return Ok(Ok(now));
     }
     // A side that can't be asked any more takes nothing from what was verified.
-    if [&now.source, &now.destination].iter().any(|side| matches!(side, Side::Unknown(_))) {
+    if now.is_dark() {
         return Ok(Ok(situation));
     }
     Ok(Err(format!(

@@ -6,7 +6,7 @@ use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Fault;
 use waypost_core::recovery::FailureClass;
-use waypost_core::situation::{Side, Situation, arrived};
+use waypost_core::situation::arrived;
 
 use super::finishing::Finishing;
 use super::performing::abort;
@@ -57,7 +57,7 @@ impl Outside {
             }
             let ending = task.note_cancel()? || timed_out == TimedOut::Yes;
             let situation = task.look(&plan).await;
-            if has_job(&situation) {
+            if situation.has_job() {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
@@ -70,7 +70,7 @@ impl Outside {
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));
-            } else if is_dark(&situation) {
+            } else if situation.is_dark() {
                 // What happened in the dark is not known, so the quiet begins anew after it.
                 quiet = 0;
                 quiet_since = Instant::now();
@@ -115,12 +115,4 @@ fn failed(
     let class = class(&task, timed_out, own);
     task.record(Record::PerformReturned { result: Err((class, message)) })?;
     Ok(Stage::Locating(Locating { task, plan }))
-}
-
-fn has_job(situation: &Situation) -> bool {
-    [&situation.source, &situation.destination].iter().any(|side| matches!(side, Side::Present(seen) if seen.job))
-}
-
-fn is_dark(situation: &Situation) -> bool {
-    [&situation.source, &situation.destination].iter().any(|side| matches!(side, Side::Unknown(_)))
 }
