@@ -1,5 +1,6 @@
 //! What is written down, in order, before each effect. The journal of a task is enough to know where it was.
 
+use crate::convergence::Steering;
 use crate::ids::{HostName, PluginName};
 use crate::outcome::Outcome;
 use crate::phase::{Event, Illegal, Phase, next};
@@ -94,6 +95,24 @@ pub enum Record {
     PerformIntended,
     /// Another process took over.
     Adopted,
+    /// The running transfer is about to be steered.
+    SteerIntended {
+        /// How.
+        action: Steering,
+        /// With which value.
+        value: Option<u64>,
+        /// Which policy, or who, wants it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It was, or not.
+    SteerSettled {
+        /// How.
+        action: Steering,
+        /// What came of it.
+        result: Result<(), String>,
+    },
     /// The call is over, or what it would have said was seen from outside.
     PerformReturned {
         /// Moved, or why not.
@@ -176,6 +195,7 @@ impl Record {
             Self::Prepared => Event::Prepared,
             Self::PerformIntended => Event::PerformIntended,
             Self::Adopted => Event::Adopted,
+            Self::SteerIntended { .. } | Self::SteerSettled { .. } => Event::Steered,
             Self::PerformReturned { result: Ok(()) } => Event::ReturnedMoved,
             Self::PerformReturned { result: Err(_) } => Event::ReturnedFailed,
             Self::FinishIntended { .. } | Self::FinishSettled { .. } => Event::FinishStep,

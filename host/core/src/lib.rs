@@ -2,13 +2,15 @@
 //! can wait; every other crate of the host depends on this one and none of them on each other.
 //!
 //! Reading order follows one migration: who ([`ids`]), what is known ([`facts`]), what is asked ([`request`]), what the
-//! rules say ([`finding`], [`verdict`]), what will be done ([`plan`]), how it goes ([`sample`], [`phase`]), where the
+//! rules say ([`finding`], [`verdict`]), what will be done ([`plan`], [`stream`]), how it goes ([`sample`], [`phase`],
+//! [`convergence`]), where the
 //! domain is when something failed and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
 //! [`ports`] through which the engine reaches the world.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 pub mod admission;
+pub mod convergence;
 pub mod facts;
 pub mod finding;
 pub mod ids;
@@ -21,5 +23,6 @@ pub mod recovery;
 pub mod request;
 pub mod sample;
 pub mod situation;
+pub mod stream;
 pub mod tree;
 pub mod verdict;

@@ -56,6 +56,8 @@ pub enum Event {
     PerformIntended,
     /// Another process took over the watching.
     Adopted,
+    /// The running transfer is being steered.
+    Steered,
     /// The migration is over, and libvirt says that it worked.
     ReturnedMoved,
     /// It is over and failed, or can't be told.
@@ -104,7 +106,7 @@ pub fn next(phase: Phase, event: Event) -> Result<Phase, Illegal> {
         (P::Recovering, E::StepSettled) => Some(P::Recovering),
 
         (P::Prepared, E::PerformIntended) => Some(P::Performing),
-        (P::Performing, E::Adopted) => Some(P::Performing),
+        (P::Performing, E::Adopted | E::Steered) => Some(P::Performing),
         (P::Performing, E::ReturnedMoved) => Some(P::Finishing),
         (P::Performing, E::ReturnedFailed) => Some(P::Locating),
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
+use crate::stream::{Disks, Encryption, Stream, Transport};
 use crate::words;
 
 words! {
@@ -66,6 +67,10 @@ pub struct End {
     pub uuid: Option<Uuid>,
 }
 
+/// Sentences for a person beside a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes(pub Vec<String>);
+
 /// The plan of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -109,6 +114,18 @@ pub struct Plan {
     pub max_downtime_ms: Option<u64>,
     /// Time for the whole transfer, s.
     pub timeout_s: u64,
+    /// Who drives it.
+    pub transport: Transport,
+    /// The stream; its encryption is decided: required or off.
+    pub stream: Stream,
+    /// Disks that travel along.
+    pub disks: Disks,
+    /// Migration network that was chosen, by its configured name.
+    pub network: Option<String>,
+    /// Memory of the domain; none where the facts don't tell.
+    pub memory_bytes: Option<u64>,
+    /// What a person should know of these choices, one sentence each.
+    pub notes: Notes,
 }
 
 /// Why no plan can be made of a request that every rule allowed. The rules should have said so first; this is the last
@@ -197,7 +214,22 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         bandwidth_mib_s: options.bandwidth_mib_s,
         max_downtime_ms: options.max_downtime_ms,
         timeout_s: options.timeout_s,
+        transport: options.transport,
+        stream: stream(&options.stream),
+        disks: options.disks.clone(),
+        network: None,
+        memory_bytes: None,
+        notes: Notes::default(),
     })
+}
+
+/// The stream with its encryption decided.
+fn stream(asked: &Stream) -> Stream {
+    let encryption = match asked.encryption {
+        Encryption::Required => Encryption::Required,
+        Encryption::Auto | Encryption::Off => Encryption::Off,
+    };
+    Stream { encryption, ..asked.clone() }
 }
 
 fn travel(mode: Mode, state: DomainState) -> Result<(TransferMode, RunState), PlanError> {

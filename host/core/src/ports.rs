@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::convergence::{Opening, OpeningQuestion, SteeringAnswer, SteeringQuestion};
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
@@ -129,8 +130,17 @@ pub enum Command {
     },
     /// Abort the job.
     AbortJob,
+    /// Limit the bandwidth of post-copy.
+    SetPostCopyBandwidth {
+        /// Limit.
+        mib_s: u64,
+    },
     /// Switch to post-copy.
     StartPostCopy,
+    /// Interrupt a post-copy, so that it can be resumed: both copies stay.
+    InterruptPostCopy,
+    /// Pause the vCPUs.
+    Suspend,
     /// Let the vCPUs run.
     Resume,
     /// End the active copy at once.
@@ -240,7 +250,7 @@ pub struct DecisionRecord {
     pub plugin: PluginName,
     /// SHA-256 of its file, hexadecimal.
     pub digest: String,
-    /// `precheck`, `recovery`.
+    /// `precheck`, `recovery`, `convergence`.
     pub hook: String,
     /// Its mode.
     pub mode: crate::verdict::PolicyMode,
@@ -277,6 +287,14 @@ pub trait Policies: Send + Sync {
     fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement;
     /// Asks the recovery policy. An answer that isn't permitted is replaced by [`RecoveryAnswer::safe`].
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord);
+    /// Asks the convergence policy how to open. A policy that fails, or none, changes nothing.
+    fn open(&self, _: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
+        (Opening::unchanged("no convergence policy"), None)
+    }
+    /// Asks the convergence policy what to do now; the answer is within its bounds. A policy that fails, or none, holds.
+    fn steer(&self, _: &SteeringQuestion) -> (SteeringAnswer, Option<DecisionRecord>) {
+        (SteeringAnswer::hold("no convergence policy"), None)
+    }
 }
 
 /// A task in a list.

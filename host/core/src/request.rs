@@ -1,6 +1,7 @@
 //! What a person or a program asks for.
 
 use crate::ids::{DomainKey, HostName, Moment};
+use crate::stream::{Disks, Stream, Transport};
 use crate::words;
 
 words! {
@@ -73,6 +74,14 @@ pub struct Options {
     pub migrate_uri: Option<String>,
     /// Address that the destination listens on.
     pub listen_address: Option<String>,
+    /// Migration network by its configured name; none: as the domain, a rule or the cluster has it.
+    pub network: Option<String>,
+    /// Who drives it.
+    pub transport: Transport,
+    /// The stream.
+    pub stream: Stream,
+    /// Disks that travel along.
+    pub disks: Disks,
 }
 
 impl Default for Options {
@@ -89,6 +98,10 @@ impl Default for Options {
             storage: StorageSafety::Checked,
             migrate_uri: None,
             listen_address: None,
+            network: None,
+            transport: Transport::PeerToPeer,
+            stream: Stream::default(),
+            disks: Disks::default(),
         }
     }
 }

@@ -17,6 +17,11 @@ pub(crate) fn attempted(command: Command, id: DomainId) -> String {
         Command::SetMaxDowntime { ms } => format!("limit the downtime of domain {id} to {ms} ms"),
         Command::SetBandwidth { mib_s } => format!("limit the bandwidth of domain {id} to {mib_s} MiB/s"),
         Command::AbortJob => format!("abort the job of domain {id}"),
+        Command::SetPostCopyBandwidth { mib_s } => {
+            format!("limit the post-copy bandwidth of domain {id} to {mib_s} MiB/s")
+        }
+        Command::InterruptPostCopy => format!("interrupt the post-copy of domain {id}"),
+        Command::Suspend => format!("suspend domain {id}"),
         Command::StartPostCopy => format!("switch domain {id} to post-copy"),
         Command::Resume => format!("resume domain {id}"),
         Command::Destroy => format!("destroy domain {id}"),
@@ -33,6 +38,12 @@ pub(crate) fn carry_out(session: &Session, id: DomainId, command: Command) -> Re
         Command::SetMaxDowntime { ms } => set_max_downtime(&domain, ms),
         Command::SetBandwidth { mib_s } => domain.migrate_set_max_speed(mib_s, 0).map(drop).map_err(Into::into),
         Command::AbortJob => raw::abort_job(&domain),
+        Command::SetPostCopyBandwidth { mib_s } => {
+            let flag = sys::VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY;
+            domain.migrate_set_max_speed(mib_s, flag).map(drop).map_err(Into::into)
+        }
+        Command::InterruptPostCopy => raw::interrupt_post_copy(&domain),
+        Command::Suspend => domain.suspend().map(drop).map_err(Into::into),
         Command::StartPostCopy => raw::start_post_copy(&domain),
         Command::Resume => domain.resume().map(drop).map_err(Into::into),
         Command::Destroy => domain.destroy().map_err(Into::into),

@@ -156,6 +156,12 @@ mod tests {
             bandwidth_mib_s: None,
             max_downtime_ms: None,
             timeout_s: 60,
+            transport: waypost_core::stream::Transport::PeerToPeer,
+            stream: waypost_core::stream::Stream::default(),
+            disks: waypost_core::stream::Disks::default(),
+            network: None,
+            memory_bytes: None,
+            notes: waypost_core::plan::Notes::default(),
         }
     }
 

@@ -302,6 +302,9 @@ fn named(command: Command) -> (Step, &'static str) {
         Command::SetMaxDowntime { .. } => (Step::SetMaxDowntime, "set the downtime limit"),
         Command::SetBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit"),
         Command::AbortJob => (Step::AbortJob, "abort the job"),
+        Command::SetPostCopyBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit of post-copy"),
+        Command::InterruptPostCopy => (Step::AbortJob, "interrupt the post-copy"),
+        Command::Suspend => (Step::Suspend, "suspend the domain"),
         Command::StartPostCopy => (Step::StartPostCopy, "switch to post-copy"),
         Command::Resume => (Step::Resume, "resume the domain"),
         Command::Destroy => (Step::Destroy, "destroy the domain"),
@@ -341,6 +344,17 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
                 state.wake(domain);
             }
         },
+        // The simulator's transfers have one rate.
+        Command::SetPostCopyBandwidth { .. } => {}
+        Command::InterruptPostCopy => return refuse("current job is not outgoing migration in post-copy mode"),
+        Command::Suspend => {
+            if local.process.as_ref().is_some_and(|process| !process.runs) {
+                return Ok(());
+            }
+            state.pause(host, domain, "user", "order");
+            state.tell(host, lifecycle(domain, "suspended", "paused"));
+            state.wake(domain);
+        }
         Command::StartPostCopy => {
             return refuse("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
         }

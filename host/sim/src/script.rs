@@ -39,6 +39,8 @@ words! {
         AbortJob = "abort-job",
         /// Post-copy is started.
         StartPostCopy = "start-post-copy",
+        /// vCPUs are paused.
+        Suspend = "suspend",
         /// vCPUs are resumed.
         Resume = "resume",
         /// A copy is destroyed.

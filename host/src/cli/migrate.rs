@@ -40,6 +40,7 @@ impl How {
             storage: if self.unsafe_storage { StorageSafety::Unsafe } else { StorageSafety::Checked },
             migrate_uri: self.migrate_uri.clone(),
             listen_address: self.listen_address.clone(),
+            ..Options::default()
         }
     }
 

@@ -10,17 +10,20 @@
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use uuid::Uuid;
+use waypost_core::convergence::Steering;
 use waypost_core::facts::DomainState;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, PluginName};
 use waypost_core::journal::{FinishStep, Record, Step, StepEnd};
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Reading};
 use waypost_core::recovery::FailureClass;
 use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Observed, Side, Situation};
+use waypost_core::stream::{Disks, Stream, Transport};
+use waypost_core::tree::{Shape, Tree};
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 
 /// The version that is written.
@@ -226,6 +229,8 @@ wire_enum! {
         "prepared" => Prepared {},
         "perform-intended" => PerformIntended {},
         "adopted" => Adopted {},
+        "steer-intended" => SteerIntended { action: action, value: value, by: by, reason: reason },
+        "steer-settled" => SteerSettled { action: action, result: result },
         "perform-returned" => PerformReturned { result: result },
         "finish-intended" => FinishIntended { step: step },
         "finish-settled" => FinishSettled { step: step, result: result },
@@ -262,7 +267,7 @@ wire_struct! {
         mode: mode, destination_name: destination_name, bandwidth_mib_s: bandwidth_mib_s,
         max_downtime_ms: max_downtime_ms, timeout_s: timeout_s, persistence: persistence,
         source_definition: source_definition, after: after, storage: storage, migrate_uri: migrate_uri,
-        listen_address: listen_address,
+        listen_address: listen_address, network: network, transport: transport, stream: stream, disks: disks,
     }
     Verdict { destination: destination, findings: findings }
     Judged { plugin: plugin, mode: mode, finding: finding }
@@ -273,7 +278,8 @@ wire_struct! {
         source_fate: source_fate, destination_fate: destination_fate, autostart: autostart,
         destination_before: destination_before, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s, max_downtime_ms: max_downtime_ms,
-        timeout_s: timeout_s,
+        timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, network: network,
+        memory_bytes: memory_bytes, notes: notes,
     }
     End { host: host, uuid: uuid }
     Situation { source: source, destination: destination }
@@ -296,7 +302,70 @@ wire_struct! {
 
 wire_word! {
     Action, AfterMove, Autostart, Before, DestinationFate, DomainState, FailureClass, Mode, OutcomeKind, Persistence,
-    PolicyMode, RunState, Severity, SourceDefinition, SourceFate, StorageSafety, TransferMode,
+    PolicyMode, RunState, Severity, SourceDefinition, SourceFate, Steering, StorageSafety, TransferMode,
+}
+
+/// What has one shape in the core already, and a default that is left out: a text from before it existed reads the same.
+macro_rules! wire_shape {
+    ($($type:ident: $default:expr;)*) => {$(
+        impl Wire for $type {
+            fn write(&self) -> Value {
+                if *self == $default { Value::Null } else { of_tree(&self.to_tree()) }
+            }
+            fn read(value: Value) -> Result<Self, Misfit> {
+                let read = Self::from_tree(&tree_of(&value)?)
+                    .map_err(|e| Misfit::Shape { path: e.path, expected: e.expected.to_owned() })?;
+                // A key that isn't known would be lost in silence.
+                if of_tree(&read.to_tree()) == value { Ok(read) } else { Err(Misfit::expected("exactly the known keys")) }
+            }
+            fn absent() -> Option<Self> {
+                Some($default)
+            }
+        }
+    )*};
+}
+wire_shape! {
+    Transport: Transport::PeerToPeer;
+    Stream: Stream::default();
+    Disks: Disks::default();
+}
+
+impl Wire for Notes {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(Notes)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+fn of_tree(tree: &Tree) -> Value {
+    match tree {
+        Tree::Null => Value::Null,
+        Tree::Bool(value) => Value::from(*value),
+        // No shape that is kept holds a number beyond these.
+        Tree::Int(value) => u64::try_from(*value).map_or_else(|_| Value::Null, Value::from),
+        Tree::Text(text) => Value::from(text.as_str()),
+        Tree::List(items) => Value::from(items.iter().map(of_tree).collect::<Vec<_>>()),
+        Tree::Map(entries) => Value::Object(entries.iter().map(|(key, value)| (key.clone(), of_tree(value))).collect()),
+    }
+}
+
+fn tree_of(value: &Value) -> Result<Tree, Misfit> {
+    Ok(match value {
+        Value::Null => Tree::Null,
+        Value::Bool(value) => Tree::Bool(*value),
+        Value::Number(number) => Tree::Int(number.as_u64().ok_or_else(|| Misfit::expected("a whole number"))?.into()),
+        Value::String(text) => Tree::Text(text.clone()),
+        Value::Array(items) => Tree::List(items.iter().map(tree_of).collect::<Result<_, _>>()?),
+        Value::Object(map) => {
+            let entry = |(key, value): (&String, &Value)| Ok((key.clone(), tree_of(value).map_err(|e| e.under(key))?));
+            Tree::Map(map.iter().map(entry).collect::<Result<_, Misfit>>()?)
+        }
+    })
 }
 
 impl Wire for FinishStep {

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use waypost_core::facts::Snapshot;
 use waypost_core::plan;
 use waypost_core::ports::DecisionRecord;
+use waypost_core::tree::Shape as _;
 use waypost_core::verdict::{self, Judged};
 
+use crate::json;
 use crate::time::rfc3339;
 
 /// A check of one domain against its candidate destinations.
@@ -176,6 +178,18 @@ pub struct Plan {
     pub max_downtime_ms: Option<u64>,
     /// Time for the whole transfer.
     pub timeout_s: u64,
+    /// `peer-to-peer`, `direct`, `tunnelled`.
+    pub transport: String,
+    /// The stream, with the keys of `waypost_core::stream::Stream`.
+    pub stream: serde_json::Value,
+    /// Disks that travel along, with the keys of `waypost_core::stream::Disks`.
+    pub disks: serde_json::Value,
+    /// Migration network; null: none was chosen.
+    pub network: Option<String>,
+    /// Memory of the domain.
+    pub memory_bytes: Option<u64>,
+    /// What a person should know of these choices.
+    pub notes: Vec<String>,
 }
 
 /// One end of a plan.
@@ -216,6 +230,12 @@ impl From<&plan::Plan> for Plan {
             bandwidth_mib_s: plan.bandwidth_mib_s,
             max_downtime_ms: plan.max_downtime_ms,
             timeout_s: plan.timeout_s,
+            transport: plan.transport.to_string(),
+            stream: json::value(&plan.stream.to_tree()),
+            disks: json::value(&plan.disks.to_tree()),
+            network: plan.network.clone(),
+            memory_bytes: plan.memory_bytes,
+            notes: plan.notes.0.clone(),
         }
     }
 }
@@ -227,7 +247,7 @@ pub struct Decision {
     pub plugin: String,
     /// SHA-256 of its file.
     pub digest: String,
-    /// `precheck`, `recovery`.
+    /// `precheck`, `recovery`, `convergence`.
     pub hook: String,
     /// `enforce`, `advise`, `shadow`.
     pub mode: String,

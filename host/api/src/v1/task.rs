@@ -340,6 +340,13 @@ fn entry(record: &Record) -> (&'static str, Value) {
         Record::Prepared => ("prepared", Value::Null),
         Record::PerformIntended => ("perform-intended", Value::Null),
         Record::Adopted => ("adopted", Value::Null),
+        Record::SteerIntended { action, value, by, reason } => {
+            ("steer-intended", json!({"action": action.as_str(), "value": value, "by": by, "reason": reason}))
+        }
+        Record::SteerSettled { action, result } => (
+            "steer-settled",
+            json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}),
+        ),
         Record::PerformReturned { result: Ok(()) } => ("perform-returned", json!({"result": "moved"})),
         Record::PerformReturned { result: Err((class, message)) } => {
             ("perform-returned", json!({"result": "failed", "class": class.as_str(), "error": message}))

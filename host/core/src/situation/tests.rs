@@ -75,6 +75,12 @@ fn plans() -> Vec<Plan> {
                             bandwidth_mib_s: None,
                             max_downtime_ms: None,
                             timeout_s: 60,
+                            transport: crate::stream::Transport::PeerToPeer,
+                            stream: crate::stream::Stream::default(),
+                            disks: crate::stream::Disks::default(),
+                            network: None,
+                            memory_bytes: None,
+                            notes: crate::plan::Notes::default(),
                         });
                     }
                 }

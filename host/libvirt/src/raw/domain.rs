@@ -99,6 +99,12 @@ pub(crate) fn abort_job(domain: &Domain) -> Result<(), Failure> {
     checked(unsafe { sys::virDomainAbortJob(domain.as_ptr()) }).map(drop)
 }
 
+/// Interrupts a post-copy: both copies stay, and it can be resumed.
+pub(crate) fn interrupt_post_copy(domain: &Domain) -> Result<(), Failure> {
+    // SAFETY: the domain is borrowed.
+    checked(unsafe { sys::virDomainAbortJobFlags(domain.as_ptr(), sys::VIR_DOMAIN_ABORT_JOB_POSTCOPY) }).map(drop)
+}
+
 /// Switches the running migration to post-copy.
 pub(crate) fn start_post_copy(domain: &Domain) -> Result<(), Failure> {
     // SAFETY: the domain is borrowed.

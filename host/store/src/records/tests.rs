@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 
+use waypost_core::stream::{Compression, DiskCopy, Encryption};
+
 use super::*;
 
 /// The words that a type has for its variants.
@@ -32,15 +34,38 @@ fn settled() -> impl Strategy<Value = Result<(), String>> {
 }
 
 prop_compose! {
+    fn stream()(
+        parallel_connections in optional(any::<u32>()), compression in prop::collection::vec(select(Compression::ALL), 0..3),
+        (post_copy, zero_copy) in any::<(bool, bool)>(), encryption in select(Encryption::ALL),
+        tls_destination in optional(text()), xbzrle_cache_bytes in optional(any::<u64>()),
+    ) -> Stream {
+        Stream {
+            parallel_connections, compression, post_copy, zero_copy, encryption, tls_destination, xbzrle_cache_bytes,
+            ..Stream::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn disks()(
+        copy in select(DiskCopy::ALL), targets in prop::collection::vec(text(), 0..3), uri in optional(text()),
+        port in optional(any::<u16>()),
+    ) -> Disks {
+        Disks { copy, targets, uri, port, ..Disks::default() }
+    }
+}
+
+prop_compose! {
     fn options()(
         mode in select(Mode::ALL), destination_name in optional(text()), bandwidth_mib_s in optional(any::<u64>()),
         max_downtime_ms in optional(any::<u64>()), timeout_s in any::<u64>(), persistence in select(Persistence::ALL),
         source_definition in select(SourceDefinition::ALL), after in select(AfterMove::ALL),
         storage in select(StorageSafety::ALL), migrate_uri in optional(text()), listen_address in optional(text()),
+        (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
     ) -> Options {
         Options {
             mode, destination_name, bandwidth_mib_s, max_downtime_ms, timeout_s, persistence, source_definition, after,
-            storage, migrate_uri, listen_address,
+            storage, migrate_uri, listen_address, network, transport, stream, disks,
         }
     }
 }
@@ -82,11 +107,14 @@ prop_compose! {
         autostart in select(Autostart::ALL), destination_before in select(Before::ALL),
         (storage, migrate_uri, listen_address) in (select(StorageSafety::ALL), optional(text()), optional(text())),
         (bandwidth_mib_s, max_downtime_ms) in (optional(any::<u64>()), optional(any::<u64>())), timeout_s in any::<u64>(),
+        (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
+        (memory_bytes, notes) in (optional(any::<u64>()), prop::collection::vec(text(), 0..3)),
     ) -> Plan {
         Plan {
             attempt, domain: DomainId(id), name, destination_name, source, destination, peer_uri, mode, initially,
             finally, source_fate, destination_fate, autostart, destination_before, storage, migrate_uri,
-            listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s,
+            listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s, transport, stream, disks, network, memory_bytes,
+            notes: Notes(notes),
         }
     }
 }
@@ -153,6 +181,12 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         "prepared" => Just(Record::Prepared).boxed(),
         "perform-intended" => Just(Record::PerformIntended).boxed(),
         "adopted" => Just(Record::Adopted).boxed(),
+        "steer-intended" => (select(Steering::ALL), optional(any::<u64>()), text(), text())
+            .prop_map(|(action, value, by, reason)| Record::SteerIntended { action, value, by, reason })
+            .boxed(),
+        "steer-settled" => (select(Steering::ALL), settled())
+            .prop_map(|(action, result)| Record::SteerSettled { action, result })
+            .boxed(),
         "perform-returned" => prop_oneof![Just(Ok(())), (select(FailureClass::ALL), text()).prop_map(Err)]
             .prop_map(|result| Record::PerformReturned { result })
             .boxed(),

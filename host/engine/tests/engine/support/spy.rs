@@ -70,7 +70,11 @@ impl Told {
                         matches!(record, Record::StepIntended { step: Step::SourceAutostart { host: on } } if on == host)
                     })
             }
-            Command::SetBandwidth { .. } | Command::StartPostCopy => false,
+            Command::SetBandwidth { .. }
+            | Command::SetPostCopyBandwidth { .. }
+            | Command::StartPostCopy
+            | Command::InterruptPostCopy
+            | Command::Suspend => false,
         };
         if !written {
             self.breach(format!("{command:?} on {host} was not intended"));

@@ -1,0 +1,215 @@
+//! The questions to a convergence policy, and its answers. It is asked once before the transfer begins (how to open) and
+//! then with each reading that is due (what now); it chooses within bounds that the plan sets, and the engine clamps
+//! whatever it says to them.
+
+use crate::ids::Moment;
+use crate::plan::Plan;
+use crate::sample::Sample;
+use crate::{facts, words};
+
+words! {
+    /// What may be done to a running transfer. A stable list: new ones may come, none changes its meaning.
+    pub enum Steering {
+        /// Nothing.
+        Hold = "hold",
+        /// Set the downtime limit, ms.
+        SetDowntime = "set-downtime",
+        /// Limit the bandwidth, MiB/s.
+        SetBandwidth = "set-bandwidth",
+        /// Go on as post-copy: the guest runs on the destination and its memory follows.
+        PostCopy = "post-copy",
+        /// Pause the guest, so that the rest is copied while it stands still; it runs on the destination afterwards.
+        Suspend = "suspend",
+        /// Give up.
+        Abort = "abort",
+    }
+}
+
+facts! {
+    /// The bounds within which a policy may choose.
+    pub struct Bounds {
+        /// Most downtime that may be set, ms.
+        pub max_downtime_ms: u64,
+        /// Most bandwidth that may be set, MiB/s; none: no bound but the link.
+        pub max_bandwidth_mib_s: Option<u64>,
+        /// What may be answered at all.
+        pub permitted: Vec<Steering>,
+        /// Time for the whole transfer, s.
+        pub timeout_s: u64,
+    }
+
+    /// How a transfer opens. What is none is left as the request has it.
+    pub struct Opening {
+        /// Downtime limit from the start, ms.
+        pub max_downtime_ms: Option<u64>,
+        /// Slow the guest down where the transfer does not converge.
+        pub auto_converge: Option<bool>,
+        /// First slow-down, percent.
+        pub auto_converge_initial: Option<u32>,
+        /// Each further one, percent.
+        pub auto_converge_increment: Option<u32>,
+        /// Allow the switch to post-copy.
+        pub post_copy: Option<bool>,
+        /// Why, for the record.
+        pub reason: String,
+    }
+
+    /// What was expected of the transfer before it began.
+    pub struct Prediction {
+        /// Pages dirtied per second, measured; times the page size.
+        pub dirty_bytes_per_s: u64,
+        /// Bandwidth that was reckoned with, bytes/s.
+        pub bandwidth_bytes_per_s: u64,
+        /// Whether it can converge at all.
+        pub converges: bool,
+        /// Time for the whole, ms; none where it does not converge.
+        pub total_ms: Option<u64>,
+        /// Downtime, ms; none where it does not converge.
+        pub downtime_ms: Option<u64>,
+    }
+}
+
+/// Something that was done to the transfer earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steered {
+    /// When, ms since the transfer began.
+    pub at_ms: u64,
+    /// What.
+    pub action: Steering,
+    /// With which value.
+    pub value: Option<u64>,
+}
+
+/// What is asked before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpeningQuestion {
+    /// The plan, as it is without the policy.
+    pub plan: Plan,
+    /// Memory of the domain, bytes.
+    pub memory_bytes: u64,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// Bounds.
+    pub bounds: Bounds,
+    /// What is expected, where it was measured.
+    pub prediction: Option<Prediction>,
+    /// Now.
+    pub decided_at: Moment,
+}
+
+/// What is asked while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SteeringQuestion {
+    /// The plan, with the opening in it.
+    pub plan: Plan,
+    /// Memory of the domain, bytes.
+    pub memory_bytes: u64,
+    /// Bounds.
+    pub bounds: Bounds,
+    /// Time since the transfer began, ms.
+    pub elapsed_ms: u64,
+    /// The readings so far, oldest first; of a long transfer the last [`HISTORY`].
+    pub samples: Vec<Sample>,
+    /// The first reading of each pass over the memory, oldest first.
+    pub passes: Vec<Sample>,
+    /// What was done so far, oldest first.
+    pub steered: Vec<Steered>,
+    /// Now.
+    pub decided_at: Moment,
+}
+
+/// So many readings are given to a policy: at one a second, two minutes.
+pub const HISTORY: usize = 120;
+
+/// What it chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SteeringAnswer {
+    /// What to do.
+    pub action: Steering,
+    /// With which value: ms for a downtime, MiB/s for a bandwidth.
+    pub value: Option<u64>,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+impl SteeringAnswer {
+    /// The safe answer of the hook.
+    pub fn hold(reason: impl Into<String>) -> Self {
+        Self { action: Steering::Hold, value: None, reason: reason.into() }
+    }
+
+    /// The answer within the bounds: what isn't permitted, or has no value where it needs one, is a hold.
+    pub fn within(self, bounds: &Bounds) -> Self {
+        if self.action == Steering::Hold {
+            return Self { value: None, ..self };
+        }
+        if !bounds.permitted.contains(&self.action) {
+            return Self::hold(format!("{} is not permitted here ({})", self.action, self.reason));
+        }
+        let clamp = |most: u64| self.value.filter(|value| *value > 0).map(|value| value.min(most));
+        let value = match self.action {
+            Steering::SetDowntime => clamp(bounds.max_downtime_ms),
+            Steering::SetBandwidth => clamp(bounds.max_bandwidth_mib_s.unwrap_or(u64::MAX)),
+            _ => return Self { value: None, ..self },
+        };
+        match value {
+            Some(value) => Self { value: Some(value), ..self },
+            None => Self::hold(format!("{} without a value ({})", self.action, self.reason)),
+        }
+    }
+}
+
+impl Opening {
+    /// An opening that changes nothing.
+    pub fn unchanged(reason: impl Into<String>) -> Self {
+        Self {
+            max_downtime_ms: None,
+            auto_converge: None,
+            auto_converge_initial: None,
+            auto_converge_increment: None,
+            post_copy: None,
+            reason: reason.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds() -> Bounds {
+        Bounds {
+            max_downtime_ms: 2000,
+            max_bandwidth_mib_s: Some(100),
+            permitted: vec![Steering::SetDowntime, Steering::SetBandwidth, Steering::Abort],
+            timeout_s: 600,
+        }
+    }
+
+    fn answer(action: Steering, value: Option<u64>) -> SteeringAnswer {
+        SteeringAnswer { action, value, reason: "r".into() }.within(&bounds())
+    }
+
+    #[test]
+    fn an_answer_is_kept_within_its_bounds() {
+        assert_eq!(answer(Steering::SetDowntime, Some(500)).value, Some(500));
+        assert_eq!(answer(Steering::SetDowntime, Some(9000)).value, Some(2000));
+        assert_eq!(answer(Steering::SetBandwidth, Some(9000)).value, Some(100));
+        assert_eq!(
+            answer(Steering::Abort, Some(1)),
+            SteeringAnswer { action: Steering::Abort, value: None, reason: "r".into() }
+        );
+    }
+
+    #[test]
+    fn what_is_not_permitted_or_lacks_its_value_holds() {
+        for (action, value) in [
+            (Steering::PostCopy, None),
+            (Steering::Suspend, None),
+            (Steering::SetDowntime, None),
+            (Steering::SetBandwidth, Some(0)),
+        ] {
+            assert_eq!(answer(action, value).action, Steering::Hold, "{action}");
+        }
+    }
+}
