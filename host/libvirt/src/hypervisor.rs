@@ -219,13 +219,14 @@ impl Hypervisor for Libvirt {
         Box::pin(async move {
             let attempted = format!("migrate domain {}", plan.name);
             let control = self.control(&plan.source.host, &attempted)?;
-            let configured = self.control(&plan.destination.host, &attempted)?.host().peer_uri.as_deref();
+            let destination = self.control(&plan.destination.host, &attempted)?;
+            let configured = destination.host().peer_uri.as_deref();
             // The plan is on record, so it holds the URI without its secrets; a host that was configured anew since then
             // is reached the way that was planned.
             let peer_uri =
                 configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
             let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
-            let running = transfer::start(control, &plan).await?;
+            let running = transfer::start(control, destination, &plan).await?;
             Ok(Box::new(running) as Box<dyn Transfer>)
         })
     }

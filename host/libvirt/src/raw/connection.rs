@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// One more reference to the same connection.
-    pub(super) fn share(&self) -> Self {
+    pub(crate) fn share(&self) -> Self {
         Self(self.0.clone())
     }
 

@@ -135,6 +135,25 @@ pub(crate) fn migrate_to_uri(
     .map(drop)
 }
 
+/// Migrates between two connections of this process, which drives both daemons and waits for the end.
+pub(crate) fn migrate(
+    domain: &Domain,
+    destination: &Connection,
+    params: &[(&CStr, Param)],
+    flags: u32,
+) -> Result<(), Failure> {
+    let params = ParamList::new(params)?;
+    // SAFETY: domain and connection are borrowed; the parameters outlive the call, which doesn't change them.
+    let there =
+        unsafe { sys::virDomainMigrate3(domain.as_ptr(), destination.as_ptr(), params.as_ptr(), params.len(), flags) };
+    if there.is_null() {
+        return Err(Failure::last());
+    }
+    // SAFETY: the reference is ours, given back once, while its connection is borrowed. A failure to free changes nothing.
+    unsafe { sys::virDomainFree(there) };
+    Ok(())
+}
+
 /// Sizes of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockSize {

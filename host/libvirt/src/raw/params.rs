@@ -11,7 +11,9 @@ use crate::error::Failure;
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Param {
-    /// A signed number, of 32 or 64 bits.
+    /// A signed number of 32 bits, on its way to libvirt: one that comes from there is [`Param::Signed`].
+    Int(i32),
+    /// A signed number, of 32 or 64 bits; of 64 on its way to libvirt, as the next one.
     Signed(i64),
     /// An unsigned number, of 32 or 64 bits.
     Unsigned(u64),
@@ -62,6 +64,7 @@ impl Params {
         match self.get(name)? {
             Param::Unsigned(value) => Some(*value),
             Param::Signed(value) => u64::try_from(*value).ok(),
+            Param::Int(value) => u64::try_from(*value).ok(),
             Param::Text(_) | Param::Other => None,
         }
     }
@@ -102,6 +105,8 @@ impl ParamList {
         let name = name.as_ptr();
         let result = match value {
             // SAFETY: the three places belong to this list and are consistent; the name is a C string; libvirt copies it.
+            Param::Int(value) => unsafe { sys::virTypedParamsAddInt(params, count, room, name, *value) },
+            // SAFETY: as above.
             Param::Signed(value) => unsafe { sys::virTypedParamsAddLLong(params, count, room, name, *value) },
             // SAFETY: as above.
             Param::Unsigned(value) => unsafe { sys::virTypedParamsAddULLong(params, count, room, name, *value) },
@@ -142,15 +147,26 @@ mod tests {
             (c"a", Param::Unsigned(u64::MAX)),
             (c"b", Param::Signed(-1)),
             (c"c", Param::Text("text".into())),
+            (c"e", Param::Int(255)),
         ])
         .unwrap();
-        assert_eq!(list.len(), 3);
+        assert_eq!(list.len(), 4);
         // SAFETY: the list is alive and says its own length.
         let params = unsafe { Params::copy(list.as_ptr(), list.count) };
         assert_eq!(params.number(c"a"), Some(u64::MAX));
         assert_eq!(params.number(c"b"), None, "negative");
         assert_eq!(params.get(c"c"), Some(&Param::Text("text".into())));
         assert_eq!(params.number(c"d"), None);
+        assert_eq!(params.number(c"e"), Some(255));
+        // SAFETY: as above.
+        let kinds: Vec<_> = unsafe { std::slice::from_raw_parts(list.as_ptr(), 4) }.iter().map(|p| p.type_).collect();
+        let expected = [
+            sys::VIR_TYPED_PARAM_ULLONG,
+            sys::VIR_TYPED_PARAM_LLONG,
+            sys::VIR_TYPED_PARAM_STRING,
+            sys::VIR_TYPED_PARAM_INT,
+        ];
+        assert_eq!(kinds, expected.map(|kind| kind as c_int), "libvirt looks at the type of each parameter");
     }
 
     #[test]
