@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::convergence::{Opening, OpeningQuestion, SteeringAnswer, SteeringQuestion};
+use crate::convergence::{Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
@@ -346,6 +346,17 @@ pub struct Reading {
     pub sample: Sample,
 }
 
+/// What a person wants of a running transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// What.
+    pub action: Steering,
+    /// With which value: ms for a downtime, MiB/s for a bandwidth.
+    pub value: Option<u64>,
+    /// Who.
+    pub requester: String,
+}
+
 /// Where tasks are kept. A call returns when the data is safe on disk; only a reading may be lost with the power.
 pub trait Store: Send + Sync {
     /// Makes a task with its first record and takes its lock. Refuses a domain that has an unfinished task.
@@ -364,6 +375,12 @@ pub trait Store: Send + Sync {
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault>;
     /// Whether somebody asked to cancel, and who.
     fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault>;
+    /// Keeps a wish for a running transfer, until it is settled.
+    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault>;
+    /// Wishes that aren't settled, each with its number, oldest first.
+    fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
+    /// A wish was met, or refused.
+    fn settle_wish(&self, id: TaskId, number: u64) -> Result<(), StoreFault>;
     /// Keeps a reading; only the last is kept.
     fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault>;
     /// The last reading.

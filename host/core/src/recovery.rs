@@ -12,6 +12,10 @@ words! {
         Cancelled = "cancelled",
         /// The time limit for the whole transfer.
         TimedOut = "timed-out",
+        /// Nothing moved for too long although the hosts answered.
+        Stalled = "stalled",
+        /// The convergence policy, or a person, gave it up.
+        NotConverging = "not-converging",
         /// A host or its daemon can't be reached.
         Unreachable = "unreachable",
         /// The way between the two hosts.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 use waypost_core::admission::admit;
+use waypost_core::convergence::Steered;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::plan::Plan;
-use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock};
+use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, Situation, permitted};
 
@@ -17,7 +18,7 @@ use crate::gather::known_host;
 use crate::observer::Observer;
 use crate::probe;
 use crate::readiness::{self, Fleet, Readiness};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, note_steering};
 use crate::settings::Settings;
 use crate::task::Driver;
 use crate::task::{history::History, look};
@@ -30,6 +31,17 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) depth: Depth,
+}
+
+/// What a journal tells of an attempt beside its course.
+#[derive(Default)]
+struct Past {
+    /// When its transfer was begun.
+    performing_since: Option<Moment>,
+    /// What was done to the running transfer.
+    steered: Vec<Steered>,
+    /// What was seen and done.
+    history: History,
 }
 
 /// Moves domains. Cheap to clone.
@@ -99,11 +111,11 @@ impl Engine {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         };
         // Read under the lock: nobody can append between the reading and the driving.
-        let (course, performing_since, history) = self.course(id)?;
+        let (course, past) = self.course(id)?;
         if course.outcome.is_some() {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
-        self.driver(id, course, performing_since, history, lock).map(|driver| Adopted::Driver(Box::new(driver)))
+        self.driver(id, course, past, lock).map(|driver| Adopted::Driver(Box::new(driver)))
     }
 
     /// Watches a task without ever driving it.
@@ -113,13 +125,13 @@ impl Engine {
 
     /// What a task's journal comes to.
     pub fn read(&self, id: TaskId) -> Result<Course, EngineError> {
-        self.course(id).map(|(course, ..)| course)
+        self.course(id).map(|(course, _)| course)
     }
 
     /// Looks at both hosts of a task and says what may be done about it, touching nothing. None for a task that never had
     /// a plan, and so nothing to look at.
     pub async fn look(&self, id: TaskId) -> Result<Option<(Plan, Situation, Vec<Action>)>, EngineError> {
-        let (course, _, history) = self.course(id)?;
+        let (course, Past { history, .. }) = self.course(id)?;
         let Some(plan) = course.plan else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);
@@ -130,6 +142,12 @@ impl Engine {
     /// Asks whoever drives the task to cancel it.
     pub fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), EngineError> {
         Ok(self.ports.store.request_cancel(id, requester)?)
+    }
+
+    /// Asks whoever drives the task to do something to its running transfer. It is done within a moment, or refused; the
+    /// task's journal tells.
+    pub fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), EngineError> {
+        Ok(self.ports.store.request_steering(id, wish)?)
     }
 
     /// Removes probe volumes that a killed controller left. Answers those that are still there, and why.
@@ -143,29 +161,29 @@ impl Engine {
         Ok(left)
     }
 
-    fn driver(
-        &self,
-        id: TaskId,
-        course: Course,
-        performing_since: Option<Moment>,
-        history: History,
-        lock: Box<dyn TaskLock>,
-    ) -> Result<Driver, EngineError> {
+    fn driver(&self, id: TaskId, course: Course, past: Past, lock: Box<dyn TaskLock>) -> Result<Driver, EngineError> {
         let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
-        recorder.performing_since = performing_since;
-        recorder.history = history;
+        recorder.performing_since = past.performing_since;
+        recorder.steered = past.steered;
+        recorder.history = past.history;
         recorder.restore_progress()?;
         Ok(Driver::new(recorder))
     }
 
-    fn course(&self, id: TaskId) -> Result<(Course, Option<Moment>, History), EngineError> {
+    fn course(&self, id: TaskId) -> Result<(Course, Past), EngineError> {
         let journal = self.ports.store.journal(id)?;
         if journal.is_empty() {
             return Err(EngineError::NoTask(id));
         }
-        let since = journal.iter().rev().find(|(_, r)| matches!(r, Record::PerformIntended)).map(|(at, _)| *at);
+        let mut past = Past { history: History::of(journal.iter().map(|(_, record)| record)), ..Past::default() };
+        for (at, record) in &journal {
+            note_steering(&mut past.steered, past.performing_since, *at, record);
+            if matches!(record, Record::PerformIntended) {
+                past.performing_since = Some(*at);
+            }
+        }
         let course = Course::replay(journal.iter().map(|(_, record)| record))
             .map_err(|source| EngineError::Journal { task: id, source })?;
-        Ok((course, since, History::of(journal.iter().map(|(_, record)| record))))
+        Ok((course, past))
     }
 }

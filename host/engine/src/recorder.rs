@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use waypost_core::convergence::Steered;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::phase::next;
@@ -21,6 +22,8 @@ pub(crate) struct Recorder {
     pub(crate) course: Course,
     /// When the transfer of this attempt was begun; the time limit counts from here, also for a later controller.
     pub(crate) performing_since: Option<Moment>,
+    /// What was done to the running transfer of this attempt.
+    pub(crate) steered: Vec<Steered>,
     /// What was seen and done in this attempt.
     pub(crate) history: History,
     progress: Progress,
@@ -32,6 +35,20 @@ pub(crate) struct Recorder {
 /// A reading is put into the store this often: for watchers of other processes, who look about once a second.
 const READING_EVERY_MS: u64 = 1000;
 
+/// Keeps the list of what was done to a transfer: live, and when a journal is read back.
+pub(crate) fn note_steering(list: &mut Vec<Steered>, since: Option<Moment>, at: Moment, record: &Record) {
+    match record {
+        Record::PerformIntended => list.clear(),
+        Record::SteerIntended { action, value, .. } => {
+            let at_ms = at.0.saturating_sub(since.map_or(at.0, |since| since.0));
+            list.push(Steered { at_ms, action: *action, value: *value });
+        }
+        // What a host refused was not done.
+        Record::SteerSettled { result: Err(_), .. } => drop(list.pop()),
+        _ => {}
+    }
+}
+
 impl Recorder {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId, course: Course, lock: Box<dyn TaskLock>) -> Self {
         let view = watch::Sender::new(View::of(id, &course));
@@ -40,6 +57,7 @@ impl Recorder {
             id,
             course,
             performing_since: None,
+            steered: Vec::new(),
             history: History::default(),
             progress: Progress::default(),
             last_reading: None,
@@ -61,6 +79,7 @@ impl Recorder {
         self.ports.store.append(self.id, now, &record)?;
         self.course.apply(&record).map_err(EngineError::Illegal)?;
         self.history.note(&record);
+        note_steering(&mut self.steered, self.performing_since, now, &record);
         match record {
             Record::PerformIntended => self.performing_since = Some(now),
             Record::NextAttempt { .. } => self.progress = Progress::default(),
@@ -86,6 +105,12 @@ impl Recorder {
             view.permille = permille;
         });
         Ok(())
+    }
+
+    /// Time since the transfer of this attempt began, ms, also if another controller began it.
+    pub(crate) fn performing_ms(&self) -> u64 {
+        let now = self.ports.clock.now().0;
+        now.saturating_sub(self.performing_since.map_or(now, |since| since.0))
     }
 
     /// Tells watchers what is going on. Not journalled: it says nothing that a restart needs.

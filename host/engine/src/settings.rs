@@ -13,6 +13,15 @@ pub struct Settings {
     pub patience: Duration,
     /// How long a proof of the shared-storage probe holds.
     pub proof_holds: Duration,
+    /// Between two questions to the convergence policy while a transfer runs.
+    pub steer_every: Duration,
+    /// How long a transfer may stand still, while the source answers, before it is ended (pre-copy) or interrupted
+    /// (post-copy).
+    pub stall_after: Duration,
+    /// Most downtime that a policy may set where the request names no limit, ms.
+    pub most_downtime_ms: u64,
+    /// Whether a policy may pause a guest to bring its transfer to an end.
+    pub suspend: bool,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,
 }
@@ -24,6 +33,11 @@ impl Default for Settings {
             look_every: Duration::from_millis(500),
             patience: Duration::from_secs(60),
             proof_holds: Duration::from_secs(3600),
+            steer_every: Duration::from_secs(1),
+            stall_after: Duration::from_secs(20),
+            // oVirt's highest step.
+            most_downtime_ms: 5000,
+            suspend: true,
             cancel_poll: Duration::from_millis(500),
         }
     }

@@ -5,7 +5,9 @@
 //! finished that was not performed. [`Stage`] is what a journal can be resumed at.
 
 mod accepted;
+mod ending;
 mod finishing;
+pub(crate) mod helm;
 pub(crate) mod history;
 mod outside;
 mod performing;

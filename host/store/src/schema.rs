@@ -10,8 +10,23 @@ use waypost_core::ports::StoreFault;
 
 use crate::{fault, lock};
 
-/// The version of the tables, in SQLite's `user_version`.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the tables, in SQLite's `user_version`: how many of the [`STEPS`] were taken.
+pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
+
+/// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
+const STEPS: &[&str] = &[TABLES, WISHES];
+
+const WISHES: &str = "
+    CREATE TABLE wish (
+        task      TEXT NOT NULL REFERENCES task (id),
+        number    INTEGER NOT NULL,
+        action    TEXT NOT NULL,
+        value     INTEGER,
+        requester TEXT NOT NULL,
+        settled   INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)),
+        PRIMARY KEY (task, number)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// How long a call waits for another process's transaction. Transactions here take milliseconds.
 const BUSY: Duration = Duration::from_secs(10);
@@ -124,8 +139,8 @@ pub(crate) fn connect(database: &Path, promise: Promise) -> Result<Connection, S
     let mut connection = Connection::open_with_flags(database, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
-    if version(&connection).map_err(failed)? == 0 {
-        create(&mut connection, database, &attempted)?;
+    if version(&connection).map_err(failed)? < SCHEMA_VERSION {
+        advance(&mut connection, database, &attempted)?;
     }
     match version(&connection).map_err(failed)? {
         SCHEMA_VERSION => {}
@@ -151,15 +166,16 @@ fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Makes the tables, once, however many processes begin at the same time: changing to WAL mode doesn't wait for others
-/// as transactions do.
-fn create(connection: &mut Connection, database: &Path, attempted: &str) -> Result<(), StoreFault> {
+/// Makes the tables, or those of this version out of older ones; once, however many processes begin at the same time:
+/// changing to WAL mode doesn't wait for others as transactions do.
+fn advance(connection: &mut Connection, database: &Path, attempted: &str) -> Result<(), StoreFault> {
     let failed = |e: rusqlite::Error| fault::sqlite(attempted, database, &e);
     let folder = database.parent().unwrap_or(Path::new("."));
     let _turn = lock::wait(folder).map_err(|e| fault::file(attempted, folder, &e))?;
     let strangers: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if version(connection).map_err(failed)? == 0 {
+    let found = version(connection).map_err(failed)?;
+    if found == 0 {
         if strangers > 0 {
             return Err(fault::plain(attempted, "it holds tables of another program: name another folder"));
         }
@@ -170,10 +186,14 @@ fn create(connection: &mut Connection, database: &Path, attempted: &str) -> Resu
                 "its file system has no shared memory for write-ahead logging: name a folder on a local disk",
             ));
         }
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        transaction.execute_batch(TABLES).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-        transaction.commit().map_err(failed)?;
     }
-    Ok(())
+    // All steps or none: a power cut leaves the version that was there.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for step in STEPS.iter().skip(found as usize) {
+        transaction.execute_batch(step).map_err(failed)?;
+    }
+    if found < SCHEMA_VERSION {
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use waypost_core::convergence::Steering;
 use waypost_core::facts::StorageProof;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::Record;
 use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
-    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock,
+    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
 
 use crate::fault;
@@ -210,6 +211,50 @@ impl Store for SqliteStore {
                 db.prepare_cached("SELECT cancel_requested_by FROM task WHERE id = ?1").map_err(trying.sql())?;
             let row = statement.query_row([id.to_string()], |row| row.get(0)).optional();
             row.map_err(trying.sql())?.ok_or_else(|| trying.refused(NO_TASK))
+        })
+    }
+
+    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("ask for {} of task {id}", wish.action));
+        trying.durably(|db| {
+            if head(db, &trying, id)?.phase == Phase::Ended {
+                return Err(trying.refused("the task is over"));
+            }
+            let insert = "INSERT INTO wish (task, number, action, value, requester)
+                          SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM wish WHERE task = ?1";
+            let value = wish.value.map(whole);
+            run(db, insert, params![id.to_string(), wish.action.as_str(), value, wish.requester]).map_err(trying.sql())
+        })
+    }
+
+    fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault> {
+        let trying = self.inner.trying(format!("read what is wanted of task {id}"));
+        trying.visibly(|db| {
+            let select =
+                "SELECT number, action, value, requester FROM wish WHERE task = ?1 AND settled = 0 ORDER BY number";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let rows = statement
+                .query_map([id.to_string()], |row| {
+                    let value: Option<i64> = row.get(2)?;
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, value, row.get(3)?))
+                })
+                .map_err(trying.sql())?;
+            rows.map(|row| {
+                let (number, action, value, requester) = row.map_err(trying.sql())?;
+                let action = Steering::parse(&action)
+                    .ok_or_else(|| trying.refused(format!("{action:?} is nothing that can be done to a transfer")))?;
+                let value = value.and_then(|value| u64::try_from(value).ok());
+                Ok((u64::try_from(number).unwrap_or(0), Wish { action, value, requester }))
+            })
+            .collect()
+        })
+    }
+
+    fn settle_wish(&self, id: TaskId, number: u64) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("note that wish {number} of task {id} is settled"));
+        trying.durably(|db| {
+            let update = "UPDATE wish SET settled = 1 WHERE task = ?1 AND number = ?2";
+            run(db, update, params![id.to_string(), whole(number)]).map_err(trying.sql())
         })
     }
 

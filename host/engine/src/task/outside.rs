@@ -8,9 +8,10 @@ use waypost_core::ports::Fault;
 use waypost_core::recovery::FailureClass;
 use waypost_core::situation::arrived;
 
+use super::ending::Ending;
 use super::finishing::Finishing;
-use super::performing::abort;
-use super::prepared::{TimedOut, class};
+use super::helm::Helm;
+use super::performing::{abort, end, end_if_wanted, obey};
 use super::recovering::Locating;
 use super::{Stage, Task, tell, ticker};
 use crate::error::EngineError;
@@ -45,27 +46,38 @@ impl Outside {
         task.record(Record::Adopted)?;
         task.recorder.note("watching from outside");
         let deadline = task.deadline(&plan);
-        let mut timed_out = TimedOut::No;
+        let mut ending = Ending::No;
+        let mut helm = Helm::new(&task);
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
         let mut tick = ticker(task.ports().settings.look_every);
         loop {
-            if timed_out == TimedOut::No && Instant::now() >= deadline {
-                timed_out = TimedOut::Yes;
-                task.recorder.note(format!("the time limit of {} s is over; aborting", plan.timeout_s));
+            if !ending.is_wanted() && Instant::now() >= deadline {
+                end(&task, &plan, &mut ending, Ending::Clock);
             }
-            let ending = task.note_cancel()? || timed_out == TimedOut::Yes;
+            if !ending.is_wanted() {
+                end_if_wanted(&mut task, &plan, &mut ending)?;
+            }
             let situation = task.look(&plan).await;
             if situation.has_job() {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
-                if ending {
+                if ending.is_wanted() {
                     abort(&task, &plan);
                 }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
+                    let demand = helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
+                    if !ending.is_wanted() {
+                        obey(&task, &plan, &mut ending, demand);
+                    }
+                }
+                if !ending.is_wanted() {
+                    helm.look_around(&task, &plan)?;
+                    let demand = helm.go_on(&mut task, &plan)?;
+                    obey(&task, &plan, &mut ending, demand);
                 }
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
@@ -81,18 +93,19 @@ impl Outside {
                         tell::side(&situation.source, &plan.source.host),
                         tell::side(&situation.destination, &plan.destination.host)
                     );
-                    return failed(task, plan, timed_out, lost, FailureClass::Unreachable, message);
+                    return failed(task, plan, &ending, lost, FailureClass::Unreachable, message);
                 }
             } else {
                 dark_since = None;
                 quiet += 1;
                 if is_quiet(&task, &plan, quiet, quiet_since) {
                     let message = "no migration job is left, and the domain did not arrive".to_owned();
-                    return failed(task, plan, timed_out, lost, FailureClass::ControllerRestarted, message);
+                    return failed(task, plan, &ending, lost, FailureClass::ControllerRestarted, message);
                 }
             }
             tokio::select! {
                 _ = tick.tick() => {}
+                turn = helm.turn() => helm.take(&mut task, turn)?,
                 () = task.cancel_changed() => {}
             }
         }
@@ -102,7 +115,7 @@ impl Outside {
 fn failed(
     mut task: Task,
     plan: Plan,
-    timed_out: TimedOut,
+    ending: &Ending,
     lost: Option<Fault>,
     own: FailureClass,
     message: String,
@@ -112,7 +125,7 @@ fn failed(
         Some(fault) => (fault.class(), format!("{fault}; {message}")),
         None => (own, message),
     };
-    let class = class(&task, timed_out, own);
-    task.record(Record::PerformReturned { result: Err((class, message)) })?;
+    let failure = ending.explain(&task, own, message);
+    task.record(Record::PerformReturned { result: Err(failure) })?;
     Ok(Stage::Locating(Locating { task, plan }))
 }

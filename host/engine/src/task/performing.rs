@@ -4,9 +4,10 @@ use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Transfer};
 
+use super::ending::Ending;
 use super::finishing::Finishing;
+use super::helm::{Demand, Helm};
 use super::outside::Outside;
-use super::prepared::{TimedOut, class};
 use super::recovering::Locating;
 use super::{Stage, Task, ticker};
 use crate::error::EngineError;
@@ -23,9 +24,9 @@ impl Performing {
     pub(super) async fn watch(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, mut transfer, mut events } = self;
         let mut figures = None;
-        let mut timed_out = TimedOut::No;
         let deadline = task.deadline(&plan);
         let mut ending = Ending::No;
+        let mut helm = Helm::new(&task);
         let mut handle_lives = true;
         // Tickers live outside the loop: a timer made anew in each round would never fire beside a faster one.
         let mut tick = ticker(task.ports().settings.sample_every);
@@ -35,6 +36,7 @@ impl Performing {
         // A reading may take as long as its own deadline: it runs beside the call and never delays the end.
         let mut reading = None;
         let result = loop {
+            let mut demand = None;
             tokio::select! {
                 biased;
                 result = transfer.finished() => break result,
@@ -46,25 +48,34 @@ impl Performing {
                 sample = async { match reading.as_mut() { Some(r) => r.await, None => std::future::pending().await } } => {
                     reading = None;
                     if let Ok(Some(sample)) = sample {
+                        demand = helm.reading(&task, &plan, &sample);
                         task.recorder.reading(sample);
                     }
                 }
+                turn = helm.turn() => helm.take(&mut task, turn)?,
                 _ = tick.tick(), if reading.is_none() && plan.mode == TransferMode::Live => {
                     reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
                 }
-                changed = task.wanted.changed(), if ending == Ending::No && handle_lives => {
+                changed = task.wanted.changed(), if !ending.is_wanted() && handle_lives => {
                     handle_lives = changed.is_ok();
-                    ending = end_if_wanted(&mut task, &plan)?;
+                    end_if_wanted(&mut task, &plan, &mut ending)?;
                 }
-                _ = poll.tick(), if ending == Ending::No => ending = end_if_wanted(&mut task, &plan)?,
-                () = tokio::time::sleep_until(deadline), if timed_out == TimedOut::No => {
-                    timed_out = TimedOut::Yes;
-                    ending = Ending::Yes;
-                    task.recorder.note(format!("the time limit of {} s is over; aborting", plan.timeout_s));
-                    abort(&task, &plan);
+                _ = poll.tick(), if !ending.is_wanted() => {
+                    end_if_wanted(&mut task, &plan, &mut ending)?;
+                    helm.look_around(&task, &plan)?;
+                }
+                () = tokio::time::sleep_until(deadline), if !ending.is_wanted() => {
+                    end(&task, &plan, &mut ending, Ending::Clock);
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending == Ending::Yes => abort(&task, &plan),
+                _ = again.tick(), if ending.is_wanted() => abort(&task, &plan),
+            }
+            if !ending.is_wanted() {
+                let demand = match demand {
+                    Some(demand) => Some(demand),
+                    None => helm.go_on(&mut task, &plan)?,
+                };
+                obey(&task, &plan, &mut ending, demand);
             }
         };
         drop(reading);
@@ -79,8 +90,8 @@ impl Performing {
                 Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
             }
             Err(fault) => {
-                let class = class(&task, timed_out, fault.class());
-                task.record(Record::PerformReturned { result: Err((class, fault.to_string())) })?;
+                let failure = ending.explain(&task, fault.class(), fault.to_string());
+                task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
         }
@@ -92,30 +103,52 @@ pub(super) fn leaves_it_open(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline)
 }
 
-/// Whether the transfer is being ended, by wish or by the clock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    Yes,
+/// Notes a wish to cancel, and begins to end the transfer because of it.
+pub(super) fn end_if_wanted(task: &mut Task, plan: &Plan, ending: &mut Ending) -> Result<(), EngineError> {
+    if task.note_cancel()? {
+        end(task, plan, ending, Ending::Wish);
+    }
+    Ok(())
 }
 
-fn end_if_wanted(task: &mut Task, plan: &Plan) -> Result<Ending, EngineError> {
-    if !task.note_cancel()? {
-        return Ok(Ending::No);
+/// Does what the helm demands.
+pub(super) fn obey(task: &Task, plan: &Plan, ending: &mut Ending, demand: Option<Demand>) {
+    match demand {
+        None => {}
+        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why)),
+        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why)),
+        // The guest is on both hosts: nothing may be ended, and the call returns once the source knows of it.
+        Some(Demand::Interrupt(why)) => {
+            task.recorder.note(format!("{why} The post-copy is interrupted, to be resumed"));
+            order(task, plan, Command::InterruptPostCopy);
+        }
     }
-    task.recorder.note("cancelling");
+}
+
+/// Begins to end the transfer.
+pub(super) fn end(task: &Task, plan: &Plan, ending: &mut Ending, why: Ending) {
+    task.recorder.note(match &why {
+        Ending::Clock => format!("the time limit of {} s is over; aborting", plan.timeout_s),
+        Ending::Stalled(why) | Ending::GivenUp(why) => format!("{why} Aborting"),
+        Ending::Wish | Ending::No => "cancelling".to_owned(),
+    });
+    *ending = why;
     abort(task, plan);
-    Ok(Ending::Yes)
 }
 
 const ABORT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Sends the order without waiting for its answer: what counts is that the migration call returns.
+/// Asks for the job to be aborted.
 pub(super) fn abort(task: &Task, plan: &Plan) {
+    order(task, plan, Command::AbortJob);
+}
+
+/// Sends an order to the source without waiting for its answer: what counts is that the migration call returns.
+fn order(task: &Task, plan: &Plan, command: Command) {
     let (hypervisor, host, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
     tokio::spawn(async move {
-        if let Err(fault) = hypervisor.command(&host, domain, Command::AbortJob).await {
-            tracing::debug!(%fault, "abort");
+        if let Err(fault) = hypervisor.command(&host, domain, command).await {
+            tracing::debug!(%fault, ?command, "an order to a running transfer");
         }
     });
 }

@@ -5,7 +5,6 @@ use waypost_core::journal::{Record, Step, StepEnd};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::plan::{Autostart, Before, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events};
-use waypost_core::recovery::FailureClass;
 use waypost_core::situation::{Side, Situation};
 
 use super::outside::Outside;
@@ -191,20 +190,4 @@ fn still_fits(plan: &Plan, now: &Situation) -> Result<(), String> {
         Side::Present(seen) if !seen.state.is_active() && !seen.job => Ok(()),
         side => Err(format!("{} is {} just before the start", plan.name, tell::side(side, &plan.destination.host))),
     }
-}
-
-/// The class that counts: a person's or the clock's wish explains a failure better than libvirt's words for it.
-pub(super) fn class(task: &Task, timed_out: TimedOut, own: FailureClass) -> FailureClass {
-    match (task.recorder.course.cancel_requested, timed_out) {
-        (true, _) => FailureClass::Cancelled,
-        (false, TimedOut::Yes) => FailureClass::TimedOut,
-        (false, TimedOut::No) => own,
-    }
-}
-
-/// Whether the time for the whole transfer ran out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimedOut {
-    Yes,
-    No,
 }

@@ -191,6 +191,13 @@ fn what_lies_beside_the_journal_is_kept_too() {
     assert_eq!(store.cancel_requested(task(1)).unwrap(), Some("anna".into()));
     assert!(store.cancel_requested(task(2)).is_err());
 
+    let wish = |action, value| Wish { action, value, requester: "anna".into() };
+    store.request_steering(task(1), &wish(Steering::SetDowntime, Some(500))).unwrap();
+    store.request_steering(task(1), &wish(Steering::PostCopy, None)).unwrap();
+    store.settle_wish(task(1), 1).unwrap();
+    assert_eq!(store.wishes(task(1)).unwrap(), [(2, wish(Steering::PostCopy, None))]);
+    assert!(store.request_steering(task(2), &wish(Steering::PostCopy, None)).is_err());
+
     let decision = |answer: &str| DecisionRecord {
         plugin: "p".into(),
         digest: "d".into(),
@@ -274,15 +281,33 @@ fn a_store_of_another_version_or_program_is_refused() {
     drop(SqliteStore::open(&dir).unwrap());
     let file = dir.join("waypost.db");
     let raw = Connection::open(&file).unwrap();
-    raw.pragma_update(None, "user_version", 2).unwrap();
+    let newer = schema::SCHEMA_VERSION + 1;
+    raw.pragma_update(None, "user_version", newer).unwrap();
     let fault = SqliteStore::open(&dir).err().unwrap().to_string();
-    assert!(fault.contains("version 2") && fault.contains("newer"), "{fault}");
+    assert!(fault.contains(&format!("version {newer}")) && fault.contains("newer"), "{fault}");
 
     let (_guard, dir) = folder();
     schema::prepare_folder(&dir, &dir.join("waypost.db"), &dir.join("locks")).unwrap();
     Connection::open(dir.join("waypost.db")).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let fault = SqliteStore::open(&dir).err().unwrap().to_string();
     assert!(fault.contains("another program"), "{fault}");
+}
+
+#[test]
+fn tables_of_an_older_version_are_brought_up_to_date_and_keep_what_they_hold() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    drop(store);
+    // As version 1 left it.
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch("DROP TABLE wish; PRAGMA user_version = 1").unwrap();
+    drop(raw);
+    let store = SqliteStore::open(&dir).unwrap();
+    assert_eq!(store.journal(task(1)).unwrap().len(), 1);
+    let wish = Wish { action: Steering::Suspend, value: None, requester: "anna".into() };
+    store.request_steering(task(1), &wish).unwrap();
+    assert_eq!(store.wishes(task(1)).unwrap(), [(1, wish)]);
 }
 
 #[test]

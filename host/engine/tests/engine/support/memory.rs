@@ -10,7 +10,7 @@ use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
-    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock,
+    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
 use waypost_store::{read_record, write_record};
 
@@ -35,6 +35,7 @@ struct Row {
     source: Option<HostName>,
     destination: HostName,
     cancel: Option<String>,
+    wishes: Vec<Option<Wish>>,
     reading: Option<Reading>,
     decisions: Vec<DecisionRecord>,
     held: Arc<AtomicBool>,
@@ -92,6 +93,7 @@ impl Store for MemoryStore {
             source: request.source.clone(),
             destination: request.destination.clone(),
             cancel: None,
+            wishes: Vec::new(),
             reading: None,
             decisions: vec![],
             held: Arc::clone(&held),
@@ -168,6 +170,24 @@ impl Store for MemoryStore {
 
     fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault> {
         self.with(id, |row| Ok(row.cancel.clone()))
+    }
+    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
+        self.with(id, |row| {
+            row.wishes.push(Some(wish.clone()));
+            Ok(())
+        })
+    }
+    fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault> {
+        self.with(id, |row| {
+            let numbered = (0..).zip(&row.wishes);
+            Ok(numbered.filter_map(|(number, wish)| Some((number, wish.clone()?))).collect())
+        })
+    }
+    fn settle_wish(&self, id: TaskId, number: u64) -> Result<(), StoreFault> {
+        self.with(id, |row| {
+            row.wishes[usize::try_from(number).unwrap()] = None;
+            Ok(())
+        })
     }
     fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
         self.with(id, |row| {

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use waypost_core::convergence::Steering;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
     ClaimError, Command, DecisionRecord, Depth, Events, Fault, Hypervisor, KeptProof, Later, ProbeVolume, Reading,
-    Store, StoreFault, TaskBrief, TaskLock, Transfer,
+    Store, StoreFault, TaskBrief, TaskLock, Transfer, Wish,
 };
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side};
@@ -54,7 +55,9 @@ impl Told {
         let last = self.records.last();
         let intended = |action: Action| matches!(last, Some(Record::ActionIntended { action: a, .. }) if *a == action);
         let finishing = |step: FinishStep| matches!(last, Some(Record::FinishIntended { step: s }) if *s == step);
+        let steered = |by: Steering| matches!(last, Some(Record::SteerIntended { action, .. }) if *action == by);
         let written = match command {
+            Command::SetMaxDowntime { .. } if steered(Steering::SetDowntime) => true,
             Command::SetMaxDowntime { .. } => self.records.iter().any(|record| {
                 matches!(record, Record::StepIntended { step: Step::MaxDowntime { host: on, .. } } if on == host)
             }),
@@ -70,11 +73,12 @@ impl Told {
                         matches!(record, Record::StepIntended { step: Step::SourceAutostart { host: on } } if on == host)
                     })
             }
-            Command::SetBandwidth { .. }
-            | Command::SetPostCopyBandwidth { .. }
-            | Command::StartPostCopy
-            | Command::InterruptPostCopy
-            | Command::Suspend => false,
+            Command::SetBandwidth { .. } => steered(Steering::SetBandwidth),
+            Command::StartPostCopy => steered(Steering::PostCopy),
+            Command::Suspend => steered(Steering::Suspend),
+            // A watchdog's, as the abort of a transfer that stands still.
+            Command::InterruptPostCopy => self.records.contains(&Record::PerformIntended),
+            Command::SetPostCopyBandwidth { .. } => false,
         };
         if !written {
             self.breach(format!("{command:?} on {host} was not intended"));
@@ -291,6 +295,15 @@ impl Store for SpiedStore {
     }
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
         self.inner.request_cancel(id, requester)
+    }
+    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
+        self.inner.request_steering(id, wish)
+    }
+    fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault> {
+        self.inner.wishes(id)
+    }
+    fn settle_wish(&self, id: TaskId, number: u64) -> Result<(), StoreFault> {
+        self.inner.settle_wish(id, number)
     }
     fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault> {
         self.inner.cancel_requested(id)

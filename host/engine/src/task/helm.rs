@@ -1,0 +1,296 @@
+//! Steers a running transfer: what a convergence policy advises and what a person wishes, one order at a time, each
+//! journalled before it is given; and the watch over a transfer that makes no progress at all.
+//!
+//! A policy thinks on a thread of its own and an order may take as long as its host's deadline, so neither is waited for in
+//! place: the phase that watches the transfer polls [`Helm::turn`] beside everything else, and a transfer that ends takes
+//! its helm with it.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+use waypost_core::convergence::{Bounds, HISTORY, Steering, SteeringAnswer, SteeringQuestion};
+use waypost_core::journal::Record;
+use waypost_core::plan::{Plan, RunState, TransferMode};
+use waypost_core::ports::{Command, DecisionRecord, Later, Wish};
+use waypost_core::sample::{Sample, Stage};
+use waypost_core::stream::Transport;
+
+use super::Task;
+use crate::check::blocking;
+use crate::error::EngineError;
+use crate::settings::Settings;
+
+/// Passes over the memory that a policy is told of; a transfer that needs more has long been steered by then.
+const PASSES: usize = 100;
+
+/// Steers one transfer.
+pub(super) struct Helm {
+    samples: VecDeque<Sample>,
+    passes: Vec<Sample>,
+    /// When the policy is asked next.
+    due: Instant,
+    asking: Option<Later<'static, Result<Advice, EngineError>>>,
+    doing: Option<(Order, Later<'static, Result<(), String>>)>,
+    /// What is still to be done, oldest first.
+    orders: VecDeque<Order>,
+    watchdog: Watchdog,
+}
+
+type Advice = (SteeringAnswer, Option<DecisionRecord>);
+
+/// Something to be done to the transfer.
+#[derive(Debug, Clone)]
+struct Order {
+    action: Steering,
+    value: Option<u64>,
+    by: String,
+    reason: String,
+    /// The wish that it fulfils, by its number.
+    wish: Option<u64>,
+}
+
+/// What came of something that was under way.
+pub(super) enum Turn {
+    /// The policy answered.
+    Advised(Result<Advice, EngineError>),
+    /// A host carried the order out, or not.
+    Done(Result<(), String>),
+}
+
+/// What the phase that watches the transfer has to do because of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// The policy, or a person, gives the transfer up: end it.
+    GiveUp(String),
+    /// Nothing has moved for too long: end it.
+    Stalled(String),
+    /// Nothing has moved for too long, and the guest is on both hosts: interrupt the post-copy, so that it can be resumed.
+    Interrupt(String),
+}
+
+impl Helm {
+    pub(super) fn new(task: &Task) -> Self {
+        let settings = &task.ports().settings;
+        Self {
+            samples: VecDeque::new(),
+            passes: Vec::new(),
+            due: Instant::now() + settings.steer_every,
+            asking: None,
+            doing: None,
+            orders: VecDeque::new(),
+            watchdog: Watchdog::new(),
+        }
+    }
+
+    /// Takes a reading in. Answers if nothing has moved for too long.
+    pub(super) fn reading(&mut self, task: &Task, plan: &Plan, sample: &Sample) -> Option<Demand> {
+        if self.passes.last().is_none_or(|last| last.iteration != sample.iteration) && self.passes.len() < PASSES {
+            self.passes.push(sample.clone());
+        }
+        if self.samples.len() == HISTORY {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample.clone());
+        self.watchdog.look(&task.ports().settings, plan, sample, Instant::now())
+    }
+
+    /// Takes in what persons wish, and asks the policy if that is due.
+    pub(super) fn look_around(&mut self, task: &Task, plan: &Plan) -> Result<(), EngineError> {
+        for (number, wish) in task.ports().store.wishes(task.recorder.id)? {
+            let known = |order: &Order| order.wish == Some(number);
+            if self.orders.iter().any(known) || self.doing.as_ref().is_some_and(|(order, _)| known(order)) {
+                continue;
+            }
+            let Wish { action, value, requester } = wish;
+            let reason = "asked for while it runs".to_owned();
+            self.orders.push_back(Order { action, value, by: requester, reason, wish: Some(number) });
+        }
+        if self.asking.is_none() && self.doing.is_none() && self.orders.is_empty() && Instant::now() >= self.due {
+            self.ask(task, plan);
+        }
+        Ok(())
+    }
+
+    /// What came of something that was under way; pending while nothing is. May be dropped and called again.
+    pub(super) async fn turn(&mut self) -> Turn {
+        let Self { asking, doing, .. } = self;
+        let turn = tokio::select! {
+            advice = async { match asking.as_mut() { Some(f) => f.await, None => std::future::pending().await } } => {
+                Turn::Advised(advice)
+            }
+            result = async { match doing.as_mut() { Some((_, f)) => f.await, None => std::future::pending().await } } => {
+                Turn::Done(result)
+            }
+        };
+        if let Turn::Advised(_) = turn {
+            self.asking = None;
+        }
+        turn
+    }
+
+    /// Takes in what [`Helm::turn`] said.
+    pub(super) fn take(&mut self, task: &mut Task, turn: Turn) -> Result<(), EngineError> {
+        match turn {
+            Turn::Advised(advice) => {
+                self.due = Instant::now() + task.ports().settings.steer_every;
+                let (answer, decision) = advice?;
+                // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
+                let held = answer.action == Steering::Hold;
+                if let Some(decision) = decision.filter(|decision| !held || decision.fault.is_some()) {
+                    let by = decision.plugin.to_string();
+                    task.recorder.put_decisions(&[decision])?;
+                    let SteeringAnswer { action, value, reason } = answer;
+                    if !held {
+                        self.orders.push_back(Order { action, value, by, reason, wish: None });
+                    }
+                }
+            }
+            Turn::Done(result) => {
+                if let Some((order, _)) = self.doing.take() {
+                    self.settle(task, &order, result)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the next order, if none is being carried out: written down first.
+    pub(super) fn go_on(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
+        if self.doing.is_some() {
+            return Ok(None);
+        }
+        let Some(order) = self.orders.pop_front() else { return Ok(None) };
+        let Order { action, value, by, reason, .. } = order.clone();
+        let said = match value {
+            Some(value) => format!("{by}: {action} {value}: {reason}"),
+            None => format!("{by}: {action}: {reason}"),
+        };
+        task.recorder.note(said);
+        task.record(Record::SteerIntended { action, value, by: by.clone(), reason: reason.clone() })?;
+        let command = match (action, value) {
+            (Steering::Abort, _) => {
+                self.settle(task, &order, Ok(()))?;
+                return Ok(Some(Demand::GiveUp(format!("{by} gave the transfer up: {reason}"))));
+            }
+            (Steering::SetDowntime, Some(ms)) => Command::SetMaxDowntime { ms },
+            (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
+            (Steering::PostCopy, _) => Command::StartPostCopy,
+            (Steering::Suspend, _) => Command::Suspend,
+            (Steering::Hold | Steering::SetDowntime | Steering::SetBandwidth, _) => {
+                self.settle(task, &order, Err(format!("{action} without a value")))?;
+                return Ok(None);
+            }
+        };
+        let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
+        let carried_out =
+            Box::pin(
+                async move { hypervisor.command(&source, domain, command).await.map_err(|fault| fault.to_string()) },
+            );
+        self.doing = Some((order, carried_out));
+        Ok(None)
+    }
+
+    fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
+        if let Err(why) = &result {
+            task.recorder.note(format!("{} failed: {why}", order.action));
+        }
+        task.record(Record::SteerSettled { action: order.action, result })?;
+        if let Some(number) = order.wish {
+            task.ports().store.settle_wish(task.recorder.id, number)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, task: &Task, plan: &Plan) {
+        let settings = &task.ports().settings;
+        let Some(now) = self.samples.back() else { return };
+        // Before something was moved there is nothing to judge, and after the switch nothing to choose.
+        if now.processed_bytes == 0 || now.stage != Stage::PreCopy {
+            return;
+        }
+        self.due = Instant::now() + settings.steer_every;
+        let question = SteeringQuestion {
+            plan: plan.clone(),
+            memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
+            bounds: bounds(plan, settings),
+            elapsed_ms: task.recorder.performing_ms(),
+            samples: self.samples.iter().cloned().collect(),
+            passes: self.passes.clone(),
+            steered: task.recorder.steered.clone(),
+            decided_at: task.ports().clock.now(),
+        };
+        let ports = task.ports().clone();
+        self.asking = Some(Box::pin(blocking(move || {
+            let (answer, decision) = ports.policies.steer(&question);
+            // The port promises it; what bounds a guest's downtime must not rest on a promise.
+            Ok((answer.within(&question.bounds), decision))
+        })));
+    }
+}
+
+/// Within what a policy may choose.
+pub(crate) fn bounds(plan: &Plan, settings: &Settings) -> Bounds {
+    let mut permitted = vec![Steering::Hold, Steering::SetBandwidth];
+    // A guest that doesn't run writes nothing, so there is nothing to converge.
+    if plan.mode == TransferMode::Live && plan.initially == RunState::Running && !plan.stream.stands_still {
+        permitted.push(Steering::SetDowntime);
+        if plan.stream.post_copy && plan.transport != Transport::Tunnelled {
+            permitted.push(Steering::PostCopy);
+        }
+        if settings.suspend {
+            permitted.push(Steering::Suspend);
+        }
+    }
+    permitted.push(Steering::Abort);
+    Bounds {
+        max_downtime_ms: plan.max_downtime_ms.unwrap_or(settings.most_downtime_ms),
+        max_bandwidth_mib_s: plan.bandwidth_mib_s,
+        permitted,
+        timeout_s: plan.timeout_s,
+    }
+}
+
+/// Sees that a transfer stands still although the source answers: the way of the memory is cut while control lives, which
+/// libvirt alone notices after TCP's own many minutes.
+#[derive(Debug, Clone)]
+struct Watchdog {
+    last: Option<(u64, u64, Stage)>,
+    since: Instant,
+    barked: bool,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        Self { last: None, since: Instant::now(), barked: false }
+    }
+
+    fn look(&mut self, settings: &Settings, plan: &Plan, sample: &Sample, now: Instant) -> Option<Demand> {
+        let seen = (sample.processed_bytes, sample.remaining_bytes, sample.stage);
+        if self.last != Some(seen) {
+            (self.last, self.since, self.barked) = (Some(seen), now, false);
+            return None;
+        }
+        // The destination may have to make all of its memory ready before it takes the first byte.
+        let begun = sample.processed_bytes > 0;
+        let patience = match (begun, plan.memory_bytes) {
+            (false, Some(bytes)) => settings.stall_after + std::time::Duration::from_secs(bytes >> 30),
+            _ => settings.stall_after,
+        };
+        if self.barked || now.duration_since(self.since) < patience {
+            return None;
+        }
+        self.barked = true;
+        let why = format!(
+            "no byte moved for {} s, {} of {} bytes were sent: is the way between {} and {} open?",
+            patience.as_secs(),
+            sample.processed_bytes,
+            sample.total_bytes,
+            plan.source.host,
+            plan.destination.host
+        );
+        Some(match sample.stage {
+            Stage::PostCopy => Demand::Interrupt(why),
+            Stage::PreCopy | Stage::Final => Demand::Stalled(why),
+        })
+    }
+}
