@@ -48,8 +48,6 @@ facts! {
         pub auto_converge_initial: Option<u32>,
         /// Each further one, percent.
         pub auto_converge_increment: Option<u32>,
-        /// Allow the switch to post-copy.
-        pub post_copy: Option<bool>,
         /// Why, for the record.
         pub reason: String,
     }
@@ -68,6 +66,52 @@ facts! {
         pub downtime_ms: Option<u64>,
     }
 }
+
+/// What a guest does, measured for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// Memory that it dirties, bytes per second.
+    pub dirty_bytes_per_s: u64,
+    /// Memory that its process holds: what it never touched travels as good as free. None where the host can't tell.
+    pub resident_bytes: Option<u64>,
+}
+
+/// QEMU's and libvirt's downtime limit where nobody sets one.
+const USUAL_DOWNTIME_MS: u64 = 300;
+
+/// What is to be expected: pass after pass, each as long as what is left takes, and leaving what is dirtied meanwhile -
+/// as QEMU goes about it - until the rest fits into the downtime limit.
+pub fn predict(activity: &Activity, memory: u64, bandwidth: u64, max_downtime_ms: Option<u64>) -> Prediction {
+    let time_ms = |bytes: u64| bytes.saturating_mul(1000) / bandwidth.max(1);
+    let limit_ms = max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS);
+    let held = activity.resident_bytes.unwrap_or(memory).min(memory);
+    let expected = |converges, total_ms, downtime_ms| Prediction {
+        dirty_bytes_per_s: activity.dirty_bytes_per_s,
+        bandwidth_bytes_per_s: bandwidth,
+        converges,
+        total_ms,
+        downtime_ms,
+    };
+    let (mut left, mut total_ms) = (held, 0_u64);
+    // A pass that leaves as much as the one before shows that no later one will leave less.
+    for _ in 0..PASSES {
+        let pass_ms = time_ms(left);
+        total_ms = total_ms.saturating_add(pass_ms);
+        let dirtied = (u128::from(activity.dirty_bytes_per_s) * u128::from(pass_ms) / 1000).min(u128::from(held));
+        let next = u64::try_from(dirtied).unwrap_or(held);
+        if time_ms(next) <= limit_ms {
+            return expected(true, Some(total_ms.saturating_add(time_ms(next))), Some(time_ms(next)));
+        }
+        if next >= left {
+            break;
+        }
+        left = next;
+    }
+    expected(false, None, None)
+}
+
+/// More passes than any transfer that converges needs: each leaves less than the one before.
+const PASSES: usize = 1000;
 
 /// Something that was done to the transfer earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +204,31 @@ impl SteeringAnswer {
 }
 
 impl Opening {
+    /// The plan as this opens it, within the bounds. What the request says of the same thing stays: a person named it.
+    pub fn applied(self, mut plan: Plan, bounds: &Bounds) -> Plan {
+        let percent = |value: Option<u32>| value.map(|percent| percent.clamp(1, 99));
+        let mut done = Vec::new();
+        if plan.max_downtime_ms.is_none()
+            && bounds.permitted.contains(&Steering::SetDowntime)
+            && let Some(ms) = self.max_downtime_ms.filter(|ms| *ms > 0)
+        {
+            let ms = ms.min(bounds.max_downtime_ms);
+            plan.max_downtime_ms = Some(ms);
+            done.push(format!("a downtime limit of {ms} ms"));
+        }
+        let runs = bounds.permitted.contains(&Steering::SetDowntime);
+        if runs && !plan.stream.auto_converge && self.auto_converge == Some(true) {
+            plan.stream.auto_converge = true;
+            plan.stream.auto_converge_initial = percent(self.auto_converge_initial);
+            plan.stream.auto_converge_increment = percent(self.auto_converge_increment);
+            done.push("auto-converge".to_owned());
+        }
+        if !done.is_empty() {
+            plan.notes.0.push(format!("the convergence policy opens with {}: {}", done.join(" and "), self.reason));
+        }
+        plan
+    }
+
     /// An opening that changes nothing.
     pub fn unchanged(reason: impl Into<String>) -> Self {
         Self {
@@ -167,7 +236,6 @@ impl Opening {
             auto_converge: None,
             auto_converge_initial: None,
             auto_converge_increment: None,
-            post_copy: None,
             reason: reason.into(),
         }
     }
@@ -199,6 +267,22 @@ mod tests {
             answer(Steering::Abort, Some(1)),
             SteeringAnswer { action: Steering::Abort, value: None, reason: "r".into() }
         );
+    }
+
+    #[test]
+    fn a_prediction_follows_the_passes() {
+        let quiet = Activity { dirty_bytes_per_s: 0, resident_bytes: Some(100 << 20) };
+        let expected = predict(&quiet, 256 << 20, 10 << 20, None);
+        assert_eq!((expected.converges, expected.total_ms, expected.downtime_ms), (true, Some(10_000), Some(0)));
+        // 10 s leave 10 MiB, which take 1 s, which leaves 1 MiB: 100 ms.
+        let busy = Activity { dirty_bytes_per_s: 1 << 20, ..quiet };
+        let expected = predict(&busy, 256 << 20, 10 << 20, None);
+        assert_eq!((expected.total_ms, expected.downtime_ms), (Some(11_100), Some(100)));
+        let patient = predict(&busy, 256 << 20, 10 << 20, Some(1000));
+        assert_eq!((patient.total_ms, patient.downtime_ms), (Some(11_000), Some(1000)));
+        let hot = Activity { dirty_bytes_per_s: 10 << 20, ..quiet };
+        assert!(!predict(&hot, 256 << 20, 10 << 20, None).converges);
+        assert!(!predict(&hot, 256 << 20, 0, None).converges, "no bandwidth at all");
     }
 
     #[test]

@@ -218,7 +218,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         stream: stream(&options.stream),
         disks: options.disks.clone(),
         network: None,
-        memory_bytes: None,
+        memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
         notes: Notes::default(),
     })
 }

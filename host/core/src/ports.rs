@@ -4,10 +4,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::convergence::{Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
+use crate::convergence::{Activity, Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
@@ -223,6 +224,13 @@ pub trait Hypervisor: Send + Sync {
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
     /// The downtime limit that is set for the next migration, ms; none where the driver doesn't tell.
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
+    /// Measures what the guest does, for so long; none where the driver can't.
+    fn activity<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        time: Duration,
+    ) -> Later<'a, Result<Option<Activity>, Fault>>;
     /// Gives an order.
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
     /// Starts the planned migration on a connection of its own.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use waypost_core::admission::admit;
 use waypost_core::convergence::Steered;
-use waypost_core::ids::{Moment, TaskId};
+use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
-use waypost_core::plan::Plan;
+use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, Situation, permitted};
@@ -16,6 +16,7 @@ use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::known_host;
 use crate::observer::Observer;
+use crate::planning::{self, For, Planned};
 use crate::probe;
 use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, note_steering};
@@ -74,6 +75,16 @@ impl Engine {
     /// What do the rules say? Nothing is touched.
     pub async fn check(&self, question: &Question) -> Result<CheckReport, EngineError> {
         check(&self.ports, question).await
+    }
+
+    /// What would be done, for a destination that the check allowed: as [`Engine::accept`] would plan it, with what is
+    /// expected of it. None for a destination that was refused or not read. Nothing is touched.
+    pub async fn dry_run(
+        &self,
+        report: &CheckReport,
+        destination: &HostName,
+    ) -> Result<Option<Result<Planned, PlanError>>, EngineError> {
+        planning::plan(&self.ports, report, destination, 1, For::Show).await
     }
 
     /// Reads every host and every domain, for [`Engine::readiness_of`].

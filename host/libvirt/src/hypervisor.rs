@@ -1,7 +1,10 @@
 //! The hypervisor port over libvirt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
+use waypost_core::convergence::Activity;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::Plan;
@@ -16,6 +19,9 @@ use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, storage};
 use crate::{events, orders, transfer, uri};
+
+/// Between two looks at a measurement that takes longer than it was asked to.
+const MEASURED_YET: Duration = Duration::from_millis(50);
 
 /// Real hosts. A host is connected to when it is first asked something.
 pub struct Libvirt {
@@ -204,6 +210,36 @@ impl Hypervisor for Libvirt {
         Box::pin(async move {
             let attempted = format!("read the downtime limit of domain {domain}");
             Ok(self.ask(host, attempted, move |session| orders::max_downtime(session, domain)).await?)
+        })
+    }
+
+    fn activity<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        time: Duration,
+    ) -> Later<'a, Result<Option<Activity>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("measure what domain {domain} writes");
+            let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
+            if !self
+                .ask(host, attempted.clone(), move |session| orders::begin_to_measure(session, domain, seconds))
+                .await?
+            {
+                return Ok(None);
+            }
+            // No event tells of the end of a measurement.
+            let give_up = Instant::now() + time * 3;
+            let mut wait = time;
+            loop {
+                tokio::time::sleep(wait).await;
+                let measured =
+                    self.ask(host, attempted.clone(), move |session| orders::measured(session, domain)).await?;
+                if measured.is_some() || Instant::now() >= give_up {
+                    return Ok(measured);
+                }
+                wait = MEASURED_YET;
+            }
         })
     }
 

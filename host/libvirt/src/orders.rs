@@ -2,6 +2,7 @@
 
 use virt::domain::Domain;
 use virt_sys as sys;
+use waypost_core::convergence::Activity;
 use waypost_core::ids::{DomainId, DomainKey};
 use waypost_core::plan::Autostart;
 use waypost_core::ports::Command;
@@ -61,6 +62,23 @@ pub(crate) fn max_downtime(session: &Session, id: DomainId) -> Result<Option<u64
         Err(failure) if failure.is_unsupported() => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// Begins to measure what the guest dirties; answers whether the driver can.
+pub(crate) fn begin_to_measure(session: &Session, id: DomainId, seconds: u32) -> Result<bool, Failure> {
+    match raw::start_dirty_rate_calc(&domain::find(session, &DomainKey::Id(id))?, seconds) {
+        Ok(()) => Ok(true),
+        Err(failure) if failure.is_unsupported() => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What was measured; none while it still is.
+pub(crate) fn measured(session: &Session, id: DomainId) -> Result<Option<Activity>, Failure> {
+    let domain = domain::find(session, &DomainKey::Id(id))?;
+    let Some(mib_s) = raw::dirty_rate(&domain)? else { return Ok(None) };
+    let resident_bytes = raw::resident_kib(&domain)?.map(|kib| kib.saturating_mul(1024));
+    Ok(Some(Activity { dirty_bytes_per_s: mib_s.saturating_mul(1 << 20), resident_bytes }))
 }
 
 /// Sets the limit and reads it back: it decides how long a guest stands still, and a limit that didn't take is worth an

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
+use waypost_core::convergence::Activity;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::{Autostart, Plan};
@@ -14,7 +15,7 @@ use waypost_core::situation::Side;
 use crate::fleet::{HostSpec, PoolSpec};
 use crate::script::{Step, What};
 use crate::state::{Silence, State, lifecycle};
-use crate::transfer::{self, KEEPALIVE};
+use crate::transfer::{self, Job, KEEPALIVE, PAGE};
 use crate::world::World;
 use crate::{cpu, words};
 
@@ -206,6 +207,26 @@ impl Hypervisor for World {
         }))
     }
 
+    fn activity<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        time: Duration,
+    ) -> Later<'a, Result<Option<Activity>, Fault>> {
+        Box::pin(async move {
+            let attempted = "measure what the domain writes";
+            sleep(time).await;
+            self.call(Step::Activity, host, attempted, move |state| {
+                let local = state.local(host, domain).ok_or_else(|| no_domain(host, attempted, &domain))?;
+                let runs = local.process.as_ref().is_some_and(|process| process.runs);
+                let working_set = local.spec.working_set_mib << 20;
+                let dirty = if runs { local.spec.dirty_pages_s.saturating_mul(PAGE) } else { 0 };
+                Ok(Some(Activity { dirty_bytes_per_s: dirty.min(working_set), resident_bytes: None }))
+            })
+            .await
+        })
+    }
+
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         let (step, attempted) = named(command);
         Box::pin(async move {
@@ -337,6 +358,9 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
         Command::AbortJob => match job {
             None => return refuse("no job is active on the domain"),
             Some("migration-in") => return refuse("cannot abort incoming migration; use virDomainDestroy instead"),
+            Some(_) if state.jobs.get(&domain).is_some_and(Job::switched) => {
+                return refuse("cannot abort migration in post-copy mode");
+            }
             Some(_) => {
                 if let Some(job) = state.jobs.get_mut(&domain) {
                     job.abort = true;
@@ -346,7 +370,13 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
         },
         // The simulator's transfers have one rate.
         Command::SetPostCopyBandwidth { .. } => {}
-        Command::InterruptPostCopy => return refuse("current job is not outgoing migration in post-copy mode"),
+        Command::InterruptPostCopy => match state.jobs.get_mut(&domain).filter(|job| job.switched()) {
+            Some(job) => {
+                job.interrupted = true;
+                state.wake(domain);
+            }
+            None => return refuse("current job is not outgoing migration in post-copy mode"),
+        },
         Command::Suspend => {
             if local.process.as_ref().is_some_and(|process| !process.runs) {
                 return Ok(());
@@ -356,7 +386,16 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
             state.wake(domain);
         }
         Command::StartPostCopy => {
-            return refuse("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
+            let Some(job) = state.jobs.get_mut(&domain).filter(|job| job.source == *host) else {
+                return refuse("post-copy can only be started while outgoing migration is in progress");
+            };
+            if !job.may_post_copy {
+                return refuse(
+                    "switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag",
+                );
+            }
+            job.post_copy = true;
+            state.wake(domain);
         }
         Command::Resume => {
             if local.process.as_ref().is_some_and(|process| process.runs) {

@@ -29,6 +29,8 @@ words! {
         Sample = "sample",
         /// Final statistics are read.
         FinalSample = "final-sample",
+        /// What the guest writes is measured.
+        Activity = "activity",
         /// The downtime limit is read.
         ReadMaxDowntime = "read-max-downtime",
         /// The downtime limit is set.

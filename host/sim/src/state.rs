@@ -18,6 +18,7 @@ use crate::report;
 use crate::script::{Lasting, Pending, Who};
 use crate::storage::{self, Stores};
 use crate::transfer::Job;
+use crate::words;
 
 /// A world at one instant.
 pub(crate) struct State {
@@ -229,7 +230,8 @@ impl State {
         let (on, by) = (host.clone(), by.to_owned());
         if overtaken {
             self.log.violations.push(Violation::OvertakenRuns { domain, on, by: by.clone() });
-        } else if !complete {
+        } else if !complete && reason != words::POST_COPY {
+            // After the switch to post-copy its memory is the other copy's, page by page.
             self.log.violations.push(Violation::IncompleteRuns { domain, on, by: by.clone() });
         }
         for other in self.hosts.iter_mut().filter(|other| other.name != *host) {

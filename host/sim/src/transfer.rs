@@ -24,6 +24,7 @@ use crate::world::World;
 mod checks;
 mod ending;
 mod job;
+mod post_copy;
 
 use ending::Trouble;
 pub(crate) use job::Job;
@@ -35,7 +36,7 @@ pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
 pub(crate) const MAX_DOWNTIME_MS: u64 = 300;
 /// How long a stage that can't be aborted hangs.
 const HANG: Duration = Duration::from_secs(600);
-const PAGE: u64 = 4096;
+pub(crate) const PAGE: u64 = 4096;
 
 const BEGIN: Duration = Duration::from_millis(20);
 const PREPARE: Duration = Duration::from_millis(250);
@@ -50,6 +51,15 @@ enum Span {
     NextPass,
     /// Nothing before this moment; none: nothing by itself.
     Until(Option<Instant>),
+}
+
+/// How a transfer goes on when its passes are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The guest stops, the rest is sent, the destination's copy runs.
+    SwitchOver,
+    /// The destination's copy runs, the rest follows.
+    PostCopy,
 }
 
 /// Runs a migration to its end.
@@ -98,8 +108,9 @@ impl Run<'_> {
         self.enter(Step::Perform).await?;
         let performed = self.perform().await;
         self.world.state().script.leave_perform(self.source);
-        performed?;
-
+        if performed? == Way::PostCopy {
+            return self.post_copy().await;
+        }
         self.enter(Step::SwitchOver).await?;
         let id = self.id();
         let initially = {
@@ -140,7 +151,8 @@ impl Run<'_> {
     fn register(&self, shows: bool) -> Result<(), Fault> {
         let mut state = self.world.state();
         checks::may_begin(&state, self.plan)?;
-        state.jobs.insert(self.id(), Job::new(self.source, self.destination, shows));
+        let job = Job { may_post_copy: self.plan.stream.post_copy, ..Job::new(self.source, self.destination, shows) };
+        state.jobs.insert(self.id(), job);
         // A new job forgets the figures of the last one, and sets its own limit.
         for host in [self.source, self.destination] {
             if let Some(host) = state.host_mut(host) {
@@ -302,7 +314,7 @@ impl Run<'_> {
     }
 
     /// Pass after pass, until what is left can be sent within the downtime limit.
-    async fn perform(&self) -> Result<(), Trouble> {
+    async fn perform(&self) -> Result<Way, Trouble> {
         let id = self.id();
         let Some(woken) = self.job(|job| {
             job.copy.setup_ms = job.elapsed_ms();
@@ -329,8 +341,11 @@ impl Run<'_> {
                 self.strike(Step::Perform, what).await?;
                 continue;
             }
+            if self.job(|job| job.post_copy).unwrap_or_default() {
+                return Ok(Way::PostCopy);
+            }
             match self.span(rate, max_downtime, &mut pass_began)? {
-                Span::Fits => return Ok(()),
+                Span::Fits => return Ok(Way::SwitchOver),
                 Span::NextPass => {}
                 Span::Until(moving) => match moving.or(look) {
                     Some(at) => tokio::select! { () = sleep_until(at) => {} () = woken.notified() => {} },
@@ -350,7 +365,8 @@ impl Run<'_> {
         let due = state.script.next_perform(self.source);
         let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
         let copy = &mut job.copy;
-        copy.dirty_pages_s = if runs { spec.dirty_pages_s } else { 0 };
+        let slowed = u64::from(100 - copy.throttle_percent.unwrap_or(0).min(99));
+        copy.dirty_pages_s = if runs { spec.dirty_pages_s * slowed / 100 } else { 0 };
         if copy.left == 0 {
             let dirtied = bytes_in(copy.dirty_pages_s.saturating_mul(PAGE), pass_began.elapsed());
             copy.left = dirtied.min(spec.working_set_mib << 20).min(copy.total);
@@ -359,6 +375,12 @@ impl Run<'_> {
             }
             *pass_began = Instant::now();
             copy.pass += 1;
+            // QEMU slows a guest down once two passes have brought little, and then more with each that does no better.
+            if self.plan.stream.auto_converge && copy.pass > 2 {
+                let first = self.plan.stream.auto_converge_initial.unwrap_or(20);
+                let more = self.plan.stream.auto_converge_increment.unwrap_or(10);
+                copy.throttle_percent = Some(copy.throttle_percent.map_or(first, |now| (now + more).min(99)));
+            }
             let iteration = copy.pass;
             state.tell(self.source, HostEvent::Iteration { domain: id, iteration });
             return Ok(Span::NextPass);

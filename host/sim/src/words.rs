@@ -10,6 +10,10 @@ const FROM_RPC: u32 = 7;
 /// Of storage.
 const FROM_STORAGE: u32 = 18;
 
+/// libvirt's reasons for both states of a domain whose memory follows it, and of one whose memory stopped to.
+pub(crate) const POST_COPY: &str = "post-copy";
+pub(crate) const POST_COPY_FAILED: &str = "post-copy-failed";
+
 /// A fault of a host.
 pub(crate) fn fault(kind: FaultKind, host: &HostName, attempted: &str, message: impl Into<String>) -> Fault {
     let code = match kind {

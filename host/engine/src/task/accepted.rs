@@ -10,6 +10,7 @@ use super::prepared::Planned;
 use super::{Stage, Task};
 use crate::check::{Question, Targets, check};
 use crate::error::EngineError;
+use crate::planning::{self, For};
 
 pub(crate) struct Accepted(pub(super) Task);
 
@@ -57,8 +58,9 @@ impl Accepted {
             return task.end_untouched(OutcomeKind::Refused, refusal(&verdict), None);
         }
         let attempt = task.recorder.course.attempt;
-        match report.plan(&request.destination, attempt) {
-            Some(Ok(plan)) => {
+        match planning::plan(task.ports(), &report, &request.destination, attempt, For::Execution).await? {
+            Some(Ok(planning::Planned { plan, decision, .. })) => {
+                task.recorder.put_decisions(decision.as_slice())?;
                 task.record(Record::Planned { plan: plan.clone() })?;
                 Ok(Stage::Planned(Planned { task, plan }))
             }

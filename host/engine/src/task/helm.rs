@@ -135,7 +135,8 @@ impl Helm {
                 self.due = Instant::now() + task.ports().settings.steer_every;
                 let (answer, decision) = advice?;
                 // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
-                let held = answer.action == Steering::Hold;
+                // What is in force already is nothing to do: a policy that repeats itself must not flood the journal.
+                let held = answer.action == Steering::Hold || self.in_force(task, &answer);
                 if let Some(decision) = decision.filter(|decision| !held || decision.fault.is_some()) {
                     let by = decision.plugin.to_string();
                     task.recorder.put_decisions(&[decision])?;
@@ -188,6 +189,12 @@ impl Helm {
             );
         self.doing = Some((order, carried_out));
         Ok(None)
+    }
+
+    /// Whether the transfer is as the answer wants it.
+    fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
+        let last = task.recorder.steered.iter().rev().find(|done| done.action == answer.action);
+        last.is_some_and(|done| done.value == answer.value)
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {

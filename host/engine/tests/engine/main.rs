@@ -10,6 +10,7 @@ mod faults;
 mod killed;
 mod recovery;
 mod shared;
+mod steered;
 mod storms;
 mod straight;
 mod written;

@@ -111,6 +111,48 @@ pub(crate) fn start_post_copy(domain: &Domain) -> Result<(), Failure> {
     checked(unsafe { sys::virDomainMigrateStartPostCopy(domain.as_ptr(), 0) }).map(drop)
 }
 
+/// Begins to measure what the guest dirties, for so many seconds.
+pub(crate) fn start_dirty_rate_calc(domain: &Domain, seconds: u32) -> Result<(), Failure> {
+    let seconds = c_int::try_from(seconds).unwrap_or(c_int::MAX);
+    // SAFETY: the domain is borrowed.
+    checked(unsafe { sys::virDomainStartDirtyRateCalc(domain.as_ptr(), seconds, 0) }).map(drop)
+}
+
+/// What the guest dirties, as it was measured last, MiB/s; none while it is still being measured.
+pub(crate) fn dirty_rate(domain: &Domain) -> Result<Option<u64>, Failure> {
+    let mut records: *mut sys::virDomainStatsRecordPtr = ptr::null_mut();
+    let mut domains = [domain.as_ptr(), ptr::null_mut()];
+    // SAFETY: the list of domains ends with NULL; libvirt puts a list of its own into `records`.
+    let count = checked(unsafe {
+        sys::virDomainListGetStats(domains.as_mut_ptr(), sys::VIR_DOMAIN_STATS_DIRTYRATE, &raw mut records, 0)
+    })?;
+    let params = if count > 0 {
+        // SAFETY: libvirt said that there is a first record; its parameters are copied.
+        unsafe { Params::copy((**records).params, (**records).nparams) }
+    } else {
+        Params::default()
+    };
+    // SAFETY: the list came from the call above; freed once, with everything in it.
+    unsafe { sys::virDomainStatsRecordListFree(records) };
+    let measured = params.number(sys::VIR_DOMAIN_STATS_DIRTYRATE_CALC_STATUS)
+        == Some(u64::from(sys::VIR_DOMAIN_DIRTYRATE_MEASURED));
+    Ok(measured.then(|| params.number(sys::VIR_DOMAIN_STATS_DIRTYRATE_MEGABYTES_PER_SECOND)).flatten())
+}
+
+/// Memory that the domain's process holds, KiB; none where the driver doesn't tell.
+pub(crate) fn resident_kib(domain: &Domain) -> Result<Option<u64>, Failure> {
+    let mut stats = [MaybeUninit::<sys::virDomainMemoryStatStruct>::zeroed(); sys::VIR_DOMAIN_MEMORY_STAT_NR as usize];
+    // SAFETY: the domain is borrowed; libvirt fills at most as many entries as it is told that there are.
+    let count = checked(unsafe {
+        sys::virDomainMemoryStats(domain.as_ptr(), stats.as_mut_ptr().cast(), sys::VIR_DOMAIN_MEMORY_STAT_NR, 0)
+    })?;
+    let filled = stats.iter().take(usize::try_from(count).unwrap_or(0));
+    // SAFETY: plain numbers, for which zeroes are a value, and filled up to the count.
+    let mut filled = filled.map(|stat| unsafe { stat.assume_init_ref() });
+    let rss = i32::try_from(sys::VIR_DOMAIN_MEMORY_STAT_RSS).unwrap_or(-1);
+    Ok(filled.find(|stat| stat.tag == rss).map(|stat| stat.val))
+}
+
 /// The downtime limit, ms.
 pub(crate) fn max_downtime(domain: &Domain) -> Result<u64, Failure> {
     let mut downtime = 0;

@@ -21,6 +21,12 @@ pub(crate) struct Job {
     pub(crate) stage: Step,
     pub(crate) woken: Arc<Notify>,
     pub(crate) abort: bool,
+    /// The migration was begun with post-copy allowed.
+    pub(crate) may_post_copy: bool,
+    /// Somebody asked for the switch to post-copy.
+    pub(crate) post_copy: bool,
+    /// Somebody interrupted the post-copy.
+    pub(crate) interrupted: bool,
     /// The end whose daemon died meanwhile.
     pub(crate) orphaned: Option<HostName>,
     /// What the caller is told instead of how it ended.
@@ -50,6 +56,10 @@ pub(super) struct Copy {
     pub(super) dirty_pages_s: u64,
     pub(super) setup_ms: u64,
     pub(super) downtime_ms: Option<u64>,
+    /// How far auto-converge slows the guest down, percent.
+    pub(super) throttle_percent: Option<u32>,
+    /// The guest runs on the destination.
+    pub(super) switched: bool,
 }
 
 impl Copy {
@@ -94,6 +104,9 @@ impl Job {
             stage: Step::Begin,
             woken: Arc::new(Notify::new()),
             abort: false,
+            may_post_copy: false,
+            post_copy: false,
+            interrupted: false,
             orphaned: None,
             lie: None,
             leave: false,
@@ -103,6 +116,11 @@ impl Job {
             began: Instant::now(),
             copy: Copy::default(),
         }
+    }
+
+    /// The guest runs on the destination already, and its memory follows.
+    pub(crate) fn switched(&self) -> bool {
+        self.copy.switched
     }
 
     pub(crate) fn elapsed_ms(&self) -> u64 {
@@ -127,8 +145,8 @@ impl Job {
             downtime_net_ms: None,
             setup_ms: Some(copy.setup_ms),
             remaining_ms: None,
-            throttle_percent: None,
-            stage: Stage::PreCopy,
+            throttle_percent: copy.throttle_percent,
+            stage: if copy.switched { Stage::PostCopy } else { Stage::PreCopy },
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Case {
     pub options: Options,
     pub faults: Vec<Scripted>,
     pub mind: Mind,
+    pub dirty_pages_s: u64,
+    pub working_set_mib: u64,
 }
 
 impl Case {
@@ -41,7 +43,14 @@ impl Case {
             options: Options::default(),
             faults: vec![],
             mind: Mind::Conservative,
+            dirty_pages_s: 1000,
+            working_set_mib: 64,
         }
+    }
+    /// A guest that dirties more in a second than a transfer of 100 MiB/s carries: without help it never arrives.
+    pub fn endless() -> Self {
+        let options = Options { bandwidth_mib_s: Some(100), ..Options::default() };
+        Self { dirty_pages_s: 200_000, working_set_mib: 512, ..Self::live() }.options(options)
     }
     pub fn paused() -> Self {
         Self { power: Power::Paused, ..Self::live() }
@@ -94,6 +103,8 @@ impl Site {
             state: case.power,
             persistent: case.persistent,
             autostart: case.persistent,
+            dirty_pages_s: case.dirty_pages_s,
+            working_set_mib: case.working_set_mib,
             ..DomainSpec::named("g1", "a")
         };
         let world = World::new(&Fleet::new([HostSpec::named("a"), HostSpec::named("b")], [domain])).unwrap();

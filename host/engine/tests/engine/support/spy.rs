@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use waypost_core::convergence::Steering;
+use waypost_core::convergence::{Activity, Steering};
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
@@ -141,6 +142,14 @@ impl Hypervisor for SpiedHosts {
     }
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
         self.world.final_sample(host, domain)
+    }
+    fn activity<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        time: Duration,
+    ) -> Later<'a, Result<Option<Activity>, Fault>> {
+        self.world.activity(host, domain, time)
     }
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)

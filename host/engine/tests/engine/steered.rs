@@ -1,0 +1,273 @@
+//! Transfers that are steered: by a policy, by persons, by nobody although nothing moves; live and after a restart.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use waypost_core::convergence::{Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
+use waypost_core::facts::Snapshot;
+use waypost_core::ids::TaskId;
+use waypost_core::journal::Record;
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe, Wish};
+use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::request::{CheckRequest, Options};
+use waypost_core::stream::Stream;
+use waypost_engine::{Adopted, Engine};
+use waypost_sim::{Lasting, Scripted, Step, What};
+
+use crate::support::{Case, Mind, Minded, Site, b, in_virtual_time, judge};
+
+/// Answers one thing from the third reading on, and keeps what it was asked.
+struct Pilot {
+    answer: (Steering, Option<u64>),
+    opening: Opening,
+    asked: Mutex<Vec<SteeringQuestion>>,
+}
+
+impl Pilot {
+    fn that_says(action: Steering, value: Option<u64>) -> Arc<Self> {
+        let opening = Opening::unchanged("nothing");
+        Arc::new(Self { answer: (action, value), opening, asked: Mutex::default() })
+    }
+    fn asked(&self) -> Vec<SteeringQuestion> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Policies for Pilot {
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
+        Minded::new(Mind::Conservative).precheck(request, facts, probe)
+    }
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
+        Minded::new(Mind::Conservative).recover(question)
+    }
+    fn open(&self, question: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
+        let (_, decision) = Minded::new(Mind::Conservative).recover(&a_failure(&question.plan));
+        (self.opening.clone(), Some(decision))
+    }
+    fn steer(&self, question: &SteeringQuestion) -> (SteeringAnswer, Option<DecisionRecord>) {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(question.clone());
+        let (_, decision) = Minded::new(Mind::Conservative).recover(&a_failure(&question.plan));
+        let (action, value) = self.answer;
+        let answer = if asked.len() < 3 {
+            SteeringAnswer::hold("wait")
+        } else {
+            SteeringAnswer { action, value, reason: "the third reading".into() }
+        };
+        (answer, Some(decision))
+    }
+}
+
+/// Only for its decision record.
+fn a_failure(plan: &waypost_core::plan::Plan) -> RecoveryQuestion {
+    RecoveryQuestion {
+        plan: plan.clone(),
+        situation: waypost_core::situation::Situation {
+            source: waypost_core::situation::Side::Unknown("not asked".into()),
+            destination: waypost_core::situation::Side::Unknown("not asked".into()),
+        },
+        class: FailureClass::Other,
+        message: String::new(),
+        attempt: 1,
+        look: 1,
+        permitted: vec![waypost_core::situation::Action::HandOver],
+        decided_at: waypost_core::ids::Moment(0),
+    }
+}
+
+fn post_copy() -> Stream {
+    Stream { post_copy: true, ..Stream::default() }
+}
+
+/// What was done to the transfer, as the journal has it.
+fn orders(site: &Site, task: TaskId) -> Vec<(Steering, Option<u64>, bool)> {
+    let journal = site.store.journal(task).unwrap();
+    let settled = |at: usize| matches!(journal.get(at + 1), Some((_, Record::SteerSettled { result: Ok(()), .. })));
+    let order = |(at, (_, record)): (usize, &(_, Record))| match record {
+        Record::SteerIntended { action, value, .. } => Some((*action, *value, settled(at))),
+        _ => None,
+    };
+    journal.iter().enumerate().filter_map(order).collect()
+}
+
+async fn end(site: &Site, engine: &Engine, during: impl AsyncFnOnce(TaskId)) -> (TaskId, Outcome) {
+    let driver = engine.accept(site.request()).unwrap();
+    let task = driver.id();
+    let (outcome, ()) = tokio::join!(driver.drive(), during(task));
+    let outcome = outcome.unwrap();
+    assert_eq!(judge(site, task, outcome.clone()).await.wrong, Vec::<String>::new(), "{outcome:?}");
+    (task, outcome)
+}
+
+#[test]
+fn a_guest_that_never_arrives_by_itself_arrives_by_each_way_that_a_policy_has() {
+    // What it writes takes 5.12 s at 100 MiB/s, which is more than a policy may set, and less than a request may.
+    for (action, value, set, stream, max_downtime_ms, arrives) in [
+        (Steering::SetDowntime, Some(20_000), Some(5000), Stream::default(), None, false),
+        (Steering::SetDowntime, Some(20_000), Some(6000), Stream::default(), Some(6000), true),
+        (Steering::PostCopy, None, None, post_copy(), None, true),
+        (Steering::Suspend, None, None, Stream::default(), None, true),
+    ] {
+        in_virtual_time(async {
+            let case = Case::endless();
+            // A request's limit holds from the start; this one is raised only after the policy was asked.
+            let site =
+                Site::new(case.clone().options(Options { stream, max_downtime_ms, timeout_s: 600, ..case.options }));
+            let pilot = Pilot::that_says(action, value);
+            let (task, outcome) = end(&site, &site.engine_with(pilot.clone()), async |_| {}).await;
+            let kind = if arrives { OutcomeKind::Completed } else { OutcomeKind::RolledBack };
+            assert_eq!(outcome.kind, kind, "{action}: {outcome:?}");
+            if max_downtime_ms.is_none() {
+                assert_eq!(orders(&site, task), [(action, set, true)], "within the bounds, and once");
+            }
+            let asked = pilot.asked();
+            assert!(asked.iter().all(|question| question.samples.last().unwrap().processed_bytes > 0));
+            assert!(asked[0].memory_bytes == 1 << 30 && !asked[0].passes.is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_policy_that_gives_up_leaves_the_guest_where_it_was_and_says_why() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        let engine = site.engine_with(Pilot::that_says(Steering::Abort, None));
+        let (task, outcome) = end(&site, &engine, async |_| {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack);
+        assert!(outcome.causes[0].contains("gave the transfer up: the third reading"), "{outcome:?}");
+        let failed = site.store.journal(task).unwrap().into_iter().find_map(|(_, record)| match record {
+            Record::PerformReturned { result: Err((class, _)) } => Some(class),
+            _ => None,
+        });
+        assert_eq!(failed, Some(FailureClass::NotConverging));
+    });
+}
+
+#[test]
+fn what_is_not_permitted_is_not_done() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        // Post-copy was not allowed by the request.
+        let engine = site.engine_with(Pilot::that_says(Steering::PostCopy, None));
+        let (task, outcome) = end(&site, &engine, async |task| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            site.engine(None).0.request_cancel(task, "somebody").unwrap();
+        })
+        .await;
+        assert_eq!((orders(&site, task), outcome.kind), (vec![], OutcomeKind::Cancelled));
+    });
+}
+
+#[test]
+fn a_person_steers_a_running_transfer_through_the_store() {
+    in_virtual_time(async {
+        let case = Case::endless();
+        let site = Site::new(case.clone().options(Options { stream: post_copy(), ..case.options.clone() }));
+        let (engine, _) = site.engine(None);
+        let (task, outcome) = end(&site, &engine, async |task| {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let other = site.engine(None).0;
+            for (action, value) in
+                [(Steering::SetDowntime, Some(700)), (Steering::SetBandwidth, Some(200)), (Steering::PostCopy, None)]
+            {
+                other.request_steering(task, &Wish { action, value, requester: "anna".into() }).unwrap();
+            }
+        })
+        .await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        let done = [
+            (Steering::SetDowntime, Some(700), true),
+            (Steering::SetBandwidth, Some(200), true),
+            (Steering::PostCopy, None, true),
+        ];
+        assert_eq!(orders(&site, task), done);
+        assert_eq!(site.store.wishes(task).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_transfer_in_which_nothing_moves_is_ended_and_says_so() {
+    in_virtual_time(async {
+        let stuck = Scripted::at(Step::Perform, What::Hang).permille(300);
+        let case = Case::live().fault(stuck);
+        let site = Site::new(case.options(Options { bandwidth_mib_s: Some(100), ..Options::default() }));
+        let (engine, _) = site.engine(None);
+        let (task, outcome) = end(&site, &engine, async |_| {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack);
+        assert!(outcome.causes[0].contains("no byte moved for 20 s"), "{outcome:?}");
+        let journal = site.store.journal(task).unwrap();
+        let took = journal.last().unwrap().0.0 - journal[0].0.0;
+        assert!((20_000..60_000).contains(&took), "{took} ms");
+    });
+}
+
+#[test]
+fn a_short_stall_is_no_reason_to_end_it() {
+    in_virtual_time(async {
+        let cut = Scripted::at(Step::Perform, What::LinkCut(Lasting::For(Duration::from_secs(15)))).permille(300);
+        let case = Case::live().fault(cut);
+        let site = Site::new(case.options(Options { bandwidth_mib_s: Some(100), ..Options::default() }));
+        let (_, outcome) = end(&site, &site.engine(None).0, async |_| {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    });
+}
+
+#[test]
+fn after_a_restart_the_policy_is_at_work_again_and_knows_what_was_done() {
+    in_virtual_time(async {
+        let case = Case::endless();
+        let site = Site::new(case.clone().options(Options { stream: post_copy(), ..case.options.clone() }));
+        let first = Pilot::that_says(Steering::SetDowntime, Some(400));
+        let driver = site.engine_with(first.clone()).accept(site.request()).unwrap();
+        let task = driver.id();
+        let driving = tokio::spawn(driver.drive());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        driving.abort();
+        assert!(driving.await.is_err());
+        let second = Pilot::that_says(Steering::PostCopy, None);
+        let Adopted::Driver(driver) = site.engine_with(second.clone()).adopt(task).unwrap() else {
+            panic!("nobody drives it");
+        };
+        let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+        assert_eq!(orders(&site, task), [(Steering::SetDowntime, Some(400), true), (Steering::PostCopy, None, true)]);
+        let asked = second.asked();
+        assert_eq!(asked[0].steered.len(), 1);
+        assert!(asked[0].elapsed_ms > 50_000, "the time counts from the first controller's start");
+    });
+}
+
+#[test]
+fn a_policy_opens_a_transfer_and_a_dry_run_shows_how() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        let opening = Opening {
+            max_downtime_ms: Some(90_000),
+            auto_converge: Some(true),
+            auto_converge_initial: Some(400),
+            auto_converge_increment: None,
+            reason: "it writes much".into(),
+        };
+        let pilot = Arc::new(Pilot { answer: (Steering::Hold, None), opening, asked: Mutex::default() });
+        let engine = site.engine_with(pilot);
+        let question = waypost_engine::Question {
+            domain: site.request().domain,
+            source: None,
+            targets: waypost_engine::Targets::These(vec![b()]),
+            options: site.request().options,
+            requester: "test".into(),
+        };
+        let report = engine.check(&question).await.unwrap();
+        let shown = engine.dry_run(&report, &b()).await.unwrap().unwrap().unwrap();
+        assert_eq!(shown.plan.max_downtime_ms, Some(5000));
+        assert_eq!((shown.plan.stream.auto_converge, shown.plan.stream.auto_converge_initial), (true, Some(99)));
+        assert!(shown.plan.notes.0[0].contains("it writes much"), "{:?}", shown.plan.notes);
+        let prediction = shown.prediction.unwrap();
+        assert!(!prediction.converges && prediction.bandwidth_bytes_per_s == 100 << 20, "{prediction:?}");
+        let (task, outcome) = end(&site, &engine, async |_| {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "slowed down to 1 % it arrives: {outcome:?}");
+        assert_eq!(engine.read(task).unwrap().plan.unwrap(), shown.plan);
+    });
+}
