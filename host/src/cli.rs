@@ -20,6 +20,7 @@ mod lab;
 mod migrate;
 mod plugin;
 mod recover;
+mod steer;
 mod task;
 mod tasks;
 mod watch;
@@ -61,6 +62,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Tasks(args) => tasks::run(app, &args),
         Command::Task(args) => task::run(app, args.id),
         Command::Watch(args) => watch::run(app, args.id),
+        Command::Steer(args) => steer::run(app, &args),
         Command::Cancel(args) => cancel::run(app, args.id),
         Command::Recover(args) => recover::run(app, args.id),
         Command::Plugin(command) => plugin::run(app, command),

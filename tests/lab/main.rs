@@ -6,4 +6,5 @@ mod failures;
 mod moves;
 mod rules;
 mod site;
+mod steered;
 mod transports;

@@ -63,6 +63,8 @@ pub enum Command {
     Watch(TaskArg),
     /// Cancel a task; says where the domain is afterwards
     Cancel(TaskArg),
+    /// Change a running transfer: its limits, or switch it to post-copy
+    Steer(Steer),
     /// Take over an unfinished task and bring it to its end; without an ID, list them. For a task that is stuck: look
     /// at both hosts again and say what is permitted
     Recover(Recover),
@@ -101,6 +103,27 @@ pub struct TaskArg {
     /// Task id
     #[arg(value_name = "ID")]
     pub id: TaskId,
+}
+
+/// What is wanted of a running transfer.
+#[derive(Debug, Args)]
+#[group(id = "wanted", required = true, multiple = true, args = ["max_downtime", "bandwidth", "postcopy", "suspend"])]
+pub struct Steer {
+    /// Task id
+    #[arg(value_name = "ID")]
+    pub id: TaskId,
+    /// Downtime allowed for the switch-over from now on, ms
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=waypost::core::admission::MAX_DOWNTIME_MS))]
+    pub max_downtime: Option<u64>,
+    /// Bandwidth limit from now on, MiB/s
+    #[arg(long, value_name = "MIB_S", value_parser = clap::value_parser!(u64).range(1..))]
+    pub bandwidth: Option<u64>,
+    /// Go on as post-copy; the migration must have been begun with --postcopy
+    #[arg(long)]
+    pub postcopy: bool,
+    /// Pause the guest so that the rest is copied while it stands still; it runs on the destination afterwards
+    #[arg(long, conflicts_with = "postcopy")]
+    pub suspend: bool,
 }
 
 #[derive(Debug, Args)]

@@ -92,14 +92,22 @@ async fn dry_run(app: &App, waypost: &Waypost, request: MigrationRequest) -> any
     };
     let report = waypost.engine().check(&question).await?;
     check::show(app.out, &report);
-    let plan = report.plan(&request.destination, 1);
+    let plan = waypost.engine().dry_run(&report, &request.destination).await?;
     match &plan {
-        Some(Ok(plan)) => plan::show(&app.out, plan),
+        Some(Ok(planned)) => {
+            plan::show(&app.out, &planned.plan);
+            planned.prediction.iter().for_each(|prediction| plan::show_prediction(&app.out, prediction));
+        }
         Some(Err(error)) => app.out.line(format!("no plan: {error}")),
         None => {}
     }
     app.out.document(Document::DryRun(Box::new(v1::DryRun {
-        plan: plan.as_ref().and_then(|plan| plan.as_ref().ok()).map(v1::Plan::from),
+        plan: plan.as_ref().and_then(|plan| plan.as_ref().ok()).map(|planned| v1::Plan::from(&planned.plan)),
+        prediction: plan
+            .as_ref()
+            .and_then(|plan| plan.as_ref().ok())
+            .and_then(|planned| planned.prediction.as_ref())
+            .map(v1::Prediction::from),
         plan_error: plan.as_ref().and_then(|plan| plan.as_ref().err()).map(ToString::to_string),
         check: check::document(&report),
     })));

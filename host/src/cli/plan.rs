@@ -1,5 +1,6 @@
 //! A plan in words, one line per choice.
 
+use waypost::core::convergence::Prediction;
 use waypost::core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost::core::request::StorageSafety;
 
@@ -11,6 +12,23 @@ pub fn show(out: &Out, plan: &Plan) {
     for line in words(plan) {
         out.line(format!("  {line}"));
     }
+}
+
+/// What is expected of the transfer, for people.
+pub fn show_prediction(out: &Out, prediction: &Prediction) {
+    let mib_s = |bytes: u64| bytes >> 20;
+    out.line(out.tone(Tone::Strong, "expected"));
+    out.line(format!(
+        "  the guest dirties {} MiB/s, {} MiB/s are carried",
+        mib_s(prediction.dirty_bytes_per_s),
+        mib_s(prediction.bandwidth_bytes_per_s)
+    ));
+    out.line(match (prediction.total_ms, prediction.downtime_ms) {
+        (Some(total), Some(downtime)) => {
+            format!("  it takes about {}, and the guest stands still for about {downtime} ms", duration(total))
+        }
+        _ => "  by itself it does not come to an end within the downtime limit".to_owned(),
+    });
 }
 
 fn words(plan: &Plan) -> Vec<String> {

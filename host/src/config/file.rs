@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::ids::PluginName;
 use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
@@ -110,6 +111,10 @@ struct Engine {
     patience_s: Option<u64>,
     proof_holds_s: Option<u64>,
     cancel_poll_ms: Option<u64>,
+    steer_every_ms: Option<u64>,
+    stall_s: Option<u64>,
+    most_downtime_ms: Option<u64>,
+    suspend: Option<bool>,
 }
 
 impl File {
@@ -225,7 +230,22 @@ impl Engine {
             }
             value => Ok(value.map_or(default, Duration::from_millis)),
         };
+        let stall_after = match self.stall_s {
+            Some(s) if !(1..=3600).contains(&s) => {
+                return Err(wrong("engine.stall_s".into(), format!("{s} is outside 1 to 3600")));
+            }
+            s => s.map_or(default.stall_after, Duration::from_secs),
+        };
+        let most_downtime_ms = self.most_downtime_ms.unwrap_or(default.most_downtime_ms);
+        if !(1..=MAX_DOWNTIME_MS).contains(&most_downtime_ms) {
+            let message = format!("{most_downtime_ms} is outside 1 to {MAX_DOWNTIME_MS}");
+            return Err(wrong("engine.most_downtime_ms".into(), message));
+        }
         Ok(waypost_engine::Settings {
+            steer_every: ms("steer_every_ms", self.steer_every_ms, default.steer_every)?,
+            stall_after,
+            most_downtime_ms,
+            suspend: self.suspend.unwrap_or(default.suspend),
             sample_every: ms("sample_every_ms", self.sample_every_ms, default.sample_every)?,
             look_every: ms("look_every_ms", self.look_every_ms, default.look_every)?,
             cancel_poll: ms("cancel_poll_ms", self.cancel_poll_ms, default.cancel_poll)?,

@@ -1,6 +1,7 @@
 //! What the rules say, and what would be done.
 
 use serde::{Deserialize, Serialize};
+use waypost_core::convergence;
 use waypost_core::facts::Snapshot;
 use waypost_core::plan;
 use waypost_core::ports::DecisionRecord;
@@ -54,8 +55,33 @@ pub struct DryRun {
     pub plan: Option<Plan>,
     /// Why no plan can be made of what the rules allow.
     pub plan_error: Option<String>,
+    /// What is expected of the transfer; null where it was not measured.
+    pub prediction: Option<Prediction>,
     /// What the rules say.
     pub check: Check,
+}
+
+/// What is expected of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// What the guest dirties, measured.
+    pub dirty_bytes_per_s: u64,
+    /// What was reckoned with.
+    pub bandwidth_bytes_per_s: u64,
+    /// Whether it comes to an end by itself.
+    pub converges: bool,
+    /// Time for the whole; null where it has no end.
+    pub total_ms: Option<u64>,
+    /// Downtime; null where it has no end.
+    pub downtime_ms: Option<u64>,
+}
+
+impl From<&convergence::Prediction> for Prediction {
+    fn from(prediction: &convergence::Prediction) -> Self {
+        let convergence::Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms } =
+            prediction.clone();
+        Self { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms }
+    }
 }
 
 /// What all findings about one destination come to.

@@ -52,7 +52,7 @@ struct Order {
 /// What came of something that was under way.
 pub(super) enum Turn {
     /// The policy answered.
-    Advised(Result<Advice, EngineError>),
+    Advised(Box<Result<Advice, EngineError>>),
     /// A host carried the order out, or not.
     Done(Result<(), String>),
 }
@@ -116,7 +116,7 @@ impl Helm {
         let Self { asking, doing, .. } = self;
         let turn = tokio::select! {
             advice = async { match asking.as_mut() { Some(f) => f.await, None => std::future::pending().await } } => {
-                Turn::Advised(advice)
+                Turn::Advised(Box::new(advice))
             }
             result = async { match doing.as_mut() { Some((_, f)) => f.await, None => std::future::pending().await } } => {
                 Turn::Done(result)
@@ -133,7 +133,7 @@ impl Helm {
         match turn {
             Turn::Advised(advice) => {
                 self.due = Instant::now() + task.ports().settings.steer_every;
-                let (answer, decision) = advice?;
+                let (answer, decision) = (*advice)?;
                 // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
                 // What is in force already is nothing to do: a policy that repeats itself must not flood the journal.
                 let held = answer.action == Steering::Hold || self.in_force(task, &answer);

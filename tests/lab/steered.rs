@@ -1,0 +1,62 @@
+//! Transfers that are steered while they run, and the watch over one in which nothing moves.
+
+use waypost_lab::Link;
+
+use crate::site::Site;
+
+/// A guest that rewrites 128 MiB all the time over 40 MiB/s: what is left takes 3.2 s, far above any usual downtime.
+const ENDLESS: [&str; 6] = ["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"];
+
+#[test]
+fn a_person_raises_the_downtime_limit_and_the_guest_arrives() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let child = site.start(&ENDLESS);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.waypost(&["steer", &task, "--max-downtime", "20000"]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let record = site.waypost(&["task", &task, "--json"]).expect_code(0).out;
+    assert!(record.contains("steer-intended") && record.contains("20000"), "{record}");
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+    site.waypost(&["steer", &task, "--max-downtime", "100"]).expect_code(1);
+}
+
+#[test]
+fn a_guest_that_is_paused_for_its_last_bytes_runs_on_the_destination() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let child = site.start(&ENDLESS);
+    site.until_copying("kvm1", "g1");
+    site.waypost(&["steer", &site.only_task(), "--suspend"]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+}
+
+/// libvirt alone waits for TCP to give up, which takes many minutes: control lives, and nobody notices.
+#[test]
+fn a_transfer_whose_network_is_cut_is_ended_although_control_lives() {
+    let site = Site::with(2, "\n[engine]\nstall_s = 5\n");
+    site.busy_guest("g1");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let child =
+        site.start(&[&ENDLESS[..], &["--migrate-uri", &uri, "--listen-address", &listen, "--json"][..]].concat());
+    site.until_copying("kvm1", "g1");
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("no byte moved for 5 s"), "{said}");
+    kvm2.restore(Link::Migration).expect("the link is back");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    site.until("nothing is left on the destination", |site| site.state("kvm2", "g1").is_none());
+    site.assert_one_counting_guest("g1");
+    // The next one works.
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--max-downtime", "20000"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
