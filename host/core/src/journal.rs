@@ -1,6 +1,7 @@
 //! What is written down, in order, before each effect. The journal of a task is enough to know where it was.
 
 use crate::convergence::Steering;
+use crate::copies::CopiedDisk;
 use crate::ids::{HostName, PluginName};
 use crate::outcome::Outcome;
 use crate::phase::{Event, Illegal, Phase, next};
@@ -28,6 +29,13 @@ pub enum Step {
     SourceAutostart {
         /// Host.
         host: HostName,
+    },
+    /// A volume is made for a disk that is copied; undone by removing it, as long as nothing else can be in it.
+    Volume {
+        /// Host.
+        host: HostName,
+        /// The volume, and the disk that it is for.
+        disk: CopiedDisk,
     },
 }
 

@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod convergence;
+pub mod copies;
 pub mod facts;
 pub mod finding;
 pub mod ids;

@@ -3,10 +3,11 @@
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::copies::{Copies, Uncopyable, copies};
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
-use crate::stream::{Disks, Encryption, Stream, Transport};
+use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
 use crate::words;
 
 words! {
@@ -118,8 +119,10 @@ pub struct Plan {
     pub transport: Transport,
     /// The stream; its encryption is decided: required or off.
     pub stream: Stream,
-    /// Disks that travel along.
+    /// Disks that travel along; their targets are named one by one wherever there are any.
     pub disks: Disks,
+    /// What each of them needs on the destination.
+    pub copies: Copies,
     /// Migration network that was chosen, by its configured name.
     pub network: Option<String>,
     /// Memory of the domain; none where the facts don't tell.
@@ -158,6 +161,14 @@ pub enum PlanError {
     /// Both names are one libvirt host.
     #[error("{0} and {1} are the same libvirt host (host UUID {2})")]
     SameHost(HostName, HostName, Uuid),
+    /// A disk can't be copied.
+    #[error(transparent)]
+    Copy(#[from] Uncopyable),
+    /// There is nobody to copy a disk without a running domain.
+    #[error(
+        "disk {0} is not on {1}, and libvirt copies disks only of a domain that is active: start it, or copy the image by hand"
+    )]
+    CopyOffline(String, HostName),
 }
 
 /// Makes the plan. Pure: same facts and options, same plan.
@@ -189,6 +200,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         (true, SourceDefinition::Undefine) if define => SourceFate::Undefine,
         (true, _) => SourceFate::KeepWithoutAutostart,
     };
+    let (disks, copies, notes) = travelling_disks(mode, options, facts, to)?;
     let finally = match (initially, options.after) {
         (RunState::Running, AfterMove::Paused) => RunState::Paused,
         (state, _) => state,
@@ -216,11 +228,33 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         timeout_s: options.timeout_s,
         transport: options.transport,
         stream: stream(&options.stream),
-        disks: options.disks.clone(),
+        disks,
+        copies,
         network: None,
         memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
-        notes: Notes::default(),
+        notes,
     })
+}
+
+/// The disks that are copied, by name: libvirt left alone would copy those that are shared, too.
+fn travelling_disks(
+    mode: TransferMode,
+    options: &Options,
+    facts: &Snapshot,
+    to: &Candidate,
+) -> Result<(Disks, Copies, Notes), PlanError> {
+    let copies = copies(&options.disks, facts, to)?;
+    let Some(first) = copies.0.first() else {
+        let nothing = "no disk is copied: the destination has all of them".to_owned();
+        let notes = if options.disks.copy == DiskCopy::No { vec![] } else { vec![nothing] };
+        return Ok((Disks::default(), copies, Notes(notes)));
+    };
+    if mode == TransferMode::Offline {
+        return Err(PlanError::CopyOffline(first.target.clone(), to.host.name.clone()));
+    }
+    let targets = copies.0.iter().map(|disk| disk.target.clone()).collect();
+    let kept = format!("the images of copied disks stay on {}: libvirt never deletes them", facts.source.name);
+    Ok((Disks { targets, ..options.disks.clone() }, copies, Notes(vec![kept])))
 }
 
 /// The stream with its encryption decided.

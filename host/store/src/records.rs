@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 use waypost_core::convergence::Steering;
+use waypost_core::copies::{CopiedDisk, Copies};
 use waypost_core::facts::DomainState;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, PluginName};
@@ -245,6 +246,7 @@ wire_enum! {
     Step {
         "max-downtime" => MaxDowntime { host: host, ms: ms, before_ms: before_ms },
         "source-autostart" => SourceAutostart { host: host },
+        "volume" => Volume { host: host, disk: disk },
     }
     StepEnd {
         "done" => Done {},
@@ -278,10 +280,14 @@ wire_struct! {
         source_fate: source_fate, destination_fate: destination_fate, autostart: autostart,
         destination_before: destination_before, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s, max_downtime_ms: max_downtime_ms,
-        timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, network: network,
+        timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, copies: copies, network: network,
         memory_bytes: memory_bytes, notes: notes,
     }
     End { host: host, uuid: uuid }
+    CopiedDisk {
+        target: target, path: path, pool: pool, volume: volume, capacity_bytes: capacity_bytes, format: format,
+        backing: backing,
+    }
     Situation { source: source, destination: destination }
     Observed {
         host: host, name: name, state: state, reason: reason, persistent: persistent, autostart: autostart, job: job,
@@ -328,6 +334,18 @@ wire_shape! {
     Transport: Transport::PeerToPeer;
     Stream: Stream::default();
     Disks: Disks::default();
+}
+
+impl Wire for Copies {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(Copies)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
 }
 
 impl Wire for Notes {

@@ -210,6 +210,8 @@ pub struct Plan {
     pub stream: serde_json::Value,
     /// Disks that travel along, with the keys of `waypost_core::stream::Disks`.
     pub disks: serde_json::Value,
+    /// What each of them needs on the destination, with the keys of `waypost_core::copies::CopiedDisk`.
+    pub copies: Vec<serde_json::Value>,
     /// Migration network; null: none was chosen.
     pub network: Option<String>,
     /// Memory of the domain.
@@ -259,6 +261,7 @@ impl From<&plan::Plan> for Plan {
             transport: plan.transport.to_string(),
             stream: json::value(&plan.stream.to_tree()),
             disks: json::value(&plan.disks.to_tree()),
+            copies: plan.copies.0.iter().map(|disk| json::value(&disk.to_tree())).collect(),
             network: plan.network.clone(),
             memory_bytes: plan.memory_bytes,
             notes: plan.notes.0.clone(),

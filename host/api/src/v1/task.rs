@@ -9,6 +9,7 @@ use waypost_core::phase::Phase;
 use waypost_core::ports::{self, DecisionRecord};
 use waypost_core::sample::{self, Stage};
 use waypost_core::situation::{self, Action, Situation};
+use waypost_core::tree::Shape as _;
 
 use super::check::{Decision, Plan, Verdict};
 use crate::time::rfc3339;
@@ -392,6 +393,9 @@ fn step_text(step: &waypost_core::journal::Step) -> Value {
         }
         waypost_core::journal::Step::SourceAutostart { host } => {
             json!({"name": "source-autostart", "host": host.as_str()})
+        }
+        waypost_core::journal::Step::Volume { host, disk } => {
+            json!({"name": "volume", "host": host.as_str(), "volume": crate::json::value(&disk.to_tree())})
         }
     }
 }

@@ -78,6 +78,7 @@ fn plans() -> Vec<Plan> {
                             transport: crate::stream::Transport::PeerToPeer,
                             stream: crate::stream::Stream::default(),
                             disks: crate::stream::Disks::default(),
+                            copies: crate::copies::Copies::default(),
                             network: None,
                             memory_bytes: None,
                             notes: crate::plan::Notes::default(),

@@ -99,6 +99,15 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 prop_compose! {
+    fn copied_disk()(
+        (target, path, pool, volume, format) in (text(), text(), text(), text(), text()),
+        capacity_bytes in any::<u64>(), backing in optional(text()),
+    ) -> CopiedDisk {
+        CopiedDisk { target, path, pool, volume, capacity_bytes, format, backing }
+    }
+}
+
+prop_compose! {
     fn plan()(
         (attempt, id, name, destination_name) in (any::<u32>(), uuid(), text(), text()),
         (source, destination, peer_uri) in (end(), end(), text()),
@@ -109,12 +118,13 @@ prop_compose! {
         (bandwidth_mib_s, max_downtime_ms) in (optional(any::<u64>()), optional(any::<u64>())), timeout_s in any::<u64>(),
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
         (memory_bytes, notes) in (optional(any::<u64>()), prop::collection::vec(text(), 0..3)),
+        copies in prop::collection::vec(copied_disk(), 0..3),
     ) -> Plan {
         Plan {
             attempt, domain: DomainId(id), name, destination_name, source, destination, peer_uri, mode, initially,
             finally, source_fate, destination_fate, autostart, destination_before, storage, migrate_uri,
             listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s, transport, stream, disks, network, memory_bytes,
-            notes: Notes(notes),
+            copies: Copies(copies), notes: Notes(notes),
         }
     }
 }
@@ -133,6 +143,7 @@ fn step() -> impl Strategy<Value = Step> {
             before_ms,
         }),
         host().prop_map(|host| Step::SourceAutostart { host }),
+        (host(), copied_disk()).prop_map(|(host, disk)| Step::Volume { host, disk }),
     ]
 }
 
