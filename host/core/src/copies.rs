@@ -454,5 +454,22 @@ pub fn may_be_the_source(before: Option<&Volume>, target: &Volume, after: Option
     }
 }
 
+/// Whether a volume is what would be made for a disk: its size and format.
+pub fn fits(disk: &CopiedDisk, volume: &Volume) -> bool {
+    volume.capacity_bytes == disk.capacity_bytes && volume.format.as_ref().is_none_or(|format| *format == disk.format)
+}
+
+/// Whether a volume can only be one that was made for this disk and never written to: of a raw one nothing is in use, of
+/// a qcow2 one no more than its own tables.
+pub fn is_as_new(disk: &CopiedDisk, volume: &Volume) -> bool {
+    let tables = match disk.format.as_str() {
+        "raw" => 0,
+        // Header, refcounts, and eight bytes for each 512 MiB, in clusters of 64 KiB.
+        "qcow2" => (256 << 10) + (disk.capacity_bytes >> 26),
+        _ => return false,
+    };
+    fits(disk, volume) && volume.allocation_bytes <= tables
+}
+
 #[cfg(test)]
 mod tests;

@@ -233,6 +233,8 @@ pub struct Course {
     pub verdict: Option<Verdict>,
     /// Steps that were intended and not undone, of this attempt.
     pub open_steps: Vec<Step>,
+    /// Those of them that are known to be in place; of the others an effect is possible.
+    pub done_steps: Vec<Step>,
     /// Why the attempt failed, if it did.
     pub failure: Option<(FailureClass, String)>,
     /// Causes so far, for the outcome.
@@ -257,6 +259,7 @@ impl Course {
             plan: None,
             verdict: None,
             open_steps: Vec::new(),
+            done_steps: Vec::new(),
             failure: None,
             causes: Vec::new(),
             situation: None,
@@ -276,8 +279,11 @@ impl Course {
             Record::Planned { plan } => self.plan = Some(plan.clone()),
             Record::StepIntended { step } => self.open_steps.push(step.clone()),
             Record::StepSettled { step, result } => match result {
-                Ok(StepEnd::Undone) => self.open_steps.retain(|open| open != step),
-                Ok(StepEnd::Done) => {}
+                Ok(StepEnd::Undone) => {
+                    self.open_steps.retain(|open| open != step);
+                    self.done_steps.retain(|done| done != step);
+                }
+                Ok(StepEnd::Done) => self.done_steps.push(step.clone()),
                 Err(why) => self.causes.push(why.clone()),
             },
             Record::PerformReturned { result: Err((class, message)) } => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::convergence::{Activity, Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
-use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot};
+use crate::copies::CopiedDisk;
+use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
 use crate::outcome::OutcomeKind;
@@ -197,6 +198,24 @@ pub trait Transfer: Send {
     fn finished(&mut self) -> Later<'_, Result<(), Fault>>;
 }
 
+/// A volume as it is right now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundVolume {
+    /// The volume.
+    pub volume: Volume,
+    /// Path of the image right behind it.
+    pub backing: Option<String>,
+}
+
+/// What came of the order to make a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It was made.
+    Made,
+    /// Something of that name is there already; it was left alone.
+    Taken,
+}
+
 /// Hosts and what can be asked of them. Every call has a deadline of its own and answers [`FaultKind::Deadline`] after it.
 pub trait Hypervisor: Send + Sync {
     /// The configured hosts, in the order of the configuration.
@@ -237,6 +256,22 @@ pub trait Hypervisor: Send + Sync {
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
     /// Events of a host from now on.
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>>;
+    /// The volume of that name in a pool, which is refreshed first; none if nothing of that name is there.
+    fn volume<'a>(
+        &'a self,
+        host: &'a HostName,
+        pool: &'a str,
+        volume: &'a str,
+    ) -> Later<'a, Result<Option<FoundVolume>, Fault>>;
+    /// The volume at a path of the host, in whichever active pool it is; none where no pool shows one.
+    fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>>;
+    /// Makes an empty volume of the size and format of a disk that is to be copied; never over something that is there.
+    fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>>;
+    /// Deletes the named volume, and nothing else; a volume that isn't there is no fault.
+    fn remove_volume<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>>;
+    /// The domains of a host whose definition, or whose configuration as they run, names the volume: by its path, or by
+    /// pool and name.
+    fn users_of<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Vec<DomainBrief>, Fault>>;
     /// Creates the named volume (1 MiB at most) in a pool; refuses a name that is taken.
     fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>>;
     /// Whether a pool, refreshed, holds the named volume.

@@ -14,6 +14,7 @@ mod performing;
 mod prepared;
 mod recovering;
 mod tell;
+mod volumes;
 
 use std::sync::Arc;
 

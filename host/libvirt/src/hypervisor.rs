@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use waypost_core::convergence::Activity;
-use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::copies::CopiedDisk;
+use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::Plan;
-use waypost_core::ports::{Command, Depth, Events, Fault, Hypervisor, Later, Transfer};
+use waypost_core::ports::{Command, Creation, Depth, Events, Fault, FoundVolume, Hypervisor, Later, Transfer};
 use waypost_core::sample::Sample;
 use waypost_core::situation::Side;
 
 use crate::config::HostConfig;
 use crate::control::Control;
 use crate::error::{Cause, Error, Failure};
+use crate::facts::DiskSource;
 use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, storage};
+use crate::volumes;
 use crate::{events, orders, transfer, uri};
 
 /// Between two looks at a measurement that takes longer than it was asked to.
@@ -271,6 +274,50 @@ impl Hypervisor for Libvirt {
         Box::pin(async move {
             let control = self.control(host, "subscribe to events")?;
             Ok(Box::new(events::subscribe(control).await?) as Box<dyn Events>)
+        })
+    }
+
+    fn volume<'a>(
+        &'a self,
+        host: &'a HostName,
+        pool: &'a str,
+        volume: &'a str,
+    ) -> Later<'a, Result<Option<FoundVolume>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("look for volume {volume} in pool {pool}");
+            let (pool, volume) = (pool.to_owned(), volume.to_owned());
+            Ok(self.ask(host, attempted, move |session| volumes::find(session, &pool, &volume)).await?)
+        })
+    }
+
+    fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>> {
+        Box::pin(async move {
+            let (attempted, source) = (format!("look for the volume {path}"), DiskSource::Path(path.to_owned()));
+            Ok(self.ask(host, attempted, move |session| Ok(storage::place(session, &source)?.volume)).await?)
+        })
+    }
+
+    fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("create volume {} in pool {}", disk.volume, disk.pool);
+            let (control, disk) = (self.control(host, &attempted)?, disk.clone());
+            Ok(control.order(attempted, move |session| volumes::create(session, &disk)).await?)
+        })
+    }
+
+    fn remove_volume<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let attempted = format!("remove volume {volume} from pool {pool}");
+            let (pool, volume) = (pool.to_owned(), volume.to_owned());
+            let control = self.control(host, &attempted)?;
+            Ok(control.order(attempted, move |session| volumes::remove(session, &pool, &volume)).await?)
+        })
+    }
+
+    fn users_of<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        Box::pin(async move {
+            let (attempted, disk) = (format!("look who uses {}", disk.path), disk.clone());
+            Ok(self.ask(host, attempted, move |session| volumes::users(session, &disk)).await?)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Real hosts: the hypervisor port over libvirt.
 //!
 //! Reading order: what the configuration says of a host ([`HostConfig`]); how a connection is opened (`uri`,
-//! `event_loop`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `transfer`, `events`) and how
+//! `event_loop`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `transfer`, `events`) and how
 //! the answers become facts (`facts`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
 //! `unsafe`.
 //!
@@ -25,6 +25,7 @@ mod raw;
 mod read;
 mod transfer;
 mod uri;
+mod volumes;
 
 pub use config::{HostConfig, Limits, Unverified};
 pub use error::{Cause, Error, Failure};

@@ -5,10 +5,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::convergence::Activity;
-use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::copies::CopiedDisk;
+use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::{Autostart, Plan};
-use waypost_core::ports::{Command, Depth, Events, Fault, FaultKind, HostEvent, Hypervisor, Later, Transfer};
+use waypost_core::ports::{
+    Command, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
+};
 use waypost_core::sample::Sample;
 use waypost_core::situation::Side;
 
@@ -260,6 +263,59 @@ impl Hypervisor for World {
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
         Box::pin(self.call(Step::Events, host, "subscribe to events", move |state| {
             Ok(Box::new(Listener(state.listen(host))) as Box<dyn Events>)
+        }))
+    }
+
+    fn volume<'a>(
+        &'a self,
+        host: &'a HostName,
+        pool: &'a str,
+        volume: &'a str,
+    ) -> Later<'a, Result<Option<FoundVolume>, Fault>> {
+        let attempted = "look for a volume";
+        Box::pin(self.call(Step::ReadVolume, host, attempted, move |state| {
+            in_pool(state, host, pool, attempted, |state, spec, pool| {
+                Ok(state.stores.get(spec, pool, volume).map(|volume| FoundVolume { volume, backing: None }))
+            })
+        }))
+    }
+
+    fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>> {
+        Box::pin(self.call(Step::ReadVolume, host, "look for a volume", move |state| {
+            Ok(state.host(host).and_then(|there| state.stores.at(&there.spec, &there.base, path)))
+        }))
+    }
+
+    fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>> {
+        let attempted = "create a volume";
+        Box::pin(self.call(Step::CreateVolume, host, attempted, move |state| {
+            in_pool(state, host, &disk.pool, attempted, |state, spec, pool| {
+                if state.stores.get(spec, pool, &disk.volume).is_some() {
+                    return Ok(Creation::Taken);
+                }
+                state.log.note(host, format!("volume {} is created in {}", disk.volume, pool.name));
+                state.stores.make(spec, pool, disk);
+                Ok(Creation::Made)
+            })
+        }))
+    }
+
+    fn remove_volume<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        let attempted = "remove a volume";
+        Box::pin(self.call(Step::RemoveVolume, host, attempted, move |state| {
+            in_pool(state, host, pool, attempted, |state, spec, pool| {
+                state.log.note(host, format!("volume {volume} is removed from {}", pool.name));
+                state.stores.remove(spec, pool, volume);
+                Ok(())
+            })
+        }))
+    }
+
+    fn users_of<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        Box::pin(self.call(Step::VolumeUsers, host, "look who uses a volume", move |state| {
+            let Some(there) = state.host(host) else { return Ok(vec![]) };
+            let uses = |id: DomainId| there.domains.get(&id).is_some_and(|local| local.disk_paths.contains(&disk.path));
+            Ok(there.briefs().into_iter().filter(|brief| uses(brief.id)).collect())
         }))
     }
 

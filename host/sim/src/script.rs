@@ -53,6 +53,14 @@ words! {
         SetAutostart = "set-autostart",
         /// Events are subscribed to.
         Events = "events",
+        /// A volume is looked at.
+        ReadVolume = "read-volume",
+        /// A volume is made.
+        CreateVolume = "create-volume",
+        /// A volume is removed.
+        RemoveVolume = "remove-volume",
+        /// Somebody asks who uses a volume.
+        VolumeUsers = "volume-users",
         /// A probe volume is created.
         CreateProbe = "create-probe",
         /// It is looked for.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{DiskView, DomainFacts, HostFacts, PoolSource, Volume};
 
 use crate::fleet::{DiskSpec, DomainSpec, HostSpec, PoolSpec};
@@ -77,6 +78,30 @@ impl Stores {
             allocation_bytes: capacity_bytes / 4,
             changed: Some(changed),
         });
+    }
+
+    /// Makes an empty volume where nothing is.
+    pub(crate) fn make(&mut self, host: &HostSpec, pool: &PoolSpec, disk: &CopiedDisk) {
+        let store = identity(host, pool);
+        self.put(&store, pool, &disk.volume, &disk.format, disk.capacity_bytes);
+        if let Some(volume) = self.0.get_mut(&store).and_then(|volumes| volumes.get_mut(&disk.volume)) {
+            volume.allocation_bytes = 0;
+        }
+    }
+
+    /// The volume at a path of a host, where an active pool holds it.
+    pub(crate) fn at(&self, host: &HostSpec, facts: &HostFacts, path: &str) -> Option<Volume> {
+        let pool = facts.pool_of_path(path).filter(|pool| pool.active)?;
+        let pool = host.pools.iter().find(|spec| spec.name == pool.name)?;
+        let name = path.strip_prefix(pool.target.trim_end_matches('/'))?.trim_start_matches('/');
+        self.get(host, pool, name)
+    }
+
+    /// Copies what a volume holds.
+    pub(crate) fn fill(&mut self, host: &HostSpec, pool: &PoolSpec, name: &str, allocation_bytes: u64) {
+        if let Some(volume) = self.0.get_mut(&identity(host, pool)).and_then(|volumes| volumes.get_mut(name)) {
+            volume.allocation_bytes = allocation_bytes;
+        }
     }
 
     /// The volumes of a domain's disks.

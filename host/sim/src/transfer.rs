@@ -108,7 +108,9 @@ impl Run<'_> {
         self.enter(Step::Perform).await?;
         let performed = self.perform().await;
         self.world.state().script.leave_perform(self.source);
-        if performed? == Way::PostCopy {
+        let way = performed?;
+        self.fill_copies();
+        if way == Way::PostCopy {
             return self.post_copy().await;
         }
         self.enter(Step::SwitchOver).await?;
@@ -304,7 +306,9 @@ impl Run<'_> {
         };
         state.begin(self.destination, id, incoming, "incoming migration");
         state.tell(self.destination, lifecycle(id, "started", "migrated"));
-        let total = state.local(self.source, id).map_or(0, |local| local.spec.memory_mib << 20);
+        let memory = state.local(self.source, id).map_or(0, |local| local.spec.memory_mib << 20);
+        let disks: u64 = self.plan.copies.0.iter().map(|disk| disk.capacity_bytes).sum();
+        let total = memory.saturating_add(disks);
         if let Some(job) = state.jobs.get_mut(&id) {
             job.prepared = true;
             job.copy.total = total;
@@ -402,6 +406,20 @@ impl Run<'_> {
         let rate = limit.map_or(link, |limit| link.min(limit.saturating_mul(1 << 20)));
         let downtime = local.and_then(|local| local.max_downtime_ms).unwrap_or(MAX_DOWNTIME_MS);
         (rate.max(1), Duration::from_millis(downtime))
+    }
+
+    /// What the source's disks hold is in their copies now.
+    fn fill_copies(&self) {
+        let mut state = self.world.state();
+        for disk in &self.plan.copies.0 {
+            let Some(here) = state.host(self.source).map(|host| (host.spec.clone(), host.base.clone())) else {
+                continue;
+            };
+            let Some(there) = state.host(self.destination).map(|host| host.spec.clone()) else { continue };
+            let Some(image) = state.stores.at(&here.0, &here.1, &disk.path) else { continue };
+            let Some(pool) = there.pools.iter().find(|pool| pool.name == disk.pool) else { continue };
+            state.stores.fill(&there, pool, &disk.volume, image.allocation_bytes);
+        }
     }
 
     /// The destination takes over.

@@ -198,6 +198,7 @@ pub(super) fn completed(task: &Task, plan: &Plan, situation: &Situation, figures
     if let Some(ms) = figures.and_then(|f| f.downtime_ms) {
         summary.push_str(&format!(" (downtime {ms} ms)"));
     }
+    summary.extend(tell::kept_images(plan));
     if course.cancel_requested {
         summary.push_str("; the request to cancel came too late");
     }

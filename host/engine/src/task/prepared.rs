@@ -10,7 +10,7 @@ use waypost_core::situation::{Side, Situation};
 use super::outside::Outside;
 use super::performing::{Performing, leaves_it_open};
 use super::recovering::Locating;
-use super::{Stage, Task, tell};
+use super::{Stage, Task, tell, volumes};
 use crate::error::EngineError;
 
 /// A plan, and nothing done yet.
@@ -68,6 +68,13 @@ impl Planned {
             if let Err(why) = take(&mut task, &plan, step, Command::SetAutostart(Autostart::Off)).await? {
                 return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
             }
+        }
+        // Last, because it is the only step that is worth taking back at once.
+        if let Err(why) = volumes::make(&mut task, &plan).await? {
+            return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
+        }
+        if task.note_cancel()? {
+            return Ok(Stage::Abandoned(Abandoned::cancelled(task, plan)));
         }
         task.record(Record::Prepared)?;
         Ok(Stage::Prepared(Prepared { task, plan, events }))
@@ -147,11 +154,13 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Vec<String>, En
                 let order = Command::SetAutostart(Autostart::On);
                 task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
             }
+            Step::Volume { host, disk } => volumes::take_back(task, plan, host, disk).await,
         };
         if let Err(why) = &undone {
             left.push(match &step {
                 Step::MaxDowntime { host, ms, .. } => format!("the downtime limit of {ms} ms on {host} ({why})"),
                 Step::SourceAutostart { host } => format!("the autostart of {} on {host}, now off ({why})", plan.name),
+                Step::Volume { host, disk } => volumes::left_over(host, disk, why),
             });
         }
         task.record(Record::StepSettled { step, result: undone.map(|()| StepEnd::Undone) })?;

@@ -10,7 +10,7 @@ use waypost_core::ports::Command;
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::situation::{Action, Situation};
 
-use super::{Stage, Task, finishing, prepared, tell};
+use super::{Stage, Task, finishing, prepared, tell, volumes};
 use crate::check::blocking;
 use crate::error::EngineError;
 
@@ -158,7 +158,7 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };
     let outcome = Outcome {
         kind,
-        summary: tell::stayed(&plan, now),
+        summary: tell::stayed(&plan, now, &volumes::still_there(&task)),
         causes: course.causes.clone(),
         remedy: prepared::remedy_for(&left),
     };
@@ -180,7 +180,7 @@ fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str
         kind,
         summary: format!("{}; {reason}", tell::both(plan, now)),
         causes: task.recorder.course.causes.clone(),
-        remedy: Some(tell::remedy(plan, kind, task.recorder.id)),
+        remedy: Some(tell::remedy(plan, kind, task.recorder.id, &volumes::still_there(&task))),
     };
     task.end(outcome)
 }

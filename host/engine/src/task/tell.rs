@@ -31,17 +31,24 @@ pub(super) fn arrived(plan: &Plan, situation: &Situation) -> String {
     format!("{} is {state} on {}", plan.destination_name, plan.destination.host)
 }
 
-pub(super) fn stayed(plan: &Plan, situation: &Situation) -> String {
+pub(super) fn stayed(plan: &Plan, situation: &Situation, volumes: &[String]) -> String {
+    let left = if volumes.is_empty() { "nothing".to_owned() } else { volumes.join(", ") };
     format!(
-        "{} is {}, and nothing of this migration is left on {}",
+        "{} is {}, and {left} of this migration is left on {}",
         plan.name,
         side(&situation.source, &plan.source.host),
         plan.destination.host
     )
 }
 
-pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId) -> String {
-    match kind {
+/// What a move leaves on purpose: the images of copied disks.
+pub(super) fn kept_images(plan: &Plan) -> Option<String> {
+    let images: Vec<_> = plan.copies.0.iter().map(|disk| disk.path.as_str()).collect();
+    (!images.is_empty()).then(|| format!("; its images stay on {}: {}", plan.source.host, images.join(", ")))
+}
+
+pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId, volumes: &[String]) -> String {
+    let mut remedy = match kind {
         OutcomeKind::Lost => format!(
             "start {} again where it is defined, after making sure that it runs nowhere; `waypost task {task}` has the evidence",
             plan.name
@@ -50,5 +57,9 @@ pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId) -> String {
             "look at {} on {} and on {}; `waypost task {task}` has the evidence, `waypost recover {task}` looks again and shows what is permitted",
             plan.name, plan.source.host, plan.destination.host
         ),
+    };
+    if !volumes.is_empty() {
+        remedy.push_str(&format!("; this migration made {}: no use unless the domain is there", volumes.join(", ")));
     }
+    remedy
 }

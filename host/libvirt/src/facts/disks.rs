@@ -138,6 +138,17 @@ pub(crate) fn backing_of_volume(document: &str) -> Result<Option<BackingLayer>, 
     }))
 }
 
+/// Whether a domain's document names a volume anywhere: as a disk, behind one, as firmware, by its path or by pool and
+/// name. Rather once too often: who asks is about to remove it.
+pub(crate) fn names_volume(document: &str, path: &str, pool: &str, volume: &str) -> Result<bool, Failure> {
+    let document = parse("domain", document)?;
+    Ok(document.descendants().any(|node| {
+        let by_path = node.attributes().any(|attribute| attribute.value() == path)
+            || node.is_text() && node.text().is_some_and(|text| text.trim() == path);
+        by_path || (node.attribute("pool") == Some(pool) && node.attribute("volume") == Some(volume))
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use roxmltree::Document;
@@ -187,5 +198,15 @@ mod tests {
         assert_eq!(read.changed.as_deref(), Some("1795247334.274689603"));
         let layer = backing_of_volume(document).unwrap().unwrap();
         assert_eq!((layer.source.as_deref(), layer.format.as_deref()), (Some("/mnt/base.qcow2"), Some("qcow2")));
+    }
+
+    #[test]
+    fn a_volume_is_named_by_its_path_or_by_its_pool_wherever_that_stands() {
+        let named = |inner: &str| names_volume(&format!("<domain>{inner}</domain>"), "/p/a.img", "p", "a.img").unwrap();
+        assert!(named("<disk><source file='/p/a.img'/></disk>"));
+        assert!(named("<disk><backingStore><source file='/p/a.img'/></backingStore></disk>"));
+        assert!(named("<os><nvram> /p/a.img </nvram></os>"));
+        assert!(named("<disk><source pool='p' volume='a.img'/></disk>"));
+        assert!(!named("<disk><source pool='q' volume='a.img'/></disk><disk><source file='/p/a.img.old'/></disk>"));
     }
 }

@@ -69,3 +69,8 @@ pub(super) fn source(node: Node<'_, '_>) -> String {
 pub(super) fn is_on(text: Option<&str>) -> bool {
     matches!(text, Some("yes" | "on"))
 }
+
+/// Text as it stands in a document that is made here.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&apos;").replace('"', "&quot;")
+}

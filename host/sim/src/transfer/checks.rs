@@ -56,9 +56,11 @@ pub(crate) fn begin(state: &State, plan: &Plan) -> Result<(), Fault> {
         );
     }
     // libvirt looks at the type of the file system alone, and a read-only disk can't be harmed.
+    // What is copied is no business of its.
+    let copied = |path: &String| plan.copies.0.iter().any(|disk| disk.path == *path);
     let own = local.disk_paths.iter().zip(&spec.disks).any(|(path, disk)| {
         let pool = source.base.pool_of_path(path);
-        !disk.read_only && !pool.is_some_and(|pool| pool.source.names_a_store())
+        !disk.read_only && !copied(path) && !pool.is_some_and(|pool| pool.source.names_a_store())
     });
     if own && plan.storage == StorageSafety::Checked {
         return refuse(FaultKind::UnsafeStorage, "Unsafe migration: Migration without shared storage is unsafe".into());
@@ -122,6 +124,13 @@ pub(crate) fn prepare(state: &State, plan: &Plan) -> Result<(), Fault> {
         let volume = pool.and_then(|pool| state.stores.get(&there.spec, pool, path.rsplit('/').next()?));
         if volume.is_none() {
             let why = format!("Cannot access storage file '{path}': No such file or directory");
+            return refuse(FaultKind::Storage, why);
+        }
+    }
+    for disk in &plan.copies.0 {
+        let target = state.stores.at(&there.spec, &there.base, &disk.path);
+        if target.is_some_and(|volume| volume.capacity_bytes != disk.capacity_bytes) {
+            let why = format!("migration of disk {} failed: Source and target image have different sizes", disk.target);
             return refuse(FaultKind::Storage, why);
         }
     }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use waypost_core::convergence::{Activity, Steering};
-use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts};
+use waypost_core::copies::CopiedDisk;
+use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
-    ClaimError, Command, DecisionRecord, Depth, Events, Fault, Hypervisor, KeptProof, Later, ProbeVolume, Reading,
+    ClaimError, Command, Creation, DecisionRecord, Depth, Events, Fault, FoundVolume, Hypervisor, KeptProof, Later, ProbeVolume, Reading,
     Store, StoreFault, TaskBrief, TaskLock, Transfer, Wish,
 };
 use waypost_core::sample::Sample;
@@ -90,6 +91,30 @@ impl Told {
         }
         if self.broken && command != Command::AbortJob {
             self.breach(format!("{command:?} on {host} after the store failed"));
+        }
+    }
+}
+
+impl Told {
+    /// Holds the removal of a volume against the journal.
+    fn removes(&mut self, host: &HostName, pool: &str, volume: &str) {
+        let ours = |step: &Step| matches!(step, Step::Volume { host: on, disk } if on == host && disk.pool == pool && disk.volume == volume);
+        let made = self.records.iter().any(|record| matches!(record, Record::StepIntended { step } if ours(step)));
+        if !made {
+            self.breach(format!("{volume} on {host} was removed, and never made"));
+        }
+        if self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
+            self.breach(format!("{volume} on {host} was removed without a look at both sides right before it"));
+        }
+        let arrived = |record: &Record| {
+            matches!(record, Record::PerformReturned { result: Ok(()) } | Record::FinishIntended { .. })
+        };
+        let doubted = self.records.iter().any(|record| matches!(record, Record::Doubted { .. }));
+        if self.records.iter().any(arrived) && !doubted {
+            self.breach(format!("{volume} on {host} was removed after the arrival"));
+        }
+        if self.broken {
+            self.breach(format!("{volume} on {host} was removed after the store failed"));
         }
     }
 }
@@ -173,6 +198,31 @@ impl Hypervisor for SpiedHosts {
     }
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
         self.world.events(host)
+    }
+    fn volume<'a>(
+        &'a self,
+        host: &'a HostName,
+        pool: &'a str,
+        volume: &'a str,
+    ) -> Later<'a, Result<Option<FoundVolume>, Fault>> {
+        self.world.volume(host, pool, volume)
+    }
+    fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>> {
+        self.world.volume_at(host, path)
+    }
+    fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>> {
+        let step = Step::Volume { host: host.clone(), disk: disk.clone() };
+        if self.ledger.told().records.last() != Some(&Record::StepIntended { step }) {
+            self.ledger.told().breach(format!("{} was made on {host}", disk.volume));
+        }
+        self.world.create_volume(host, disk)
+    }
+    fn remove_volume<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
+        self.ledger.told().removes(host, pool, volume);
+        self.world.remove_volume(host, pool, volume)
+    }
+    fn users_of<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
+        self.world.users_of(host, disk)
     }
     fn create_probe<'a>(&'a self, host: &'a HostName, pool: &'a str, volume: &'a str) -> Later<'a, Result<(), Fault>> {
         self.world.create_probe(host, pool, volume)
