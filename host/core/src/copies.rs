@@ -76,7 +76,8 @@ pub enum Uncopyable {
     },
     /// The pool can't hold such a volume.
     #[error(
-        "disk {disk} can't be copied: pool {pool} of {host} ({kind}) makes no {format} volumes; copy it incrementally over one that you made there"
+        "disk {disk} can't be copied: pool {pool} of {host} is of the kind {lacks} volumes; copy it incrementally over one \
+         that you made there"
     )]
     PoolKind {
         /// Target.
@@ -85,10 +86,8 @@ pub enum Uncopyable {
         host: HostName,
         /// Pool.
         pool: String,
-        /// Its kind.
-        kind: String,
-        /// Format of the disk.
-        format: String,
+        /// Its kind, and what it lacks: `iscsi, which makes no raw`.
+        lacks: String,
     },
     /// The pool has less room than the disk uses.
     #[error("disk {disk} can't be copied: it uses {needed} bytes, and pool {pool} of {host} has {free} bytes left")]
@@ -143,7 +142,7 @@ pub enum Uncopyable {
         path: String,
     },
     /// What is there doesn't fit.
-    #[error("disk {disk} can't be copied incrementally: the {what} of {path} on {host} is {there}, and not {here}")]
+    #[error("disk {disk} can't be copied incrementally: the {what} of {path} on {host} is {}, and not {}", .sides.1, .sides.0)]
     Unlike {
         /// Target.
         disk: String,
@@ -153,10 +152,8 @@ pub enum Uncopyable {
         path: String,
         /// `size`, `format`.
         what: &'static str,
-        /// Of the source.
-        here: String,
-        /// Of the prepared target.
-        there: String,
+        /// That of the source, and that of the prepared target.
+        sides: Box<(String, String)>,
     },
 }
 
@@ -341,8 +338,7 @@ impl Case<'_> {
                     disk: copy.target,
                     host: host.name.clone(),
                     pool: copy.pool,
-                    kind: pool.kind.clone(),
-                    format: copy.format,
+                    lacks: format!("{}, which makes no {}", pool.kind, copy.format),
                 })
             }
         }
@@ -353,7 +349,7 @@ impl Case<'_> {
         let host = self.to.host.name.clone();
         let unlike = |what, here: String, there: String| {
             let (disk, host, path) = (copy.target.clone(), host.clone(), copy.path.clone());
-            Uncopyable::Unlike { disk, host, path, what, here, there }
+            Uncopyable::Unlike { disk, host, path, what, sides: Box::new((here, there)) }
         };
         if there.capacity_bytes != copy.capacity_bytes {
             return Err(unlike("size", copy.capacity_bytes.to_string(), there.capacity_bytes.to_string()));

@@ -485,6 +485,10 @@ impl Host {
 }
 
 impl Local {
+    /// One that is defined and off.
+    pub(crate) fn defined(spec: &Arc<DomainSpec>, disk_paths: Arc<[String]>) -> Self {
+        Self::new(spec, disk_paths, None)
+    }
     /// A domain as its fleet describes it.
     fn new(spec: &Arc<DomainSpec>, disk_paths: Arc<[String]>, process: Option<Process>) -> Self {
         Self {

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use waypost_core::facts::Volume;
 use waypost_core::ids::{DomainId, HostName};
 
-use crate::fleet::{Fleet, FleetError};
+use crate::fleet::{DomainSpec, Fleet, FleetError};
 use crate::oracle::{Change, Truth, Violation};
 use crate::script::{Lasting, Scripted, What, Who};
-use crate::state::{State, lifecycle};
+use crate::state::{Local, State, lifecycle};
 
 /// Simulated hosts. Clones are the same world, as seen by another controller.
 #[derive(Clone)]
@@ -71,7 +72,31 @@ impl World {
         pool.map_or_else(Vec::new, |pool| state.stores.all(&host.spec, pool).into_iter().map(|v| v.name).collect())
     }
 
+    /// The same, with all that is known of them.
+    pub fn images(&self, host: &HostName, pool: &str) -> Vec<Volume> {
+        let state = self.state();
+        let Some(host) = state.host(host) else { return vec![] };
+        let pool = host.spec.pools.iter().find(|spec| spec.name == pool);
+        pool.map_or_else(Vec::new, |pool| state.stores.all(&host.spec, pool))
+    }
+
     // What a person or an accident does, past every controller.
+
+    /// A person puts an image of their own into a pool, full to its last byte.
+    pub fn put_image(&self, host: &HostName, pool: &str, name: &str, format: &str, capacity_bytes: u64) {
+        let mut state = self.state();
+        let Some(spec) = state.host(host).map(|host| host.spec.clone()) else { return };
+        let Some(pool) = spec.pools.iter().find(|spec| spec.name == pool) else { return };
+        state.stores.put(&crate::storage::identity(&spec, pool), pool, name, format, capacity_bytes);
+        state.stores.fill(&spec, pool, name, capacity_bytes);
+    }
+    /// A person defines another domain whose only disk is at that path.
+    pub fn define_beside(&self, host: &HostName, name: &str, path: &str) {
+        let spec = DomainSpec { disks: vec![], interfaces: vec![], ..DomainSpec::named(name, host.as_str()) };
+        let id = DomainId(spec.domain_uuid());
+        let local = Local::defined(&Arc::new(spec), [path.to_owned()].into());
+        self.state().begin(host, id, local, "a person defined it");
+    }
 
     /// A trouble, now. What only makes sense at a step ([`What::Error`] and its like) does nothing here.
     pub fn strike(&self, what: &What) {

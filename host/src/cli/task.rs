@@ -145,5 +145,8 @@ fn step_words(step: &Step) -> String {
     match step {
         Step::MaxDowntime { host, ms, .. } => format!("set the downtime limit to {ms} ms on {host}"),
         Step::SourceAutostart { host } => format!("switch the autostart of the definition that stays on {host} off"),
+        Step::Volume { host, disk } => {
+            format!("make volume {} in pool {} of {host} for disk {}", disk.volume, disk.pool, disk.target)
+        }
     }
 }

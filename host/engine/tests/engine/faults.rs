@@ -47,9 +47,14 @@ pub fn hasty() -> Options {
 }
 
 /// With everything that has a step of its own: a downtime limit, and autostart to carry over.
-fn kinds() -> [Case; 3] {
+fn kinds() -> [Case; 4] {
     let limited = Options { max_downtime_ms: Some(500), ..hasty() };
-    [Case::live().options(limited.clone()), Case::transient().options(limited), Case::offline().options(hasty())]
+    [
+        Case::live().options(limited.clone()),
+        Case::transient().options(limited),
+        Case::offline().options(hasty()),
+        Case::copying(),
+    ]
 }
 
 fn cases(mind: impl Fn(u64) -> Mind) -> Vec<Case> {

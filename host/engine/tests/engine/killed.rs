@@ -48,6 +48,19 @@ pub fn courses() -> Vec<Case> {
     ] {
         all.push(Case::live().options(limited.clone()).fault(Scripted::at(step, what)));
     }
+    all.push(Case::copying());
+    for (step, what) in [
+        (Step::CreateVolume, What::Error(FaultKind::Storage)),
+        (Step::CreateVolume, What::ReplyLost(FaultKind::Deadline)),
+        (Step::Perform, What::HypervisorDies(Who::Destination)),
+        (Step::Perform, What::LeftBehind),
+        (Step::Confirm, What::DaemonDies(Who::Source, short)),
+    ] {
+        all.push(Case::copying().fault(Scripted::at(step, what)));
+    }
+    let failed = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+    let kept = Scripted::at(Step::RemoveVolume, What::ReplyLost(FaultKind::Unreachable));
+    all.push(Case::copying().fault(failed).fault(kept));
     let left = Scripted::at(Step::Confirm, What::ReplyLost(FaultKind::Unreachable));
     all.push(Case::offline().options(hasty()).fault(left));
     all

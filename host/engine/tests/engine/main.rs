@@ -6,6 +6,7 @@
 mod support;
 
 mod cancelled;
+mod copies;
 mod faults;
 mod killed;
 mod recovery;

@@ -8,5 +8,5 @@ mod spy;
 
 pub use judge::{Ran, judge, tell};
 pub use minds::{Dice, Mind, Minded};
-pub use site::{Case, Site, a, b, in_virtual_time, side_by_side};
+pub use site::{Case, OWN, Site, a, b, in_virtual_time, side_by_side};
 pub use spy::{Ledger, Meddle, Stroke};

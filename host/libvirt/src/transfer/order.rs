@@ -184,6 +184,7 @@ mod tests {
             transport: waypost_core::stream::Transport::PeerToPeer,
             stream: waypost_core::stream::Stream::default(),
             disks: waypost_core::stream::Disks::default(),
+            copies: waypost_core::copies::Copies::default(),
             network: None,
             memory_bytes: None,
             notes: waypost_core::plan::Notes::default(),

@@ -12,7 +12,7 @@ use waypost_core::ports::Hypervisor as _;
 use waypost_core::situation::Side;
 use waypost_sim::Truth;
 
-use super::{Site, a, b};
+use super::{OWN, Site, a, b};
 
 /// How a case went.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
     {
         wrong.extend(small_print(site, plan).await);
     }
+    wrong.extend(images(site, &outcome));
     wrong.extend(site.world.violations().iter().map(|violation| format!("{violation:?}")));
     wrong.extend(site.ledger.told().breaches.iter().cloned());
     let struck = site.world.unspent().is_empty();
@@ -124,6 +125,35 @@ fn lie(site: &Site, plan: Option<&Plan>, outcome: &Outcome, truth: &Truth, died:
         OutcomeKind::Lost => (!truth.lost || !truth.memory_complete_on.is_empty()).then_some("lost, and it is not"),
         OutcomeKind::Stuck => None,
     }
+}
+
+/// Images: nobody else's was touched, a copy that arrived is whole, and a copy that is of no use is gone or told of.
+fn images(site: &Site, outcome: &Outcome) -> Vec<String> {
+    let [here, there] = [a(), b()].map(|host| site.world.images(&host, OWN));
+    let [here_before, there_before] = &site.images_before;
+    let mut wrong = Vec::new();
+    if here != *here_before {
+        wrong.push(format!("the source's images were touched: {here:?}"));
+    }
+    wrong.extend(
+        there_before.iter().filter(|image| !there.contains(image)).map(|image| format!("{} was touched", image.name)),
+    );
+    for image in &here {
+        let copy = there.iter().find(|copy| copy.name == image.name);
+        let told = outcome.remedy.as_ref().is_some_and(|remedy| remedy.contains(&image.path));
+        match (outcome.kind, copy) {
+            (OutcomeKind::Completed, None) => wrong.push(format!("{} did not arrive", image.name)),
+            (OutcomeKind::Completed, Some(copy)) if copy.allocation_bytes != image.allocation_bytes => {
+                wrong.push(format!("{} did not arrive whole", image.name));
+            }
+            (OutcomeKind::Completed, Some(_)) | (_, None) => {}
+            (_, Some(copy)) if !there_before.contains(copy) && !told => {
+                wrong.push(format!("{} is left over, and nobody says so", image.name));
+            }
+            (_, Some(_)) => {}
+        }
+    }
+    wrong
 }
 
 /// What a success without causes promises beyond the place: name and autostart.

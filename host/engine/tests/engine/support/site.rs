@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
+use waypost_core::facts::Volume;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
 use waypost_core::ports::{Clock, Depth, Policies, Store};
 use waypost_core::request::{MigrationRequest, Options};
+use waypost_core::stream::{DiskCopy, Disks};
 use waypost_engine::{Driver, Engine, Settings};
-use waypost_sim::{DomainSpec, Fleet, HostSpec, Power, Scripted, Truth, World};
+use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, PoolSpec, Power, Scripted, Truth, World};
 
 use super::memory::MemoryStore;
 use super::spy::{SpiedHosts, SpiedStore};
@@ -22,11 +24,24 @@ pub fn b() -> HostName {
     HostName::new("b")
 }
 
+/// Where the domain's disks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On the store that both hosts share.
+    Shared,
+    /// On a store of the source's own; the destination has one of the same kind, with somebody else's image on it.
+    Own,
+}
+
+/// The pool of a host's own store.
+pub const OWN: &str = "images";
+
 /// One course of one migration from a to b.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub power: Power,
     pub persistent: bool,
+    pub disks: Place,
     pub options: Options,
     pub faults: Vec<Scripted>,
     pub mind: Mind,
@@ -40,6 +55,7 @@ impl Case {
         Self {
             power: Power::Running,
             persistent: true,
+            disks: Place::Shared,
             options: Options::default(),
             faults: vec![],
             mind: Mind::Conservative,
@@ -60,6 +76,12 @@ impl Case {
     }
     pub fn transient() -> Self {
         Self { persistent: false, ..Self::live() }
+    }
+    /// One whose disks are on a's own store, and are copied whole.
+    pub fn copying() -> Self {
+        let disks = Disks { copy: DiskCopy::Full, ..Disks::default() };
+        let options = Options { timeout_s: 60, disks, ..Options::default() };
+        Self { disks: Place::Own, options, ..Self::live() }
     }
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
@@ -89,6 +111,7 @@ pub struct Site {
     pub store: Arc<dyn Store>,
     pub ledger: Arc<Ledger>,
     pub before: Truth,
+    pub images_before: [Vec<Volume>; 2],
     clock: Arc<VirtualClock>,
 }
 
@@ -105,14 +128,24 @@ impl Site {
             autostart: case.persistent,
             dirty_pages_s: case.dirty_pages_s,
             working_set_mib: case.working_set_mib,
+            disks: match case.disks {
+                Place::Shared => vec![DiskSpec::default()],
+                Place::Own => ["qcow2", "raw"].map(own_disk).into(),
+            },
             ..DomainSpec::named("g1", "a")
         };
-        let world = World::new(&Fleet::new([HostSpec::named("a"), HostSpec::named("b")], [domain])).unwrap();
+        let hosts = ["a", "b"].map(|name| {
+            let pools = vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")];
+            HostSpec { pools, ..HostSpec::named(name) }
+        });
+        let world = World::new(&Fleet::new(hosts, [domain])).unwrap();
+        world.put_image(&b(), OWN, "somebody.img", "raw", 1 << 30);
         world.script(case.faults.clone());
         let id = world.domain("g1").unwrap();
         let before = world.truth(id);
         let clock = Arc::new(VirtualClock(Instant::now()));
-        Self { case, world, id, store, ledger: Arc::default(), before, clock }
+        let images_before = [a(), b()].map(|host| world.images(&host, OWN));
+        Self { case, world, id, store, ledger: Arc::default(), before, images_before, clock }
     }
 
     pub fn request(&self) -> MigrationRequest {
@@ -152,6 +185,10 @@ impl Site {
     pub fn accept(&self) -> Driver {
         self.engine(None).0.accept(self.request()).unwrap()
     }
+}
+
+fn own_disk(format: &str) -> DiskSpec {
+    DiskSpec { pool: Some(OWN.into()), format: format.into(), size_gib: 1, ..DiskSpec::default() }
 }
 
 /// Plays something in a runtime of its own whose time is virtual and starts now.

@@ -12,8 +12,8 @@ use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
-    ClaimError, Command, Creation, DecisionRecord, Depth, Events, Fault, FoundVolume, Hypervisor, KeptProof, Later, ProbeVolume, Reading,
-    Store, StoreFault, TaskBrief, TaskLock, Transfer, Wish,
+    ClaimError, Command, Creation, DecisionRecord, Depth, Events, Fault, FoundVolume, Hypervisor, KeptProof, Later,
+    ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Transfer, Wish,
 };
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side};
