@@ -64,6 +64,9 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
         let mut changes = site.world.changes().into_iter().enumerate();
         changes.any(|(index, change)| index >= looked(&change.host) && change.what.contains("its hypervisor died"))
     };
+    // One that was found dead was moved, or not, as the definition that was left of it.
+    let died =
+        died || plan.is_some_and(|plan| plan.initially == RunState::ShutOff && !site.before.running_on.is_empty());
     for moment in ["at the end", "at rest"] {
         if moment == "at rest" {
             tokio::time::sleep(Duration::from_secs(3000)).await;
