@@ -68,11 +68,19 @@ pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
             (options.bandwidth_mib_s.is_some(), "bandwidth"),
             (options.max_downtime_ms.is_some(), "max-downtime"),
             (options.persistence == Persistence::Transient, "transient"),
+            (options.network.is_some(), "network"),
         ] {
             if given {
                 return Err(Refusal::Conflict { first: "offline", second, why });
             }
         }
+    }
+    if options.network.is_some() && options.migrate_uri.is_some() {
+        return Err(Refusal::Conflict {
+            first: "network",
+            second: "migrate-uri",
+            why: "the URI says where the memory goes already; drop one of them",
+        });
     }
     if let Some(name) = &options.destination_name
         && (name.is_empty() || name.contains('/') || name.contains('\0') || name.trim() != name)
@@ -153,6 +161,16 @@ mod tests {
     fn offline_takes_no_option_of_a_transfer() {
         let options = Options { mode: Mode::Offline, bandwidth_mib_s: Some(5), ..Options::default() };
         assert!(admit(&request(options)).unwrap_err().to_string().starts_with("offline and bandwidth"));
+    }
+
+    #[test]
+    fn a_network_needs_a_transfer_and_no_other_address() {
+        let on = Options { network: Some("mig".into()), ..Options::default() };
+        assert_eq!(admit(&request(on.clone())), Ok(()));
+        let offline = Options { mode: Mode::Offline, ..on.clone() };
+        assert!(admit(&request(offline)).unwrap_err().to_string().starts_with("offline and network"));
+        let both = Options { migrate_uri: Some("tcp://192.0.2.1".into()), ..on };
+        assert!(admit(&request(both)).unwrap_err().to_string().starts_with("network and migrate-uri"));
     }
 
     #[test]

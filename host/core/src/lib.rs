@@ -2,7 +2,8 @@
 //! can wait; every other crate of the host depends on this one and none of them on each other.
 //!
 //! Reading order follows one migration: who ([`ids`]), what is known ([`facts`]), what is asked ([`request`]), what the
-//! rules say ([`finding`], [`verdict`]), what will be done ([`plan`], [`stream`]), how it goes ([`sample`], [`phase`],
+//! rules say ([`finding`], [`verdict`]), whose turn it is ([`queue`]), what will be done ([`plan`], [`stream`],
+//! [`network`]), how it goes ([`sample`], [`phase`],
 //! [`convergence`]), where the
 //! domain is when something failed and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
 //! [`ports`] through which the engine reaches the world.
@@ -16,10 +17,12 @@ pub mod facts;
 pub mod finding;
 pub mod ids;
 pub mod journal;
+pub mod network;
 pub mod outcome;
 pub mod phase;
 pub mod plan;
 pub mod ports;
+pub mod queue;
 pub mod recovery;
 pub mod request;
 pub mod sample;

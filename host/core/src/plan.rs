@@ -158,6 +158,9 @@ pub enum PlanError {
         /// State.
         state: DomainState,
     },
+    /// No network.
+    #[error(transparent)]
+    Network(#[from] crate::network::NetworkError),
     /// Both names are one libvirt host.
     #[error("{0} and {1} are the same libvirt host (host UUID {2})")]
     SameHost(HostName, HostName, Uuid),

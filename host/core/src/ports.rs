@@ -1,5 +1,6 @@
 //! The ways out of the core: what the engine needs of hypervisors, policies, a store and a clock. Who implements them
-//! is chosen by the facade; libvirt and the simulator are of equal rank.
+//! is chosen by the facade; libvirt and the simulator are of equal rank. The file is as long as the list of what is
+//! needed, so that the engine's whole view of the world is in one place.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use crate::journal::Record;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
 use crate::plan::Plan;
+use crate::queue::{Entry, SlotLimits, SlotWish, Turn};
 use crate::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use crate::request::CheckRequest;
 use crate::sample::Sample;
@@ -414,6 +416,14 @@ pub trait Store: Send + Sync {
     fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault>;
     /// The lock of a task; none if another process has it.
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
+    /// Puts a task into the queue for what it wishes, in place of what it wished or held before (it keeps its time of
+    /// arrival), and gives it the slot if it is its turn: one step for all processes. Entries of tasks that nobody drives
+    /// don't count, and an entry goes with the end of its task.
+    fn claim_slot(&self, id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault>;
+    /// Notes that a task has its slot, whatever the limits: its transfer runs already.
+    fn hold_slot(&self, id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault>;
+    /// The queue: the entries of all tasks that somebody drives.
+    fn queue(&self) -> Result<Vec<Entry>, StoreFault>;
     /// Asks whoever drives the task to cancel.
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault>;
     /// Whether somebody asked to cancel, and who.

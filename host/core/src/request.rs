@@ -1,6 +1,7 @@
 //! What a person or a program asks for.
 
 use crate::ids::{DomainKey, HostName, Moment};
+use crate::queue::Priority;
 use crate::stream::{Disks, Stream, Transport};
 use crate::words;
 
@@ -76,6 +77,8 @@ pub struct Options {
     pub listen_address: Option<String>,
     /// Migration network by its configured name; none: as the domain, a rule or the cluster has it.
     pub network: Option<String>,
+    /// How urgent it is beside others that wait for a slot.
+    pub priority: Priority,
     /// Who drives it.
     pub transport: Transport,
     /// The stream.
@@ -99,6 +102,7 @@ impl Default for Options {
             migrate_uri: None,
             listen_address: None,
             network: None,
+            priority: Priority::Normal,
             transport: Transport::PeerToPeer,
             stream: Stream::default(),
             disks: Disks::default(),

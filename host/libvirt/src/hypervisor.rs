@@ -90,6 +90,7 @@ impl Libvirt {
             pools,
             networks: surroundings.networks,
             bridges: surroundings.bridges,
+            links: surroundings.links,
             domains: population.domains,
             node_devices: surroundings.node_devices,
         })

@@ -71,6 +71,8 @@ pub struct HostSpec {
     pub networks: Vec<NetworkSpec>,
     /// Bridges of the kernel.
     pub bridges: Vec<String>,
+    /// Network interfaces of the kernel, each with the state of its link in the kernel's words: `up`, `down`, ...
+    pub interface_states: BTreeMap<String, String>,
     /// What the host can send and receive.
     pub bandwidth_mib_s: u64,
     /// Whether the controller can reach it at the beginning.
@@ -94,6 +96,7 @@ impl Default for HostSpec {
             pools: vec![PoolSpec::default()],
             networks: vec![NetworkSpec::default()],
             bridges: vec!["br0".into()],
+            interface_states: BTreeMap::new(),
             bandwidth_mib_s: 1000,
             reachable: true,
         }
@@ -234,6 +237,8 @@ pub struct DomainSpec {
     pub autostart: bool,
     /// Metadata elements by namespace.
     pub metadata: BTreeMap<String, String>,
+    /// Migration network that its metadata ask for.
+    pub migration_network: Option<String>,
 }
 
 impl Default for DomainSpec {
@@ -258,6 +263,7 @@ impl Default for DomainSpec {
             persistent: true,
             autostart: false,
             metadata: BTreeMap::new(),
+            migration_network: None,
         }
     }
 }

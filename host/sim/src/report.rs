@@ -2,8 +2,8 @@
 
 use waypost_core::facts::{
     ActiveJob, BackingLayer, CpuFeature, Disk, Document, DomainBrief, DomainFacts, Firmware, Graphics, GuestCpu,
-    GuestSupport, HostCpu, HostFacts, Hostdev, Interface, Machine, MemoryBacking, Metadata, MigrationPorts, Network,
-    NodeDevice, NumaCell, Pool, Tpm,
+    GuestSupport, HostCpu, HostFacts, HostLink, Hostdev, Interface, Machine, MemoryBacking, Metadata, MigrationPorts,
+    Network, NodeDevice, NumaCell, Pool, Tpm,
 };
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::ports::{Depth, Wanted};
@@ -94,6 +94,12 @@ pub(crate) fn host(spec: &HostSpec) -> HostFacts {
             })
             .collect(),
         bridges: Some(spec.bridges.clone()),
+        links: Some(
+            spec.interface_states
+                .iter()
+                .map(|(name, state)| HostLink { name: name.clone(), state: Some(state.clone()), mac: None })
+                .collect(),
+        ),
         domains: vec![],
         node_devices: None,
     }
@@ -217,6 +223,7 @@ impl State {
                 .iter()
                 .map(|(namespace, xml)| Metadata { namespace: namespace.clone(), xml: xml.clone() })
                 .collect(),
+            migration_network: spec.migration_network.clone(),
             documents: vec![Document { kind: "inactive".into(), xml: document }],
         }
     }

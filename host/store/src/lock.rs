@@ -38,6 +38,21 @@ pub(crate) fn acquire(path: &Path) -> io::Result<Option<FileLock>> {
     }
 }
 
+/// Whether somebody holds the lock. Nothing is made where there is no file.
+pub(crate) fn is_held(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        // Closing the file gives it back.
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Waits for the turn in a folder: a lock on the folder itself, so that there is no file to remove. Ends when dropped.
 pub(crate) fn wait(folder: &Path) -> io::Result<File> {
     let file = File::open(folder)?;

@@ -19,6 +19,7 @@ use waypost_core::journal::{FinishStep, Record, Step, StepEnd};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Reading};
+use waypost_core::queue::Priority;
 use waypost_core::recovery::FailureClass;
 use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
@@ -269,7 +270,8 @@ wire_struct! {
         mode: mode, destination_name: destination_name, bandwidth_mib_s: bandwidth_mib_s,
         max_downtime_ms: max_downtime_ms, timeout_s: timeout_s, persistence: persistence,
         source_definition: source_definition, after: after, storage: storage, migrate_uri: migrate_uri,
-        listen_address: listen_address, network: network, transport: transport, stream: stream, disks: disks,
+        listen_address: listen_address, network: network, priority: priority, transport: transport, stream: stream,
+        disks: disks,
     }
     Verdict { destination: destination, findings: findings }
     Judged { plugin: plugin, mode: mode, finding: finding }
@@ -332,6 +334,7 @@ macro_rules! wire_shape {
 }
 wire_shape! {
     Transport: Transport::PeerToPeer;
+    Priority: Priority::Normal;
     Stream: Stream::default();
     Disks: Disks::default();
 }

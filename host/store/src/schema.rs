@@ -14,7 +14,20 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-const STEPS: &[&str] = &[TABLES, WISHES];
+const STEPS: &[&str] = &[TABLES, WISHES, SLOTS];
+
+/// Who waits for a slot, or holds one.
+const SLOTS: &str = "
+    CREATE TABLE slot (
+        task        TEXT PRIMARY KEY REFERENCES task (id),
+        asked_at    INTEGER NOT NULL,
+        priority    TEXT NOT NULL,
+        source      TEXT NOT NULL,
+        destination TEXT NOT NULL,
+        network     TEXT,
+        holds       INTEGER NOT NULL CHECK (holds IN (0, 1))
+    ) STRICT, WITHOUT ROWID;
+";
 
 const WISHES: &str = "
     CREATE TABLE wish (

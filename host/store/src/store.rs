@@ -1,5 +1,6 @@
 //! The store: each call of the port, and how a call that fails says so.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -12,14 +13,16 @@ use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
+use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 
 use crate::fault;
-use crate::lock::{self, FileLock};
 use crate::records::{Misfit, read, read_record, write, write_record};
 use crate::schema::{self, Promise};
-use rows::{brief, head, moment, phase_of, put_record, run, unfinished_of, whole};
+use rows::{brief, head, moment, put_record, run, unfinished_of, whole};
 
+mod driving;
 mod rows;
+mod slots;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ struct Inner {
     /// For reading, and for the readings of a transfer: apart, so that who watches never waits for another task's disk
     /// write; opened when it is first needed.
     visible: OnceLock<Mutex<Connection>>,
+    /// Tasks whose locks are held through this store: they need no look at a lock to be known as driven.
+    driven: Mutex<HashSet<TaskId>>,
 }
 
 impl SqliteStore {
@@ -43,7 +48,9 @@ impl SqliteStore {
         let (database, locks) = (dir.join("waypost.db"), dir.join("locks"));
         schema::prepare_folder(dir, &database, &locks)?;
         let durable = Mutex::new(schema::connect(&database, Promise::Durable)?);
-        Ok(Self { inner: Arc::new(Inner { database, locks, durable, visible: OnceLock::new() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { database, locks, durable, visible: OnceLock::new(), driven: Mutex::default() }),
+        })
     }
 }
 
@@ -112,7 +119,8 @@ impl Store for SqliteStore {
             let update = "UPDATE task SET updated_at = max(updated_at, ?2), phase = ?3, outcome = ?4, attempt = ?5,
                                           records = ?6 WHERE id = ?1";
             run(db, update, params![id.to_string(), whole(at.0), phase.as_str(), outcome, attempt, number])
-                .map_err(trying.sql())
+                .map_err(trying.sql())?;
+            if phase == Phase::Ended { slots::free(db, id).map_err(trying.sql()) } else { Ok(()) }
         })
     }
 
@@ -190,6 +198,21 @@ impl Store for SqliteStore {
         let trying = self.inner.trying(format!("lock task {id}"));
         trying.visibly(|db| head(db, &trying, id))?;
         self.inner.acquire(&trying, id)
+    }
+
+    fn claim_slot(&self, id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault> {
+        let trying = self.inner.trying(format!("ask for a slot for task {id}"));
+        trying.durably(|db| slots::claim(db, &trying, id, at, wish, limits))
+    }
+
+    fn hold_slot(&self, id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("note that task {id} has its slot"));
+        trying.durably(|db| slots::hold(db, &trying, id, at, wish))
+    }
+
+    fn queue(&self) -> Result<Vec<Entry>, StoreFault> {
+        let trying = self.inner.trying("read the queue".to_owned());
+        trying.visibly(|db| slots::driven(db, &trying))
     }
 
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
@@ -385,32 +408,6 @@ impl Store for SqliteStore {
 
 const NO_TASK: &str = "there is no such task: `waypost tasks` lists them";
 
-/// A held lock; the file goes with the last lock of a task that is over.
-struct HeldTask {
-    inner: Arc<Inner>,
-    id: TaskId,
-    file: FileLock,
-}
-
-impl TaskLock for HeldTask {}
-
-impl Drop for HeldTask {
-    fn drop(&mut self) {
-        let trying = self.inner.trying(format!("tidy up the lock of task {}", self.id));
-        let over = trying.visibly(|db| phase_of(db, self.id).map_err(trying.sql()));
-        match over {
-            // No row: the task was refused when it was about to be made.
-            Ok(None | Some(Phase::Ended)) => {
-                if let Err(error) = self.file.remove() {
-                    tracing::warn!(task = %self.id, %error, "a lock file can't be removed");
-                }
-            }
-            Ok(Some(_)) => {}
-            Err(fault) => tracing::warn!(%fault, "a lock file may be left"),
-        }
-    }
-}
-
 /// What is being tried, so that whatever fails on the way can say so.
 struct Trying<'a> {
     inner: &'a Arc<Inner>,
@@ -420,12 +417,6 @@ struct Trying<'a> {
 impl Inner {
     fn trying(self: &Arc<Self>, what: String) -> Trying<'_> {
         Trying { inner: self, what }
-    }
-
-    fn acquire(self: &Arc<Self>, trying: &Trying<'_>, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
-        let path = self.locks.join(id.to_string());
-        let file = lock::acquire(&path).map_err(|e| fault::file(&trying.what, &path, &e))?;
-        Ok(file.map(|file| Box::new(HeldTask { inner: Arc::clone(self), id, file }) as Box<dyn TaskLock>))
     }
 }
 

@@ -94,6 +94,7 @@ fn host(name: &str) -> HostFacts {
         pools: vec![pool("dir")],
         networks: vec![],
         bridges: None,
+        links: None,
         domains: vec![],
         node_devices: None,
     }
@@ -142,6 +143,7 @@ fn scene() -> (Disks, Snapshot) {
         job: None,
         block_jobs: vec![],
         metadata: vec![],
+        migration_network: None,
         documents: vec![],
     };
     let pair = PairFacts {

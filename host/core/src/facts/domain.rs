@@ -100,6 +100,9 @@ facts! {
         pub block_jobs: Vec<BlockJob>,
         /// Metadata elements, each with its namespace.
         pub metadata: Vec<Metadata>,
+        /// Migration network that its metadata ask for: attribute `network` of the element `migration` in the namespace
+        /// [`crate::network::NAMESPACE`].
+        pub migration_network: Option<String>,
         /// Raw XML documents: `live` (as it runs), `inactive` (as it will start next), `migratable`.
         pub documents: Vec<Document>,
     }

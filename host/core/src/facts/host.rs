@@ -56,6 +56,8 @@ facts! {
         pub networks: Vec<Network>,
         /// Bridges of the host's kernel; none where libvirt can't tell on this host.
         pub bridges: Option<Vec<String>>,
+        /// Network interfaces of the host's kernel; none where libvirt can't tell on this host.
+        pub links: Option<Vec<HostLink>>,
         /// Its domains, running or not.
         pub domains: Vec<DomainBrief>,
         /// Node devices, where they were asked for.
@@ -142,6 +144,17 @@ facts! {
         pub forward: Option<String>,
         /// Port groups.
         pub portgroups: Vec<String>,
+    }
+
+    /// A network interface of the host's kernel.
+    pub struct HostLink {
+        /// Its name: `eth0`.
+        pub name: String,
+        /// State as the kernel has it: `up`, `down`, `lowerlayerdown`, `dormant`, `unknown`, ...; none where libvirt doesn't
+        /// tell.
+        pub state: Option<String>,
+        /// MAC address, lower case.
+        pub mac: Option<String>,
     }
 
     /// A domain in a host's list.

@@ -6,6 +6,7 @@ use waypost_core::facts::{
     ActiveJob, BlockJob, CpuFeature, Document, DomainFacts, DomainState, Firmware, GuestCpu, MemoryBacking, Metadata,
 };
 use waypost_core::ids::DomainId;
+use waypost_core::network::NAMESPACE;
 
 use super::xml::{at, attr, bytes, child, children, parse, source, text, unit};
 use super::{devices, disks};
@@ -70,6 +71,11 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
         job: numbers.job,
         block_jobs: numbers.block_jobs,
         metadata: child(root, "metadata").into_iter().flat_map(|node| node.children()).filter_map(metadata).collect(),
+        migration_network: child(root, "metadata")
+            .into_iter()
+            .flat_map(|node| node.children())
+            .find(|node| node.has_tag_name((NAMESPACE, "migration")))
+            .and_then(|node| attr(Some(node), "network")),
         documents: numbers.documents,
     })
 }
@@ -245,6 +251,20 @@ mod tests {
         let namespaces: Vec<_> = read.metadata.iter().map(|element| element.namespace.as_str()).collect();
         assert_eq!(namespaces, ["https://site.example/domain", "urn:other"]);
         assert!(read.metadata[1].xml.contains("<other:sub>x</other:sub>"));
+        assert_eq!(read.migration_network, None);
+    }
+
+    #[test]
+    fn the_migration_network_of_the_metadata_is_read() {
+        let text = include_str!("../../tests/fixtures/domain-inactive.xml");
+        let (name, rest) = text.split_once("</name>").unwrap();
+        // As `virsh metadata` writes it.
+        let asks = "<metadata><waypost:migration xmlns:waypost='urn:waypost:domain:1' network='fast'/></metadata>";
+        let read = domain(&format!("{name}</name>{asks}{rest}"), numbers()).unwrap();
+        assert_eq!(read.migration_network.as_deref(), Some("fast"));
+        let other = asks.replace("urn:waypost:domain:1", "urn:other");
+        let read = domain(&format!("{name}</name>{other}{rest}"), numbers()).unwrap();
+        assert_eq!((read.migration_network, read.metadata.len()), (None, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Networks, bridges and node devices.
 
 use uuid::Uuid;
-use waypost_core::facts::{Network, NodeDevice};
+use waypost_core::facts::{HostLink, Network, NodeDevice};
 
 use super::xml::{attr, child, children, parse, text};
 use crate::error::Failure;
@@ -24,11 +24,16 @@ pub(crate) fn network(document: &str, active: bool) -> Result<Network, Failure> 
     })
 }
 
-/// The name of a host interface that is a bridge; none for any other.
-pub(crate) fn bridge(document: &str) -> Result<Option<String>, Failure> {
+/// A network interface of the host, and whether it is a bridge.
+pub(crate) fn interface(document: &str) -> Result<(HostLink, bool), Failure> {
     let document = parse("interface", document)?;
     let root = document.root_element();
-    Ok((root.attribute("type") == Some("bridge")).then(|| attr(Some(root), "name")).flatten())
+    let link = HostLink {
+        name: attr(Some(root), "name").ok_or_else(|| Failure::document("interface", "no name"))?,
+        state: attr(child(root, "link"), "state"),
+        mac: attr(child(root, "mac"), "address").map(|mac| mac.to_lowercase()),
+    };
+    Ok((link, root.attribute("type") == Some("bridge")))
 }
 
 /// A node device.
@@ -59,8 +64,19 @@ mod tests {
 
     #[test]
     fn only_a_bridge_is_one() {
-        assert_eq!(bridge(include_str!("../../tests/fixtures/interface.xml")).unwrap().as_deref(), Some("virbr0"));
-        assert_eq!(bridge("<interface type='ethernet' name='eth0'/>").unwrap(), None);
+        let (read, bridge) = interface(include_str!("../../tests/fixtures/interface.xml")).unwrap();
+        assert_eq!((read.name.as_str(), bridge), ("virbr0", true));
+        assert!(!interface("<interface type='ethernet' name='eth0'/>").unwrap().1);
+        assert!(interface("<interface/>").is_err());
+    }
+
+    #[test]
+    fn an_interface_has_the_state_of_its_link() {
+        let eth1 = "<interface type='ethernet' name='eth1'><mtu size='1500'/><link state='down'/>\
+                    <mac address='02:00:0A:58:00:01'/></interface>";
+        let (read, _) = interface(eth1).unwrap();
+        assert_eq!((read.state.as_deref(), read.mac.as_deref()), (Some("down"), Some("02:00:0a:58:00:01")));
+        assert_eq!(interface("<interface name='a'/>").unwrap().0.state, None);
     }
 
     #[test]

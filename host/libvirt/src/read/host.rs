@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use virt_sys as sys;
-use waypost_core::facts::{DomainBrief, HugePages, Network, NodeDevice, NumaCell, Pool};
+use waypost_core::facts::{DomainBrief, HostLink, HugePages, Network, NodeDevice, NumaCell, Pool};
 use waypost_core::ids::DomainId;
 use waypost_core::ports::Wanted;
 
@@ -178,13 +178,16 @@ pub(crate) fn pools(session: &Session, volumes: Wanted) -> Result<Vec<Pool>, Fai
 pub(crate) struct Surroundings {
     pub(crate) networks: Vec<Network>,
     pub(crate) bridges: Option<Vec<String>>,
+    pub(crate) links: Option<Vec<HostLink>>,
     pub(crate) node_devices: Option<Vec<NodeDevice>>,
 }
 
 pub(crate) fn surroundings(session: &Session, devices: Wanted) -> Result<Surroundings, Failure> {
+    let (bridges, links) = interfaces(session)?.unzip();
     Ok(Surroundings {
         networks: networks(session)?,
-        bridges: bridges(session)?,
+        bridges,
+        links,
         node_devices: match devices {
             Wanted::No => None,
             Wanted::Yes => Some(node_devices(session)?),
@@ -209,20 +212,28 @@ fn networks(session: &Session) -> Result<Vec<Network>, Failure> {
     Ok(networks)
 }
 
-/// The kernel's bridges, as far as libvirt's interface driver tells; none where the host has no such driver.
-fn bridges(session: &Session) -> Result<Option<Vec<String>>, Failure> {
+/// The kernel's bridges, and all its interfaces with the state of their links, as far as libvirt's interface driver tells;
+/// none where the host has no such driver.
+fn interfaces(session: &Session) -> Result<Option<(Vec<String>, Vec<HostLink>)>, Failure> {
     let Some(interfaces) = supported(session.connection.list_all_interfaces(0))? else { return Ok(None) };
-    let mut bridges = Vec::new();
+    let (mut bridges, mut links) = (Vec::new(), Vec::new());
     for interface in interfaces {
         // The driver reads the kernel's files one by one: whatever it fails on is on its way out, and no bridge to use.
         match interface.get_xml_desc(0) {
-            Ok(document) => bridges.extend(facts::bridge(&document)?),
+            Ok(document) => {
+                let (link, bridge) = facts::interface(&document)?;
+                if bridge {
+                    bridges.push(link.name.clone());
+                }
+                links.push(link);
+            }
             Err(error) if session.connection.is_open() => tracing::debug!(%error, "an interface can't be read"),
             Err(error) => return Err(error.into()),
         }
     }
     bridges.sort();
-    Ok(Some(bridges))
+    links.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Some((bridges, links)))
 }
 
 fn node_devices(session: &Session) -> Result<Vec<NodeDevice>, Failure> {

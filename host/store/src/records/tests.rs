@@ -62,10 +62,11 @@ prop_compose! {
         source_definition in select(SourceDefinition::ALL), after in select(AfterMove::ALL),
         storage in select(StorageSafety::ALL), migrate_uri in optional(text()), listen_address in optional(text()),
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
+        priority in select(Priority::ALL),
     ) -> Options {
         Options {
             mode, destination_name, bandwidth_mib_s, max_downtime_ms, timeout_s, persistence, source_definition, after,
-            storage, migrate_uri, listen_address, network, transport, stream, disks,
+            storage, migrate_uri, listen_address, network, priority, transport, stream, disks,
         }
     }
 }

@@ -65,11 +65,11 @@ pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
     })
 }
 
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     word(row, column, |text| Uuid::parse_str(text).ok())
 }
 
-fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn word<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     parse(&text).ok_or_else(|| {
         let why = format!("{text:?} is not a word that this Waypost knows");

@@ -1,0 +1,191 @@
+//! Which network: who named it, whether it is up on both sides, and what is taken instead.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::glob::fits;
+use super::{Fallback, MANAGEMENT, NetworkError, Networks, Place, Role};
+use crate::facts::HostFacts;
+use crate::ids::HostName;
+
+/// Who named a network, the strongest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Who asked for the migration.
+    Request,
+    /// The domain's metadata.
+    Domain,
+    /// A rule on the domain's name.
+    Rule(String),
+    /// The cluster of both hosts.
+    Cluster(String),
+    /// The site's default.
+    Default,
+    /// The site's default for disks.
+    DiskDefault,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request => f.write_str("the request"),
+            Self::Domain => f.write_str("the domain's metadata"),
+            Self::Rule(domains) => write!(f, "the rule for domains {domains:?}"),
+            Self::Cluster(name) => write!(f, "cluster {name}"),
+            Self::Default => f.write_str("`default` under [networks]"),
+            Self::DiskDefault => f.write_str("`disk_copy` under [networks]"),
+        }
+    }
+}
+
+impl Networks {
+    /// The network that is wanted for the memory, and by whom: the request's word, then the domain's metadata, the first
+    /// rule that fits its name, the cluster that both hosts are in, the default. None: libvirt chooses.
+    pub fn wanted(
+        &self,
+        request: Option<&str>,
+        metadata: Option<&str>,
+        domain: &str,
+        source: &HostName,
+        destination: &HostName,
+    ) -> Option<(String, Wanted)> {
+        if let Some(name) = request {
+            return Some((name.to_owned(), Wanted::Request));
+        }
+        if let Some(name) = metadata {
+            return Some((name.to_owned(), Wanted::Domain));
+        }
+        if let Some(rule) = self.rules.iter().find(|rule| fits(&rule.domains, domain)) {
+            return Some((rule.network.clone(), Wanted::Rule(rule.domains.clone())));
+        }
+        let both = |hosts: &[HostName]| hosts.contains(source) && hosts.contains(destination);
+        if let Some(cluster) = self.clusters.iter().find(|cluster| both(&cluster.hosts)) {
+            return Some((cluster.network.clone(), Wanted::Cluster(cluster.name.clone())));
+        }
+        self.default.clone().map(|name| (name, Wanted::Default))
+    }
+}
+
+/// What a migration takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// The network; none: the management network.
+    pub network: Option<String>,
+    /// The destination's address on it; none: whatever libvirt takes.
+    pub address: Option<IpAddr>,
+    /// What it carries, MiB/s.
+    pub bandwidth_mib_s: Option<u64>,
+    /// Why it isn't the one that was wanted, if it isn't.
+    pub stepped_back: Option<String>,
+    /// What else a person should know of the choice.
+    pub notes: Vec<String>,
+}
+
+/// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order.
+pub fn choose(
+    networks: &Networks,
+    (name, by): (&str, &Wanted),
+    role: Role,
+    source: &HostFacts,
+    destination: &HostFacts,
+) -> Result<Chosen, NetworkError> {
+    let wanted = networks.get(name).ok_or_else(|| NetworkError::Unknown {
+        name: name.to_owned(),
+        by: by.clone(),
+        known: networks.names(),
+    })?;
+    if !wanted.roles.contains(&role) {
+        return Err(NetworkError::NoRole { name: name.to_owned(), by: by.clone(), role });
+    }
+    let what = match role {
+        Role::Migration => "memory",
+        Role::DiskCopy => "disks",
+    };
+    let own = Fallback::Network(name.to_owned());
+    let mut why = Vec::new();
+    for candidate in std::iter::once(&own).chain(&wanted.fallback) {
+        let (network, places) = match candidate {
+            Fallback::Management => (None, &networks.management),
+            Fallback::Network(other) => match networks.get(other).filter(|network| network.roles.contains(&role)) {
+                Some(network) => (Some(network), &network.places),
+                None => {
+                    why.push(format!("{other} has not the role {role}"));
+                    continue;
+                }
+            },
+        };
+        let called = network.map_or(MANAGEMENT, |network| network.name.as_str());
+        let unproven = match up(places, source, destination) {
+            Ok(unproven) => unproven,
+            // libvirt's own connection goes over it, so it is up; only its address is not known.
+            Err(_) if network.is_none() => None,
+            Err(down) => {
+                why.push(format!("{called}: {down}"));
+                continue;
+            }
+        };
+        let stepped_back = (!why.is_empty()).then(|| {
+            let take = if role == Role::Migration { "takes" } else { "take" };
+            format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
+        });
+        let address = places.get(&destination.name).map(|place| place.address);
+        let notes = address.map(|address| {
+            let link = unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
+            format!(
+                "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that tries it",
+                source.name
+            )
+        });
+        return Ok(Chosen {
+            network: network.map(|network| network.name.clone()),
+            address,
+            bandwidth_mib_s: network.and_then(|network| network.bandwidth_mib_s),
+            stepped_back,
+            notes: notes.into_iter().collect(),
+        });
+    }
+    Err(NetworkError::Down { what, name: name.to_owned(), why })
+}
+
+/// Whether both hosts are on a network with their links up: what is left unproven, or what is wrong.
+fn up(
+    places: &BTreeMap<HostName, Place>,
+    source: &HostFacts,
+    destination: &HostFacts,
+) -> Result<Option<String>, String> {
+    let mut unproven = Vec::new();
+    let mut found = Vec::new();
+    for host in [source, destination] {
+        let place = places.get(&host.name).ok_or_else(|| format!("{} has no address on it", host.name))?;
+        found.push(place);
+        unproven.extend(link(place, host)?);
+    }
+    if let [from, to] = found[..]
+        && from.address.is_ipv4() != to.address.is_ipv4()
+    {
+        return Err(format!("{} and {} are no addresses of one kind", from.address, to.address));
+    }
+    Ok((!unproven.is_empty()).then(|| unproven.join(", ")))
+}
+
+/// The state of the interface that has the address: up (none), not known (why), or down (the error).
+fn link(place: &Place, host: &HostFacts) -> Result<Option<String>, String> {
+    let Some(interface) = &place.interface else {
+        return Ok(Some(format!(
+            "the link of {} is unproven, because the configuration names no interface",
+            host.name
+        )));
+    };
+    let Some(links) = &host.links else {
+        return Ok(Some(format!("the link of {} is unproven, because its libvirt lists no interfaces", host.name)));
+    };
+    let Some(link) = links.iter().find(|link| link.name == *interface) else {
+        return Err(format!("{} has no interface {interface}", host.name));
+    };
+    match link.state.as_deref() {
+        Some("up") => Ok(None),
+        None | Some("unknown") => Ok(Some(format!("libvirt does not know the state of {interface} of {}", host.name))),
+        Some(state) => Err(format!("{interface} of {} is {state}", host.name)),
+    }
+}

@@ -1,0 +1,107 @@
+//! The chosen network in a plan: where the memory goes, where the destination listens, which way the disks take.
+
+use std::net::IpAddr;
+
+use super::{Chosen, NetworkError, Networks, Role, Wanted, choose};
+use crate::facts::{Candidate, Snapshot};
+use crate::plan::{Plan, TransferMode};
+use crate::request::{Mode, Options};
+use crate::stream::{DiskCopy, Encryption, Transport};
+
+/// The network of the memory for a request, as far as one is wanted: an address in the request is stronger, and a tunnel
+/// needs none.
+pub fn memory_way(
+    networks: &Networks,
+    options: &Options,
+    facts: &Snapshot,
+    to: &Candidate,
+) -> Result<Option<Chosen>, NetworkError> {
+    if options.transport == Transport::Tunnelled {
+        return options.network.clone().map_or(Ok(None), |name| Err(NetworkError::Tunnelled(name)));
+    }
+    let moves_memory = options.mode != Mode::Offline && facts.domain.state.is_active();
+    match wanted(networks, options, facts, to) {
+        Some((name, by)) if moves_memory && options.migrate_uri.is_none() => {
+            choose(networks, (&name, &by), Role::Migration, &facts.source, &to.host).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn wanted(networks: &Networks, options: &Options, facts: &Snapshot, to: &Candidate) -> Option<(String, Wanted)> {
+    let (domain, request) = (&facts.domain, options.network.as_deref());
+    networks.wanted(request, domain.migration_network.as_deref(), &domain.name, &facts.source.name, &to.host.name)
+}
+
+/// Puts the networks into a plan. What the request says of addresses is stronger; a plan that moves no memory, and one
+/// for a site that declares no networks, stays as it is.
+pub fn route(
+    mut plan: Plan,
+    networks: &Networks,
+    options: &Options,
+    facts: &Snapshot,
+    to: &Candidate,
+) -> Result<Plan, NetworkError> {
+    if plan.mode == TransferMode::Offline {
+        return Ok(plan);
+    }
+    let given = plan.migrate_uri.is_some();
+    match memory_way(networks, options, facts, to)? {
+        Some(chosen) => {
+            plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
+            plan.network = chosen.network;
+            plan.bandwidth_mib_s = plan.bandwidth_mib_s.or(chosen.bandwidth_mib_s);
+            if let Some(address) = chosen.address {
+                plan.migrate_uri = Some(uri(address, None));
+                plan.listen_address.get_or_insert_with(|| address.to_string());
+                // libvirt would look for the address in the destination's certificate; without a network it looks for
+                // the host's name, and what a certificate must say shall not depend on the network.
+                if plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
+                    plan.stream.tls_destination = Some(to.host.hostname.clone());
+                }
+            }
+        }
+        None if given => plan.notes.0.extend(
+            wanted(networks, options, facts, to)
+                .map(|(name, _)| format!("the migration URI was given, so network {name} was not chosen")),
+        ),
+        None => {}
+    }
+    disks(&mut plan, networks, facts, to)?;
+    Ok(plan)
+}
+
+/// The way of the disks: with the memory where its network may carry them, else the network that is set for them.
+fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate) -> Result<(), NetworkError> {
+    if plan.disks.copy == DiskCopy::No || plan.disks.uri.is_some() {
+        return Ok(());
+    }
+    let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
+    let with_memory = plan.network.as_deref().is_some_and(may_carry);
+    let name = match (with_memory, &networks.disk_copy) {
+        (true, _) => return Ok(()),
+        (false, Some(name)) => name,
+        // Nobody said anything of networks, or the memory has stepped back to the management network.
+        (false, None) => {
+            return plan.network.clone().map_or(Ok(()), |name| Err(NetworkError::NoDiskNetwork(name)));
+        }
+    };
+    let chosen = choose(networks, (name, &Wanted::DiskDefault), Role::DiskCopy, &facts.source, &to.host)?;
+    plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
+    match chosen.address {
+        // libvirt takes a port or a URI, not both.
+        Some(address) => plan.disks.uri = Some(uri(address, plan.disks.port.take())),
+        // Without a URI they go where the memory goes; that is the management network only if the memory takes it.
+        None if plan.network.is_none() => {}
+        None => return Err(NetworkError::NoManagementAddress(to.host.name.clone())),
+    }
+    Ok(())
+}
+
+fn uri(address: IpAddr, port: Option<u16>) -> String {
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    match address {
+        IpAddr::V4(address) => format!("tcp://{address}{port}"),
+        IpAddr::V6(address) => format!("tcp://[{address}]{port}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Which network is taken, as tables.
+
+use super::*;
+use crate::facts::{HostCpu, HostFacts, HostLink, MigrationPorts};
+
+fn place(address: &str, interface: Option<&str>) -> Place {
+    Place { address: address.parse().unwrap(), interface: interface.map(str::to_owned) }
+}
+
+fn network(name: &str, places: [(&str, Place); 2]) -> Network {
+    Network {
+        name: name.into(),
+        roles: vec![Role::Migration],
+        fallback: vec![],
+        bandwidth_mib_s: None,
+        max_migrations: None,
+        places: places.into_iter().map(|(host, place)| (HostName::new(host), place)).collect(),
+    }
+}
+
+/// A host with its interfaces, each with a state.
+fn host(name: &str, links: Option<&[(&str, Option<&str>)]>) -> HostFacts {
+    let link = |(name, state): &(&str, Option<&str>)| HostLink {
+        name: (*name).to_owned(),
+        state: state.map(str::to_owned),
+        mac: None,
+    };
+    HostFacts {
+        name: name.into(),
+        hostname: format!("{name}.example"),
+        uuid: None,
+        uri: String::new(),
+        peer_uri: None,
+        addresses: vec![],
+        hypervisor: String::new(),
+        hypervisor_version: None,
+        libvirt_version: None,
+        architecture: String::new(),
+        cpus: 1,
+        memory_kib: 1,
+        free_memory_kib: 1,
+        huge_pages: vec![],
+        numa: vec![],
+        cpu: HostCpu { model: None, vendor: None, features: vec![] },
+        guests: vec![],
+        live_migration: true,
+        migration_transports: vec![],
+        migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
+        pools: vec![],
+        networks: vec![],
+        bridges: None,
+        links: links.map(|links| links.iter().map(link).collect()),
+        domains: vec![],
+        node_devices: None,
+    }
+}
+
+const UP: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("up"))]);
+
+/// `mig` with interfaces, `slow` without.
+fn site(fallback: Vec<Fallback>) -> Networks {
+    let mig = network("mig", [("a", place("10.8.0.1", Some("eth1"))), ("b", place("10.8.0.2", Some("eth1")))]);
+    let slow = network("slow", [("a", place("fd00::1", None)), ("b", place("fd00::2", None))]);
+    Networks { networks: vec![Network { fallback, ..mig }, slow], ..Networks::default() }
+}
+
+#[test]
+fn the_strongest_word_names_the_network() {
+    let mut networks = site(vec![]);
+    networks.default = Some("d".into());
+    networks.clusters = vec![Cluster { name: "west".into(), hosts: vec!["a".into(), "b".into()], network: "c".into() }];
+    networks.rules = vec![
+        NetworkRule { domains: "db-*".into(), network: "r1".into() },
+        NetworkRule { domains: "db-1".into(), network: "r2".into() },
+    ];
+    let (a, b, c) = (HostName::new("a"), HostName::new("b"), HostName::new("c"));
+    let cluster = Wanted::Cluster("west".into());
+    for (request, metadata, domain, to, expected) in [
+        (Some("x"), Some("m"), "db-1", &b, ("x", Wanted::Request)),
+        (None, Some("m"), "db-1", &b, ("m", Wanted::Domain)),
+        (None, None, "db-1", &b, ("r1", Wanted::Rule("db-*".into()))),
+        (None, None, "web", &b, ("c", cluster)),
+        (None, None, "web", &c, ("d", Wanted::Default)),
+    ] {
+        let (name, by) = networks.wanted(request, metadata, domain, &a, to).unwrap();
+        assert_eq!((name.as_str(), by), expected);
+    }
+    assert_eq!(Networks::default().wanted(None, None, "web", &a, &b), None);
+}
+
+#[test]
+fn up_on_both_sides_or_what_the_fallback_says() {
+    use Fallback::{Management, Network as Other};
+    const DOWN: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("down"))]);
+    const LOWER: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("lowerlayerdown"))]);
+    const UNKNOWN: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("unknown"))]);
+    const OTHER: Option<&[(&str, Option<&str>)]> = Some(&[("eth0", Some("up"))]);
+    let other = || vec![Other("slow".into()), Management];
+    for (fallback, from, to, expected, said) in [
+        (vec![], UP, UP, Ok(Some("mig")), "its links on a and b are up"),
+        (vec![], UP, UNKNOWN, Ok(Some("mig")), "libvirt does not know the state of eth1 of b"),
+        (vec![], None, UP, Ok(Some("mig")), "the link of a is unproven, because its libvirt lists no interfaces"),
+        (vec![], UP, DOWN, Err(()), "mig: eth1 of b is down; bring one up"),
+        (vec![], LOWER, UP, Err(()), "mig: eth1 of a is lowerlayerdown"),
+        (vec![], UP, OTHER, Err(()), "mig: b has no interface eth1"),
+        (other(), UP, UP, Ok(Some("mig")), "its links on a and b are up"),
+        (other(), DOWN, UP, Ok(Some("slow")), "the memory takes network slow instead of mig: mig: eth1 of a is down"),
+        (vec![Management], DOWN, UP, Ok(None), "the memory takes network management instead of mig"),
+        (vec![Other("none".into())], DOWN, UP, Err(()), "eth1 of a is down; none has not the role migration"),
+    ] {
+        let networks = site(fallback);
+        let chosen = choose(&networks, ("mig", &Wanted::Default), Role::Migration, &host("a", from), &host("b", to));
+        match (chosen, expected) {
+            (Ok(chosen), Ok(name)) => {
+                assert_eq!(chosen.network.as_deref(), name);
+                let mut all = chosen.notes.iter().chain(&chosen.stepped_back);
+                assert!(all.any(|note| note.contains(said)), "{said}: {chosen:?}");
+                assert_eq!(chosen.stepped_back.is_some(), name != Some("mig"));
+                assert_eq!(chosen.address.is_some(), name.is_some());
+                let unproven =
+                    chosen.notes.iter().any(|note| note.contains("is unproven, because libvirt has no call"));
+                assert_eq!(unproven, name.is_some(), "{:?}", chosen.notes);
+            }
+            (Err(error), Err(())) => assert!(error.to_string().contains(said), "{said}: {error}"),
+            (chosen, _) => panic!("{said}: {chosen:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_not_on_the_network_and_addresses_of_two_kinds_are_no_way() {
+    let mut networks = site(vec![]);
+    let take = |networks: &Networks| {
+        choose(networks, ("mig", &Wanted::Default), Role::Migration, &host("a", UP), &host("b", UP))
+            .unwrap_err()
+            .to_string()
+    };
+    networks.networks[0].places.insert("b".into(), place("fd00::2", Some("eth1")));
+    assert!(take(&networks).contains("10.8.0.1 and fd00::2 are no addresses of one kind"));
+    networks.networks[0].places.remove(&HostName::new("b"));
+    assert!(take(&networks).contains("mig: b has no address on it"));
+}
+
+#[test]
+fn a_network_that_is_not_declared_or_must_not_carry_it_is_an_error_that_says_so() {
+    let networks = site(vec![Fallback::Management]);
+    let take = |name, role| {
+        choose(&networks, (name, &Wanted::Domain), role, &host("a", UP), &host("b", UP)).unwrap_err().to_string()
+    };
+    assert_eq!(
+        take("fast", Role::Migration),
+        "the domain's metadata names the migration network \"fast\", which the configuration does not declare; it declares: mig, slow"
+    );
+    assert!(take("mig", Role::DiskCopy).contains("has not the role disk-copy"));
+}

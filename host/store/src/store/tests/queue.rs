@@ -1,0 +1,75 @@
+//! The queue that all processes over one folder share.
+
+use waypost_core::queue::Priority;
+
+use super::*;
+
+#[test]
+fn a_store_of_the_first_version_gets_the_newer_tables_and_keeps_what_it_has() {
+    let (_guard, dir) = folder();
+    let first = SqliteStore::open(&dir).unwrap();
+    drop(first.create(task(1), Moment(1), &by_name()).unwrap());
+    drop(first);
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch("DROP TABLE slot; DROP TABLE wish").unwrap();
+    raw.pragma_update(None, "user_version", 1).unwrap();
+    drop(raw);
+    // Several processes begin at the same time.
+    let stores: Vec<_> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..4).map(|_| scope.spawn(|| SqliteStore::open(&dir).unwrap())).collect();
+        opening.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(stores[0].journal(task(1)).unwrap(), [(Moment(1), by_name())]);
+    let _lock = stores[1].lock(task(1)).unwrap().unwrap();
+    assert_eq!(stores[1].claim_slot(task(1), Moment(2), &wish("a", "b"), &limits()).unwrap(), Turn::Granted);
+    assert_eq!(stores[2].queue().unwrap().len(), 1);
+}
+
+fn wish(source: &str, destination: &str) -> SlotWish {
+    let (source, destination) = (HostName::new(source), HostName::new(destination));
+    SlotWish { priority: Priority::Low, source, destination, network: Some("mig".into()) }
+}
+
+fn limits() -> SlotLimits {
+    SlotLimits { outgoing_per_host: 1, ..SlotLimits::default() }
+}
+
+#[test]
+fn a_slot_is_one_of_all_processes_and_goes_with_its_task_or_with_who_drives_it() {
+    let (_guard, dir) = folder();
+    // Two opens of one folder stand for two processes: locks are of the open file.
+    let (here, there) = (SqliteStore::open(&dir).unwrap(), SqliteStore::open(&dir).unwrap());
+    let named = |n: u128| accepted(DomainKey::Name(format!("g{n}")));
+    let one = here.create(task(1), Moment(1), &named(1)).unwrap();
+    let two = there.create(task(2), Moment(2), &named(2)).unwrap();
+    let _three = there.create(task(3), Moment(3), &named(3)).unwrap();
+
+    assert_eq!(here.claim_slot(task(1), Moment(11), &wish("a", "b"), &limits()).unwrap(), Turn::Granted);
+    // Asking again for the same changes nothing.
+    assert_eq!(here.claim_slot(task(1), Moment(12), &wish("a", "b"), &limits()).unwrap(), Turn::Granted);
+    let waits = |n, at| there.claim_slot(task(n), Moment(at), &wish("a", "c"), &limits()).unwrap().to_string();
+    assert_eq!(waits(2, 20), "waiting for a slot: 1st; a sends 1 of 1");
+    assert_eq!(waits(3, 19), "waiting for a slot: 1st; a sends 1 of 1", "the clock of its process is behind");
+    assert_eq!(waits(2, 30), "waiting for a slot: 2nd; a sends 1 of 1", "it keeps its time of arrival");
+    let seen = here.queue().unwrap();
+    let kept: Vec<_> = seen.iter().map(|entry| (entry.task, entry.asked_at, entry.holds)).collect();
+    assert_eq!(kept, [(task(1), Moment(11), true), (task(2), Moment(20), false), (task(3), Moment(19), false)]);
+    assert_eq!(seen[1].wish, wish("a", "c"));
+
+    // The holder's controller dies: its slot is free, and it takes it back when its transfer is found to be running.
+    drop(one);
+    assert_eq!(there.queue().unwrap().len(), 2);
+    assert_eq!(there.claim_slot(task(3), Moment(40), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
+    let _one = here.lock(task(1)).unwrap().unwrap();
+    here.hold_slot(task(1), Moment(50), &wish("a", "b")).unwrap();
+    assert_eq!(there.queue().unwrap().iter().filter(|entry| entry.holds).count(), 2);
+
+    // What is over is out of the queue.
+    here.append(task(1), Moment(60), &ended(OutcomeKind::RolledBack)).unwrap();
+    there.append(task(3), Moment(60), &ended(OutcomeKind::RolledBack)).unwrap();
+    assert_eq!(there.claim_slot(task(2), Moment(70), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
+    assert!(here.claim_slot(task(1), Moment(70), &wish("a", "b"), &limits()).is_err());
+    assert!(here.hold_slot(task(1), Moment(70), &wish("a", "b")).is_err());
+    drop(two);
+    assert!(here.queue().unwrap().is_empty());
+}
