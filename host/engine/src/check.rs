@@ -5,6 +5,7 @@ use std::sync::Arc;
 use waypost_core::facts::Snapshot;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainKey, HostName, PluginName};
+use waypost_core::network::{Networks, route};
 use waypost_core::plan::{Plan, PlanError, plan};
 use waypost_core::ports::{DecisionRecord, Fault};
 use waypost_core::request::{CheckRequest, Options};
@@ -14,6 +15,7 @@ use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::gather::{Gathered, find, gather, known_host};
 use crate::probe::Prober;
+use crate::way;
 
 /// What is checked.
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ pub struct CheckReport {
     /// The canonical text itself, for who keeps it: it costs in proportion to what the hosts hold.
     pub(crate) facts_text: String,
     options: Options,
+    networks: Arc<Networks>,
 }
 
 impl CheckReport {
@@ -60,7 +63,10 @@ impl CheckReport {
     pub fn plan(&self, destination: &HostName, attempt: u32) -> Option<Result<Plan, PlanError>> {
         let allowed = self.verdicts.iter().any(|v| v.destination == *destination && v.decision() == Decision::Allowed);
         let candidate = self.facts.candidates.iter().find(|c| c.host.name == *destination)?;
-        allowed.then(|| plan(attempt, &self.options, &self.facts, candidate))
+        allowed.then(|| {
+            let plan = plan(attempt, &self.options, &self.facts, candidate)?;
+            Ok(route(plan, &self.networks, &self.options, &self.facts, candidate)?)
+        })
     }
 }
 
@@ -97,6 +103,10 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
         .await?
     };
     let mut judged = judgement.verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
+    let networks = Arc::clone(&ports.settings.networks);
+    for (_, verdict) in &mut judged {
+        way::judge(&networks, &question.options, &facts, verdict);
+    }
     let verdicts = destinations
         .iter()
         .map(|host| match judged.iter().position(|(name, _)| name == host) {
@@ -108,7 +118,15 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     for decision in &mut decisions {
         decision.facts_digest.clone_from(&facts_digest);
     }
-    Ok(CheckReport { facts, facts_digest, facts_text, verdicts, decisions, options: question.options.clone() })
+    Ok(CheckReport {
+        facts,
+        facts_digest,
+        facts_text,
+        verdicts,
+        decisions,
+        options: question.options.clone(),
+        networks,
+    })
 }
 
 /// A destination that can't be read is a refused destination, with the host's own words.

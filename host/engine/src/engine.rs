@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use uuid::Uuid;
 use waypost_core::admission::admit;
 use waypost_core::convergence::Steered;
@@ -22,7 +23,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, note_steering};
 use crate::settings::Settings;
 use crate::task::Driver;
-use crate::task::{history::History, look};
+use crate::task::{history::History, look, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -32,6 +33,8 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) depth: Depth,
+    /// Told when a task of this process ends: others may have waited for its slot.
+    pub(crate) freed: Notify,
 }
 
 /// What a journal tells of an attempt beside its course.
@@ -69,7 +72,7 @@ impl Engine {
         settings: Settings,
         depth: Depth,
     ) -> Self {
-        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth }) }
+        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, freed: Notify::new() }) }
     }
 
     /// What do the rules say? Nothing is touched.
@@ -126,6 +129,7 @@ impl Engine {
         if course.outcome.is_some() {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
+        waiting::keep(&self.ports, id, &course)?;
         self.driver(id, course, past, lock).map(|driver| Adopted::Driver(Box::new(driver)))
     }
 

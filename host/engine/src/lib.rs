@@ -20,6 +20,7 @@ mod recorder;
 mod settings;
 pub mod task;
 mod view;
+mod way;
 
 pub use check::{CheckReport, Question, Targets};
 pub use engine::{Adopted, Engine};

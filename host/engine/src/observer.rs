@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::Course;
+use waypost_core::phase::Phase;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::task::waiting;
 use crate::view::View;
 
 /// A watcher.
@@ -45,7 +47,14 @@ impl Observer {
         let course = Course::replay(journal.iter().map(|(_, record)| record))
             .map_err(|source| EngineError::Journal { task: self.id, source })?;
         let reading = self.ports.store.reading(self.id)?;
+        // What its driver tells watchers of its own process.
+        let note = match course.phase {
+            Phase::Accepted => waiting::standing(&self.ports, self.id)?.map(|turn| turn.to_string()),
+            _ => None,
+        }
+        .unwrap_or_default();
         let view = View {
+            note,
             generation: journal.len() as u64,
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
@@ -66,7 +75,9 @@ impl Observer {
             let (Seen::Going(view) | Seen::Over(view) | Seen::Orphaned(view)) = &seen;
             views.send_if_modified(|last| {
                 let changed = last.as_ref().is_none_or(|l| {
-                    l.generation != view.generation || l.permille != view.permille || l.sample != view.sample
+                    (l.generation, l.permille) != (view.generation, view.permille)
+                        || l.sample != view.sample
+                        || l.note != view.note
                 });
                 if changed {
                     *last = Some((**view).clone());

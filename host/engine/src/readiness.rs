@@ -14,6 +14,7 @@ use waypost_core::verdict::Verdict;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::way;
 
 /// One domain and what the rules say of each other host.
 #[derive(Debug, Clone)]
@@ -114,7 +115,10 @@ pub(crate) async fn judge(
             loop {
                 let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some((brief, facts)) = snapshots.get(index) else { return rows };
-                let judgement = ports.policies.precheck(&request, facts, None);
+                let mut judgement = ports.policies.precheck(&request, facts, None);
+                for verdict in &mut judgement.verdicts {
+                    way::judge(&ports.settings.networks, &request.options, facts, verdict);
+                }
                 let row = ReadinessRow {
                     domain: brief.clone(),
                     source: facts.source.name.clone(),

@@ -89,6 +89,9 @@ impl Recorder {
             }
             _ => {}
         }
+        if self.course.outcome.is_some() {
+            self.ports.freed.notify_waiters();
+        }
         let permille = self.progress.permille();
         let course = &self.course;
         self.view.send_modify(|view| {

@@ -1,6 +1,10 @@
 //! What a site may tune. Times that protect the guest have a default that needs no tuning.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use waypost_core::network::Networks;
+use waypost_core::queue::SlotLimits;
 
 /// Settings of the engine.
 #[derive(Debug, Clone)]
@@ -24,6 +28,11 @@ pub struct Settings {
     pub suspend: bool,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,
+    /// The networks that migrations may take. What a network is can't change under a migration that it carries: nothing
+    /// reads them a second time.
+    pub networks: Arc<Networks>,
+    /// How many migrations may run at once.
+    pub slots: SlotLimits,
 }
 
 impl Default for Settings {
@@ -39,6 +48,8 @@ impl Default for Settings {
             most_downtime_ms: 5000,
             suspend: true,
             cancel_poll: Duration::from_millis(500),
+            networks: Arc::default(),
+            slots: SlotLimits::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod prepared;
 mod recovering;
 mod tell;
 mod volumes;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 

@@ -1,15 +1,18 @@
-//! From a request to a plan: facts, rules, choices. Nothing is touched here.
+//! From a request to a plan: a slot, facts, rules, choices. Nothing is touched here.
 
 use waypost_core::finding::Severity;
+use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::ClaimError;
+use waypost_core::queue::{SlotWish, Turn};
 use waypost_core::verdict::{Decision, Verdict};
 
 use super::prepared::Planned;
-use super::{Stage, Task};
-use crate::check::{Question, Targets, check};
+use super::{Stage, Task, waiting};
+use crate::check::{CheckReport, Question, Targets, check};
 use crate::error::EngineError;
+use crate::gather::find;
 use crate::planning::{self, For};
 
 pub(crate) struct Accepted(pub(super) Task);
@@ -17,29 +20,59 @@ pub(crate) struct Accepted(pub(super) Task);
 impl Accepted {
     pub(super) async fn judge(self) -> Result<Stage, EngineError> {
         let Self(mut task) = self;
-        if task.note_cancel()? {
-            return task.end_untouched(OutcomeKind::Cancelled, "cancelled before anything was touched".into(), None);
+        // The network of the last plan, where that was not the expected one.
+        let mut instead = None;
+        loop {
+            if task.note_cancel()? {
+                return task.end_untouched(
+                    OutcomeKind::Cancelled,
+                    "cancelled before anything was touched".into(),
+                    None,
+                );
+            }
+            let (source, wish) = match slot(&task, instead.clone()).await {
+                Ok(found) => found,
+                Err(error) => return untouched(task, error),
+            };
+            if let Some(wish) = &wish {
+                let turn = waiting::claim(&task, wish)?;
+                if turn != Turn::Granted {
+                    if let Some(taken) = claim_early(&task, &source).await? {
+                        return task.end_untouched(OutcomeKind::Refused, format!("{taken}; nothing was touched"), None);
+                    }
+                    waiting::until_turn(&mut task, turn).await?;
+                    // The domain may be elsewhere by now, and another task may be faster: all is asked again.
+                    continue;
+                }
+            }
+            task.recorder.note("reading facts and asking the prechecks");
+            let request = task.recorder.course.request.clone();
+            let question = Question {
+                domain: request.domain.clone(),
+                source: Some(source),
+                targets: Targets::These(vec![request.destination.clone()]),
+                options: request.options.clone(),
+                requester: request.requester.clone(),
+            };
+            let report = match check(task.ports(), &question).await {
+                Ok(report) => report,
+                Err(error) => return untouched(task, error),
+            };
+            let planned = report.plan(&request.destination, task.recorder.course.attempt);
+            if let Some(Ok(plan)) = &planned
+                && let Some(turn) = waiting::follow(&task, wish.as_ref(), plan)?
+            {
+                // The network that it takes instead is full. Facts don't keep: they are read again when it is its turn.
+                instead = Some(plan.network.clone());
+                waiting::until_turn(&mut task, turn).await?;
+                continue;
+            }
+            return Self::plan(task, &report).await;
         }
-        task.recorder.note("reading facts and asking the prechecks");
-        let request = task.recorder.course.request.clone();
-        let question = Question {
-            domain: request.domain.clone(),
-            source: request.source.clone(),
-            targets: Targets::These(vec![request.destination.clone()]),
-            options: request.options.clone(),
-            requester: request.requester.clone(),
-        };
-        let report = match check(task.ports(), &question).await {
-            Ok(report) => report,
-            Err(error @ (EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_))) => {
-                return Err(error);
-            }
-            // The source can't be read, or has no such domain: nothing was touched and nothing is known to be wrong.
-            Err(error) => {
-                let summary = format!("{error}; nothing was touched");
-                return task.end_untouched(OutcomeKind::RolledBack, summary, None);
-            }
-        };
+    }
+
+    /// What the answers come to.
+    async fn plan(mut task: Task, report: &CheckReport) -> Result<Stage, EngineError> {
         let domain = &report.facts.domain;
         match task.ports().store.claim(task.recorder.id, domain.id, &domain.name, &report.facts.source.name) {
             Ok(()) => {}
@@ -58,7 +91,8 @@ impl Accepted {
             return task.end_untouched(OutcomeKind::Refused, refusal(&verdict), None);
         }
         let attempt = task.recorder.course.attempt;
-        match planning::plan(task.ports(), &report, &request.destination, attempt, For::Execution).await? {
+        let destination = task.recorder.course.request.destination.clone();
+        match planning::plan(task.ports(), report, &destination, attempt, For::Execution).await? {
             Some(Ok(planning::Planned { plan, decision, .. })) => {
                 task.recorder.put_decisions(decision.as_slice())?;
                 task.record(Record::Planned { plan: plan.clone() })?;
@@ -67,6 +101,39 @@ impl Accepted {
             Some(Err(error)) => task.end_untouched(OutcomeKind::Refused, format!("{error}; nothing was touched"), None),
             None => Err(EngineError::Panicked("the check of one destination")),
         }
+    }
+}
+
+/// Where the domain is, and the slot that it needs there.
+async fn slot(task: &Task, instead: Option<Option<String>>) -> Result<(HostName, Option<SlotWish>), EngineError> {
+    let request = &task.recorder.course.request;
+    let source = find(task.ports(), &request.domain, request.source.as_ref()).await?;
+    let wish = waiting::wish(task, &source, instead).await?;
+    Ok((source, wish))
+}
+
+/// Says which domain a task that has to wait is about: a second task for it must not wait only to be refused.
+async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError>, EngineError> {
+    let (ports, request) = (task.ports(), &task.recorder.course.request);
+    // A host that doesn't answer now is asked again, and complained of, when it is the task's turn.
+    let domains = ports.hypervisor.domains(source).await.unwrap_or_default();
+    let domain = domains.into_iter().find(|there| match &request.domain {
+        DomainKey::Id(id) => there.id == *id,
+        DomainKey::Name(name) => there.name == *name,
+    });
+    let Some(domain) = domain else { return Ok(None) };
+    match ports.store.claim(task.recorder.id, domain.id, &domain.name, source) {
+        Ok(()) => Ok(None),
+        Err(ClaimError::Store(fault)) => Err(fault.into()),
+        Err(taken @ ClaimError::Taken(_)) => Ok(Some(taken)),
+    }
+}
+
+/// The source can't be read, or has no such domain: nothing was touched and nothing is known to be wrong.
+fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
+    match error {
+        EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_) => Err(error),
+        error => task.end_untouched(OutcomeKind::RolledBack, format!("{error}; nothing was touched"), None),
     }
 }
 

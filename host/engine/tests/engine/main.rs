@@ -9,6 +9,8 @@ mod cancelled;
 mod copies;
 mod faults;
 mod killed;
+mod networks;
+mod queued;
 mod recovery;
 mod shared;
 mod steered;

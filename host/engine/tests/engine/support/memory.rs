@@ -12,6 +12,7 @@ use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
+use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn, turn};
 use waypost_store::{read_record, write_record};
 
 #[derive(Default)]
@@ -39,6 +40,7 @@ struct Row {
     reading: Option<Reading>,
     decisions: Vec<DecisionRecord>,
     held: Arc<AtomicBool>,
+    slot: Option<Entry>,
 }
 
 struct Lock(Arc<AtomicBool>);
@@ -65,6 +67,17 @@ impl MemoryStore {
 }
 
 impl Kept {
+    fn queue(&self) -> Vec<Entry> {
+        let driven = self.tasks.values().filter(|row| row.held.load(Ordering::SeqCst));
+        driven.filter_map(|row| row.slot.clone()).collect()
+    }
+    fn put_slot(&mut self, id: TaskId, at: Moment, wish: &SlotWish, holds: bool) -> Result<Moment, StoreFault> {
+        let row = self.tasks.get_mut(&id).filter(|row| row.phase != Phase::Ended);
+        let row = row.ok_or_else(|| fault("no such task, or it is over"))?;
+        let asked_at = row.slot.as_ref().map_or(at, |slot| slot.asked_at);
+        row.slot = Some(Entry { task: id, asked_at, wish: wish.clone(), holds });
+        Ok(asked_at)
+    }
     fn other(&self, domain: DomainId, id: TaskId) -> Option<TaskId> {
         let mut rows = self.tasks.iter();
         rows.find(|(other, row)| **other != id && row.phase != Phase::Ended && row.domain == Some(domain)).map(|r| *r.0)
@@ -97,6 +110,7 @@ impl Store for MemoryStore {
             reading: None,
             decisions: vec![],
             held: Arc::clone(&held),
+            slot: None,
         };
         kept.tasks.insert(id, row);
         Ok(Box::new(Lock(held)))
@@ -109,6 +123,7 @@ impl Store for MemoryStore {
             }
             if let Record::Ended { outcome } = record {
                 row.outcome = Some(outcome.kind);
+                row.slot = None;
             }
             row.records.push((at, write_record(1, record)));
             Ok(())
@@ -156,6 +171,28 @@ impl Store for MemoryStore {
             let taken = row.held.swap(true, Ordering::SeqCst);
             Ok((!taken).then(|| Box::new(Lock(Arc::clone(&row.held))) as Box<dyn TaskLock>))
         })
+    }
+
+    fn claim_slot(&self, id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault> {
+        let mut kept = self.kept();
+        let entries = kept.queue();
+        if entries.iter().any(|entry| entry.task == id && entry.holds && entry.wish == *wish) {
+            return Ok(Turn::Granted);
+        }
+        let asked_at = kept.put_slot(id, at, wish, false)?;
+        let others = entries.into_iter().filter(|entry| entry.task != id);
+        let own = Entry { task: id, asked_at, wish: wish.clone(), holds: false };
+        let turn = turn(id, &others.chain([own]).collect::<Vec<_>>(), limits, at);
+        if turn == Turn::Granted {
+            kept.put_slot(id, at, wish, true)?;
+        }
+        Ok(turn)
+    }
+    fn hold_slot(&self, id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault> {
+        self.kept().put_slot(id, at, wish, true).map(drop)
+    }
+    fn queue(&self) -> Result<Vec<Entry>, StoreFault> {
+        Ok(self.kept().queue())
     }
 
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {

@@ -96,7 +96,7 @@ impl Case {
 }
 
 /// Wall-clock time that goes with the runtime's.
-struct VirtualClock(Instant);
+pub struct VirtualClock(pub Instant);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Moment {

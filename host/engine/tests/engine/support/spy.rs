@@ -15,6 +15,7 @@ use waypost_core::ports::{
     ClaimError, Command, Creation, DecisionRecord, Depth, Events, Fault, FoundVolume, Hypervisor, KeptProof, Later,
     ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Transfer, Wish,
 };
+use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side};
 use waypost_engine::CancelHandle;
@@ -351,6 +352,15 @@ impl Store for SpiedStore {
     }
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
         self.inner.lock(id)
+    }
+    fn claim_slot(&self, id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault> {
+        self.inner.claim_slot(id, at, wish, limits)
+    }
+    fn hold_slot(&self, id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault> {
+        self.inner.hold_slot(id, at, wish)
+    }
+    fn queue(&self) -> Result<Vec<Entry>, StoreFault> {
+        self.inner.queue()
     }
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
         self.inner.request_cancel(id, requester)

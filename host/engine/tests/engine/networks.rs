@@ -1,0 +1,157 @@
+//! Which network a task takes, from the configuration to the plan that is executed and to what the record says of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use waypost_core::finding::Severity;
+use waypost_core::ids::{DomainKey, HostName};
+use waypost_core::network::{Fallback, Network, Networks, Place, Role};
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::plan::Plan;
+use waypost_core::ports::{Clock, Depth, Store};
+use waypost_core::request::{MigrationRequest, Options};
+use waypost_core::stream::{DiskCopy, Disks};
+use waypost_core::verdict::Verdict;
+use waypost_engine::{Engine, Settings};
+use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, PoolSpec, World};
+
+use crate::support::{MemoryStore, Mind, Minded, OWN, VirtualClock, in_virtual_time};
+
+fn network(name: &str, roles: &[Role], net: &str, interface: &str) -> Network {
+    let place =
+        |last: u8| Place { address: format!("{net}{last}").parse().unwrap(), interface: Some(interface.into()) };
+    Network {
+        name: name.into(),
+        roles: roles.to_vec(),
+        fallback: vec![],
+        bandwidth_mib_s: None,
+        max_migrations: None,
+        places: BTreeMap::from([(HostName::new("a"), place(1)), (HostName::new("b"), place(2))]),
+    }
+}
+
+/// `mig` on eth1, `six` on eth2 with IPv6, `disks` on eth3; `mig` is the default.
+fn networks() -> Networks {
+    Networks {
+        networks: vec![
+            Network {
+                bandwidth_mib_s: Some(700),
+                ..network("mig", &[Role::Migration, Role::DiskCopy], "10.8.0.", "eth1")
+            },
+            network("six", &[Role::Migration], "fd00::", "eth2"),
+            network("disks", &[Role::DiskCopy], "10.9.0.", "eth3"),
+        ],
+        default: Some("mig".into()),
+        ..Networks::default()
+    }
+}
+
+/// One migration of g1 from a to b, where eth1 of a is in that state.
+fn migrate(networks: Networks, eth1: &str, options: Options) -> (Outcome, Option<Plan>, Option<Verdict>) {
+    in_virtual_time(async {
+        let states = |eth1: &str| -> BTreeMap<String, String> {
+            [("eth1", eth1), ("eth2", "up"), ("eth3", "up")].map(|(n, s)| (n.to_owned(), s.to_owned())).into()
+        };
+        let host = |name, eth1| HostSpec {
+            interface_states: states(eth1),
+            pools: vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")],
+            ..HostSpec::named(name)
+        };
+        // What is copied must be on the host's own store.
+        let own = DiskSpec { pool: Some(OWN.into()), size_gib: 1, ..DiskSpec::default() };
+        let disks = if options.disks.copy == DiskCopy::No { vec![DiskSpec::default()] } else { vec![own] };
+        let domain = DomainSpec { disks, ..DomainSpec::named("g1", "a") };
+        let world = World::new(&Fleet::new([host("a", eth1), host("b", "up")], [domain])).unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let engine = Engine::new(
+            Arc::new(world),
+            Arc::new(Minded::new(Mind::Conservative)),
+            Arc::clone(&store),
+            Arc::new(VirtualClock(Instant::now())) as Arc<dyn Clock>,
+            Settings { networks: Arc::new(networks), ..Settings::default() },
+            Depth::default(),
+        );
+        let request = MigrationRequest {
+            domain: DomainKey::Name("g1".into()),
+            source: None,
+            destination: HostName::new("b"),
+            options,
+            requester: "test".into(),
+        };
+        let driver = engine.accept(request).unwrap();
+        let id = driver.id();
+        let outcome = driver.drive().await.unwrap();
+        let course = engine.read(id).unwrap();
+        (outcome, course.plan, course.verdict)
+    })
+}
+
+#[test]
+fn the_plan_has_the_address_on_the_chosen_network_and_its_limit() {
+    let (outcome, plan, verdict) = migrate(networks(), "up", Options::default());
+    let plan = plan.unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::Completed);
+    assert_eq!(plan.network.as_deref(), Some("mig"));
+    assert_eq!(plan.migrate_uri.as_deref(), Some("tcp://10.8.0.2"));
+    assert_eq!(plan.listen_address.as_deref(), Some("10.8.0.2"));
+    assert_eq!(plan.bandwidth_mib_s, Some(700));
+    assert!(plan.notes.0[0].contains("that a reaches 10.8.0.2 is unproven"), "{:?}", plan.notes);
+    assert_eq!(verdict.unwrap().findings, []);
+
+    let six = Options { network: Some("six".into()), bandwidth_mib_s: Some(5), ..Options::default() };
+    let plan = migrate(networks(), "up", six).1.unwrap();
+    assert_eq!(plan.migrate_uri.as_deref(), Some("tcp://[fd00::2]"));
+    assert_eq!(plan.listen_address.as_deref(), Some("fd00::2"));
+    assert_eq!(plan.bandwidth_mib_s, Some(5));
+}
+
+#[test]
+fn an_address_in_the_request_is_stronger() {
+    let own = Options { migrate_uri: Some("tcp://10.7.0.2:50000".into()), ..Options::default() };
+    let plan = migrate(networks(), "down", own).1.unwrap();
+    assert_eq!((plan.network.as_deref(), plan.migrate_uri.as_deref()), (None, Some("tcp://10.7.0.2:50000")));
+    assert_eq!(plan.listen_address, None);
+    assert!(plan.notes.0.iter().any(|note| note == "the migration URI was given, so network mig was not chosen"));
+}
+
+#[test]
+fn a_network_that_is_down_is_refused_or_stepped_back_from_as_its_fallback_says() {
+    let (outcome, plan, verdict) = migrate(networks(), "down", Options::default());
+    assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));
+    assert!(outcome.summary.contains("no network can carry the memory: mig: eth1 of a is down"), "{outcome:?}");
+    assert_eq!(verdict.unwrap().findings[0].finding.code, "migration-network-missing");
+
+    for (fallback, network, uri) in [
+        (vec![Fallback::Network("six".into()), Fallback::Management], Some("six"), Some("tcp://[fd00::2]")),
+        (vec![Fallback::Management], None, None),
+    ] {
+        let mut networks = networks();
+        networks.networks[0].fallback = fallback;
+        let (outcome, plan, verdict) = migrate(networks, "lowerlayerdown", Options::default());
+        let plan = plan.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed);
+        assert_eq!((plan.network.as_deref(), plan.migrate_uri.as_deref()), (network, uri));
+        assert!(plan.notes.0[0].contains("instead of mig: mig: eth1 of a is lowerlayerdown"), "{:?}", plan.notes);
+        let finding = &verdict.unwrap().findings[0].finding;
+        assert_eq!((finding.code.as_str(), finding.severity), ("migration-network-fallback", Severity::Warning));
+    }
+}
+
+#[test]
+fn disks_take_the_memory_s_network_only_if_it_may_carry_them() {
+    let copy = |network: Option<&str>, port| Options {
+        network: network.map(str::to_owned),
+        disks: Disks { copy: DiskCopy::Full, port, ..Disks::default() },
+        ..Options::default()
+    };
+    let uri = |networks, options| migrate(networks, "up", options).1.map(|plan| (plan.disks.uri, plan.disks.port));
+    // With the memory: libvirt takes the same address by itself.
+    assert_eq!(uri(networks(), copy(None, Some(50001))), Some((None, Some(50001))));
+    let apart = || Networks { disk_copy: Some("disks".into()), ..networks() };
+    assert_eq!(uri(apart(), copy(Some("six"), None)), Some((Some("tcp://10.9.0.2".into()), None)));
+    assert_eq!(uri(apart(), copy(Some("six"), Some(50001))), Some((Some("tcp://10.9.0.2:50001".into()), None)));
+    let outcome = migrate(networks(), "up", copy(Some("six"), None)).0;
+    assert_eq!(outcome.kind, OutcomeKind::Refused);
+    assert!(outcome.summary.contains("network six has not the role disk-copy, and no other is set"), "{outcome:?}");
+}
