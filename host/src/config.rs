@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod networks;
 mod places;
 
 pub use error::ConfigError;

@@ -57,7 +57,7 @@ fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, toml::V
         // A policy's own settings are its own.
         toml::Value::Table(table) if path != "plugin.NAME.settings" => {
             for (key, value) in table {
-                let key = if path == "plugin" { "NAME" } else { key };
+                let key = if ["plugin", "host.networks"].contains(&path) { "NAME" } else { key };
                 let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
                 flatten(&path, value, found);
             }
@@ -90,8 +90,9 @@ fn the_table_of_settings_is_that_of_the_sample() {
     let known: Vec<&String> = sample.keys().collect();
     assert_eq!(listed, known);
     // Where the sample shows an example because there is no default, the guide says so in words.
-    let shows_default =
-        |key: &str| ["limits.", "engine.", "plugin.NAME.limits."].iter().any(|part| key.starts_with(part));
+    let shows_default = |key: &str| {
+        ["limits.", "engine.", "migrations.", "plugin.NAME.limits."].iter().any(|part| key.starts_with(part))
+    };
     let mut compared = 0;
     for (key, value) in sample.iter().filter(|(key, _)| shows_default(key)) {
         assert_eq!(rows[key], value.to_string(), "{key}");

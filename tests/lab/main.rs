@@ -4,6 +4,7 @@
 
 mod failures;
 mod moves;
+mod networks;
 mod rules;
 mod site;
 mod steered;

@@ -160,7 +160,7 @@ impl Link {
     }
 
     /// The host's end.
-    pub(crate) fn interface(self) -> &'static str {
+    pub fn interface(self) -> &'static str {
         match self {
             Link::Management => "eth0",
             Link::Migration => "eth1",

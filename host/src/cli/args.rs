@@ -206,6 +206,12 @@ pub struct How {
     /// Where the source sends the memory: tcp://ADDRESS[:PORT]
     #[arg(long, value_name = "URI")]
     pub migrate_uri: Option<String>,
+    /// Migration network of the configuration; else as the domain, a rule, the cluster or the default has it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["migrate_uri", "offline"])]
+    pub network: Option<String>,
+    /// How urgent it is beside others that wait for a slot
+    #[arg(long, value_name = "LEVEL", default_value = "normal", value_parser = priority)]
+    pub priority: waypost::core::queue::Priority,
     /// Address on which the destination listens for it
     #[arg(long, value_name = "ADDRESS")]
     pub listen_address: Option<String>,
@@ -299,4 +305,8 @@ pub enum Lab {
         /// Guest
         name: String,
     },
+}
+
+fn priority(text: &str) -> Result<waypost::core::queue::Priority, String> {
+    waypost::core::queue::Priority::parse(text).ok_or_else(|| "it is low, normal or high".to_owned())
 }

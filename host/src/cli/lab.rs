@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use waypost::Config;
 use waypost::api::v1::{self, Document};
-use waypost_lab::{DiskPlace, GuestSpec, Lab, LabError, LabSpec, Owner};
+use waypost_lab::{DiskPlace, GuestSpec, Lab, LabError, LabSpec, Link, Owner};
 
 use super::app::App;
 use super::args::{self, LabDir};
@@ -138,17 +138,26 @@ fn write_config(lab: &Lab) -> anyhow::Result<()> {
     let mut text = String::from(
         "# Written by `waypost lab up`; it goes with the lab.\nstate_dir = \"state\"\n\n\
          # Shipped policies come first; a .wasm dropped into plugins/ beside this file is used with them.\n\
-         [plugins]\nfolders = [\"plugins\"]\n",
+         [plugins]\nfolders = [\"plugins\"]\n\n\
+         # Memory takes the lab's second network; with a cable of it cut, the first.\n\
+         [[network]]\nname = \"migration\"\nroles = [\"migration\", \"disk-copy\"]\nfallback = \"management\"\n\n\
+         [networks]\ndefault = \"migration\"\n",
     );
     for host in lab.hosts() {
         let addresses = [host.mgmt_ip(), host.migration_ip()];
+        let place = |link: Link, address: &str| {
+            format!("{{ address = {}, interface = {} }}", quoted(address), quoted(link.interface()))
+        };
         text.push_str(&format!(
-            "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\n",
+            "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\n\
+             networks = {{ migration = {}, management = {} }}\n",
             quoted(host.name()),
             quoted(&host.uri_unix()),
             quoted(&host.uri_peer_tls()),
             quoted(&addresses[0]),
             quoted(&addresses[1]),
+            place(Link::Migration, &addresses[1]),
+            place(Link::Management, &addresses[0]),
         ));
     }
     let path = config_file(lab);

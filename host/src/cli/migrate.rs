@@ -40,6 +40,8 @@ impl How {
             storage: if self.unsafe_storage { StorageSafety::Unsafe } else { StorageSafety::Checked },
             migrate_uri: self.migrate_uri.clone(),
             listen_address: self.listen_address.clone(),
+            network: self.network.clone(),
+            priority: self.priority,
             ..Options::default()
         }
     }

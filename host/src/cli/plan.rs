@@ -66,6 +66,7 @@ fn words(plan: &Plan) -> Vec<String> {
         lines.push("libvirt's storage check is skipped, as asked for by name".into());
     }
     if plan.mode == TransferMode::Live {
+        lines.extend(plan.network.as_ref().map(|network| format!("take the network {network}")));
         lines.push(match &plan.migrate_uri {
             Some(uri) => format!("send the memory to {uri}"),
             None => "send the memory where libvirt on the destination says".into(),
@@ -81,5 +82,6 @@ fn words(plan: &Plan) -> Vec<String> {
         });
     }
     lines.push(format!("abort if it takes longer than {}", duration(plan.timeout_s.saturating_mul(1000))));
+    lines.extend(plan.notes.0.iter().map(|note| format!("note: {note}")));
     lines
 }

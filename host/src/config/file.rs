@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use waypost_core::admission::MAX_DOWNTIME_MS;
-use waypost_core::ids::PluginName;
+use waypost_core::ids::{HostName, PluginName};
 use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
+use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
 use super::{Config, ConfigError, places};
 
 /// The whole file.
@@ -23,6 +24,14 @@ pub(super) struct File {
     migration_ports: Option<(u16, u16)>,
     #[serde(rename = "host")]
     hosts: Vec<Host>,
+    #[serde(rename = "network")]
+    declared: Vec<WrittenNetwork>,
+    networks: Defaults,
+    #[serde(rename = "cluster")]
+    clusters: Vec<WrittenCluster>,
+    #[serde(rename = "network_rule")]
+    network_rules: Vec<WrittenRule>,
+    migrations: Slots,
     limits: Connections,
     plugins: Plugins,
     plugin: BTreeMap<String, Plugin>,
@@ -41,6 +50,8 @@ struct Host {
     #[serde(default)]
     accept_unverified: bool,
     migration_ports: Option<(u16, u16)>,
+    #[serde(default)]
+    networks: BTreeMap<String, WrittenPlace>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +140,7 @@ impl File {
         let ports = self.migration_ports.map(|ports| range("migration_ports".into(), ports, &wrong)).transpose()?;
         let limits = self.limits.resolve(&wrong)?;
         let mut hosts: Vec<HostConfig> = Vec::with_capacity(self.hosts.len());
+        let mut places = Vec::new();
         for host in self.hosts {
             let key = |field: &str| format!("host.{}.{field}", host.name);
             if host.name.is_empty() || host.name.contains(char::is_whitespace) {
@@ -150,6 +162,7 @@ impl File {
             }
             let own_ports =
                 host.migration_ports.map(|ports| range(key("migration_ports"), ports, &wrong)).transpose()?;
+            places.push((HostName::new(&host.name), host.networks));
             hosts.push(HostConfig {
                 peer_uri: host.peer_uri,
                 addresses: host.addresses,
@@ -160,6 +173,16 @@ impl File {
                 ..HostConfig::new(host.name, host.uri)
             });
         }
+
+        let written = Written {
+            networks: self.declared,
+            defaults: self.networks,
+            clusters: self.clusters,
+            rules: self.network_rules,
+            hosts: places,
+        };
+        let networks = written.resolve(&wrong)?;
+        let slots = self.migrations.resolve(&networks, &wrong)?;
 
         let mut plugins = BTreeMap::new();
         for (name, plugin) in self.plugin {
@@ -178,7 +201,7 @@ impl File {
                 .chain(self.plugins.folders.iter().map(|dir| folder.join(dir)))
                 .collect(),
             policies: PolicyConfig { plugins, recovery: self.plugins.recovery.map(PluginName::new) },
-            engine: self.engine.resolve(&wrong)?,
+            engine: waypost_engine::Settings { networks: networks.into(), slots, ..self.engine.resolve(&wrong)? },
         })
     }
 }
@@ -251,6 +274,7 @@ impl Engine {
             cancel_poll: ms("cancel_poll_ms", self.cancel_poll_ms, default.cancel_poll)?,
             patience: self.patience_s.map_or(default.patience, Duration::from_secs),
             proof_holds: self.proof_holds_s.map_or(default.proof_holds, Duration::from_secs),
+            ..default
         })
     }
 }

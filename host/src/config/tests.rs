@@ -1,6 +1,7 @@
 //! What a person may write, and what is said when it is wrong.
 
-use waypost_core::ids::PluginName;
+use waypost_core::ids::{HostName, PluginName};
+use waypost_core::network::{Fallback, Role, Wanted};
 use waypost_core::verdict::PolicyMode;
 use waypost_policy::{Grant, Presence};
 
@@ -126,4 +127,125 @@ fn values_that_cant_be_are_refused_by_key() {
     }
     let wrong_kind = error("[engine]\npatience_s = \"long\"\n");
     assert!(wrong_kind.contains(":2:14: invalid type") && wrong_kind.contains("patience_s = \"long\""), "{wrong_kind}");
+}
+
+/// Two hosts on a network `mig`, and more lines.
+fn with_networks(more: &str) -> String {
+    format!(
+        r#"
+        [[network]]
+        name = "mig"
+        roles = ["migration", "disk-copy"]
+        fallback = ["slow", "management"]
+        bandwidth_mib_s = 1100
+        max_migrations = 4
+        [[network]]
+        name = "slow"
+        roles = ["migration"]
+        [[host]]
+        name = "a"
+        uri = "test:///default"
+        networks = {{ mig = {{ address = "10.88.0.1", interface = "eth1" }}, slow = "fd00::1", management = "10.77.0.1" }}
+        [[host]]
+        name = "b"
+        uri = "test:///default"
+        networks = {{ mig = "10.88.0.2" }}
+        {more}
+        "#
+    )
+}
+
+#[test]
+fn networks_are_read_in_full() {
+    let config = parse(&with_networks(
+        r#"
+        [networks]
+        default = "slow"
+        disk_copy = "mig"
+        [[cluster]]
+        name = "west"
+        hosts = ["a", "b"]
+        network = "mig"
+        [[network_rule]]
+        domains = "db-*"
+        network = "slow"
+        [migrations]
+        incoming_per_host = 3
+        "#,
+    ))
+    .unwrap();
+    let networks = &config.engine.networks;
+    let mig = networks.get("mig").unwrap();
+    assert_eq!(mig.roles, [Role::Migration, Role::DiskCopy]);
+    assert_eq!(mig.fallback, [Fallback::Network("slow".into()), Fallback::Management]);
+    assert_eq!((mig.bandwidth_mib_s, mig.max_migrations), (Some(1100), Some(4)));
+    let (a, b) = (HostName::new("a"), HostName::new("b"));
+    assert_eq!(mig.places[&a].interface.as_deref(), Some("eth1"));
+    assert_eq!((mig.places[&b].address.to_string(), mig.places[&b].interface.clone()), ("10.88.0.2".into(), None));
+    assert_eq!(networks.get("slow").unwrap().fallback, []);
+    assert_eq!(networks.management[&a].address.to_string(), "10.77.0.1");
+    let wanted = |domain| networks.wanted(None, None, domain, &a, &b).unwrap();
+    assert_eq!(wanted("db-1"), ("slow".into(), Wanted::Rule("db-*".into())));
+    assert_eq!(wanted("web"), ("mig".into(), Wanted::Cluster("west".into())));
+    assert_eq!((networks.default.as_deref(), networks.disk_copy.as_deref()), (Some("slow"), Some("mig")));
+    let slots = &config.engine.slots;
+    assert_eq!((slots.outgoing_per_host, slots.incoming_per_host), (2, 3));
+    assert_eq!(slots.networks, [("mig".to_owned(), 4)].into());
+}
+
+#[test]
+fn what_is_wrong_with_a_network_is_said_by_its_key() {
+    let network = |lines: &str| format!("[[network]]\nname = \"x\"\n{lines}\n");
+    for (text, said) in [
+        (network(""), "missing field `roles`"),
+        (
+            network("roles = []"),
+            "network.x.roles: it may carry nothing: give it a role; there are: migration, disk-copy",
+        ),
+        (network("roles = [\"memory\"]"), "unknown word \"memory\", allowed: migration, disk-copy"),
+        (
+            network("roles = [\"migration\"]\nfallback = \"y\""),
+            "network.x.fallback: there is no network \"y\"; there are: x",
+        ),
+        (network("roles = [\"migration\"]\nfallback = [\"refuse\", \"management\"]"), "\"refuse\" stands alone"),
+        (network("roles = [\"migration\"]\nfallback = [\"x\"]"), "it can't stand in for itself"),
+        (network("roles = [\"migration\"]\nbandwidth_mib_s = 0"), "network.x.bandwidth_mib_s: 0 would let nothing"),
+        (network("roles = [\"migration\"]\nmax_migrations = 0"), "network.x.max_migrations: 0 would let nothing"),
+        (
+            network("roles = [\"disk-copy\"]\n[networks]\ndefault = \"x\""),
+            "networks.default: network x has not the role migration",
+        ),
+        (
+            network("roles = [\"migration\"]\n[networks]\ndisk_copy = \"x\""),
+            "networks.disk_copy: network x has not the role disk-copy",
+        ),
+        ("[[network]]\nname = \"management\"\nroles = [\"migration\"]".into(), "is no name of a network"),
+        ("[networks]\ndefault = \"mig\"".into(), "networks.default: there is no network \"mig\"; there are: none"),
+        ("[migrations]\noutgoing_per_host = 0".into(), "migrations.outgoing_per_host: 0 would never"),
+        (
+            with_networks("[[network]]\nname = \"mig\"\nroles = [\"migration\"]"),
+            "network.mig.name: this name is given to two",
+        ),
+        (with_networks("").replace("\"10.88.0.2\"", "\"kvm2\""), "host.b.networks.mig: \"kvm2\" is no IP address"),
+        (with_networks("").replace("\"10.88.0.2\"", "\"127.0.0.1\""), "host.b.networks.mig: no other host reaches"),
+        (
+            with_networks("").replace("{ mig = \"10", "{ mog = \"10"),
+            "host.b.networks.mog: there is no such network; there are: mig, slow",
+        ),
+        (with_networks("").replace("interface =", "card ="), "unknown field `card`"),
+        (
+            with_networks("[[cluster]]\nname = \"c\"\nhosts = [\"z\"]\nnetwork = \"mig\""),
+            "cluster.c.hosts: there is no host z",
+        ),
+        (
+            with_networks("[[network_rule]]\ndomains = \"*\"\nnetwork = \"none\""),
+            "network_rule.*: there is no network \"none\"",
+        ),
+    ] {
+        let message = error(&text);
+        assert!(message.contains(said), "{said}\n{message}");
+    }
+    let apart = with_networks("").replace("roles = [\"migration\"]", "roles = [\"disk-copy\"]");
+    let apart = apart.replace("roles = [\"migration\", \"disk-copy\"]", "roles = [\"migration\"]");
+    assert!(error(&apart).contains("network.mig.fallback: slow has none of its roles"), "{}", error(&apart));
 }
