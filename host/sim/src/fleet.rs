@@ -71,7 +71,8 @@ pub struct HostSpec {
     pub networks: Vec<NetworkSpec>,
     /// Bridges of the kernel.
     pub bridges: Vec<String>,
-    /// Network interfaces of the kernel, each with the state of its link in the kernel's words: `up`, `down`, ...
+    /// Network interfaces of the kernel, each with the state of its link in the kernel's words: `up`, `down`, ...;
+    /// without any, the host doesn't tell.
     pub interface_states: BTreeMap<String, String>,
     /// What the host can send and receive.
     pub bandwidth_mib_s: u64,

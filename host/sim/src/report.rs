@@ -94,12 +94,13 @@ pub(crate) fn host(spec: &HostSpec) -> HostFacts {
             })
             .collect(),
         bridges: Some(spec.bridges.clone()),
-        links: Some(
+        // A fleet that says nothing of interfaces is one whose libvirt tells nothing of them.
+        links: (!spec.interface_states.is_empty()).then(|| {
             spec.interface_states
                 .iter()
                 .map(|(name, state)| HostLink { name: name.clone(), state: Some(state.clone()), mac: None })
-                .collect(),
-        ),
+                .collect()
+        }),
         domains: vec![],
         node_devices: None,
     }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use waypost_core::ids::{DomainKey, HostName, TaskId};
 use waypost_core::journal::Record;
+use waypost_core::network::{Fallback, Network, Networks, Place, Role};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{Clock, Depth, Store};
@@ -25,11 +26,18 @@ struct Site {
     store: Arc<dyn Store>,
     clock: Arc<VirtualClock>,
     limits: SlotLimits,
+    networks: Arc<Networks>,
 }
 
 impl Site {
     fn new(hosts: usize, homes: &[usize], limits: SlotLimits) -> Self {
-        let hosts = (0..hosts).map(|n| HostSpec { memory_mib: 1 << 20, ..HostSpec::named(&format!("h{n}")) });
+        // The cable of h0's eth1 is out.
+        let states = |n| [("eth1".to_owned(), if n == 0 { "down" } else { "up" }.to_owned())].into();
+        let hosts = (0..hosts).map(|n| HostSpec {
+            memory_mib: 1 << 20,
+            interface_states: states(n),
+            ..HostSpec::named(&format!("h{n}"))
+        });
         let domains = homes
             .iter()
             .enumerate()
@@ -39,6 +47,7 @@ impl Site {
             store: Arc::new(MemoryStore::default()),
             clock: Arc::new(VirtualClock(Instant::now())),
             limits,
+            networks: Arc::default(),
         }
     }
 
@@ -48,7 +57,7 @@ impl Site {
             Arc::new(Minded::new(Mind::Conservative)),
             Arc::clone(&self.store),
             Arc::clone(&self.clock) as Arc<dyn Clock>,
-            Settings { slots: self.limits.clone(), ..Settings::default() },
+            Settings { slots: self.limits.clone(), networks: Arc::clone(&self.networks), ..Settings::default() },
             Depth::default(),
         )
     }
@@ -231,5 +240,53 @@ fn an_urgent_task_passes_those_that_wait() {
         });
         let began: Vec<_> = began.collect();
         assert!(began[1] < began[0], "{began:?}");
+    });
+}
+
+#[test]
+fn a_network_carries_only_so_many_also_where_it_is_taken_instead_of_another() {
+    in_virtual_time(async {
+        let network = |name: &str, net: &str, interface: Option<&str>| Network {
+            name: name.into(),
+            roles: vec![Role::Migration],
+            fallback: vec![],
+            bandwidth_mib_s: None,
+            max_migrations: None,
+            places: (0..4)
+                .map(|n| {
+                    let place = Place {
+                        address: format!("{net}{}", n + 1).parse().unwrap(),
+                        interface: interface.map(Into::into),
+                    };
+                    (HostName::new(format!("h{n}")), place)
+                })
+                .collect(),
+        };
+        let mig =
+            Network { fallback: vec![Fallback::Network("slow".into())], ..network("mig", "10.8.0.", Some("eth1")) };
+        let slow_one = Network { max_migrations: Some(1), ..network("slow", "10.9.0.", None) };
+        let networks = Networks { networks: vec![mig, slow_one], default: Some("mig".into()), ..Networks::default() };
+        let limits = SlotLimits { networks: networks.limits(), ..SlotLimits::default() };
+        let site = Site { networks: networks.into(), ..Site::new(4, &[1, 0, 2], limits) };
+
+        let first = site.accept(0, 2, Options { network: Some("slow".into()), ..slow() });
+        let mut views = first.views();
+        let mut running = JoinSet::new();
+        running.spawn(first.drive());
+        until(&mut views, |view| view.phase == Phase::Performing).await;
+        // Nothing is wrong with mig for this one.
+        let free = site.accept(2, 3, Options::default());
+        assert_eq!(free.drive().await.unwrap().kind, OutcomeKind::Completed);
+        // From h0 mig is down, which only the facts tell, and what is taken instead is full.
+        let second = site.accept(1, 3, Options::default());
+        let (id, mut views) = (second.id(), second.views());
+        running.spawn(second.drive());
+        until(&mut views, |view| view.note == "waiting for a slot: 1st; network slow carries 1 of 1").await;
+        assert_eq!(site.records(id).len(), 1, "no verdict on facts that will be old");
+        while let Some(outcome) = running.join_next().await {
+            assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Completed);
+        }
+        let plan = site.engine().read(id).unwrap().plan.unwrap();
+        assert_eq!(plan.network.as_deref(), Some("slow"));
     });
 }
