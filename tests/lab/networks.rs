@@ -126,17 +126,19 @@ fn processes_wait_for_one_another() {
     let site = site("refuse", "[migrations]\noutgoing_per_host = 1\n");
     site.busy_guest("g1");
     guest(&site, "g2");
-    // It goes on until it is allowed to converge.
-    let first = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"]);
+    // It goes on until it is allowed to converge, and its first pass alone takes longer than any start of a command.
+    let first = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "4"]);
     site.until_copying("kvm1", "g1");
     let mut second = site.start(&["migrate", "g2", "--to", "kvm2"]);
-    let waits = lines_of_stderr(&mut second).find(|line| line.contains("waiting for a slot"));
-    let waits = waits.expect("it says that it waits");
+    let mut said = lines_of_stderr(&mut second);
+    let waits = said.find(|line| line.contains("waiting for a slot")).expect("it says that it waits");
     assert!(waits.contains("1st; kvm1 sends 1 of 1"), "{waits}");
     assert_eq!(site.state("kvm2", "g2"), None);
     site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    site.virsh("kvm1", &["migrate-setspeed", "g1", "1000"]);
     let first = first.wait_with_output().expect("the first command ends");
     assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
+    said.for_each(drop);
     let second = second.wait_with_output().expect("the second command ends");
     assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stdout));
     site.assert_one_counting_guest("g1");
