@@ -57,7 +57,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Hosts => hosts::run(app),
         Command::Domains(args) => domains::run(app, &args),
-        Command::Check(args) => check::run(app, args),
+        Command::Check(args) => check::run(app, *args),
         Command::Migrate(args) => migrate::run(app, *args),
         Command::Tasks(args) => tasks::run(app, &args),
         Command::Task(args) => task::run(app, args.id),

@@ -1,6 +1,6 @@
 //! The operator's guide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -129,5 +129,18 @@ fn every_command_is_in_the_guide() {
     assert!(names.len() > 10, "{names:?}");
     for name in names {
         assert!(guide.contains(&format!("| `waypost {name}")), "{name} is not in the table of commands");
+    }
+}
+
+#[test]
+fn every_option_of_a_migration_is_in_the_guide() {
+    let guide = guide();
+    let output = Command::new(env!("CARGO_BIN_EXE_waypost")).args(["migrate", "--help"]).output().expect("the command");
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    let options: BTreeSet<&str> =
+        help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2).collect();
+    assert!(options.len() > 40, "{options:?}");
+    for option in options.iter().map(|option| option.trim_end_matches([',', '.', ';', ')'])) {
+        assert!(guide.contains(option), "{option} is not in the guide");
     }
 }

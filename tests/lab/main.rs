@@ -3,6 +3,7 @@
 //! count must never run backwards.
 
 mod failures;
+mod modes;
 mod moves;
 mod networks;
 mod rules;

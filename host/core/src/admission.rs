@@ -1,9 +1,12 @@
 //! May this request become a task at all? Pure, before any host is asked.
 
+mod exclusions;
+
 use thiserror::Error;
 
 use crate::ids::{DomainId, TaskId};
-use crate::request::{MigrationRequest, Mode, Persistence, SourceDefinition};
+use crate::request::{MigrationRequest, Mode, Options, Persistence, SourceDefinition};
+use crate::stream::Encryption;
 
 /// QEMU's own upper bound of the downtime limit, ms.
 pub const MAX_DOWNTIME_MS: u64 = 2_000_000;
@@ -34,6 +37,21 @@ pub enum Refusal {
         /// Reason.
         why: &'static str,
     },
+    /// An option without what it is for.
+    #[error("{option} needs {needs}: {remedy}")]
+    Needs {
+        /// Option.
+        option: &'static str,
+        /// What is missing.
+        needs: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The site demands encryption, and the request refuses it.
+    #[error(
+        "no-tls is not allowed here: the configuration demands encrypted transfers ([transfers] encryption = \"required\")"
+    )]
+    Unencrypted,
     /// A text that can't be what it should be.
     #[error("{option} {text:?} {why}")]
     Malformed {
@@ -62,18 +80,9 @@ pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
             why: "no definition would be left on either host; add keep-source, or drop transient",
         });
     }
-    if options.mode == Mode::Offline {
+    if options.mode == Mode::Offline && options.persistence == Persistence::Transient {
         let why = "an offline migration moves a definition, no memory";
-        for (given, second) in [
-            (options.bandwidth_mib_s.is_some(), "bandwidth"),
-            (options.max_downtime_ms.is_some(), "max-downtime"),
-            (options.persistence == Persistence::Transient, "transient"),
-            (options.network.is_some(), "network"),
-        ] {
-            if given {
-                return Err(Refusal::Conflict { first: "offline", second, why });
-            }
-        }
+        return Err(Refusal::Conflict { first: "offline", second: "transient", why });
     }
     if options.network.is_some() && options.migrate_uri.is_some() {
         return Err(Refusal::Conflict {
@@ -100,7 +109,25 @@ pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
             why: "is no migration URI: it begins with tcp://, rdma:// or unix://",
         });
     }
-    Ok(())
+    exclusions::check(options)
+}
+
+/// The options under what the site says of encryption: a request that leaves it open takes the site's word, and none can
+/// have less than a site that requires it.
+pub fn under_site(options: &Options, site: Encryption) -> Result<Options, Refusal> {
+    // A definition goes over the daemons' own connection, which is as safe as its URI.
+    if options.mode == Mode::Offline {
+        return Ok(options.clone());
+    }
+    let encryption = match (options.stream.encryption, site) {
+        (Encryption::Off, Encryption::Required) => return Err(Refusal::Unencrypted),
+        (Encryption::Auto, site) => site,
+        (asked, _) => asked,
+    };
+    let mut options = options.clone();
+    options.stream.encryption = encryption;
+    exclusions::check(&options)?;
+    Ok(options)
 }
 
 fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64, range: &'static str) -> Result<(), Refusal> {
@@ -181,5 +208,37 @@ mod tests {
         }
         let options = Options { migrate_uri: Some("http://x".into()), ..Options::default() };
         assert!(admit(&request(options)).is_err());
+    }
+
+    #[test]
+    fn a_site_that_requires_encryption_is_never_given_less() {
+        let with = |asked, change: fn(&mut Options)| {
+            let mut options = Options::default();
+            change(&mut options);
+            options.stream.encryption = asked;
+            options
+        };
+        let settled = |asked, site| under_site(&with(asked, |_| {}), site).map(|options| options.stream.encryption);
+        use Encryption::{Auto, Off, Required};
+        for (asked, site, comes_to) in [
+            (Auto, Auto, Ok(Auto)),
+            (Auto, Off, Ok(Off)),
+            (Auto, Required, Ok(Required)),
+            (Required, Off, Ok(Required)),
+            (Required, Auto, Ok(Required)),
+            (Required, Required, Ok(Required)),
+            (Off, Auto, Ok(Off)),
+            (Off, Off, Ok(Off)),
+            (Off, Required, Err(Refusal::Unencrypted)),
+        ] {
+            assert_eq!(settled(asked, site), comes_to, "{asked} under {site}");
+        }
+        // What can't be encrypted can't be had there either.
+        let tunnelled = with(Auto, |o| o.transport = crate::stream::Transport::Tunnelled);
+        assert!(under_site(&tunnelled, Auto).is_ok());
+        assert!(matches!(under_site(&tunnelled, Required), Err(Refusal::Conflict { second: "tls", .. })));
+        // A definition alone has no stream.
+        let offline = with(Auto, |o| o.mode = Mode::Offline);
+        assert_eq!(under_site(&offline, Required), Ok(offline));
     }
 }

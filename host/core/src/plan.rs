@@ -1,5 +1,7 @@
 //! Every choice of one attempt, made before anything is touched. Who executes a plan has nothing left to decide.
 
+mod encryption;
+
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -7,7 +9,7 @@ use crate::copies::{Copies, Uncopyable, copies};
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
-use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
+use crate::stream::{DiskCopy, Disks, Stream, Transport, newer};
 use crate::words;
 
 words! {
@@ -87,7 +89,8 @@ pub struct Plan {
     pub source: End,
     /// To.
     pub destination: End,
-    /// URI by which the source's daemon reaches the destination's.
+    /// URI by which the source's daemon reaches the destination's; for a direct migration the one by which the controller
+    /// does. Without secrets.
     pub peer_uri: String,
     /// How it travels.
     pub mode: TransferMode,
@@ -161,6 +164,23 @@ pub enum PlanError {
     /// No network.
     #[error(transparent)]
     Network(#[from] crate::network::NetworkError),
+    /// Encryption was asked for, or the site demands it.
+    #[error(
+        "the transfer can't be encrypted: {0} has no `migration_tls`; give its hypervisor certificates and say `migration_tls = true` for it in the configuration"
+    )]
+    NoTls(HostName),
+    /// A daemon that is too old.
+    #[error("{what} needs libvirt {}, and {host} has {}: leave it out, or update libvirt there", dotted(*.needed), dotted(*.has))]
+    TooOld {
+        /// Option.
+        what: &'static str,
+        /// Host.
+        host: HostName,
+        /// Version that it needs, as in the facts.
+        needed: u64,
+        /// Version that is there.
+        has: u64,
+    },
     /// Both names are one libvirt host.
     #[error("{0} and {1} are the same libvirt host (host UUID {2})")]
     SameHost(HostName, HostName, Uuid),
@@ -183,7 +203,13 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
     {
         return Err(PlanError::SameHost(facts.source.name.clone(), to.host.name.clone(), a));
     }
-    let peer_uri = to.host.peer_uri.clone().ok_or_else(|| PlanError::NoPeerUri(to.host.name.clone()))?;
+    let peer_uri = match options.transport {
+        Transport::Direct => to.host.uri.clone(),
+        Transport::PeerToPeer | Transport::Tunnelled => {
+            to.host.peer_uri.clone().ok_or_else(|| PlanError::NoPeerUri(to.host.name.clone()))?
+        }
+    };
+    old_enough(options, facts, to)?;
     let destination_before = match to.host.domains.iter().find(|there| there.id == domain.id) {
         None => Before::Absent,
         Some(there) if there.state.is_active() => {
@@ -203,7 +229,11 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         (true, SourceDefinition::Undefine) if define => SourceFate::Undefine,
         (true, _) => SourceFate::KeepWithoutAutostart,
     };
-    let (disks, copies, notes) = travelling_disks(mode, options, facts, to)?;
+    let (disks, copies, mut notes) = travelling_disks(mode, options, facts, to)?;
+    let encryption = match mode {
+        TransferMode::Offline => crate::stream::Encryption::Off,
+        TransferMode::Live => encryption::decide(options, &facts.source, &to.host, &mut notes)?,
+    };
     let finally = match (initially, options.after) {
         (RunState::Running, AfterMove::Paused) => RunState::Paused,
         (state, _) => state,
@@ -230,7 +260,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         max_downtime_ms: options.max_downtime_ms,
         timeout_s: options.timeout_s,
         transport: options.transport,
-        stream: stream(&options.stream),
+        stream: Stream { encryption, ..options.stream.clone() },
         disks,
         copies,
         network: None,
@@ -260,13 +290,20 @@ fn travelling_disks(
     Ok((Disks { targets, ..options.disks.clone() }, copies, Notes(vec![kept])))
 }
 
-/// The stream with its encryption decided.
-fn stream(asked: &Stream) -> Stream {
-    let encryption = match asked.encryption {
-        Encryption::Required => Encryption::Required,
-        Encryption::Auto | Encryption::Off => Encryption::Off,
-    };
-    Stream { encryption, ..asked.clone() }
+/// Whether both daemons know what is asked of them; one that doesn't tell its version is asked to its face.
+fn old_enough(options: &Options, facts: &Snapshot, to: &Candidate) -> Result<(), PlanError> {
+    for (what, needed) in newer(&options.stream, &options.disks) {
+        for host in [&facts.source, &to.host] {
+            if let Some(has) = host.libvirt_version.filter(|has| *has < needed) {
+                return Err(PlanError::TooOld { what, host: host.name.clone(), needed, has });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dotted(version: u64) -> String {
+    format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000)
 }
 
 fn travel(mode: Mode, state: DomainState) -> Result<(TransferMode, RunState), PlanError> {

@@ -149,3 +149,20 @@ impl Default for Disks {
         }
     }
 }
+
+/// What needs a newer libvirt than 9.0, and which: 9.4.0 is 9,004,000.
+pub fn newer(stream: &Stream, disks: &Disks) -> Vec<(&'static str, u64)> {
+    let methods = [(Compression::Zlib, "compression method zlib"), (Compression::Zstd, "compression method zstd")];
+    let mut newer: Vec<_> = methods
+        .into_iter()
+        .filter(|(method, _)| stream.compression.contains(method))
+        .map(|(_, what)| (what, 9_004_000))
+        .collect();
+    if !disks.detect_zeroes.is_empty() {
+        newer.push(("the detection of zeroes", 10_009_000));
+    }
+    if stream.switchover_bandwidth_mib_s.is_some() {
+        newer.push(("a bandwidth for the switch-over", 11_001_000));
+    }
+    newer
+}

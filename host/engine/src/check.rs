@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use waypost_core::admission::under_site;
 use waypost_core::facts::Snapshot;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainKey, HostName, PluginName};
@@ -74,6 +75,8 @@ impl CheckReport {
 const UNREACHABLE: &str = "destination-unreachable";
 
 pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<CheckReport, EngineError> {
+    // Also for a task that was accepted under an older configuration.
+    let options = under_site(&question.options, ports.settings.encryption).map_err(EngineError::Refused)?;
     let known = ports.hypervisor.hosts();
     let source = find(ports, &question.domain, question.source.as_ref()).await?;
     let destinations = match &question.targets {
@@ -86,11 +89,8 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
         Targets::All => known.into_iter().filter(|host| *host != source).collect(),
     };
     let Gathered { facts, unreachable } = gather(ports, &question.domain, &source, &destinations).await?;
-    let request = CheckRequest {
-        options: question.options.clone(),
-        requester: question.requester.clone(),
-        decided_at: ports.clock.now(),
-    };
+    let request =
+        CheckRequest { options: options.clone(), requester: question.requester.clone(), decided_at: ports.clock.now() };
     let (judgement, (facts_digest, facts_text)) = {
         let (ports, facts) = (Arc::clone(ports), Arc::clone(&facts));
         let runtime = tokio::runtime::Handle::current();
@@ -105,7 +105,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     let mut judged = judgement.verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
     let networks = Arc::clone(&ports.settings.networks);
     for (_, verdict) in &mut judged {
-        way::judge(&networks, &question.options, &facts, verdict);
+        way::judge(&networks, &options, &facts, verdict);
     }
     let verdicts = destinations
         .iter()
@@ -118,15 +118,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     for decision in &mut decisions {
         decision.facts_digest.clone_from(&facts_digest);
     }
-    Ok(CheckReport {
-        facts,
-        facts_digest,
-        facts_text,
-        verdicts,
-        decisions,
-        options: question.options.clone(),
-        networks,
-    })
+    Ok(CheckReport { facts, facts_digest, facts_text, verdicts, decisions, options, networks })
 }
 
 /// A destination that can't be read is a refused destination, with the host's own words.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
-use waypost_core::admission::admit;
+use waypost_core::admission::{admit, under_site};
 use waypost_core::convergence::Steered;
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
@@ -107,6 +107,8 @@ impl Engine {
 
     /// Takes a request on: from here on it is a task with a journal, and [`Driver::drive`] brings it to its end.
     pub fn accept(&self, request: MigrationRequest) -> Result<Driver, EngineError> {
+        let options = under_site(&request.options, self.ports.settings.encryption).map_err(EngineError::Refused)?;
+        let request = MigrationRequest { options, ..request };
         admit(&request).map_err(EngineError::Refused)?;
         let known = self.ports.hypervisor.hosts();
         known_host(&known, &request.destination)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use waypost_core::network::Networks;
 use waypost_core::queue::SlotLimits;
+use waypost_core::stream::Encryption;
 
 /// Settings of the engine.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub networks: Arc<Networks>,
     /// How many migrations may run at once.
     pub slots: SlotLimits,
+    /// What the site says of encryption: the default of requests, and where it is required no request gets less.
+    pub encryption: Encryption,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             cancel_poll: Duration::from_millis(500),
             networks: Arc::default(),
             slots: SlotLimits::default(),
+            encryption: Encryption::Auto,
         }
     }
 }

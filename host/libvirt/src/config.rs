@@ -23,6 +23,8 @@ pub struct HostConfig {
     pub unverified: Unverified,
     /// The range of `migration_port_min` and `_max` in its `qemu.conf`, where that was changed: libvirt tells nobody.
     pub migration_ports: Option<(u16, u16)>,
+    /// Whether its hypervisor has certificates for encrypted transfers: libvirt tells nobody.
+    pub migration_tls: bool,
     /// Time limits.
     pub limits: Limits,
 }
@@ -38,6 +40,7 @@ impl HostConfig {
             auth_file: None,
             unverified: Unverified::Refused,
             migration_ports: None,
+            migration_tls: false,
             limits: Limits::default(),
         }
     }

@@ -87,6 +87,7 @@ impl Libvirt {
             live_migration: capabilities.live_migration,
             migration_transports: capabilities.transports,
             migration_ports: config.ports(population.in_transit),
+            migration_tls: config.migration_tls,
             pools,
             networks: surroundings.networks,
             bridges: surroundings.bridges,

@@ -76,6 +76,8 @@ pub struct HostSpec {
     pub interface_states: BTreeMap<String, String>,
     /// What the host can send and receive.
     pub bandwidth_mib_s: u64,
+    /// Whether its hypervisor has certificates for encrypted transfers.
+    pub migration_tls: bool,
     /// Whether the controller can reach it at the beginning.
     pub reachable: bool,
 }
@@ -99,6 +101,7 @@ impl Default for HostSpec {
             bridges: vec!["br0".into()],
             interface_states: BTreeMap::new(),
             bandwidth_mib_s: 1000,
+            migration_tls: false,
             reachable: true,
         }
     }

@@ -62,6 +62,7 @@ pub(crate) fn host(spec: &HostSpec) -> HostFacts {
         live_migration: true,
         migration_transports: vec!["tcp".into()],
         migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
+        migration_tls: spec.migration_tls,
         pools: spec
             .pools
             .iter()

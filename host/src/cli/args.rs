@@ -1,5 +1,7 @@
 //! The command line, as typed.
 
+mod transfer;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -7,6 +9,7 @@ use clap_complete::Shell;
 use waypost::TaskId;
 
 use super::exit;
+pub use transfer::Transfer;
 
 /// Moves virtual machines between libvirt hosts; every opinion about it is a WebAssembly policy.
 #[derive(Debug, Parser)]
@@ -52,7 +55,7 @@ pub enum Command {
     /// The domains of all hosts
     Domains(Domains),
     /// What the rules say of moving a domain; nothing is touched
-    Check(Check),
+    Check(Box<Check>),
     /// Move a domain
     Migrate(Box<Migrate>),
     /// Tasks, newest first
@@ -218,6 +221,8 @@ pub struct How {
     /// Skip libvirt's own storage check: wrong caching or storage that is not shared will corrupt the disk
     #[arg(long = "unsafe")]
     pub unsafe_storage: bool,
+    #[command(flatten)]
+    pub transfer: Transfer,
 }
 
 #[derive(Debug, Subcommand)]

@@ -149,7 +149,7 @@ fn write_config(lab: &Lab) -> anyhow::Result<()> {
             format!("{{ address = {}, interface = {} }}", quoted(address), quoted(link.interface()))
         };
         text.push_str(&format!(
-            "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\n\
+            "\n[[host]]\nname = {}\nuri = {}\npeer_uri = {}\naddresses = [{}, {}]\nmigration_tls = true\n\
              networks = {{ migration = {}, management = {} }}\n",
             quoted(host.name()),
             quoted(&host.uri_unix()),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use waypost::api::v1::{self, Document};
-use waypost::core::admission::admit;
+use waypost::core::admission::{admit, under_site};
 use waypost::core::request::{AfterMove, Mode, Persistence, SourceDefinition, StorageSafety};
 use waypost::wiring::Watching;
 use waypost::{DomainKey, EngineError, HostName, MigrationRequest, Options, Question, Targets, TaskId, Waypost};
@@ -20,7 +20,7 @@ use super::{check, plan};
 
 impl How {
     pub fn options(&self) -> Options {
-        Options {
+        let options = Options {
             mode: match (self.live, self.offline) {
                 (true, _) => Mode::Live,
                 (_, true) => Mode::Offline,
@@ -43,7 +43,8 @@ impl How {
             network: self.network.clone(),
             priority: self.priority,
             ..Options::default()
-        }
+        };
+        self.transfer.over(options)
     }
 
     pub fn source(&self) -> Option<HostName> {
@@ -56,7 +57,7 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
         domain: DomainKey::parse(&args.domain),
         source: args.how.source(),
         destination: HostName::new(&args.to),
-        options: args.how.options(),
+        options: under_site(&args.how.options(), app.config()?.engine.encryption).map_err(EngineError::Refused)?,
         requester: app.requester(),
     };
     // Before any host is asked, and also for a dry run.

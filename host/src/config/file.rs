@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::ids::{HostName, PluginName};
+use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
@@ -36,6 +37,7 @@ pub(super) struct File {
     plugins: Plugins,
     plugin: BTreeMap<String, Plugin>,
     engine: Engine,
+    transfers: Transfers,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +54,21 @@ struct Host {
     migration_ports: Option<(u16, u16)>,
     #[serde(default)]
     networks: BTreeMap<String, WrittenPlace>,
+    #[serde(default)]
+    migration_tls: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Transfers {
+    #[serde(deserialize_with = "encryption")]
+    encryption: Encryption,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self { encryption: waypost_engine::Settings::default().encryption }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -169,6 +186,7 @@ impl File {
                 auth_file: host.auth_file.map(|file| folder.join(file)),
                 unverified: if host.accept_unverified { Unverified::Accepted } else { Unverified::Refused },
                 migration_ports: own_ports.or(ports),
+                migration_tls: host.migration_tls,
                 limits,
                 ..HostConfig::new(host.name, host.uri)
             });
@@ -201,7 +219,12 @@ impl File {
                 .chain(self.plugins.folders.iter().map(|dir| folder.join(dir)))
                 .collect(),
             policies: PolicyConfig { plugins, recovery: self.plugins.recovery.map(PluginName::new) },
-            engine: waypost_engine::Settings { networks: networks.into(), slots, ..self.engine.resolve(&wrong)? },
+            engine: waypost_engine::Settings {
+                networks: networks.into(),
+                slots,
+                encryption: self.transfers.encryption,
+                ..self.engine.resolve(&wrong)?
+            },
         })
     }
 }
@@ -315,6 +338,10 @@ fn presence<'de, D: Deserializer<'de>>(from: D) -> Result<Presence, D::Error> {
 
 fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<PolicyMode, D::Error> {
     word(from, PolicyMode::ALL, PolicyMode::as_str)
+}
+
+fn encryption<'de, D: Deserializer<'de>>(from: D) -> Result<Encryption, D::Error> {
+    word(from, Encryption::ALL, Encryption::as_str)
 }
 
 fn grants<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Grant>, D::Error> {

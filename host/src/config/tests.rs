@@ -58,10 +58,13 @@ fn a_host_and_a_plugin_are_read_in_full() {
         addresses = ["10.0.0.1", "fe80::1", "kvm1.example"]
         auth_file = "auth/kvm1"
         accept_unverified = true
+        migration_tls = true
         [[host]]
         name = "kvm2"
         uri = "qemu+tls://kvm2/system"
         migration_ports = [1, 2]
+        [transfers]
+        encryption = "required"
         [limits]
         open_s = 3
         [plugins]
@@ -84,6 +87,8 @@ fn a_host_and_a_plugin_are_read_in_full() {
     assert_eq!(one.migration_ports, Some((50000, 50010)));
     assert_eq!(one.unverified, waypost_libvirt::Unverified::Accepted);
     assert_eq!(one.limits.open.as_secs(), 3);
+    assert_eq!((one.migration_tls, two.migration_tls), (true, false));
+    assert_eq!(config.engine.encryption, waypost_core::stream::Encryption::Required);
     assert_eq!(two.migration_ports, Some((1, 2)));
     assert_eq!(config.policies.recovery, Some(PluginName::new("recovery-mine")));
     let plugin = config.policies.plugin(&PluginName::new("precheck-storage"));
@@ -106,6 +111,7 @@ fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
 fn an_unknown_word_lists_the_words_there_are() {
     let text = error("[plugin.x]\nmode = \"ignore\"\n");
     assert!(text.contains(":2:8: unknown word \"ignore\", allowed: enforce, advise, shadow"), "{text}");
+    assert!(error("[transfers]\nencryption = \"maybe\"\n").contains("allowed: auto, required, off"));
     assert!(
         error("[plugin.x]\ngrants = [\"all\"]\n").contains("allowed: volumes, documents, node-devices, storage-probe")
     );

@@ -91,6 +91,7 @@ fn host(name: &str) -> HostFacts {
         live_migration: true,
         migration_transports: vec![],
         migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
+        migration_tls: false,
         pools: vec![pool("dir")],
         networks: vec![],
         bridges: None,

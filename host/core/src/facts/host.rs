@@ -50,6 +50,8 @@ facts! {
         pub migration_transports: Vec<String>,
         /// Migration ports.
         pub migration_ports: MigrationPorts,
+        /// The configuration says that its hypervisor has certificates for encrypted transfers: libvirt can't tell.
+        pub migration_tls: bool,
         /// Storage pools.
         pub pools: Vec<Pool>,
         /// libvirt networks.

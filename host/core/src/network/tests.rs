@@ -46,6 +46,7 @@ fn host(name: &str, links: Option<&[(&str, Option<&str>)]>) -> HostFacts {
         live_migration: true,
         migration_transports: vec![],
         migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
+        migration_tls: false,
         pools: vec![],
         networks: vec![],
         bridges: None,

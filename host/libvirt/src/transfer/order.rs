@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use virt_sys as sys;
 use waypost_core::plan::{DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::request::StorageSafety;
-use waypost_core::stream::{Compression, DiskCopy, Disks, Encryption, Stream, Transport};
+use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer};
 
 use crate::error::Failure;
 use crate::raw::Param;
@@ -16,8 +16,8 @@ use crate::raw::Param;
 pub(super) struct Order {
     pub(super) flags: u32,
     pub(super) params: Vec<(&'static CStr, Param)>,
-    /// What needs a newer libvirt than 9.0, and which: 9.4.0 is 9 004 000.
-    newer: Vec<(&'static CStr, u64)>,
+    /// What needs a newer libvirt than 9.0, and which.
+    newer: Vec<(&'static str, u64)>,
 }
 
 impl Order {
@@ -37,6 +37,7 @@ impl Order {
                 order.stream(&plan.stream);
                 order.compression(&plan.stream);
                 order.disks(&plan.disks);
+                order.newer = newer(&plan.stream, &plan.disks);
             }
         }
         order.flag(plan.destination_fate == DestinationFate::Define, sys::VIR_MIGRATE_PERSIST_DEST);
@@ -49,9 +50,8 @@ impl Order {
     pub(super) fn possible_with(&self, version: u64) -> Result<(), Failure> {
         match self.newer.iter().find(|(_, needed)| *needed > version) {
             None => Ok(()),
-            Some((name, needed)) => Err(Failure::refused(format!(
-                "{} needs libvirt {}, and the library here is {}: leave it out, or update libvirt",
-                name.to_string_lossy(),
+            Some((what, needed)) => Err(Failure::refused(format!(
+                "{what} needs libvirt {}, and the library here is {}: leave it out, or update libvirt",
                 dotted(*needed),
                 dotted(version)
             ))),
@@ -75,18 +75,12 @@ impl Order {
         self.flag(stream.abort_on_error, sys::VIR_MIGRATE_ABORT_ON_ERROR);
         self.text(sys::VIR_MIGRATE_PARAM_GRAPHICS_URI, stream.graphics_uri.as_ref());
         self.long(sys::VIR_MIGRATE_PARAM_BANDWIDTH_AVAIL_SWITCHOVER, stream.switchover_bandwidth_mib_s);
-        if stream.switchover_bandwidth_mib_s.is_some() {
-            self.newer.push((sys::VIR_MIGRATE_PARAM_BANDWIDTH_AVAIL_SWITCHOVER, 11_001_000));
-        }
     }
 
     fn compression(&mut self, stream: &Stream) {
         self.flag(!stream.compression.is_empty(), sys::VIR_MIGRATE_COMPRESSED);
         for method in &stream.compression {
             self.params.push((sys::VIR_MIGRATE_PARAM_COMPRESSION, Param::Text(method.to_string())));
-            if matches!(method, Compression::Zlib | Compression::Zstd) {
-                self.newer.push((sys::VIR_MIGRATE_PARAM_COMPRESSION, 9_004_000));
-            }
         }
         self.int(sys::VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL, stream.mt_level);
         self.int(sys::VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS, stream.mt_threads);
@@ -107,9 +101,6 @@ impl Order {
         self.text(sys::VIR_MIGRATE_PARAM_DISKS_URI, disks.uri.as_ref());
         self.int(sys::VIR_MIGRATE_PARAM_DISKS_PORT, disks.port.map(u32::from));
         self.texts(sys::VIR_MIGRATE_PARAM_MIGRATE_DISKS_DETECT_ZEROES, &disks.detect_zeroes);
-        if !disks.detect_zeroes.is_empty() {
-            self.newer.push((sys::VIR_MIGRATE_PARAM_MIGRATE_DISKS_DETECT_ZEROES, 10_009_000));
-        }
     }
 
     fn flag(&mut self, wanted: bool, flag: u32) {
@@ -156,6 +147,7 @@ mod tests {
     use uuid::Uuid;
     use waypost_core::ids::DomainId;
     use waypost_core::plan::{Autostart, Before, End};
+    use waypost_core::stream::Compression;
 
     use super::*;
 

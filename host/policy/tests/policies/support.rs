@@ -295,6 +295,7 @@ pub fn host(name: &str) -> HostFacts {
             "machines": [{ "name": "pc-q35-9.2", "vcpus_max": 288 }] }],
         "live_migration": true, "migration_transports": ["tcp"],
         "migration_ports": { "first": 49152, "last": 49215, "in_use": 0 },
+        "migration_tls": false,
         "pools": (0..5).map(pool).collect::<Vec<_>>(),
         "networks": [{ "name": "default", "uuid": "6f1c9b1e-0000-4000-b000-000000000001", "active": true, "bridge": "virbr0" }],
         "bridges": ["virbr0"], "domains": (0..50).map(brief).collect::<Vec<_>>()

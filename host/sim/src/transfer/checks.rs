@@ -1,9 +1,10 @@
 //! What libvirt refuses before anything moves, in its words; and what it should refuse and doesn't.
 
 use waypost_core::facts::CpuComparison;
-use waypost_core::plan::{DestinationFate, Plan, TransferMode};
+use waypost_core::plan::{DestinationFate, Plan, RunState, TransferMode};
 use waypost_core::ports::{Fault, FaultKind};
 use waypost_core::request::StorageSafety;
+use waypost_core::stream::{Compression, DiskCopy, Encryption, Transport};
 
 use crate::state::{Host, Local, State};
 use crate::{cpu, words};
@@ -28,6 +29,7 @@ pub(crate) fn begin(state: &State, plan: &Plan) -> Result<(), Fault> {
             format!("Domain not found: no domain with matching uuid '{}'", plan.domain),
         );
     };
+    stream(plan).or_else(|(kind, why)| refuse(kind, why))?;
     if plan.mode == TransferMode::Offline {
         // On a running domain this goes through, and only the definition is copied.
         return match plan.destination_fate {
@@ -68,11 +70,60 @@ pub(crate) fn begin(state: &State, plan: &Plan) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What libvirt says of a stream that can't be, in its words; a new hypervisor would be refused the same things.
+fn stream(plan: &Plan) -> Result<(), (FaultKind, String)> {
+    let (stream, tunnelled) = (&plan.stream, plan.transport == Transport::Tunnelled);
+    let parallel = stream.parallel_connections.is_some();
+    let copies = plan.disks.copy != DiskCopy::No;
+    let refused = |why: &str| Err((FaultKind::Refused, why.to_owned()));
+    if plan.mode == TransferMode::Offline {
+        return match copies {
+            true => refused("Requested operation is not valid: offline migration cannot handle non-shared storage"),
+            false => Ok(()),
+        };
+    }
+    if tunnelled && parallel {
+        return refused("unsupported flags: VIR_MIGRATE_TUNNELLED and VIR_MIGRATE_PARALLEL are mutually exclusive");
+    }
+    if tunnelled && stream.post_copy {
+        return refused("argument unsupported: post-copy is not supported with tunnelled migration");
+    }
+    if tunnelled && copies {
+        return refused(
+            "argument unsupported: migration with non-shared storage is not supported with tunnelled migration",
+        );
+    }
+    if tunnelled && stream.encryption == Encryption::Required {
+        return refused("internal error: failed to convert virJSONValue to yajl data");
+    }
+    if stream.post_copy && (stream.stands_still || plan.finally == RunState::Paused) {
+        return refused("argument unsupported: post-copy migration is not supported with non-live or paused migration");
+    }
+    if parallel && stream.compression.contains(&Compression::Mt) {
+        return refused("internal error: unable to execute QEMU command: Multifd is not compatible with compress");
+    }
+    if stream.zero_copy && !parallel {
+        return refused("argument unsupported: zero-copy is only available for parallel migration");
+    }
+    if stream.zero_copy {
+        let why = "cannot limit locked memory of process: Operation not permitted";
+        return Err((FaultKind::Other, why.to_owned()));
+    }
+    if plan.migrate_uri.as_ref().is_some_and(|uri| uri.starts_with("rdma://")) {
+        return refused("internal error: unable to execute QEMU command 'migrate': RDMA ERROR: no RDMA device");
+    }
+    Ok(())
+}
+
 /// What the destination finds wrong with an incoming guest.
 pub(crate) fn prepare(state: &State, plan: &Plan) -> Result<(), Fault> {
     let host = &plan.destination.host;
     let refuse = |kind, why: String| Err(words::fault(kind, host, "migrate", why));
     let (there, local) = ends(state, plan)?;
+    if plan.stream.encryption == Encryption::Required && !there.spec.migration_tls {
+        let why = "internal error: unable to execute QEMU command 'object-add': Unable to access credentials";
+        return refuse(FaultKind::Other, why.into());
+    }
     if there.domains.get(&plan.domain).is_some_and(|other| other.process.is_some()) {
         let why = format!("Requested operation is not valid: domain '{}' is already active", plan.destination_name);
         return refuse(FaultKind::Refused, why);

@@ -1,0 +1,144 @@
+//! Every way in which libvirt can send a guest, once for real; and those that can't work on these machines, with what
+//! libvirt says of them.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::site::Site;
+
+#[test]
+fn each_mode_moves_the_guest() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let modes: &[&[&str]] = &[
+        &["--direct"],
+        &["--tunnelled"],
+        &["--non-live"],
+        &["--parallel", "2"],
+        &["--compress", "xbzrle", "--compress-xbzrle-cache", "4194304"],
+        &["--compress", "mt", "--compress-mt-level", "1", "--compress-mt-threads", "2", "--compress-mt-dthreads", "2"],
+        &["--auto-converge", "--auto-converge-initial", "30", "--auto-converge-increment", "15"],
+        &["--postcopy", "--postcopy-bandwidth", "100", "--parallel", "2"],
+        &["--direct", "--abort-on-error", "--bandwidth", "200"],
+    ];
+    let (mut from, mut to) = ("kvm1", "kvm2");
+    for mode in modes {
+        let line = [&["migrate", "g1", "--to", to, "--json"], *mode].concat();
+        let task = site.waypost(&line).expect_code(0).json();
+        assert_eq!(task["outcome"]["kind"], "completed", "{mode:?}: {task:#}");
+        assert_eq!(site.state(to, "g1").as_deref(), Some("running"), "{mode:?}");
+        assert_eq!(site.state(from, "g1"), None, "{mode:?}: its definition is gone from the source");
+        (from, to) = (to, from);
+    }
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_direct_move_of_a_definition_needs_no_stream() {
+    let site = Site::new(2);
+    let spec = waypost_lab::GuestSpec::tick("g1");
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--direct", "--offline"]).expect_code(0);
+    assert_eq!(site.state("kvm1", "g1"), None);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("shut off"));
+    site.virsh("kvm2", &["start", "g1"]);
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_direct_migration_ends_with_its_controller_and_the_guest_stays() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let mut driver = site.start(&["migrate", "g1", "--to", "kvm2", "--direct", "--bandwidth", "10"]);
+    site.until_copying("kvm1", "g1");
+    driver.kill().expect("the controller is killed");
+    driver.wait().expect("the controller has ended");
+
+    // Nobody drives it any more: the source's libvirt ends it, the destination's throws away what it has.
+    site.until("the destination has nothing left", |site| site.state("kvm2", "g1").is_none());
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    let task = site.only_task();
+    let ran = site.waypost(&["recover", &task, "--json"]);
+    assert_eq!(ran.code, 4, "rolled back:\n{}\n{}", ran.out, ran.err);
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--direct", "--max-downtime", "20000"]).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_direct_migration_notices_that_the_destinations_daemon_died() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let driver = site.start(&["migrate", "g1", "--to", "kvm2", "--direct", "--bandwidth", "10"]);
+    site.until_copying("kvm1", "g1");
+    site.lab.host("kvm2").expect("kvm2").kill_libvirtd().expect("its daemon dies");
+    // libvirt's own call would wait until that daemon is back.
+    site.until("the job on the source has ended", |site| site.virsh("kvm1", &["domjobinfo", "g1"]).contains("None"));
+    site.lab.host("kvm2").expect("kvm2").start_libvirtd().expect("its daemon starts");
+    let output = driver.wait_with_output().expect("the controller ends");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "rolled back:\n{told}");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    assert_ne!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn the_memory_is_encrypted_wherever_both_sides_can_and_a_wrong_name_ends_it() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let refused = site.waypost(&["migrate", "g1", "--to", "kvm2", "--tls"]);
+    assert_eq!(refused.code, 3, "{}\n{}", refused.out, refused.err);
+    assert!((refused.out.clone() + &refused.err).contains("migration_tls"), "{}\n{}", refused.out, refused.err);
+    let plain = dry_run(&site, &[]);
+    assert_eq!(plain["plan"]["stream"]["encryption"], "off");
+    assert!(plain["plan"]["notes"].to_string().contains("not encrypted"), "{plain:#}");
+
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    fs::write(site.config(), text.replace("\npeer_uri", "\nmigration_tls = true\npeer_uri")).expect("it is written");
+    assert_eq!(dry_run(&site, &[])["plan"]["stream"]["encryption"], "required");
+    assert_eq!(dry_run(&site, &["--no-tls"])["plan"]["stream"]["encryption"], "off");
+
+    // Only a client that looks at a certificate can be displeased by the name in it.
+    let wrong = site.waypost(&["migrate", "g1", "--to", "kvm2", "--tls", "--tls-destination", "stranger.example"]);
+    assert_eq!(wrong.code, 4, "rolled back:\n{}\n{}", wrong.out, wrong.err);
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    assert_eq!(site.state("kvm2", "g1"), None);
+
+    site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(0);
+    site.waypost(&["migrate", "g1", "--to", "kvm1", "--tls", "--tls-destination", "kvm1", "--parallel", "2"])
+        .expect_code(0);
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--tls", "--direct"]).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn zero_copy_and_rdma_fail_here_in_libvirts_own_words_and_the_guest_stays() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--zerocopy", "--parallel", "2"], &["locked memory"]),
+        (&["--migrate-uri", "rdma://10.77.0.2", "--no-tls"], &["RDMA", "rdma"]),
+        (&["--migrate-uri", "rdma://10.77.0.2", "--no-tls", "--rdma-pin-all"], &["RDMA", "rdma"]),
+        (&["--compress", "zstd", "--parallel", "2"], &["9.4.0"]),
+        (&["--switchover-bandwidth", "100"], &["11.1.0"]),
+    ];
+    for (options, says) in cases {
+        let ran = site.waypost(&[&["migrate", "g1", "--to", "kvm2"], *options].concat());
+        let told = format!("{}\n{}", ran.out, ran.err);
+        assert!(matches!(ran.code, 3 | 4), "{options:?}: exit code {}\n{told}", ran.code);
+        assert!(says.iter().any(|word| told.contains(word)), "{options:?}: {told}");
+        assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"), "{options:?}: {told}");
+        assert_eq!(site.state("kvm2", "g1"), None, "{options:?}: {told}");
+    }
+    site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+fn dry_run(site: &Site, more: &[&str]) -> Value {
+    let line = [&["migrate", "g1", "--to", "kvm2", "--dry-run", "--json"], more].concat();
+    site.waypost(&line).expect_code(0).json()
+}
