@@ -199,6 +199,13 @@ impl inventory::HostHostFacts for Call {
         Ok(found.map(|proof| proof.shared))
     }
 
+    fn disk_copy(&mut self, host: Host, target: String) -> Answer<Option<Result<(), String>>> {
+        self.host_look_up(&host, LookUp::DiskCopy, &target)?;
+        let view = self.view()?;
+        let candidate = view.host(host.rep()).and_then(|host| host.candidate);
+        Ok(candidate.and_then(|candidate| view.disk_copy(candidate, &target)))
+    }
+
     fn drop(&mut self, _: Host) -> Answer<()> {
         self.count()
     }

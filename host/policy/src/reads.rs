@@ -50,7 +50,7 @@ named! {
         Metadata = "metadata", Document = "domain-xml", Runs = "runs", Emulator = "emulator", Machine = "machine",
         Pool = "pool", PoolOfPath = "pool-of-path", Network = "network", Bridge = "bridge",
         DomainByName = "domain-by-name", DomainById = "domain-by-id", DiskView = "disk-view",
-        DiskViewAgain = "disk-view-again", StorageProof = "storage-proof", Volumes = "volumes", SharedStorage = "shared",
+        DiskViewAgain = "disk-view-again", StorageProof = "storage-proof", DiskCopy = "disk-copy", Volumes = "volumes", SharedStorage = "shared",
     }
 }
 

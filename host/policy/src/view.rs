@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use waypost_core::copies;
 use waypost_core::facts::{Candidate, DomainBrief, HostFacts, Network, Pool, Snapshot};
 use waypost_core::ids::DomainId;
+use waypost_core::stream::Disks;
 
 /// The domain of the snapshot, as the type of its handle.
 pub enum DomainHandle {}
@@ -24,6 +26,8 @@ const SHORT: usize = 12;
 /// A snapshot that can be asked.
 pub(crate) struct View {
     snapshot: Arc<Snapshot>,
+    /// Disks that the request has travel along.
+    disks: Disks,
     indexes: Vec<Arc<HostIndex>>,
 }
 
@@ -39,6 +43,12 @@ pub(crate) struct HostView<'a> {
 impl View {
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+    /// What comes of the wish to copy a disk to a candidate; none where it is not copied.
+    pub fn disk_copy(&self, to: &Candidate, target: &str) -> Option<Result<(), String>> {
+        let mut copies = copies::resolve(&self.disks, &self.snapshot, to).into_iter();
+        let (_, copy) = copies.find(|(disk, _)| disk == target)?;
+        Some(copy.map(drop).map_err(|why| why.to_string()))
     }
     /// Source and candidates.
     pub fn host_count(&self) -> usize {
@@ -122,7 +132,7 @@ struct Known {
 
 impl Indexes {
     /// Makes a snapshot askable.
-    pub fn view(&self, snapshot: &Arc<Snapshot>) -> Arc<View> {
+    pub fn view(&self, snapshot: &Arc<Snapshot>, disks: &Disks) -> Arc<View> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_address.len() > known.sweep_at {
             known.by_address.retain(|_, (facts, _)| facts.strong_count() > 0);
@@ -137,6 +147,6 @@ impl Indexes {
                 Arc::clone(index)
             })
             .collect();
-        Arc::new(View { snapshot: Arc::clone(snapshot), indexes })
+        Arc::new(View { snapshot: Arc::clone(snapshot), disks: disks.clone(), indexes })
     }
 }

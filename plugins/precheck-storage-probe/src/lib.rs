@@ -11,22 +11,31 @@ pub struct StorageProbe;
 
 impl Precheck for StorageProbe {
     fn check(_: &Request, domain: &DomainFacts, source: &HostFacts, destination: &HostFacts) -> Vec<Finding> {
-        let mut pairs: Vec<(String, String)> = Vec::new();
+        let mut pairs: Vec<(String, String, Hope)> = Vec::new();
         for disk in domain.disks().iter().filter(|disk| !disk.read_only && disk.source.is_some()) {
             let here = source.disk_view(&disk.target).and_then(|view| view.pool.clone()).or_else(|| disk.pool.clone());
             let there = destination.disk_view(&disk.target).and_then(|view| view.pool.clone());
             if let (Some(here), Some(there)) = (here, there) {
-                let pair = (here, there);
+                let copied = destination.disk_copy(&disk.target).is_some();
+                let pair = (here, there, if copied { Hope::TwoStores } else { Hope::OneStore });
                 if !pairs.contains(&pair) {
                     pairs.push(pair);
                 }
             }
         }
-        pairs.iter().filter_map(|(here, there)| probe(source, here, destination, there)).collect()
+        pairs.iter().filter_map(|(here, there, hope)| probe(source, here, destination, there, *hope)).collect()
     }
 }
 
-fn probe(source: &HostFacts, here: &str, destination: &HostFacts, there: &str) -> Option<Finding> {
+/// What a pair of pools must be for the disk that is on them.
+#[derive(Clone, Copy, PartialEq)]
+enum Hope {
+    OneStore,
+    /// The disk is copied: on one store the copy would be written over it.
+    TwoStores,
+}
+
+fn probe(source: &HostFacts, here: &str, destination: &HostFacts, there: &str, hope: Hope) -> Option<Finding> {
     if destination.storage_proof(here, there).is_some() {
         return None;
     }
@@ -39,7 +48,15 @@ fn probe(source: &HostFacts, here: &str, destination: &HostFacts, there: &str) -
         return None;
     }
     let finding = match granted::probe_storage(destination, here, there) {
-        Ok(true) => return None,
+        Ok(shared) if shared == (hope == Hope::OneStore) => return None,
+        Ok(true) => Finding::blocker(
+            "storage-probe-one-store",
+            format!(
+                "The pool {there} of {} is the source's own store: a copy would be the disk itself.",
+                destination.name()
+            ),
+        )
+        .remedy("Migrate it without copying the disk."),
         Ok(false) => Finding::blocker(
             "storage-probe-two-stores",
             format!(
@@ -85,6 +102,13 @@ mod tests {
         assert_eq!(check(Ok(true), |_| {}), []);
         assert_eq!(check(Ok(false), |_| {}), [("storage-probe-two-stores".to_owned(), Blocker)]);
         assert_eq!(check(Err("many domains".into()), |_| {}), [("storage-not-probed".to_owned(), Info)]);
+    }
+
+    #[test]
+    fn a_disk_that_is_copied_must_be_on_two_stores() {
+        let copied = |host: &mut HostFacts| host.disk_copies = [("vda".to_owned(), Ok(()))].into();
+        assert_eq!(check(Ok(false), copied), []);
+        assert_eq!(check(Ok(true), copied), [("storage-probe-one-store".to_owned(), Blocker)]);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //!    after the destination: a time between the two is that of one file that is being written, which is said as a warning,
 //!    because a twin that is written as busily would look the same.
 //!
-//! A directory on both hosts proves nothing: each may be a disk of its own. Disks are not copied by this version, so
-//! what isn't shared is refused. `--unsafe` turns what is merely unproven into warnings, never what is proven wrong.
+//! A directory on both hosts proves nothing: each may be a disk of its own. What isn't shared is refused, unless the
+//! request has it copied: then the host says whether it can be, and none of this is asked of that disk. `--unsafe` turns what is merely unproven into warnings, never what is proven wrong.
 
 mod identity;
 mod media;
@@ -46,6 +46,9 @@ struct Case<'a> {
 impl Case<'_> {
     fn disk(&self, disk: &Disk) -> Vec<Finding> {
         let Some(path) = disk.source.as_deref() else { return vec![] };
+        if let Some(copy) = self.destination.disk_copy(&disk.target) {
+            return self.copied(disk, copy).map(|finding| described(finding, disk, path)).into_iter().collect();
+        }
         let mut findings = rules::of_the_disk_alone(self, disk);
         match disk.kind.as_str() {
             "network" => return findings,
@@ -62,6 +65,28 @@ impl Case<'_> {
             findings.extend(rules::backing_chain(self, disk, there));
         }
         findings
+    }
+
+    /// A disk that travels along needs no storage in common, only a place to go to.
+    fn copied(&self, disk: &Disk, copy: Result<(), String>) -> Option<Finding> {
+        let host = self.destination.name();
+        match copy {
+            Err(why) => Some(
+                Finding::blocker("storage-not-copyable", format!("Disk {} can't be copied to {host}.", disk.target))
+                    .with("why", why),
+            ),
+            Ok(()) if self.travel == Travel::Offline => Some(
+                Finding::blocker(
+                    "storage-copy-offline",
+                    format!(
+                        "Disk {} can't be copied to {host}: the domain is shut off, so nothing copies it.",
+                        disk.target
+                    ),
+                )
+                .remedy("Start the domain and migrate it live, or copy the image by hand."),
+            ),
+            Ok(()) => None,
+        }
     }
 
     fn seen(&self, disk: &Disk, path: &str, here: Option<&DiskView>, there: Option<&DiskView>) -> Seen<'_> {

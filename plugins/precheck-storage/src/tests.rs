@@ -323,3 +323,17 @@ fn another_hypervisor_is_not_compared() {
     scene.destination.disk_views.clear();
     assert_eq!(scene.found(), []);
 }
+
+#[test]
+fn a_disk_that_is_copied_needs_a_place_and_no_common_storage() {
+    let mut scene = Scene::directory();
+    scene.there().volume = None;
+    assert_eq!(scene.found(), one("storage-not-found", Blocker));
+    scene.destination.disk_copies.insert("vda".into(), Ok(()));
+    assert_eq!(scene.found(), []);
+    scene.destination.disk_copies.insert("vda".into(), Err("there is no pool".into()));
+    assert_eq!(scene.found(), one("storage-not-copyable", Blocker));
+    scene.destination.disk_copies.insert("vda".into(), Ok(()));
+    scene.domain.state = DomainState::ShutOff;
+    assert_eq!(scene.found(), one("storage-copy-offline", Blocker));
+}

@@ -230,6 +230,7 @@ pub fn host(name: &str) -> HostFacts {
         disk_views: BTreeMap::from([("vda".to_owned(), view("/srv/shared/web.qcow2", "shared"))]),
         disk_views_again: BTreeMap::new(),
         storage_proofs: vec![],
+        disk_copies: BTreeMap::new(),
         volumes: BTreeMap::new(),
         node_devices: None,
         probes: BTreeMap::new(),

@@ -54,6 +54,8 @@ macro_rules! plain_host {
             disk_views_again: BTreeMap<String, DiskView>,
             /// What earlier probes proved.
             storage_proofs: Vec<StorageProof>,
+            /// Disks that the request has copied to this destination, by target; an error for one that can't be.
+            disk_copies: BTreeMap<String, Result<(), String>>,
             /// Volumes by pool, for a policy with the grant.
             volumes: BTreeMap<String, Vec<Volume>>,
             /// Node devices, for a policy with the grant.
@@ -160,5 +162,10 @@ impl HostFacts {
             .iter()
             .find(|proof| proof.source_pool == source_pool && proof.destination_pool == destination_pool)
             .map(|proof| proof.shared)
+    }
+    /// Whether the request has that disk copied to this destination: none: it is not copied; an error says why it can't
+    /// be, and what to do.
+    pub fn disk_copy(&self, target: &str) -> Option<Result<(), String>> {
+        self.disk_copies.get(target).cloned()
     }
 }

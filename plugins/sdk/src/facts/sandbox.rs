@@ -130,4 +130,9 @@ impl HostFacts {
     pub fn storage_proof(&self, source_pool: &str, destination_pool: &str) -> Option<bool> {
         self.handle.storage_proof(source_pool, destination_pool)
     }
+    /// Whether the request has that disk copied to this destination: none: it is not copied; an error says why it can't
+    /// be, and what to do.
+    pub fn disk_copy(&self, target: &str) -> Option<Result<(), String>> {
+        self.handle.disk_copy(target)
+    }
 }
