@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
+use waypost_core::copies::{CopiedDisk, fits, is_as_new};
 use waypost_core::facts::{Candidate, CpuComparison, DomainState, Snapshot};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
 use waypost_core::plan::{Autostart, End, Plan, SourceFate, TransferMode, plan};
-use waypost_core::ports::{Command, Depth, Events, FaultKind, HostEvent, Hypervisor, Wanted};
+use waypost_core::ports::{Command, Creation, Depth, Events, FaultKind, HostEvent, Hypervisor, Wanted};
 use waypost_core::request::Options;
 use waypost_core::sample::Stage;
 use waypost_core::situation::{Side, Situation, arrived};
@@ -322,6 +323,60 @@ async fn a_probe_proves_a_shared_pool_and_disproves_a_local_one() {
         hosts.remove_probe(&name(2), pool, "waypost-probe-1").await.unwrap();
         assert!(!hosts.sees_probe(&name(1), pool, "waypost-probe-1").await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_volume_is_made_where_nothing_is_found_by_its_users_and_removed() {
+    let hosts = hosts();
+    let there = name(2);
+    for (format, capacity_bytes) in [("raw", (9 << 20) + 512), ("qcow2", 5 << 30)] {
+        let volume = format!("a <copy> & more.{format}");
+        let disk = CopiedDisk {
+            target: "vda".into(),
+            path: format!("/var/lib/libvirt/images/{volume}"),
+            pool: "default".into(),
+            volume,
+            capacity_bytes,
+            format: format.into(),
+            backing: None,
+        };
+        assert_eq!(hosts.volume(&there, &disk.pool, &disk.volume).await.unwrap(), None);
+        assert_eq!(hosts.create_volume(&there, &disk).await.unwrap(), Creation::Made);
+        assert_eq!(hosts.create_volume(&there, &disk).await.unwrap(), Creation::Taken);
+        let found = hosts.volume(&there, &disk.pool, &disk.volume).await.unwrap().unwrap();
+        assert!(fits(&disk, &found.volume) && is_as_new(&disk, &found.volume), "{found:?}");
+        assert_eq!(hosts.volume_at(&there, &disk.path).await.unwrap().as_ref(), Some(&found.volume));
+        assert_eq!(hosts.users_of(&there, &disk).await.unwrap(), []);
+        // Something that libvirt has not on its list yet is something, too.
+        hosts.remove_volume(&there, &disk.pool, &disk.volume).await.unwrap();
+        let file = LAB.host("kvm2").unwrap().images().join(&disk.volume);
+        assert!(!file.exists());
+        std::fs::write(&file, "somebody's").unwrap();
+        assert_eq!(hosts.create_volume(&there, &disk).await.unwrap(), Creation::Taken);
+        let found = hosts.volume(&there, &disk.pool, &disk.volume).await.unwrap().unwrap();
+        assert!(!is_as_new(&disk, &found.volume), "{found:?}");
+        std::fs::remove_file(&file).unwrap();
+        hosts.remove_volume(&there, &disk.pool, &disk.volume).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_names_a_volume_is_its_user_running_or_not() {
+    let hosts = hosts();
+    let spec = GuestSpec { disk: DiskPlace::Local, ..GuestSpec::tick("user") };
+    LAB.define_guest(&spec).unwrap();
+    let disk = CopiedDisk {
+        target: "vda".into(),
+        path: spec.image().unwrap(),
+        pool: "default".into(),
+        volume: "user.img".into(),
+        capacity_bytes: 1 << 20,
+        format: "raw".into(),
+        backing: None,
+    };
+    let users = hosts.users_of(&name(1), &disk).await.unwrap();
+    assert_eq!(users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["user"]);
+    assert_eq!(hosts.users_of(&name(2), &disk).await.unwrap(), []);
 }
 
 /// Sends a signal to the libvirt daemon of the third host.
