@@ -73,7 +73,8 @@ impl Case<'_> {
         match copy {
             Err(why) => Some(
                 Finding::blocker("storage-not-copyable", format!("Disk {} can't be copied to {host}.", disk.target))
-                    .with("why", why),
+                    .with("why", why)
+                    .remedy("Do what the reason says, or move the disk to storage that both hosts share."),
             ),
             Ok(()) if self.travel == Travel::Offline => Some(
                 Finding::blocker(
