@@ -64,7 +64,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Watch(args) => watch::run(app, args.id),
         Command::Steer(args) => steer::run(app, &args),
         Command::Cancel(args) => cancel::run(app, args.id),
-        Command::Recover(args) => recover::run(app, args.id),
+        Command::Recover(args) => recover::run(app, args.id, args.action),
         Command::Plugin(command) => plugin::run(app, command),
         Command::Lab(command) => lab::run(app, command),
         Command::Drive(args) => drive::run(app, args.id),

@@ -40,5 +40,6 @@ pub use waypost_core::outcome::{Outcome, OutcomeKind};
 pub use waypost_core::request::{MigrationRequest, Options};
 pub use waypost_core::verdict::{Decision, Verdict};
 pub use waypost_engine::{
-    Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Observer, Question, Seen, Settings, Targets, View,
+    Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Question, Seen, Settings,
+    Targets, View,
 };

@@ -3,10 +3,10 @@
 use crate::convergence::Steering;
 use crate::copies::CopiedDisk;
 use crate::ids::{HostName, PluginName};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::phase::{Event, Illegal, Phase, next};
 use crate::plan::Plan;
-use crate::recovery::FailureClass;
+use crate::recovery::{AttemptChange, FailureClass};
 use crate::request::MigrationRequest;
 use crate::situation::{Action, Situation};
 use crate::verdict::Verdict;
@@ -170,6 +170,15 @@ pub enum Record {
     NextAttempt {
         /// Its number.
         attempt: u32,
+        /// What it does otherwise.
+        change: AttemptChange,
+    },
+    /// The two halves of an interrupted post-copy are being joined again. Written before the call.
+    Resumed,
+    /// A person goes on with a task that had ended stuck.
+    Reopened {
+        /// Who.
+        by: String,
     },
     /// Somebody asked to cancel.
     CancelRequested {
@@ -212,6 +221,8 @@ impl Record {
             Self::ActionIntended { .. } => Event::ActionIntended,
             Self::ActionDone { .. } => Event::ActionDone,
             Self::NextAttempt { .. } => Event::NextAttempt,
+            Self::Resumed => Event::Resumed,
+            Self::Reopened { .. } => Event::Reopened,
             Self::CancelRequested { .. } => Event::CancelRequested,
             Self::Ended { outcome } => Event::Ended(outcome.kind),
         })
@@ -225,8 +236,14 @@ pub struct Course {
     pub phase: Phase,
     /// What was asked.
     pub request: MigrationRequest,
+    /// What this attempt is to do: the request with the changes of every attempt so far.
+    pub current: MigrationRequest,
     /// Attempt, from 1.
     pub attempt: u32,
+    /// Destinations so far, the present one last.
+    pub tried: Vec<HostName>,
+    /// What went wrong in the attempts before.
+    pub earlier: Vec<String>,
     /// The plan of this attempt.
     pub plan: Option<Plan>,
     /// The last verdict.
@@ -254,6 +271,9 @@ impl Course {
     pub fn begin(request: MigrationRequest) -> Self {
         Self {
             phase: Phase::Accepted,
+            current: request.clone(),
+            tried: vec![request.destination.clone()],
+            earlier: Vec::new(),
             request,
             attempt: 1,
             plan: None,
@@ -269,11 +289,20 @@ impl Course {
         }
     }
 
+    /// The phase after a record, if it may follow.
+    pub fn check(&self, record: &Record) -> Result<Phase, Illegal> {
+        let Some(event) = record.event() else { return Ok(self.phase) };
+        let stuck = self.outcome.as_ref().is_some_and(|outcome| outcome.kind == OutcomeKind::Stuck);
+        // A task that never had a plan has nothing to look at.
+        if event == Event::Reopened && !(stuck && self.plan.is_some()) {
+            return Err(Illegal { phase: self.phase, event });
+        }
+        next(self.phase, event)
+    }
+
     /// Takes one record in. The only function that changes a course.
     pub fn apply(&mut self, record: &Record) -> Result<(), Illegal> {
-        if let Some(event) = record.event() {
-            self.phase = next(self.phase, event)?;
-        }
+        self.phase = self.check(record)?;
         match record {
             Record::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Record::Planned { plan } => self.plan = Some(plan.clone()),
@@ -297,11 +326,21 @@ impl Course {
                 self.looks += 1;
             }
             Record::ActionDone { action, result: Err(why) } => self.causes.push(format!("{action}: {why}")),
-            Record::NextAttempt { attempt } => {
+            Record::NextAttempt { attempt, change } => {
+                if let Some(failed) = &self.plan {
+                    self.current = change.applied(&self.current, failed);
+                }
+                let number = self.attempt;
+                self.earlier.extend(self.causes.drain(..).map(|cause| format!("attempt {number}: {cause}")));
                 self.attempt = *attempt;
+                self.tried.push(self.current.destination.clone());
                 self.plan = None;
                 self.failure = None;
                 self.situation = None;
+                self.looks = 0;
+            }
+            Record::Reopened { .. } => {
+                self.outcome = None;
                 self.looks = 0;
             }
             Record::CancelRequested { .. } => self.cancel_requested = true,

@@ -7,7 +7,8 @@
 //!    │                                                                        Returned(moved)  │        │ Returned(failed)
 //!    │                                                                                         ▼        ▼
 //!    │◀──NextAttempt── Recovering ◀─Located── Locating ◀─Doubted── Finishing                 Locating
-//!    ▼                     │  ▲──────ActionDone──┘
+//!    ▼                     │  ▲──────ActionDone──┘    ▲
+//!    │                     └─Resumed─▶ Performing     └─Reopened── Ended, if stuck
 //!  Ended ◀──Ended(..)──────┴── every phase, with the outcomes that are true in it
 //! ```
 //! `PerformIntended` is the commit point: after it nothing is undone before both sides were looked at.
@@ -72,8 +73,12 @@ pub enum Event {
     ActionIntended,
     /// It was done; look again.
     ActionDone,
+    /// The two halves of an interrupted post-copy are being joined: the transfer goes on.
+    Resumed,
     /// Another attempt begins.
     NextAttempt,
+    /// A person goes on with a task that had ended stuck.
+    Reopened,
     /// Somebody asked to cancel; that alone changes no phase.
     CancelRequested,
     /// The task is over.
@@ -94,6 +99,8 @@ pub struct Illegal {
 pub fn next(phase: Phase, event: Event) -> Result<Phase, Illegal> {
     use {Event as E, Phase as P};
     match (phase, event) {
+        // Only of one that ended stuck, which the phase does not tell: `Course::check` knows.
+        (P::Ended, E::Reopened) => Some(P::Locating),
         (P::Ended, _) => None,
         (phase, E::CancelRequested) => Some(phase),
 
@@ -119,6 +126,7 @@ pub fn next(phase: Phase, event: Event) -> Result<Phase, Illegal> {
         // Recovery may find that the domain arrived after all: the same tidying up as after a clean finish.
         (P::Recovering, E::FinishStep) => Some(P::Recovering),
         (P::Recovering, E::NextAttempt) => Some(P::Accepted),
+        (P::Recovering, E::Resumed) => Some(P::Performing),
 
         // Before the commit point nothing moved: only outcomes that leave the domain on the source are true.
         (
@@ -163,6 +171,8 @@ mod tests {
             Event::ActionIntended,
             Event::ActionDone,
             Event::NextAttempt,
+            Event::Resumed,
+            Event::Reopened,
             Event::CancelRequested,
         ]);
         prop_oneof![4 => plain, 1 => prop::sample::select(OutcomeKind::ALL).prop_map(Event::Ended)]
@@ -177,7 +187,7 @@ mod tests {
             let mut looked = false;
             for event in events {
                 let Ok(then) = next(phase, event) else { continue };
-                prop_assert_ne!(phase, Phase::Ended, "nothing follows the end");
+                prop_assert!(phase != Phase::Ended || event == Event::Reopened, "nothing follows the end");
                 match event {
                     Event::PerformIntended => {
                         prop_assert_eq!(phase, Phase::Prepared);
@@ -186,6 +196,12 @@ mod tests {
                     }
                     Event::Located => looked = true,
                     Event::ActionDone => looked = false,
+                    // What a person reopens is beyond the commit point, as far as anybody knows.
+                    Event::Reopened => (committed, looked) = (true, false),
+                    Event::Resumed => {
+                        prop_assert!(looked && committed, "a transfer is resumed that nobody looked at");
+                        looked = false;
+                    }
                     Event::NextAttempt => {
                         prop_assert!(looked, "another attempt needs a look at both sides");
                         committed = false;

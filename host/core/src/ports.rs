@@ -256,6 +256,9 @@ pub trait Hypervisor: Send + Sync {
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
     /// Starts the planned migration on a connection of its own.
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
+    /// Joins the two halves of an interrupted post-copy of this plan again, on a connection of its own, so that the rest
+    /// of the memory follows. What comes of it is what would have come of the migration.
+    fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
     /// Events of a host from now on.
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>>;
     /// The volume of that name in a pool, which is refreshed first; none if nothing of that name is there.

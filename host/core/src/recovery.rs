@@ -1,9 +1,13 @@
 //! The question to a recovery policy, and its answer.
 
-use crate::ids::Moment;
+use crate::admission::MAX_DOWNTIME_MS;
+use crate::ids::{HostName, Moment};
 use crate::plan::Plan;
+use crate::request::{AfterMove, MigrationRequest};
+use crate::sample::{Sample, Stage};
 use crate::situation::{Action, Situation};
-use crate::words;
+use crate::stream::{Encryption, Transport};
+use crate::{facts, words};
 
 words! {
     /// Why an attempt failed, as far as libvirt's code, domain and message tell. A stable list.
@@ -52,8 +56,29 @@ pub struct RecoveryQuestion {
     pub look: u32,
     /// What it may choose from.
     pub permitted: Vec<Action>,
+    /// Whether the guest already ran on the destination while its memory followed.
+    pub stage: Stage,
+    /// The last reading of the transfer.
+    pub sample: Option<Sample>,
+    /// What was done about it in this attempt, oldest first: a policy that tries a number of times can count.
+    pub done: Vec<Deed>,
+    /// Attempts that may follow this one.
+    pub attempts_left: u32,
+    /// Destinations of this task so far, the present one last.
+    pub tried: Vec<HostName>,
+    /// Other hosts that a further attempt may name; whether they fit is for the prechecks to say.
+    pub others: Vec<HostName>,
     /// Now.
     pub decided_at: Moment,
+}
+
+/// Something that was done about a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// What.
+    pub action: Action,
+    /// Why it came to nothing; none if it was done.
+    pub error: Option<String>,
 }
 
 /// What it chose.
@@ -65,6 +90,69 @@ pub struct RecoveryAnswer {
     pub delay_ms: u64,
     /// Why, for the record.
     pub reason: String,
+    /// What a further attempt does otherwise; with another action it says nothing.
+    pub change: AttemptChange,
+}
+
+facts! {
+    /// What the next attempt does otherwise. What is none stays as it was; encryption is no part of it, because it can
+    /// never become weaker.
+    pub struct AttemptChange {
+        /// Another destination.
+        pub destination: Option<HostName>,
+        /// Downtime limit, ms.
+        pub max_downtime_ms: Option<u64>,
+        /// The switch to post-copy is allowed, or not.
+        pub post_copy: Option<bool>,
+    }
+}
+
+impl AttemptChange {
+    /// Nothing.
+    pub const NONE: Self = Self { destination: None, max_downtime_ms: None, post_copy: None };
+
+    /// The change without what is not offered: a destination that isn't among those, a downtime beyond the hypervisor's
+    /// bound, and post-copy where the request rules it out.
+    pub fn within(self, others: &[HostName], request: &MigrationRequest) -> Self {
+        let options = &request.options;
+        // What a person asked to stand still or to stay paused can't run on the other side while its memory follows.
+        let no_post_copy = options.stream.stands_still
+            || options.after == AfterMove::Paused
+            || options.transport == Transport::Tunnelled;
+        Self {
+            destination: self.destination.filter(|host| others.contains(host)),
+            max_downtime_ms: self.max_downtime_ms.filter(|ms| (1..=MAX_DOWNTIME_MS).contains(ms)),
+            post_copy: self.post_copy.filter(|wanted| !wanted || !no_post_copy),
+        }
+    }
+
+    /// The request of the next attempt. The source is the one that was found, and what was encrypted stays encrypted,
+    /// whatever the configuration says by then.
+    pub fn applied(&self, request: &MigrationRequest, failed: &Plan) -> MigrationRequest {
+        let mut next = request.clone();
+        next.source = Some(failed.source.host.clone());
+        if let Some(host) = &self.destination
+            && *host != request.destination
+        {
+            next.destination = host.clone();
+            // An address of the other host is of no use here.
+            next.options.migrate_uri = None;
+            next.options.listen_address = None;
+            next.options.disks.uri = None;
+            next.options.stream.tls_destination = None;
+            next.options.stream.graphics_uri = None;
+        }
+        if self.max_downtime_ms.is_some() {
+            next.options.max_downtime_ms = self.max_downtime_ms;
+        }
+        if let Some(post_copy) = self.post_copy {
+            next.options.stream.post_copy = post_copy;
+        }
+        if failed.stream.encryption == Encryption::Required {
+            next.options.stream.encryption = Encryption::Required;
+        }
+        next
+    }
 }
 
 impl RecoveryAnswer {
@@ -72,6 +160,9 @@ impl RecoveryAnswer {
     /// hand over, so the safe answer then is to wait.
     pub fn safe(permitted: &[Action], reason: String) -> Self {
         let action = if permitted.contains(&Action::HandOver) { Action::HandOver } else { Action::Wait };
-        Self { action, delay_ms: if action == Action::Wait { 1000 } else { 0 }, reason }
+        Self { action, delay_ms: if action == Action::Wait { 1000 } else { 0 }, reason, change: AttemptChange::NONE }
     }
 }
+
+#[cfg(test)]
+mod tests;

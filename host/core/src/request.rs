@@ -85,6 +85,8 @@ pub struct Options {
     pub stream: Stream,
     /// Disks that travel along.
     pub disks: Disks,
+    /// Most attempts, at least 1; none: as the configuration has it.
+    pub attempts: Option<u32>,
 }
 
 impl Default for Options {
@@ -106,6 +108,7 @@ impl Default for Options {
             transport: Transport::PeerToPeer,
             stream: Stream::default(),
             disks: Disks::default(),
+            attempts: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use waypost_core::journal::{Course, Record};
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::request::{MigrationRequest, Options};
-use waypost_core::situation::{Action, Situation, permitted};
+use waypost_core::situation::{Action, Situation};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
@@ -22,8 +22,7 @@ use crate::probe;
 use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, note_steering};
 use crate::settings::Settings;
-use crate::task::Driver;
-use crate::task::{history::History, look, waiting};
+use crate::task::{Acted, Driver, history::History, judged, look, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -46,6 +45,19 @@ struct Past {
     steered: Vec<Steered>,
     /// What was seen and done.
     history: History,
+}
+
+/// What both sides of a task show, and what may be done about it.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The plan of the last attempt.
+    pub plan: Plan,
+    /// What both sides say.
+    pub situation: Situation,
+    /// What may be done, in the order in which a careful person would consider it.
+    pub permitted: Vec<Action>,
+    /// What both sides would permit, and the past of the task does not; each with the reason.
+    pub withheld: Vec<(Action, &'static str)>,
 }
 
 /// Moves domains. Cheap to clone.
@@ -147,13 +159,20 @@ impl Engine {
 
     /// Looks at both hosts of a task and says what may be done about it, touching nothing. None for a task that never had
     /// a plan, and so nothing to look at.
-    pub async fn look(&self, id: TaskId) -> Result<Option<(Plan, Situation, Vec<Action>)>, EngineError> {
+    pub async fn look(&self, id: TaskId) -> Result<Option<Looked>, EngineError> {
         let (course, Past { history, .. }) = self.course(id)?;
-        let Some(plan) = course.plan else { return Ok(None) };
+        let Some(plan) = course.plan.clone() else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);
-        let allowed = history.narrow(&plan, &situation, permitted(&plan, &situation));
-        Ok(Some((plan, situation, allowed)))
+        let (permitted, withheld) = judged(&self.ports, &course, &history, &plan, &situation);
+        Ok(Some(Looked { plan, situation, permitted, withheld }))
+    }
+
+    /// Does one action that a person asks for, if both sides permit it right now.
+    pub async fn act(&self, id: TaskId, action: Action, by: &str) -> Result<Acted, EngineError> {
+        let Some(lock) = self.ports.store.lock(id)? else { return Err(EngineError::Driven(id)) };
+        let (course, past) = self.course(id)?;
+        self.driver(id, course, past, lock)?.act(action, by).await
     }
 
     /// Asks whoever drives the task to cancel it.

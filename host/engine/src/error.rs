@@ -6,6 +6,7 @@ use waypost_core::ids::{DomainKey, HostName, TaskId};
 use waypost_core::journal::ReplayError;
 use waypost_core::phase::Illegal;
 use waypost_core::ports::{ClaimError, Fault, StoreFault};
+use waypost_core::situation::Action;
 
 /// An engine's error.
 #[derive(Debug, Error)]
@@ -71,6 +72,31 @@ pub enum EngineError {
     /// The engine was about to break its own rules.
     #[error("a defect in the engine: the next record is illegal")]
     Illegal(#[source] Illegal),
+    /// Its two sides don't permit that now.
+    #[error("{action} is not permitted for task {task} now: {why}; permitted: {permitted}")]
+    NotPermitted {
+        /// Task.
+        task: TaskId,
+        /// Asked for.
+        action: Action,
+        /// Why not.
+        why: String,
+        /// What is.
+        permitted: String,
+    },
+    /// There is nothing to decide in it.
+    #[error(
+        "task {task} is {is}: an action can be asked for only while it looks for its domain, or after it ended stuck"
+    )]
+    NotOpen {
+        /// Task.
+        task: TaskId,
+        /// Its phase or outcome.
+        is: String,
+    },
+    /// Another process drives it.
+    #[error("another process drives task {0}: `waypost watch {0}` follows it")]
+    Driven(TaskId),
     /// No such task.
     #[error("there is no task {0}: `waypost tasks` lists them")]
     NoTask(TaskId),

@@ -23,11 +23,11 @@ mod view;
 mod way;
 
 pub use check::{CheckReport, Question, Targets};
-pub use engine::{Adopted, Engine};
+pub use engine::{Adopted, Engine, Looked};
 pub use error::EngineError;
 pub use observer::{Observer, Seen};
 pub use planning::Planned;
 pub use readiness::{Fleet, Readiness, ReadinessRow};
 pub use settings::Settings;
-pub use task::{CancelHandle, Driver};
+pub use task::{Acted, CancelHandle, Driver};
 pub use view::View;

@@ -6,7 +6,6 @@ use tokio::sync::watch;
 use waypost_core::convergence::Steered;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
-use waypost_core::phase::next;
 use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
 use waypost_core::sample::{Progress, Sample};
 
@@ -72,9 +71,7 @@ impl Recorder {
 
     /// Checks, writes, believes - in this order.
     pub(crate) fn record(&mut self, record: Record) -> Result<(), EngineError> {
-        if let Some(event) = record.event() {
-            next(self.course.phase, event).map_err(EngineError::Illegal)?;
-        }
+        self.course.check(&record).map_err(EngineError::Illegal)?;
         let now = self.ports.clock.now();
         self.ports.store.append(self.id, now, &record)?;
         self.course.apply(&record).map_err(EngineError::Illegal)?;
@@ -100,6 +97,7 @@ impl Recorder {
             view.attempt = course.attempt;
             view.verdict.clone_from(&course.verdict);
             view.plan.clone_from(&course.plan);
+            view.destination.clone_from(&course.current.destination);
             if let Some(plan) = &course.plan {
                 view.domain.clone_from(&plan.name);
                 view.source = Some(plan.source.host.clone());
@@ -114,6 +112,11 @@ impl Recorder {
     pub(crate) fn performing_ms(&self) -> u64 {
         let now = self.ports.clock.now().0;
         now.saturating_sub(self.performing_since.map_or(now, |since| since.0))
+    }
+
+    /// What went wrong in all attempts.
+    pub(crate) fn all_causes(&self) -> Vec<String> {
+        self.course.earlier.iter().chain(&self.course.causes).cloned().collect()
     }
 
     /// Tells watchers what is going on. Not journalled: it says nothing that a restart needs.
@@ -136,6 +139,11 @@ impl Recorder {
         if self.last_reading.is_none_or(|last| now.0.saturating_sub(last.0) >= READING_EVERY_MS) {
             self.put_reading(now);
         }
+    }
+
+    /// The last reading that was shown.
+    pub(crate) fn last_sample(&self) -> Option<Sample> {
+        self.view.borrow().sample.clone()
     }
 
     /// Progress that an earlier controller had shown already.

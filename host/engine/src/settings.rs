@@ -27,6 +27,8 @@ pub struct Settings {
     pub most_downtime_ms: u64,
     /// Whether a policy may pause a guest to bring its transfer to an end.
     pub suspend: bool,
+    /// Attempts of one task, at least 1, where its request names no number.
+    pub max_attempts: u32,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,
     /// The networks that migrations may take. What a network is can't change under a migration that it carries: nothing
@@ -50,6 +52,7 @@ impl Default for Settings {
             // oVirt's highest step.
             most_downtime_ms: 5000,
             suspend: true,
+            max_attempts: 3,
             cancel_poll: Duration::from_millis(500),
             networks: Arc::default(),
             slots: SlotLimits::default(),

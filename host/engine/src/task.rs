@@ -1,10 +1,10 @@
-//! One task: one migration, driven by one owner. A journal can hold ordered attempts; this version makes one, because no
-//! recovery action permits another yet.
+//! One task: one migration, driven by one owner, in one attempt or several, one after another.
 //!
 //! Each phase is a type that consumes the one before, so nothing can be prepared that was not planned and nothing be
 //! finished that was not performed. [`Stage`] is what a journal can be resumed at.
 
 mod accepted;
+mod by_hand;
 mod ending;
 mod finishing;
 pub(crate) mod helm;
@@ -17,12 +17,14 @@ mod tell;
 mod volumes;
 pub(crate) mod waiting;
 
+pub use by_hand::Acted;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use waypost_core::ids::TaskId;
-use waypost_core::journal::Record;
+use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
@@ -31,6 +33,7 @@ use waypost_core::situation::{Action, Situation, permitted};
 use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::recorder::Recorder;
+use crate::task::history::{History, Withheld};
 use crate::view::View;
 
 /// Drives one task. Dropping it leaves the task as it is: a peer-to-peer transfer goes on, and the task can be adopted.
@@ -188,7 +191,12 @@ impl Task {
 
     /// What may be done: what both sides permit, less what the past of this attempt forbids.
     fn permitted(&self, plan: &Plan, situation: &Situation) -> Vec<Action> {
-        self.recorder.history.narrow(plan, situation, permitted(plan, situation))
+        judged(self.ports(), &self.recorder.course, &self.recorder.history, plan, situation).0
+    }
+
+    /// Attempts that may follow this one.
+    fn attempts_left(&self) -> u32 {
+        attempts_left(self.ports(), &self.recorder.course)
     }
 
     /// When the time for the whole transfer is over, also if another process began it.
@@ -207,9 +215,35 @@ impl Task {
 
     /// Ends a task of which nothing was moved.
     fn end_untouched(self, kind: OutcomeKind, summary: String, remedy: Option<String>) -> Result<Stage, EngineError> {
-        let causes = self.recorder.course.causes.clone();
+        let causes = self.recorder.all_causes();
         self.end(Outcome { kind, summary, causes, remedy })
     }
+}
+
+fn attempts_left(ports: &Ports, course: &Course) -> u32 {
+    course.request.options.attempts.unwrap_or(ports.settings.max_attempts).saturating_sub(course.attempt)
+}
+
+/// What both sides permit, less what is withheld, and that with its reasons.
+pub(crate) fn judged(
+    ports: &Ports,
+    course: &Course,
+    history: &History,
+    plan: &Plan,
+    situation: &Situation,
+) -> (Vec<Action>, Vec<Withheld>) {
+    let (mut left, mut withheld) = history.judge(plan, situation, permitted(plan, situation));
+    let why = if course.cancel_requested {
+        Some("somebody asked to cancel")
+    } else if attempts_left(ports, course) == 0 {
+        Some("no further attempt is allowed")
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        withheld.extend(left.extract_if(.., |action| *action == Action::TryAgain).map(|action| (action, why)));
+    }
+    (left, withheld)
 }
 
 /// Both sides, asked at the same time.

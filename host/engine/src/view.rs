@@ -50,7 +50,7 @@ impl View {
             attempt: course.attempt,
             domain: plan.map_or_else(|| course.request.domain.to_string(), |plan| plan.name.clone()),
             source: plan.map(|plan| plan.source.host.clone()).or_else(|| course.request.source.clone()),
-            destination: course.request.destination.clone(),
+            destination: course.current.destination.clone(),
             permille: 0,
             sample: None,
             verdict: course.verdict.clone(),

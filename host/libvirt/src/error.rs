@@ -84,6 +84,10 @@ impl Failure {
     pub fn is_migrate_finish_ok(&self) -> bool {
         self.code == sys::VIR_ERR_MIGRATE_FINISH_OK
     }
+    /// It waited for a job to end, and in vain.
+    pub(crate) fn is_behind_a_job(&self) -> bool {
+        self.code == sys::VIR_ERR_OPERATION_TIMEOUT
+    }
     /// The driver has no such call, for any domain in any state.
     pub(crate) fn is_no_support(&self) -> bool {
         self.code == sys::VIR_ERR_NO_SUPPORT

@@ -20,6 +20,7 @@ use crate::facts::DiskSource;
 use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, storage};
+use crate::transfer::Course;
 use crate::volumes;
 use crate::{events, orders, transfer, uri};
 
@@ -43,6 +44,19 @@ impl Libvirt {
             attempted: attempted.to_owned(),
             cause: Cause::UnknownHost,
         })
+    }
+
+    /// Starts a migration, or goes on with one.
+    async fn transfer(&self, plan: &Plan, course: Course) -> Result<Box<dyn Transfer>, Error> {
+        let attempted = format!("migrate domain {}", plan.name);
+        let control = self.control(&plan.source.host, &attempted)?;
+        let destination = self.control(&plan.destination.host, &attempted)?;
+        let configured = destination.host().peer_uri.as_deref();
+        // The plan is on record, so it holds the URI without its secrets; a host that was configured anew since then is
+        // reached the way that was planned.
+        let peer_uri = configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
+        let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
+        Ok(Box::new(transfer::start(control, destination, &plan, course).await?))
     }
 
     /// Asks a host something, from any thread of its connection.
@@ -257,19 +271,11 @@ impl Hypervisor for Libvirt {
     }
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
-        Box::pin(async move {
-            let attempted = format!("migrate domain {}", plan.name);
-            let control = self.control(&plan.source.host, &attempted)?;
-            let destination = self.control(&plan.destination.host, &attempted)?;
-            let configured = destination.host().peer_uri.as_deref();
-            // The plan is on record, so it holds the URI without its secrets; a host that was configured anew since then
-            // is reached the way that was planned.
-            let peer_uri =
-                configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
-            let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
-            let running = transfer::start(control, destination, &plan).await?;
-            Ok(Box::new(running) as Box<dyn Transfer>)
-        })
+        Box::pin(async move { Ok(self.transfer(plan, Course::Begin).await?) })
+    }
+
+    fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
+        Box::pin(async move { Ok(self.transfer(plan, Course::Resume).await?) })
     }
 
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {

@@ -21,10 +21,27 @@ use crate::read::domain;
 use crate::{orders, raw};
 use order::Order;
 
-/// Starts what the plan says. An error from here means that nothing was begun.
-pub(crate) async fn start(source: &Arc<Control>, destination: &Control, plan: &Plan) -> Result<Running, Error> {
-    let attempted = format!("migrate domain {} to {}", plan.name, plan.destination.host);
-    let order = Order::of(plan);
+/// Whether a migration begins, or a post-copy that broke goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    Begin,
+    Resume,
+}
+
+/// Starts what the plan says, or goes on with it. An error from here means that nothing was begun.
+pub(crate) async fn start(
+    source: &Arc<Control>,
+    destination: &Control,
+    plan: &Plan,
+    course: Course,
+) -> Result<Running, Error> {
+    let (attempted, order) = match course {
+        Course::Begin => (format!("migrate domain {} to {}", plan.name, plan.destination.host), Order::of(plan)),
+        Course::Resume => (
+            format!("resume the post-copy of domain {} to {}", plan.name, plan.destination.host),
+            Order::of(plan).resuming(),
+        ),
+    };
     let here = |failure: Failure| Error {
         host: source.host().name.clone(),
         attempted: attempted.clone(),
@@ -34,7 +51,11 @@ pub(crate) async fn start(source: &Arc<Control>, destination: &Control, plan: &P
     let link = source.own_link().await?;
     let planned = plan.clone();
     let limit = source.host().limits.read;
-    let domain = link.call(&attempted, limit, move |session| ready(session, &planned)).await?;
+    let domain = link.call(&attempted, limit, move |session| match course {
+        Course::Begin => ready(session, &planned),
+        Course::Resume => half(session, &planned),
+    });
+    let domain = domain.await?;
     let mut running = Running {
         source: Arc::clone(source),
         domain: plan.domain,
@@ -68,6 +89,17 @@ pub(crate) async fn start(source: &Arc<Control>, destination: &Control, plan: &P
         }
     };
     Ok(running)
+}
+
+/// The half that the source holds of a guest whose post-copy broke.
+fn half(session: &Session, plan: &Plan) -> Result<Domain, Failure> {
+    same_host(session, plan.source.uuid)?;
+    let domain = domain::find(session, &DomainKey::Id(plan.domain))?;
+    let (state, reason) = domain::state(&domain)?;
+    if state != DomainState::Paused || reason != "post-copy-failed" {
+        return Err(Failure::refused(format!("the domain is {state} ({reason}) now: there is no post-copy to resume")));
+    }
+    Ok(domain)
 }
 
 /// Looks at the source right before the call. What is checked here would not fail but do something else: libvirt moves

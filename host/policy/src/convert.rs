@@ -6,8 +6,10 @@
 use thiserror::Error;
 use waypost_core::facts;
 use waypost_core::finding::{Finding, Severity};
-use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
+use waypost_core::ids::HostName;
+use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, StorageSafety};
+use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Side};
 
 use crate::bindings::{check, environment, recover, types as wit};
@@ -134,6 +136,35 @@ pub(crate) fn question(question: &RecoveryQuestion) -> recover::Question {
         look: question.look,
         permitted: all(&question.permitted, |action| action.as_str().to_owned()),
         decided_at_ms: question.decided_at.0,
+        stage: stage(question.stage).to_owned(),
+        figures: question.sample.as_ref().map(figures),
+        done: all(&question.done, |deed| recover::Deed {
+            action: deed.action.as_str().to_owned(),
+            error: deed.error.clone(),
+        }),
+        attempts_left: question.attempts_left,
+        tried: all(&question.tried, |host| host.as_str().to_owned()),
+        others: all(&question.others, |host| host.as_str().to_owned()),
+    }
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::PreCopy => "pre-copy",
+        Stage::PostCopy => "post-copy",
+        Stage::Final => "final",
+    }
+}
+
+fn figures(sample: &Sample) -> recover::Figures {
+    recover::Figures {
+        elapsed_ms: sample.elapsed_ms,
+        total_bytes: sample.total_bytes,
+        processed_bytes: sample.processed_bytes,
+        remaining_bytes: sample.remaining_bytes,
+        bytes_per_s: sample.bytes_per_s,
+        dirty_pages_per_s: sample.dirty_pages_per_s,
+        iteration: sample.iteration,
     }
 }
 
@@ -237,7 +268,7 @@ fn finding(from: wit::Finding) -> Result<Finding, Nonsense> {
 
 /// The answer, if it is one of the permitted.
 pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Result<RecoveryAnswer, Nonsense> {
-    let recover::Answer { action, delay_ms, reason } = from;
+    let recover::Answer { action, delay_ms, reason, change } = from;
     if reason.len() > MESSAGE_BYTES {
         return Err(Nonsense::Reason { size: reason.len() });
     }
@@ -248,5 +279,11 @@ pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Re
         let permitted = permitted.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Nonsense::NotPermitted { action: text::line(&action, CODE_BYTES), permitted });
     };
-    Ok(RecoveryAnswer { action: chosen, delay_ms, reason: text::line(&reason, usize::MAX) })
+    // What isn't offered is left out by the engine, which knows the request: see `AttemptChange::within`.
+    let change = change.map_or(AttemptChange::NONE, |change| AttemptChange {
+        destination: change.destination.map(|host| HostName::new(text::line(&host, CODE_BYTES * 4))),
+        max_downtime_ms: change.max_downtime_ms,
+        post_copy: change.post_copy,
+    });
+    Ok(RecoveryAnswer { action: chosen, delay_ms, reason: text::line(&reason, usize::MAX), change })
 }

@@ -233,7 +233,10 @@ fn no_precheck(registry: &Registry) -> Finding {
     }
 }
 
-/// The one who is named; else the only one there is.
+/// Who decides where several could and none is named: the shipped policy that tries least.
+pub const DEFAULT_RECOVERY: &str = "recovery-conservative";
+
+/// The one who is named; else the only one there is; else the shipped default, if it is one of them.
 fn choose_recovery(set: &Set) -> Result<(&Slot, &Arc<Plugin>), Failure> {
     let usable = |slot: &Slot| plugin_of(&slot.standing).is_some_and(|plugin| plugin.has(Hook::Recovery));
     let not_loaded_here = |cause: &str| Failure::new(FailureKind::NotLoaded, cause);
@@ -243,11 +246,13 @@ fn choose_recovery(set: &Set) -> Result<(&Slot, &Arc<Plugin>), Failure> {
             slot.ok_or_else(|| not_loaded_here("is named for recovery and is not in any plugin folder"))?
         }
         None => {
-            let mut obeyed = set.slots.iter().filter(|slot| usable(slot) && slot.config.mode == PolicyMode::Enforce);
-            match (obeyed.next(), obeyed.next()) {
-                (Some(slot), None) => slot,
-                (None, _) => return Err(not_loaded_here("has to decide: no recovery policy is loaded")),
-                (Some(a), Some(b)) => {
+            let obeyed: Vec<&Slot> =
+                set.slots.iter().filter(|slot| usable(slot) && slot.config.mode == PolicyMode::Enforce).collect();
+            let default = obeyed.iter().find(|slot| slot.name.as_str() == DEFAULT_RECOVERY);
+            match (obeyed.as_slice(), default) {
+                ([], _) => return Err(not_loaded_here("has to decide: no recovery policy is loaded")),
+                ([slot], _) | (_, Some(slot)) => *slot,
+                ([a, b, ..], None) => {
                     let cause =
                         format!("has to decide: {} and {} are both recovery policies, name one", a.name, b.name);
                     return Err(not_loaded_here(&cause));

@@ -75,7 +75,27 @@ impl World {
         if let Some(silence) = state.silence(host) {
             return Err(unreachable(silence, host, attempted));
         }
+        state.notice_breaks();
         effect(&mut state)
+    }
+
+    /// A call that the hosts go on with whoever waits for it.
+    fn calling(
+        &self,
+        state: &State,
+        source: &HostName,
+        work: impl Future<Output = Result<(), Fault>> + Send + 'static,
+    ) -> Box<dyn Transfer> {
+        let (done, outcome) = watch::channel(None);
+        let world = self.clone();
+        let reach = state.host(source).map(|there| there.reach.subscribe());
+        tokio::spawn(async move {
+            let result = work.await;
+            world.job_ended().notify_waiters();
+            // Nobody may be left who wants to know.
+            let _ = done.send(Some(result));
+        });
+        Box::new(Call { world: self.clone(), source: source.clone(), outcome, reach })
     }
 
     /// Waits, as libvirt does, for the job that holds a domain.
@@ -247,16 +267,14 @@ impl Hypervisor for World {
         Box::pin(self.call(Step::Connect, source, "open a connection for the migration", move |state| {
             state.route = Some((source.clone(), plan.destination.host.clone()));
             state.subject = Some(plan.domain);
-            let (done, outcome) = watch::channel(None);
-            let (world, migration) = (self.clone(), plan.clone());
-            let reach = state.host(source).map(|there| there.reach.subscribe());
-            tokio::spawn(async move {
-                let result = transfer::migrate(world.clone(), migration).await;
-                world.job_ended().notify_waiters();
-                // Nobody may be left who wants to know.
-                let _ = done.send(Some(result));
-            });
-            Ok(Box::new(Call { world: self.clone(), source: source.clone(), outcome, reach }) as Box<dyn Transfer>)
+            Ok(self.calling(state, source, transfer::migrate(self.clone(), plan.clone())))
+        }))
+    }
+
+    fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
+        let source = &plan.source.host;
+        Box::pin(self.call(Step::ResumePostCopy, source, "resume the post-copy", move |state| {
+            Ok(self.calling(state, source, transfer::resume(self.clone(), plan.clone())))
         }))
     }
 
@@ -426,12 +444,13 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
         },
         // The simulator's transfers have one rate.
         Command::SetPostCopyBandwidth { .. } => {}
-        Command::InterruptPostCopy => match state.jobs.get_mut(&domain).filter(|job| job.switched()) {
-            Some(job) => {
-                job.interrupted = true;
-                state.wake(domain);
+        Command::InterruptPostCopy => match job {
+            Some("migration-out") => {
+                if let Err(why) = state.interrupt_post_copy(domain) {
+                    return refuse(why);
+                }
             }
-            None => return refuse("current job is not outgoing migration in post-copy mode"),
+            _ => return Err(words::fault(FaultKind::Busy, host, attempted, words::LOCKED)),
         },
         Command::Suspend => {
             if local.process.as_ref().is_some_and(|process| !process.runs) {
@@ -442,16 +461,9 @@ fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, 
             state.wake(domain);
         }
         Command::StartPostCopy => {
-            let Some(job) = state.jobs.get_mut(&domain).filter(|job| job.source == *host) else {
-                return refuse("post-copy can only be started while outgoing migration is in progress");
-            };
-            if !job.may_post_copy {
-                return refuse(
-                    "switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag",
-                );
+            if let Err(why) = state.start_post_copy(domain) {
+                return refuse(why);
             }
-            job.post_copy = true;
-            state.wake(domain);
         }
         Command::Resume => {
             if local.process.as_ref().is_some_and(|process| process.runs) {

@@ -158,7 +158,9 @@ impl State {
 
     /// The job that a host shows for a domain.
     pub(crate) fn job_of(&self, host: &HostName, domain: DomainId) -> Option<&'static str> {
-        let outgoing = self.jobs.get(&domain).is_some_and(|job| job.source == *host && job.shows);
+        // Of a domain without a process libvirt tells no job, even where one was orphaned.
+        let outgoing = self.jobs.get(&domain).is_some_and(|job| job.source == *host && job.shows)
+            && self.process(host, domain).is_some();
         // A daemon that was restarted has dropped the job of a process that lives on.
         if outgoing {
             return Some("migration-out");

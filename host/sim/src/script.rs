@@ -41,6 +41,8 @@ words! {
         AbortJob = "abort-job",
         /// Post-copy is started.
         StartPostCopy = "start-post-copy",
+        /// An interrupted post-copy is resumed.
+        ResumePostCopy = "resume-post-copy",
         /// vCPUs are paused.
         Suspend = "suspend",
         /// vCPUs are resumed.
@@ -77,6 +79,8 @@ words! {
         Perform = "perform",
         /// The source is about to be paused for the last pass.
         SwitchOver = "switch-over",
+        /// The guest runs on the destination, and its memory follows.
+        PostCopy = "post-copy",
         /// The destination has all memory and is about to run.
         Finish = "finish",
         /// The destination runs, and the source does not know it yet.
@@ -131,6 +135,10 @@ pub enum What {
     /// A call never answers and has no effect; its caller gets a deadline. A migration stalls: until it is aborted
     /// while it still can be, and for ten minutes where it can't.
     Hang,
+    /// Somebody switches the transfer to post-copy; nothing happens where its migration does not allow that.
+    SwitchToPostCopy,
+    /// Somebody interrupts a post-copy on the source.
+    InterruptPostCopy,
     /// The destination forgets the incoming domain, which stays there paused and without a job; the migration fails.
     LeftBehind,
 }

@@ -18,7 +18,6 @@ use crate::report;
 use crate::script::{Lasting, Pending, Who};
 use crate::storage::{self, Stores};
 use crate::transfer::Job;
-use crate::words;
 
 /// A world at one instant.
 pub(crate) struct State {
@@ -125,6 +124,8 @@ pub(crate) struct Process {
     pub(crate) overtaken: bool,
     /// Incoming, and libvirt's job for it is there.
     pub(crate) incoming: bool,
+    /// Its memory is on two hosts: neither process is a whole guest.
+    pub(crate) half: bool,
 }
 
 impl Local {
@@ -150,7 +151,7 @@ impl State {
             let id = DomainId(spec.domain_uuid());
             let runs = spec.state == Power::Running;
             let reason = if runs { "booted" } else { "user" };
-            let process = Process { runs, reason, complete: true, overtaken: false, incoming: false };
+            let process = Process { runs, reason, complete: true, overtaken: false, incoming: false, half: false };
             let process = (spec.state != Power::ShutOff).then_some(process);
             if process.is_some() {
                 alive.insert(id, ());
@@ -225,13 +226,12 @@ impl State {
     pub(crate) fn run(&mut self, host: &HostName, domain: DomainId, reason: &'static str, by: &str) {
         let Some(process) = self.local_mut(host, domain).and_then(|local| local.process.as_mut()) else { return };
         (process.runs, process.reason) = (true, reason);
-        let (overtaken, complete) = (process.overtaken, process.complete);
+        let (overtaken, complete, half) = (process.overtaken, process.complete, process.half);
         self.log.note(host, format!("{domain} runs ({reason}): {by}"));
         let (on, by) = (host.clone(), by.to_owned());
         if overtaken {
             self.log.violations.push(Violation::OvertakenRuns { domain, on, by: by.clone() });
-        } else if !complete && reason != words::POST_COPY {
-            // After the switch to post-copy its memory is the other copy's, page by page.
+        } else if !complete && !half {
             self.log.violations.push(Violation::IncompleteRuns { domain, on, by: by.clone() });
         }
         for other in self.hosts.iter_mut().filter(|other| other.name != *host) {
@@ -281,7 +281,8 @@ impl State {
     /// Ends a copy because a command says so.
     pub(crate) fn destroy(&mut self, host: &HostName, domain: DomainId, by: &str) {
         let could_run = self.could_run(domain);
-        if could_run == [host.clone()] {
+        let half = self.process(host, domain).is_some_and(|process| process.half) && !could_run.is_empty();
+        if half || could_run == [host.clone()] {
             self.log.violations.push(Violation::OnlyCopyDestroyed { domain, on: host.clone(), by: by.to_owned() });
         }
         self.end(host, domain, "destroyed", by);
@@ -312,8 +313,14 @@ impl State {
     pub(crate) fn start(&mut self, host: &HostName, domain: DomainId) {
         let Some(there) = self.host_mut(host) else { return };
         let Some(local) = there.domains.get_mut(&domain).filter(|local| local.process.is_none()) else { return };
-        local.process =
-            Some(Process { runs: false, reason: "starting-up", complete: true, overtaken: false, incoming: false });
+        local.process = Some(Process {
+            runs: false,
+            reason: "starting-up",
+            complete: true,
+            overtaken: false,
+            incoming: false,
+            half: false,
+        });
         there.used_kib += local.spec.memory_mib * 1024;
         self.alive.insert(domain, ());
         self.run(host, domain, "booted", "a person started it");
@@ -324,8 +331,12 @@ impl State {
 
     /// Hosts that hold a copy that runs or could be let run.
     fn could_run(&self, domain: DomainId) -> Vec<HostName> {
+        let halves = self.hosts_where(domain, |local| local.process.as_ref().is_some_and(|process| process.half));
         self.hosts_where(domain, |local| {
-            local.process.as_ref().is_some_and(|process| process.runs || (process.complete && !process.overtaken))
+            local.process.as_ref().is_some_and(|process| match process.half {
+                true => process.runs && halves.len() == 2,
+                false => process.runs || (process.complete && !process.overtaken),
+            })
         })
     }
 
@@ -381,7 +392,9 @@ impl State {
         for domain in incoming.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.end(host, domain, "failed", "its daemon ended");
         }
-        for job in self.jobs.values_mut().filter(|job| job.source == *host || job.destination == *host) {
+        let ends = |job: &&mut Job| job.source == *host || job.destination == *host;
+        // The processes finish a post-copy among themselves, and a restarted daemon knows its job again.
+        for job in self.jobs.values_mut().filter(ends).filter(|job| !job.switched()) {
             job.orphaned = Some(host.clone());
             // A restarted daemon knows of no job.
             job.shows &= job.source != *host;

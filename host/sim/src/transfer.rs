@@ -62,6 +62,12 @@ enum Way {
     PostCopy,
 }
 
+/// Joins the halves of an interrupted post-copy, and runs it to its end.
+pub(crate) async fn resume(world: World, plan: Plan) -> Result<(), Fault> {
+    let run = Run { world: &world, plan: &plan, source: &plan.source.host, destination: &plan.destination.host };
+    run.resume().await
+}
+
 /// Runs a migration to its end.
 pub(crate) async fn migrate(world: World, plan: Plan) -> Result<(), Fault> {
     let run = Run { world: &world, plan: &plan, source: &plan.source.host, destination: &plan.destination.host };
@@ -168,8 +174,16 @@ impl Run<'_> {
     }
 
     fn unregister(&self, result: Result<(), Fault>) -> Result<(), Fault> {
-        let job = self.world.state().jobs.remove(&self.id());
-        match job.and_then(|job| job.lie) {
+        let lie = {
+            let mut state = self.world.state();
+            // A post-copy that broke keeps its job on both sides.
+            match state.jobs.get_mut(&self.id()) {
+                Some(job) if job.broken => job.lie.take(),
+                Some(_) => state.jobs.remove(&self.id()).and_then(|job| job.lie),
+                None => None,
+            }
+        };
+        match lie {
             Some(kind) => Err(words::fault(kind, self.source, "migrate", words::scripted(kind))),
             None => result,
         }
@@ -290,7 +304,14 @@ impl Run<'_> {
         }
         checks::prepare(&state, self.plan).map_err(Trouble::Refused)?;
         let id = self.id();
-        let process = Process { runs: false, reason: "migration", complete: false, overtaken: false, incoming: true };
+        let process = Process {
+            runs: false,
+            reason: "migration",
+            complete: false,
+            overtaken: false,
+            incoming: true,
+            half: false,
+        };
         let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
         let before = state.local(self.destination, id).map(|there| (there.persistent, there.autostart));
         let (persistent, autostart) = before.unwrap_or((false, false));

@@ -154,6 +154,15 @@ impl State {
                 }
             }
             What::LinkCut(lasting) => self.cut_route(*lasting),
+            What::SwitchToPostCopy | What::InterruptPostCopy => {
+                if let Some(domain) = self.subject {
+                    // Where it isn't possible nothing happens, as to the person who tried.
+                    let _ = match what {
+                        What::SwitchToPostCopy => self.start_post_copy(domain),
+                        _ => self.interrupt_post_copy(domain),
+                    };
+                }
+            }
             What::Error(_) | What::ReplyLost(_) | What::Hang | What::LeftBehind => {}
         }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use waypost::TaskId;
+use waypost::core::situation::Action;
 
 use super::exit;
 pub use transfer::Transfer;
@@ -69,7 +70,7 @@ pub enum Command {
     /// Change a running transfer: its limits, or switch it to post-copy
     Steer(Steer),
     /// Take over an unfinished task and bring it to its end; without an ID, list them. For a task that is stuck: look
-    /// at both hosts again and say what is permitted
+    /// at both hosts again and say what is permitted, and with --do, do it
     Recover(Recover),
     /// Policies
     #[command(subcommand)]
@@ -134,6 +135,14 @@ pub struct Recover {
     /// Task id
     #[arg(value_name = "ID")]
     pub id: Option<TaskId>,
+    /// Do this one action and nothing else, if both hosts permit it right now; without it the recovery policy decides
+    #[arg(long = "do", value_name = "ACTION", requires = "id", value_parser = action)]
+    pub action: Option<Action>,
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    let known = || Action::ALL.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+    Action::parse(text).ok_or_else(|| format!("no such action; there are: {}", known()))
 }
 
 #[derive(Debug, Args)]

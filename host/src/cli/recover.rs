@@ -4,9 +4,9 @@
 use anyhow::bail;
 use waypost::TaskId;
 use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
-use waypost::core::situation::Action;
+use waypost::core::situation::{Action, Situation, why};
 use waypost::wiring::Watching;
-use waypost::{Adopted, Waypost};
+use waypost::{Acted, Adopted, Looked, Waypost};
 
 use super::app::App;
 use super::exit::Exit;
@@ -14,13 +14,14 @@ use super::follow::{self, Interrupt};
 use super::output::Out;
 use super::task;
 
-pub fn run(app: &App, id: Option<TaskId>) -> anyhow::Result<Exit> {
+pub fn run(app: &App, id: Option<TaskId>, action: Option<Action>) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
         let waypost = app.open(&world, Watching::Off).await?;
-        match id {
-            None => list(app, &waypost).await,
-            Some(id) => one(app.out, &waypost, id).await,
+        match (id, action) {
+            (None, _) => list(app, &waypost).await,
+            (Some(id), None) => one(app.out, &waypost, id).await,
+            (Some(id), Some(action)) => act(app.out, &waypost, id, action).await,
         }
     })
 }
@@ -77,13 +78,49 @@ async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// One action by a person, and what both sides show after it.
+async fn act(out: Out, waypost: &Waypost, id: TaskId, action: Action) -> anyhow::Result<Exit> {
+    let recorded = waypost.store().journal(id)?.len();
+    let by = waypost::config::user_name();
+    let exit = match waypost.engine().act(id, action, &by).await? {
+        Acted::Ended(outcome) => {
+            out.line(format!("{}: {}", outcome.kind, outcome.summary));
+            Exit::of_outcome(outcome.kind)
+        }
+        Acted::Open(situation, permitted) => {
+            tell(out, id, &situation, &permitted);
+            out.line(format!("the task is open: waypost recover {id} lets the recovery policy go on"));
+            Exit::Done
+        }
+        Acted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
+    };
+    out.line("what was seen and done:");
+    for (at, record) in waypost.store().journal(id)?.iter().skip(recorded) {
+        out.line(format!("  {}  {}", waypost::api::time::clock(*at), task::sentence(record)));
+    }
+    Ok(exit)
+}
+
+fn tell(out: Out, id: TaskId, situation: &Situation, permitted: &[Action]) {
+    let words: Vec<_> = permitted.iter().copied().map(Action::as_str).collect();
+    out.line(format!("permitted: {}", words.join(", ")));
+    for action in permitted {
+        out.line(format!("  {action}: {}", action.meaning()));
+    }
+    out.document(Document::Look(Look::new(id, situation, permitted)));
+}
+
 /// Both sides now, and what they and the task's past permit. Nothing is done. Answers whether there was anything to look at.
 async fn look(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<bool> {
-    let Some((plan, situation, allowed)) = waypost.engine().look(id).await? else { return Ok(false) };
+    let Some(Looked { plan, situation, permitted, withheld }) = waypost.engine().look(id).await? else {
+        return Ok(false);
+    };
     out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
     out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
-    let words: Vec<_> = allowed.iter().copied().map(Action::as_str).collect();
-    out.line(format!("permitted: {}", words.join(", ")));
-    out.document(Document::Look(Look::new(id, &situation, &allowed)));
+    out.line(format!("so: {}", why(&plan, &situation)));
+    tell(out, id, &situation, &permitted);
+    for (action, why) in withheld {
+        out.line(format!("withheld: {action}, because of the task's past: {why}"));
+    }
     Ok(true)
 }

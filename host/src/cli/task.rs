@@ -122,7 +122,21 @@ pub fn sentence(record: &Record) -> String {
         Record::ActionIntended { action, by, reason } => format!("{by} chose {action}: {reason}"),
         Record::ActionDone { action, result: Ok(()) } => format!("done: {action}"),
         Record::ActionDone { action, result: Err(why) } => format!("failed: {action}: {why}"),
-        Record::NextAttempt { attempt } => format!("attempt {attempt} begins"),
+        Record::NextAttempt { attempt, change } => {
+            let mut words = format!("attempt {attempt} begins");
+            if let Some(host) = &change.destination {
+                words.push_str(&format!(", to {host}"));
+            }
+            if let Some(ms) = change.max_downtime_ms {
+                words.push_str(&format!(", with up to {ms} ms of downtime"));
+            }
+            if let Some(post_copy) = change.post_copy {
+                words.push_str(if post_copy { ", post-copy allowed" } else { ", without post-copy" });
+            }
+            words
+        }
+        Record::Resumed => "the post-copy is resumed".into(),
+        Record::Reopened { by } => format!("{by} goes on with the task"),
         Record::CancelRequested { requester } => format!("{requester} asked to cancel"),
         Record::Ended { outcome } => format!("ended: {}", outcome.kind),
     }

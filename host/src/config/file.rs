@@ -143,6 +143,7 @@ struct Engine {
     stall_s: Option<u64>,
     most_downtime_ms: Option<u64>,
     suspend: Option<bool>,
+    max_attempts: Option<u32>,
 }
 
 impl File {
@@ -296,6 +297,12 @@ impl Engine {
             look_every: ms("look_every_ms", self.look_every_ms, default.look_every)?,
             cancel_poll: ms("cancel_poll_ms", self.cancel_poll_ms, default.cancel_poll)?,
             patience: self.patience_s.map_or(default.patience, Duration::from_secs),
+            max_attempts: match self.max_attempts {
+                Some(0) => {
+                    return Err(wrong("engine.max_attempts".into(), "0 would let nothing begin: at least 1".into()));
+                }
+                attempts => attempts.unwrap_or(default.max_attempts),
+            },
             proof_holds: self.proof_holds_s.map_or(default.proof_holds, Duration::from_secs),
             ..default
         })

@@ -20,7 +20,7 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Reading};
 use waypost_core::queue::Priority;
-use waypost_core::recovery::FailureClass;
+use waypost_core::recovery::{AttemptChange, FailureClass};
 use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Observed, Side, Situation};
@@ -240,7 +240,9 @@ wire_enum! {
         "located" => Located { situation: situation, permitted: permitted },
         "action-intended" => ActionIntended { action: action, by: by, reason: reason },
         "action-done" => ActionDone { action: action, result: result },
-        "next-attempt" => NextAttempt { attempt: attempt },
+        "next-attempt" => NextAttempt { attempt: attempt, change: change },
+        "resumed" => Resumed {},
+        "reopened" => Reopened { by: by },
         "cancel-requested" => CancelRequested { requester: requester },
         "ended" => Ended { outcome: outcome },
     }
@@ -271,7 +273,7 @@ wire_struct! {
         max_downtime_ms: max_downtime_ms, timeout_s: timeout_s, persistence: persistence,
         source_definition: source_definition, after: after, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, network: network, priority: priority, transport: transport, stream: stream,
-        disks: disks,
+        disks: disks, attempts: attempts,
     }
     Verdict { destination: destination, findings: findings }
     Judged { plugin: plugin, mode: mode, finding: finding }
@@ -337,6 +339,7 @@ wire_shape! {
     Priority: Priority::Normal;
     Stream: Stream::default();
     Disks: Disks::default();
+    AttemptChange: AttemptChange::NONE;
 }
 
 impl Wire for Copies {

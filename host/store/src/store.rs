@@ -18,7 +18,7 @@ use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 use crate::fault;
 use crate::records::{Misfit, read, read_record, write, write_record};
 use crate::schema::{self, Promise};
-use rows::{brief, head, moment, put_record, run, unfinished_of, whole};
+use rows::{brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
 
 mod driving;
 mod rows;
@@ -109,8 +109,17 @@ impl Store for SqliteStore {
                 }
                 None => head.phase,
             };
+            if matches!(record, Record::Reopened { .. }) {
+                reopenable(db, id).map_err(trying.sql())?.map_err(|why| trying.refused(why))?;
+            }
+            if let Record::NextAttempt { change, .. } = record
+                && let Some(host) = &change.destination
+            {
+                let update = "UPDATE task SET destination = ?2 WHERE id = ?1";
+                run(db, update, params![id.to_string(), host.as_str()]).map_err(trying.sql())?;
+            }
             let (attempt, outcome) = match record {
-                Record::NextAttempt { attempt } => (*attempt, None),
+                Record::NextAttempt { attempt, .. } => (*attempt, None),
                 Record::Ended { outcome } => (head.attempt, Some(outcome.kind.as_str())),
                 _ => (head.attempt, None),
             };

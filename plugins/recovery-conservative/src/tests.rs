@@ -1,7 +1,8 @@
 //! One row for every list that the host ever permits, and what time and settings change.
 
-use waypost_plugin::Observed;
 use waypost_plugin::testing::{question_with, with_settings};
+use waypost_plugin::types::DomainState;
+use waypost_plugin::{Deed, Observed, Side};
 
 use super::*;
 
@@ -138,4 +139,26 @@ fn settings_are_held_to_what_is_known() {
     {
         assert!(Conservative::validate_settings(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn an_interrupted_post_copy_is_resumed_later_each_time_and_then_a_person_is_asked() {
+    let tried = |times: usize| {
+        decide(&["resume-post-copy", "wait", "hand-over"], |question| {
+            let deed = Deed { action: "resume-post-copy".into(), error: Some("No route to host".into()) };
+            question.done = vec![deed; times];
+        })
+    };
+    let delays: Vec<_> = [0, 1, 2, 5, 19].map(|times| (tried(times).action, tried(times).delay_ms)).into();
+    let resume = |ms| ("resume-post-copy".to_owned(), ms);
+    assert_eq!(delays, [resume(1000), resume(2000), resume(4000), resume(30_000), resume(30_000)]);
+    assert_eq!(tried(20).action, "hand-over");
+    let source = decide(&["interrupt-post-copy", "wait", "hand-over"], |_| {});
+    assert_eq!(source.action, "interrupt-post-copy", "the source has not noticed");
+    assert_eq!(decide(&["wait", "interrupt-post-copy"], |_| {}).action, "wait", "memory flows");
+}
+
+#[test]
+fn another_attempt_is_not_its_opinion() {
+    assert_eq!(decide(&["accept-source", "try-again", "hand-over"], |_| {}).action, "accept-source");
 }

@@ -37,18 +37,22 @@ mod facts;
 mod finding;
 pub mod granted;
 mod policy;
+pub mod recovery;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod text;
 
 pub use bindings::precheck::exports::waypost::precheck::check::Request;
 pub use bindings::precheck::waypost::facts::types;
-pub use bindings::recovery::exports::waypost::recovery::recover::{Answer, Observed, Question, Side};
+pub use bindings::recovery::exports::waypost::recovery::recover::{
+    Answer, Change, Deed, Figures, Observed, Question, Side,
+};
 pub use environment::{Level, log, settings};
 pub use facts::{DomainFacts, HostFacts};
 #[cfg(not(target_family = "wasm"))]
 pub use facts::{GuestKind, StorageProof};
 pub use policy::{Precheck, Recovery, Travel, no_settings};
+pub use recovery::answer;
 pub use types::{DomainState, Finding, Severity};
 
 /// What the export macros expand to. Not for use by hand.

@@ -312,6 +312,12 @@ pub fn question() -> Question {
         look: 1,
         permitted: vec!["wait".into(), "hand-over".into()],
         decided_at_ms: 1_760_000_000_000,
+        stage: "pre-copy".into(),
+        figures: None,
+        done: vec![],
+        attempts_left: 2,
+        tried: vec!["kvm2".into()],
+        others: vec!["kvm3".into()],
     }
 }
 

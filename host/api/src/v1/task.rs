@@ -370,7 +370,15 @@ fn entry(record: &Record) -> (&'static str, Value) {
         Record::ActionDone { action, result } => {
             ("action-done", json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}))
         }
-        Record::NextAttempt { attempt } => ("next-attempt", json!({"attempt": attempt})),
+        Record::NextAttempt { attempt, change } => (
+            "next-attempt",
+            json!({
+                "attempt": attempt, "destination": change.destination.as_ref().map(|host| host.as_str()),
+                "max_downtime_ms": change.max_downtime_ms, "post_copy": change.post_copy,
+            }),
+        ),
+        Record::Resumed => ("resumed", Value::Null),
+        Record::Reopened { by } => ("reopened", json!({"by": by})),
         Record::CancelRequested { requester } => ("cancel-requested", json!({"requester": requester})),
         Record::Ended { outcome } => (
             "ended",

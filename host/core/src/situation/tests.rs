@@ -1,9 +1,11 @@
 //! Every situation that two hosts can report, and what must hold of the answer in each: the table is small enough to be
 //! searched whole.
 
+use super::view::has_job;
 use super::*;
 use crate::ids::{DomainId, HostName};
 use crate::plan::{Autostart, DestinationFate, End};
+use crate::plan::{Before, RunState, SourceFate, TransferMode};
 use crate::request::StorageSafety;
 
 const SOURCE: Uuid = Uuid::from_u128(1);
@@ -12,6 +14,8 @@ const STRANGER: Uuid = Uuid::from_u128(3);
 
 const REASONS: &[&str] = &[
     "migration",
+    "post-copy",
+    "post-copy-failed",
     "booted",
     "starting-up",
     "user",
@@ -104,6 +108,17 @@ fn never_ran(side: &Side) -> bool {
     seen(side)
         .is_some_and(|s| s.state == DomainState::Paused && matches!(s.reason.as_str(), "migration" | "starting-up"))
 }
+/// What may be done to half of a guest: nothing that ends it or lets the older half run.
+const HALVES: &[Action] =
+    &[Action::Wait, Action::ResumePostCopy, Action::InterruptPostCopy, Action::HandOver, Action::DeclareLost];
+
+fn half(side: &Side, planned: Uuid) -> bool {
+    answered(side, planned)
+        && seen(side).is_some_and(|s| {
+            matches!(s.reason.as_str(), "post-copy" | "post-copy-failed")
+                && matches!(s.state, DomainState::Running | DomainState::Blocked | DomainState::Paused)
+        })
+}
 fn answered(side: &Side, planned: Uuid) -> bool {
     match side {
         Side::Unknown(_) => false,
@@ -126,6 +141,24 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                 assert!(!permitted.is_empty(), "{}", told());
                 let may = |action| permitted.contains(&action);
 
+                if half(source, SOURCE) || half(destination, DESTINATION) {
+                    assert!(permitted.iter().all(|a| HALVES.contains(a)), "half of a guest: {}", told());
+                    let broken = |side: &Side| seen(side).is_some_and(|s| s.reason == "post-copy-failed");
+                    let may = |action| permitted.contains(&action);
+                    if may(Action::ResumePostCopy) {
+                        assert!(half(source, SOURCE) && half(destination, DESTINATION) && broken(source), "{}", told());
+                    }
+                    if may(Action::InterruptPostCopy) {
+                        assert!(half(source, SOURCE) && !broken(source), "{}", told());
+                    }
+                    if may(Action::DeclareLost) {
+                        assert_ne!(half(source, SOURCE), half(destination, DESTINATION), "joinable: {}", told());
+                        assert!(!active(source) || !active(destination), "a process is left on both: {}", told());
+                        assert!(answered(source, SOURCE) && answered(destination, DESTINATION), "{}", told());
+                        assert!(broken(if half(source, SOURCE) { source } else { destination }), "{}", told());
+                    }
+                    continue;
+                }
                 if has_job(source) || has_job(destination) {
                     assert!(permitted.iter().all(|a| matches!(a, Action::Wait | Action::AbortJob)), "{}", told());
                     continue;
@@ -162,6 +195,15 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                 }
                 if runs(source) && runs(destination) && plan.mode == TransferMode::Live {
                     assert_eq!(permitted, [Action::HandOver], "{}", told());
+                }
+                if may(Action::TryAgain) {
+                    assert!(may(Action::AcceptSource), "it is not safe on the source: {}", told());
+                    let as_before = match plan.initially {
+                        RunState::Running => runs(source),
+                        RunState::Paused => seen(source).is_some_and(|s| s.state == DomainState::Paused),
+                        RunState::ShutOff => !active(source),
+                    };
+                    assert!(as_before || plan.mode == TransferMode::Offline && !active(source), "{}", told());
                 }
                 if may(Action::AcceptSource) {
                     assert!(seen(source).is_some() && !active(destination), "{}", told());

@@ -38,7 +38,7 @@ impl Accepted {
                 let turn = waiting::claim(&task, wish)?;
                 if turn != Turn::Granted {
                     if let Some(taken) = claim_early(&task, &source).await? {
-                        return task.end_untouched(OutcomeKind::Refused, format!("{taken}; nothing was touched"), None);
+                        return refused(task, taken.to_string());
                     }
                     waiting::until_turn(&mut task, turn).await?;
                     // The domain may be elsewhere by now, and another task may be faster: all is asked again.
@@ -46,7 +46,7 @@ impl Accepted {
                 }
             }
             task.recorder.note("reading facts and asking the prechecks");
-            let request = task.recorder.course.request.clone();
+            let request = task.recorder.course.current.clone();
             let question = Question {
                 domain: request.domain.clone(),
                 source: Some(source),
@@ -78,7 +78,7 @@ impl Accepted {
             Ok(()) => {}
             Err(ClaimError::Store(fault)) => return Err(fault.into()),
             Err(taken @ ClaimError::Taken(_)) => {
-                return task.end_untouched(OutcomeKind::Refused, format!("{taken}; nothing was touched"), None);
+                return refused(task, taken.to_string());
             }
         }
         // Facts and answers are kept before anything is done on their ground.
@@ -88,17 +88,17 @@ impl Accepted {
         let Some(verdict) = verdict else { return Err(EngineError::Panicked("the check of one destination")) };
         task.record(Record::Judged { verdict: verdict.clone(), facts_digest: report.facts_digest.clone() })?;
         if verdict.decision() == Decision::Refused {
-            return task.end_untouched(OutcomeKind::Refused, refusal(&verdict), None);
+            return refused(task, refusal(&verdict));
         }
         let attempt = task.recorder.course.attempt;
-        let destination = task.recorder.course.request.destination.clone();
+        let destination = task.recorder.course.current.destination.clone();
         match planning::plan(task.ports(), report, &destination, attempt, For::Execution).await? {
             Some(Ok(planning::Planned { plan, decision, .. })) => {
                 task.recorder.put_decisions(decision.as_slice())?;
                 task.record(Record::Planned { plan: plan.clone() })?;
                 Ok(Stage::Planned(Planned { task, plan }))
             }
-            Some(Err(error)) => task.end_untouched(OutcomeKind::Refused, format!("{error}; nothing was touched"), None),
+            Some(Err(error)) => refused(task, error.to_string()),
             None => Err(EngineError::Panicked("the check of one destination")),
         }
     }
@@ -106,7 +106,7 @@ impl Accepted {
 
 /// Where the domain is, and the slot that it needs there.
 async fn slot(task: &Task, instead: Option<Option<String>>) -> Result<(HostName, Option<SlotWish>), EngineError> {
-    let request = &task.recorder.course.request;
+    let request = &task.recorder.course.current;
     let source = find(task.ports(), &request.domain, request.source.as_ref()).await?;
     let wish = waiting::wish(task, &source, instead).await?;
     Ok((source, wish))
@@ -114,7 +114,7 @@ async fn slot(task: &Task, instead: Option<Option<String>>) -> Result<(HostName,
 
 /// Says which domain a task that has to wait is about: a second task for it must not wait only to be refused.
 async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError>, EngineError> {
-    let (ports, request) = (task.ports(), &task.recorder.course.request);
+    let (ports, request) = (task.ports(), &task.recorder.course.current);
     // A host that doesn't answer now is asked again, and complained of, when it is the task's turn.
     let domains = ports.hypervisor.domains(source).await.unwrap_or_default();
     let domain = domains.into_iter().find(|there| match &request.domain {
@@ -133,7 +133,24 @@ async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError
 fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
     match error {
         EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_) => Err(error),
-        error => task.end_untouched(OutcomeKind::RolledBack, format!("{error}; nothing was touched"), None),
+        error => {
+            let summary = format!("{error}; {}", words_for_untouched(&task));
+            task.end_untouched(OutcomeKind::RolledBack, summary, None)
+        }
+    }
+}
+
+/// A further attempt that is refused leaves what the one before it left: the domain on the source.
+fn refused(task: Task, why: String) -> Result<Stage, EngineError> {
+    let kind = if task.recorder.course.attempt == 1 { OutcomeKind::Refused } else { OutcomeKind::RolledBack };
+    let summary = format!("{why}; {}", words_for_untouched(&task));
+    task.end_untouched(kind, summary, None)
+}
+
+fn words_for_untouched(task: &Task) -> String {
+    match task.recorder.course.attempt {
+        1 => "nothing was touched".to_owned(),
+        n => format!("attempt {n} touched nothing, and of the ones before nothing is left"),
     }
 }
 
@@ -147,5 +164,5 @@ fn refusal(verdict: &Verdict) -> String {
         1 => "1 blocker".to_owned(),
         count => format!("{count} blockers"),
     };
-    format!("refused by {count}: {}; nothing was touched", blockers.join("; "))
+    format!("refused by {count}: {}", blockers.join("; "))
 }

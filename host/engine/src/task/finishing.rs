@@ -198,6 +198,9 @@ pub(super) fn completed(task: &Task, plan: &Plan, situation: &Situation, figures
     if let Some(ms) = figures.and_then(|f| f.downtime_ms) {
         summary.push_str(&format!(" (downtime {ms} ms)"));
     }
+    if course.attempt > 1 {
+        summary.push_str(&format!(", on attempt {}", course.attempt));
+    }
     summary.extend(tell::kept_images(plan));
     if course.cancel_requested {
         summary.push_str("; the request to cancel came too late");

@@ -60,7 +60,11 @@ impl Outside {
                 end_if_wanted(&mut task, &plan, &mut ending)?;
             }
             let situation = task.look(&plan).await;
-            if situation.has_job() {
+            if situation.is_interrupted(&plan) {
+                // Both halves show their job for ever: nothing will come of it by itself.
+                let message = "the post-copy is interrupted".to_owned();
+                return failed(task, plan, &ending, lost, FailureClass::Network, message);
+            } else if situation.has_job() {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;

@@ -3,13 +3,18 @@
 
 use std::time::Duration;
 
+use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::Plan;
 use waypost_core::ports::Command;
-use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::sample::Stage as Copying;
 use waypost_core::situation::{Action, Situation};
 
+use super::accepted::Accepted;
+use super::outside::Outside;
+use super::performing::{Performing, leaves_it_open};
 use super::{Stage, Task, finishing, prepared, tell, volumes};
 use crate::check::blocking;
 use crate::error::EngineError;
@@ -65,21 +70,33 @@ impl Recovering {
             return located(task, plan, now);
         }
         task.record(Record::ActionIntended { action: answer.action, by, reason: answer.reason.clone() })?;
-        match answer.action {
-            Action::AcceptSource => accept_source(task, plan, &now).await,
-            Action::AcceptDestination => accept_destination(task, plan, &now).await,
-            Action::HandOver => end(task, &plan, &now, OutcomeKind::Stuck, &answer.reason),
-            Action::DeclareLost => end(task, &plan, &now, OutcomeKind::Lost, &answer.reason),
-            action => {
-                let result = order(&task, &plan, action).await;
-                let failed = result.is_err();
-                task.record(Record::ActionDone { action, result })?;
-                // Neither a host that refuses nor a job that is being aborted is another a moment later.
-                if failed || action == Action::AbortJob {
-                    tokio::time::sleep(task.ports().settings.look_every).await;
-                }
-                Ok(Stage::Locating(Locating { task, plan }))
+        carry_out(task, plan, &now, answer).await
+    }
+}
+
+/// Does what was chosen, which is on record as intended.
+pub(super) async fn carry_out(
+    mut task: Task,
+    plan: Plan,
+    now: &Situation,
+    answer: RecoveryAnswer,
+) -> Result<Stage, EngineError> {
+    match answer.action {
+        Action::AcceptSource => accept_source(task, plan, now).await,
+        Action::AcceptDestination => accept_destination(task, plan, now).await,
+        Action::HandOver => end(task, &plan, now, OutcomeKind::Stuck, &answer.reason),
+        Action::DeclareLost => end(task, &plan, now, OutcomeKind::Lost, &answer.reason),
+        Action::TryAgain => try_again(task, plan, answer.change).await,
+        Action::ResumePostCopy => resume_post_copy(task, plan).await,
+        action => {
+            let result = order(&task, &plan, action).await;
+            let failed = result.is_err();
+            task.record(Record::ActionDone { action, result })?;
+            // Neither a host that refuses nor a job that is being aborted is another a moment later.
+            if failed || action == Action::AbortJob {
+                tokio::time::sleep(task.ports().settings.look_every).await;
             }
+            Ok(Stage::Locating(Locating { task, plan }))
         }
     }
 }
@@ -120,6 +137,12 @@ async fn ask(
         attempt: course.attempt,
         look: course.looks,
         permitted: allowed.to_vec(),
+        stage: if situation.is_post_copy(plan) { Copying::PostCopy } else { Copying::PreCopy },
+        sample: task.recorder.last_sample(),
+        done: task.recorder.history.done().to_vec(),
+        attempts_left: if allowed.contains(&Action::TryAgain) { task.attempts_left() } else { 0 },
+        tried: course.tried.clone(),
+        others: others(task, plan),
         decided_at: task.ports().clock.now(),
     };
     let ports = task.ports().clone();
@@ -129,6 +152,51 @@ async fn ask(
     Ok((answer, by))
 }
 
+/// Hosts that a further attempt may go to instead.
+fn others(task: &Task, plan: &Plan) -> Vec<HostName> {
+    let used = |host: &HostName| *host == plan.source.host || task.recorder.course.tried.contains(host);
+    task.ports().hypervisor.hosts().into_iter().filter(|host| !used(host)).collect()
+}
+
+/// Undoes what this attempt made ready and begins the next one. What can't be undone keeps it from beginning.
+async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<Stage, EngineError> {
+    let left = prepared::undo(&mut task, &plan).await?;
+    // Undoing took time: the domain must still be where it was, as it was.
+    let allowed = task.permitted(&plan, &task.look(&plan).await).contains(&Action::TryAgain);
+    if !left.is_empty() || !allowed {
+        let why = match left.is_empty() {
+            true => "the situation changed right before it; not done".to_owned(),
+            false => format!("what this attempt made ready can't be undone: {}", left.join("; ")),
+        };
+        task.record(Record::ActionDone { action: Action::TryAgain, result: Err(why) })?;
+        return Ok(Stage::Locating(Locating { task, plan }));
+    }
+    let change = change.within(&others(&task, &plan), &task.recorder.course.current);
+    let attempt = task.recorder.course.attempt + 1;
+    task.record(Record::NextAttempt { attempt, change })?;
+    Ok(Stage::Accepted(Accepted(task)))
+}
+
+/// Joins the halves again and watches what follows as any transfer. It is on record before the call: whoever finds the
+/// record without a result looks from outside.
+async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineError> {
+    let hypervisor = task.ports().hypervisor.clone();
+    // Only for the figures at the end: the call's return says how it ended.
+    let events = hypervisor.events(&plan.source.host).await.ok();
+    task.record(Record::Resumed)?;
+    match hypervisor.resume_post_copy(&plan).await {
+        Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
+        Err(fault) if leaves_it_open(&fault) => {
+            task.recorder.note(format!("{fault}; watching from outside"));
+            Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
+        }
+        Err(fault) => {
+            task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
+            Ok(Stage::Locating(Locating { task, plan }))
+        }
+    }
+}
+
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
 async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
     if action.is_destructive() && !task.permitted(plan, &task.look(plan).await).contains(&action) {
@@ -136,14 +204,19 @@ async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
     }
     let (host, command) = match action {
         Action::AbortJob => (&plan.source.host, Command::AbortJob),
+        Action::InterruptPostCopy => (&plan.source.host, Command::InterruptPostCopy),
         Action::ResumeSource => (&plan.source.host, Command::Resume),
         Action::DestroySource => (&plan.source.host, Command::Destroy),
         Action::ResumeDestination => (&plan.destination.host, Command::Resume),
         Action::DestroyDestination => (&plan.destination.host, Command::Destroy),
         Action::UndefineDestination => (&plan.destination.host, Command::Undefine),
-        Action::Wait | Action::AcceptSource | Action::AcceptDestination | Action::HandOver | Action::DeclareLost => {
-            return Ok(());
-        }
+        Action::Wait
+        | Action::AcceptSource
+        | Action::AcceptDestination
+        | Action::HandOver
+        | Action::DeclareLost
+        | Action::ResumePostCopy
+        | Action::TryAgain => return Ok(()),
     };
     task.ports().hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
 }
@@ -159,7 +232,7 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
     let outcome = Outcome {
         kind,
         summary: tell::stayed(&plan, now, &volumes::still_there(&task)),
-        causes: course.causes.clone(),
+        causes: task.recorder.all_causes(),
         remedy: prepared::remedy_for(&left),
     };
     task.end(outcome)
@@ -179,7 +252,7 @@ fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str
     let outcome = Outcome {
         kind,
         summary: format!("{}; {reason}", tell::both(plan, now)),
-        causes: task.recorder.course.causes.clone(),
+        causes: task.recorder.all_causes(),
         remedy: Some(tell::remedy(plan, kind, task.recorder.id, &volumes::still_there(&task))),
     };
     task.end(outcome)

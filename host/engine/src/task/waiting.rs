@@ -25,7 +25,7 @@ pub(super) async fn wish(
     source: &HostName,
     instead: Option<Option<String>>,
 ) -> Result<Option<SlotWish>, EngineError> {
-    let request = &task.recorder.course.request;
+    let request = &task.recorder.course.current;
     let options = &request.options;
     if options.mode == Mode::Offline {
         return Ok(None);
@@ -43,7 +43,7 @@ pub(super) async fn wish(
 
 /// The network that will be taken if it is up. Only asked for where a network has a limit: the domain is read for it.
 async fn expected(task: &Task, options: &Options, source: &HostName) -> Result<Option<String>, EngineError> {
-    let (ports, request) = (task.ports(), &task.recorder.course.request);
+    let (ports, request) = (task.ports(), &task.recorder.course.current);
     let own_way = options.migrate_uri.is_some() || options.transport == Transport::Tunnelled;
     if own_way || ports.settings.slots.networks.is_empty() {
         return Ok(None);

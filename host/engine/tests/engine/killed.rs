@@ -9,6 +9,7 @@ use waypost_core::ids::TaskId;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::ports::{FaultKind, Store};
 use waypost_core::request::{Options, SourceDefinition};
+use waypost_core::stream::Stream;
 use waypost_engine::{Adopted, Driver, Engine, EngineError};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 use waypost_store::SqliteStore;
@@ -61,6 +62,15 @@ pub fn courses() -> Vec<Case> {
     let failed = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
     let kept = Scripted::at(Step::RemoveVolume, What::ReplyLost(FaultKind::Unreachable));
     all.push(Case::copying().fault(failed).fault(kept));
+    let post_copy = Options { stream: Stream { post_copy: true, ..Stream::default() }, ..hasty() };
+    let switched = || {
+        let switch = Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(100);
+        Case::live().options(post_copy.clone()).fault(switch)
+    };
+    all.push(switched());
+    for what in [What::Error(FaultKind::Network), What::InterruptPostCopy, What::LinkCut(long)] {
+        all.push(switched().fault(Scripted::at(Step::PostCopy, what)));
+    }
     let left = Scripted::at(Step::Confirm, What::ReplyLost(FaultKind::Unreachable));
     all.push(Case::offline().options(hasty()).fault(left));
     all

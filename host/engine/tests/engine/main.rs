@@ -10,6 +10,7 @@ mod copies;
 mod faults;
 mod killed;
 mod networks;
+mod post_copy;
 mod queued;
 mod recovery;
 mod shared;

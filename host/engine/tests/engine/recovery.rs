@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use waypost_core::facts::Snapshot;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::{DecisionRecord, FaultKind, Judgement, Policies, StorageProbe};
-use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
+use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::situation::Action;
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
@@ -91,7 +91,12 @@ impl Policies for Stubborn {
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
         self.asked.lock().unwrap().push(question.clone());
         let (_, decision) = Minded::new(Mind::Last).recover(question);
-        let answer = RecoveryAnswer { action: self.action, delay_ms: self.delay_ms, reason: "stubborn".into() };
+        let answer = RecoveryAnswer {
+            action: self.action,
+            delay_ms: self.delay_ms,
+            reason: "stubborn".into(),
+            change: AttemptChange::NONE,
+        };
         (answer, decision)
     }
 }

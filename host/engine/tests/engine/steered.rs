@@ -72,6 +72,12 @@ fn a_failure(plan: &waypost_core::plan::Plan) -> RecoveryQuestion {
         attempt: 1,
         look: 1,
         permitted: vec![waypost_core::situation::Action::HandOver],
+        stage: waypost_core::sample::Stage::PreCopy,
+        sample: None,
+        done: vec![],
+        attempts_left: 0,
+        tried: vec![],
+        others: vec![],
         decided_at: waypost_core::ids::Moment(0),
     }
 }

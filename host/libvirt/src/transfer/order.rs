@@ -21,6 +21,13 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// The same order as the continuation of one that broke in post-copy. The flag for post-copy goes with it, whatever
+    /// the plan's stream says: what broke was one.
+    pub(super) fn resuming(mut self) -> Self {
+        self.flags |= sys::VIR_MIGRATE_POSTCOPY | sys::VIR_MIGRATE_POSTCOPY_RESUME;
+        self
+    }
+
     /// The order for a plan.
     pub(super) fn of(plan: &Plan) -> Self {
         let mut order = Self { flags: transport(plan.transport), params: Vec::new(), newer: Vec::new() };
@@ -181,6 +188,13 @@ mod tests {
             memory_bytes: None,
             notes: waypost_core::plan::Notes::default(),
         }
+    }
+
+    #[test]
+    fn a_resumed_post_copy_is_the_same_order_with_its_flag() {
+        let (first, again) = (Order::of(&plan()), Order::of(&plan()).resuming());
+        let added = sys::VIR_MIGRATE_POSTCOPY | sys::VIR_MIGRATE_POSTCOPY_RESUME;
+        assert_eq!((again.flags, again.params), (first.flags | added, first.params));
     }
 
     #[test]

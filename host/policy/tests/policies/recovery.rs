@@ -6,7 +6,7 @@ use waypost_core::facts::DomainState;
 use waypost_core::ids::{DomainId, HostName, Moment, PluginName};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Policies as _};
-use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::StorageSafety;
 use waypost_core::situation::{Action, Observed, Side, Situation};
 use waypost_core::verdict::PolicyMode;
@@ -86,6 +86,12 @@ fn question() -> RecoveryQuestion {
         attempt: 1,
         look: 1,
         permitted: vec![Action::ResumeSource, Action::HandOver],
+        stage: waypost_core::sample::Stage::PreCopy,
+        sample: None,
+        done: vec![],
+        attempts_left: 2,
+        tried: vec![HostName::new("kvm2")],
+        others: vec![HostName::new("kvm3")],
         decided_at: Moment(1),
     }
 }
@@ -102,7 +108,13 @@ fn unsafe_answer(answer: &RecoveryAnswer) -> bool {
 fn the_only_recovery_policy_chooses() {
     let files: [(&str, &[u8]); 2] = [("careful.wasm", &first_permitted()), ("check.wasm", &saying("info", "i", "m"))];
     let (answer, record) = ask(&files, PolicyConfig::default());
-    assert_eq!(answer, RecoveryAnswer { action: Action::ResumeSource, delay_ms: 250, reason: "because".into() });
+    let expected = RecoveryAnswer {
+        action: Action::ResumeSource,
+        delay_ms: 250,
+        reason: "because".into(),
+        change: AttemptChange::NONE,
+    };
+    assert_eq!(answer, expected);
     assert_eq!((record.plugin.as_str(), record.hook.as_str(), &record.fault), ("careful", "recovery", &None));
     assert_eq!(record.answer, "resume-source after 250 ms: because");
 }
@@ -138,6 +150,13 @@ fn a_failing_absent_or_doubled_policy_calls_a_person() {
         assert!(record.fault.as_ref().is_some_and(|fault| fault.contains(words)), "{record:?}");
         assert_eq!(answer.reason, record.fault.unwrap());
     }
+}
+
+#[test]
+fn where_several_are_loaded_and_none_is_named_the_shipped_default_decides() {
+    let files: [(&str, &[u8]); 2] = [("a.wasm", &greedy()), ("recovery-conservative.wasm", &first_permitted())];
+    let (answer, record) = ask(&files, PolicyConfig::default());
+    assert_eq!((answer.action, record.plugin.as_str()), (Action::ResumeSource, "recovery-conservative"));
 }
 
 #[test]

@@ -24,17 +24,17 @@ pub(super) enum Trouble {
     DestinationDaemon,
     Cut,
     Left,
+    /// The stream of a post-copy broke.
+    Broken,
     Scripted(FaultKind),
-    /// It failed after the switch to post-copy: both copies stay, and neither is whole.
-    PostCopy(FaultKind),
     Refused(Fault),
 }
 
 impl Run<'_> {
     /// Leaves what libvirt leaves, and says what libvirt says.
     pub(super) fn clean_up(&self, trouble: Trouble) -> Fault {
-        if let Trouble::PostCopy(kind) = trouble {
-            return self.leave_both(kind);
+        if matches!(trouble, Trouble::Broken) {
+            return self.leave_broken();
         }
         let mut state = self.world.state();
         let id = self.id();
@@ -73,29 +73,12 @@ impl Run<'_> {
             Trouble::DestinationDied => says(FaultKind::HypervisorDied, words::scripted(FaultKind::HypervisorDied)),
             Trouble::SourceDaemon => says(FaultKind::Unreachable, "End of file while reading data: Input/output error"),
             Trouble::DestinationDaemon | Trouble::Cut => says(FaultKind::Network, words::scripted(FaultKind::Network)),
-            Trouble::Left => says(FaultKind::Other, words::scripted(FaultKind::Other)),
+            Trouble::Left | Trouble::Broken => says(FaultKind::Other, words::scripted(FaultKind::Other)),
             Trouble::Scripted(kind) => says(kind, words::scripted(kind)),
             Trouble::Refused(fault) => fault,
-            // Answered above.
-            Trouble::PostCopy(kind) => says(kind, words::scripted(kind)),
         };
         state.log.note(self.source, format!("the migration of {id} failed at {stage}: {}", fault.message));
         fault
-    }
-
-    /// Neither copy is whole without the other: both stay as they are, and say so.
-    fn leave_both(&self, kind: FaultKind) -> Fault {
-        let mut state = self.world.state();
-        let id = self.id();
-        if state.process(self.source, id).is_some() {
-            state.pause(self.source, id, words::POST_COPY_FAILED, "the post-copy failed");
-            state.tell(self.source, lifecycle(id, "suspended", "post-copy-failed"));
-        }
-        if let Some(process) = state.local_mut(self.destination, id).and_then(|local| local.process.as_mut()) {
-            process.reason = words::POST_COPY_FAILED;
-            state.tell(self.destination, lifecycle(id, "resumed", "post-copy-failed"));
-        }
-        words::fault(kind, self.source, "migrate", "operation failed: job 'migration out' failed in post-copy phase")
     }
 
     fn drop_incoming_later(&self) {

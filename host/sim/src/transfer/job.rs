@@ -35,6 +35,8 @@ pub(crate) struct Job {
     pub(super) leave: bool,
     /// Nothing moves until somebody aborts.
     pub(super) hung: bool,
+    /// The post-copy is interrupted; the job stays.
+    pub(crate) broken: bool,
     /// The incoming process was made.
     pub(super) prepared: bool,
     pub(super) cut_since: Option<Instant>,
@@ -111,6 +113,7 @@ impl Job {
             lie: None,
             leave: false,
             hung: false,
+            broken: false,
             prepared: false,
             cut_since: None,
             began: Instant::now(),

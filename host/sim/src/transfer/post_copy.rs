@@ -1,97 +1,223 @@
-//! The other way to an end: the destination's copy runs, and the rest of its memory follows. From the switch on the two
-//! copies are one guest, so nothing that goes wrong ends either of them.
+//! Post-copy: the guest runs on the destination and its memory follows. From the switch on the two processes are one guest.
+//! When the stream breaks both stay and so does the job; the source notices an interruption at once and a cut after a while,
+//! the destination as soon as the source's farewell comes through. All of it as measured of libvirt 9.0.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
-use waypost_core::ports::FaultKind;
+use waypost_core::ids::{DomainId, HostName};
+use waypost_core::ports::{Fault, FaultKind};
 
 use super::ending::Trouble;
 use super::{Run, time_for};
-use crate::script::Step;
-use crate::state::lifecycle;
+use crate::script::{Step, What};
+use crate::state::{State, lifecycle};
 use crate::words;
 
+/// TCP gives a silent peer up after so long.
+const NOTICE: Duration = Duration::from_secs(15);
+
 impl Run<'_> {
-    /// Switches over and sends the rest.
+    /// The switch, and what follows it.
     pub(super) async fn post_copy(&self) -> Result<(), Trouble> {
         let id = self.id();
         {
             let mut state = self.world.state();
-            state.pause(self.source, id, words::POST_COPY, "switch to post-copy");
+            state.pause(self.source, id, words::POST_COPY, "the switch to post-copy");
             state.tell(self.source, lifecycle(id, "suspended", "post-copy"));
-            if let Some(process) = state.local_mut(self.destination, id).and_then(|local| local.process.as_mut()) {
-                process.incoming = false;
+            for host in [self.source, self.destination] {
+                if let Some(process) = state.local_mut(host, id).and_then(|local| local.process.as_mut()) {
+                    process.half = true;
+                }
             }
-            state.run(self.destination, id, words::POST_COPY, "switch to post-copy");
+            state.run(self.destination, id, words::POST_COPY, "the switch to post-copy");
             state.tell(self.destination, lifecycle(id, "resumed", "post-copy"));
         }
-        let since = Instant::now();
-        self.job(|job| {
-            job.copy.settle(job.copy.rate);
-            job.copy.switched = true;
-            job.copy.dirty_pages_s = 0;
-        });
         self.follow().await?;
-        self.arrive(since).await
+        self.join();
+        self.undefine_source().await;
+        Ok(())
     }
 
-    /// Sends what is left, while both copies live and the link does.
+    /// Sends what is left, until it is there or the stream breaks.
     async fn follow(&self) -> Result<(), Trouble> {
-        let id = self.id();
-        loop {
-            self.check_both()?;
-            let look = self.cut().map_err(|_| Trouble::PostCopy(FaultKind::Network))?;
-            let (rate, _) = self.limits();
-            let Some((left, woken)) = self.job(|job| {
-                job.copy.settle(if look.is_some() || job.hung { 0 } else { rate });
-                (job.copy.left, std::sync::Arc::clone(&job.woken))
-            }) else {
-                return Err(Trouble::PostCopy(FaultKind::Other));
-            };
-            if left == 0 {
-                if let Some(process) =
-                    self.world.state().local_mut(self.destination, id).and_then(|l| l.process.as_mut())
-                {
-                    process.complete = true;
-                }
-                return Ok(());
+        let what = {
+            let mut state = self.world.state();
+            let Some(job) = state.jobs.get_mut(&self.id()) else { return Err(Trouble::Aborted) };
+            (job.stage, job.interrupted, job.broken, job.hung, job.cut_since) =
+                (Step::PostCopy, false, false, false, None);
+            (job.copy.switched, job.copy.dirty_pages_s) = (true, 0);
+            state.script.take(Step::PostCopy, self.source)
+        };
+        let mut stalled = false;
+        match what {
+            None => {}
+            Some(What::Error(_) | What::LeftBehind) => return Err(Trouble::Broken),
+            Some(What::Hang) => stalled = true,
+            Some(What::ReplyLost(kind)) => {
+                self.job(|job| job.lie = Some(kind));
             }
-            let hung = self.job(|job| job.hung).unwrap_or_default();
-            let moving = (look.is_none() && !hung).then(|| Instant::now() + time_for(left, rate));
-            match moving.or(look) {
+            Some(other) => self.world.state().strike(&other),
+        }
+        let Some(woken) = self.job(|job| Arc::clone(&job.woken)) else { return Err(Trouble::Aborted) };
+        loop {
+            let (rate, _) = self.limits();
+            let look = {
+                let mut state = self.world.state();
+                let id = self.id();
+                let whole =
+                    [self.source, self.destination].iter().all(|host| state.process(host, id).is_some_and(|p| p.half));
+                let cut = state.cut(self.source, self.destination);
+                let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
+                if !whole || job.interrupted {
+                    return Err(Trouble::Broken);
+                }
+                job.copy.settle(if stalled || cut.is_some() { 0 } else { rate });
+                match cut {
+                    None if stalled => None,
+                    None if job.copy.left == 0 => return Ok(()),
+                    None => Some(Instant::now() + time_for(job.copy.left, rate)),
+                    Some(until) => {
+                        let notice = *job.cut_since.get_or_insert_with(Instant::now) + NOTICE;
+                        if Instant::now() >= notice {
+                            return Err(Trouble::Broken);
+                        }
+                        Some(until.map_or(notice, |until| until.min(notice)))
+                    }
+                }
+            };
+            match look {
                 Some(at) => tokio::select! { () = sleep_until(at) => {} () = woken.notified() => {} },
                 None => woken.notified().await,
             }
         }
     }
 
-    /// What stands in the way of a post-copy right now.
-    fn check_both(&self) -> Result<(), Trouble> {
-        let state = self.world.state();
-        let id = self.id();
-        if state.process(self.source, id).is_none() || state.process(self.destination, id).is_none() {
-            return Err(Trouble::PostCopy(FaultKind::HypervisorDied));
+    /// All memory is there: one guest again.
+    fn join(&self) {
+        {
+            let mut state = self.world.state();
+            let id = self.id();
+            for host in [self.source, self.destination] {
+                if let Some(process) = state.local_mut(host, id).and_then(|local| local.process.as_mut()) {
+                    process.half = false;
+                }
+            }
+            if let Some(process) = state.local_mut(self.destination, id).and_then(|local| local.process.as_mut()) {
+                process.complete = true;
+            }
         }
-        match state.jobs.get(&id) {
-            Some(job) if job.interrupted => Err(Trouble::PostCopy(FaultKind::Other)),
-            Some(_) => Ok(()),
-            None => Err(Trouble::PostCopy(FaultKind::Other)),
-        }
+        self.finish(true);
+        self.job(|job| job.copy.downtime_ms = Some(5));
+        self.confirm();
     }
 
-    async fn arrive(&self, since: Instant) -> Result<(), Trouble> {
-        self.job(|job| job.stage = Step::Finish);
-        self.finish(true);
-        let downtime = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX).min(POST_COPY_DOWNTIME_MS);
-        self.job(|job| {
+    /// What a broken stream leaves: both halves, each with its job.
+    pub(super) fn leave_broken(&self) -> Fault {
+        let mut state = self.world.state();
+        let id = self.id();
+        if let Some(job) = state.jobs.get_mut(&id) {
             job.copy.settle(0);
-            job.copy.downtime_ms = Some(downtime);
-        });
-        self.job(|job| job.stage = Step::Confirm);
-        self.confirm();
-        self.undefine_source().await;
+            (job.broken, job.interrupted) = (true, false);
+        }
+        state.fail_half(self.source, id);
+        state.notice_breaks();
+        state.log.note(self.source, format!("the post-copy of {id} is interrupted"));
+        let died = state.process(self.destination, id).is_none();
+        let (kind, why) = if died {
+            (FaultKind::HypervisorDied, "operation failed: domain is not running")
+        } else {
+            (FaultKind::Network, "operation failed: job 'migration in' failed in post-copy phase")
+        };
+        words::fault(kind, self.source, "migrate", why)
+    }
+
+    /// The same call again, with the flag to resume.
+    pub(super) async fn resume(&self) -> Result<(), Fault> {
+        self.may_resume()?;
+        let result = self.follow().await.map_err(|trouble| self.clean_up(trouble));
+        if result.is_ok() {
+            self.join();
+            self.undefine_source().await;
+        }
+        self.unregister(result)
+    }
+
+    fn may_resume(&self) -> Result<(), Fault> {
+        let mut state = self.world.state();
+        let id = self.id();
+        let refuse = |why: &str| {
+            let why = format!("Requested operation is not valid: {why}");
+            Err(words::fault(FaultKind::Refused, self.source, "resume the post-copy", why))
+        };
+        let failed = |state: &State, host: &HostName| {
+            state.process(host, id).is_some_and(|process| process.half && process.reason == words::POST_COPY_FAILED)
+        };
+        if !failed(&state, self.source) || !state.jobs.get(&id).is_some_and(|job| job.broken) {
+            return refuse("QEMU reports migration is still running");
+        }
+        if state.cut(self.source, self.destination).is_some() {
+            let why = "unable to connect to server: No route to host";
+            return Err(words::fault(FaultKind::Network, self.source, "resume the post-copy", why));
+        }
+        state.notice_breaks();
+        if state.process(self.destination, id).is_none() {
+            return refuse("domain is not processing incoming migration");
+        }
+        if !failed(&state, self.destination) {
+            return refuse("migration of the domain is being actively monitored by another thread");
+        }
+        for host in [self.source, self.destination] {
+            if let Some(process) = state.local_mut(host, id).and_then(|local| local.process.as_mut()) {
+                process.reason = words::POST_COPY;
+            }
+        }
+        state.log.note(self.source, format!("the post-copy of {id} is resumed"));
         Ok(())
     }
 }
 
-/// The guest stands still for the switch alone.
-const POST_COPY_DOWNTIME_MS: u64 = 10;
+impl State {
+    /// Asks for the switch; libvirt's words where it can't be.
+    pub(crate) fn start_post_copy(&mut self, domain: DomainId) -> Result<(), &'static str> {
+        let Some(job) = self.jobs.get_mut(&domain) else { return Err("domain is not being migrated") };
+        if !job.may_post_copy {
+            return Err("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
+        }
+        job.post_copy = true;
+        job.woken.notify_one();
+        Ok(())
+    }
+
+    /// Asks for the interruption, on the source.
+    pub(crate) fn interrupt_post_copy(&mut self, domain: DomainId) -> Result<(), &'static str> {
+        match self.jobs.get_mut(&domain) {
+            Some(job) if job.switched() && !job.broken => {
+                job.interrupted = true;
+                job.woken.notify_one();
+                Ok(())
+            }
+            _ => Err("current job is not outgoing migration in post-copy mode"),
+        }
+    }
+
+    /// A destination hears of the interruption when the source's farewell comes through.
+    pub(crate) fn notice_breaks(&mut self) {
+        let broken = self.jobs.iter().filter(|(_, job)| job.broken);
+        let ends: Vec<_> = broken.map(|(id, job)| (*id, job.source.clone(), job.destination.clone())).collect();
+        for (id, source, destination) in ends {
+            if self.cut(&source, &destination).is_none() {
+                self.fail_half(&destination, id);
+            }
+        }
+    }
+
+    fn fail_half(&mut self, host: &HostName, domain: DomainId) {
+        if let Some(process) = self.local_mut(host, domain).and_then(|local| local.process.as_mut())
+            && process.half
+        {
+            process.reason = words::POST_COPY_FAILED;
+        }
+    }
+}

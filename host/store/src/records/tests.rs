@@ -62,11 +62,12 @@ prop_compose! {
         source_definition in select(SourceDefinition::ALL), after in select(AfterMove::ALL),
         storage in select(StorageSafety::ALL), migrate_uri in optional(text()), listen_address in optional(text()),
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
-        priority in select(Priority::ALL),
+        (priority, attempts) in (select(Priority::ALL), optional(any::<u32>())),
     ) -> Options {
         Options {
             mode, destination_name, bandwidth_mib_s, max_downtime_ms, timeout_s, persistence, source_definition, after,
             storage, migrate_uri, listen_address, network, priority, transport, stream, disks,
+            attempts,
         }
     }
 }
@@ -219,7 +220,17 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         "action-done" => {
             (action(), settled()).prop_map(|(action, result)| Record::ActionDone { action, result }).boxed()
         }
-        "next-attempt" => any::<u32>().prop_map(|attempt| Record::NextAttempt { attempt }).boxed(),
+        "next-attempt" => {
+            let change = (optional(host()), optional(any::<u64>()), any::<Option<bool>>());
+            let change = change.prop_map(|(destination, max_downtime_ms, post_copy)| AttemptChange {
+                destination,
+                max_downtime_ms,
+                post_copy,
+            });
+            (any::<u32>(), change).prop_map(|(attempt, change)| Record::NextAttempt { attempt, change }).boxed()
+        }
+        "resumed" => Just(Record::Resumed).boxed(),
+        "reopened" => text().prop_map(|by| Record::Reopened { by }).boxed(),
         "cancel-requested" => text().prop_map(|requester| Record::CancelRequested { requester }).boxed(),
         "ended" => outcome().prop_map(|outcome| Record::Ended { outcome }).boxed(),
         other => panic!("no strategy for records of the kind {other:?}"),
@@ -281,7 +292,7 @@ fn what_version_1_wrote_is_read_and_written_again_as_it_was() {
 
 #[test]
 fn what_is_not_known_is_refused_and_never_guessed() {
-    let whole = write_record(1, &Record::NextAttempt { attempt: 2 });
+    let whole = write_record(1, &Record::NextAttempt { attempt: 2, change: AttemptChange::NONE });
     for (text, says) in [
         ("", "it is not JSON"),
         (&whole[..whole.len() / 2], "it is not JSON"),

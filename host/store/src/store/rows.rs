@@ -40,6 +40,21 @@ pub(super) fn unfinished_of(db: &Connection, domain: DomainId, but: TaskId) -> r
     statement.query_row([domain.to_string(), but.to_string()], |row| id(row, 0).map(TaskId)).optional()
 }
 
+/// Whether a person may go on with a task that is over, or why not: it ended stuck, and no other task has the domain.
+pub(super) fn reopenable(db: &Connection, task: TaskId) -> rusqlite::Result<Result<(), String>> {
+    let mut statement = db.prepare_cached("SELECT outcome, domain FROM task WHERE id = ?1")?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?));
+    let (outcome, domain) = statement.query_row([task.to_string()], row)?;
+    if outcome.as_deref() != Some(OutcomeKind::Stuck.as_str()) {
+        return Ok(Err("only a task that ended stuck can be gone on with".to_owned()));
+    }
+    let Some(domain) = domain.as_deref().and_then(|text| Uuid::parse_str(text).ok()) else { return Ok(Ok(())) };
+    Ok(match unfinished_of(db, DomainId(domain), task)? {
+        Some(other) => Err(format!("task {other} has the domain now: it must end first")),
+        None => Ok(()),
+    })
+}
+
 pub(super) fn put_record(db: &Connection, id: TaskId, number: u32, at: Moment, body: &str) -> rusqlite::Result<()> {
     let insert = "INSERT INTO record (task, number, at, body) VALUES (?1, ?2, ?3, ?4)";
     run(db, insert, params![id.to_string(), number, whole(at.0), body])

@@ -435,7 +435,7 @@ fn the_attempt_of_each_record_is_kept_with_it() {
             },
             permitted: vec![],
         },
-        Record::NextAttempt { attempt: 2 },
+        Record::NextAttempt { attempt: 2, change: waypost_core::recovery::AttemptChange::NONE },
         told(),
     ];
     for record in &straight {

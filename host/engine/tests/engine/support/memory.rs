@@ -118,6 +118,9 @@ impl Store for MemoryStore {
 
     fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault> {
         self.with(id, |row| {
+            if matches!(record, Record::Reopened { .. }) {
+                row.outcome = None;
+            }
             if let Some(event) = record.event() {
                 row.phase = next(row.phase, event).map_err(|illegal| fault(illegal.to_string()))?;
             }

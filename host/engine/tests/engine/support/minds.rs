@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::{Moment, PluginName};
 use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe};
-use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::CheckRequest;
 use waypost_core::situation::Action;
 use waypost_core::verdict::{PolicyMode, Verdict};
@@ -76,7 +76,8 @@ impl Policies for Minded {
             Mind::Last => (*permitted.last().unwrap(), 0),
             Mind::Forbidden => (*Action::ALL.iter().find(|action| !permitted.contains(action)).unwrap(), 0),
         };
-        let answer = RecoveryAnswer { action, delay_ms, reason: format!("{:?}", self.mind) };
+        let answer =
+            RecoveryAnswer { action, delay_ms, reason: format!("{:?}", self.mind), change: AttemptChange::NONE };
         (answer, decision("recovery", action.to_string(), question.decided_at))
     }
 }
@@ -97,6 +98,14 @@ fn conservative(question: &RecoveryQuestion) -> (Action, u64) {
     let delay_ms = (1000 << question.look.saturating_sub(1).min(10)).min(30_000);
     if may(Action::AbortJob) && matches!(question.class, FailureClass::Cancelled | FailureClass::TimedOut) {
         return (Action::AbortJob, delay_ms - 1000);
+    }
+    // As often as the shipped policy does, and then a person.
+    let resumes = question.done.iter().filter(|deed| deed.action == Action::ResumePostCopy).count();
+    if may(Action::ResumePostCopy) {
+        return if resumes < 10 { (Action::ResumePostCopy, 3000) } else { (Action::HandOver, 0) };
+    }
+    if may(Action::InterruptPostCopy) && may(Action::HandOver) {
+        return (Action::InterruptPostCopy, 0);
     }
     if let Some(step) = STEPS.into_iter().find(|step| may(*step)) {
         return (step, 0);
