@@ -1,0 +1,166 @@
+//! Disks that travel along: real images, with a mark on them that must arrive; and targets that must not stay where the
+//! guest did not come.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use waypost_lab::{DiskPlace, GuestSpec};
+
+use crate::site::Site;
+
+const MIB: u64 = 1 << 20;
+/// Where the hosts keep their images, as they see it.
+const IMAGES: &str = "/var/lib/libvirt/images";
+
+fn image(site: &Site, host: &str, name: &str) -> PathBuf {
+    site.lab.host(host).expect("a host").images().join(name)
+}
+
+/// The names of a host's images.
+fn images(site: &Site, host: &str) -> Vec<String> {
+    let folder = site.lab.host(host).expect("a host").images();
+    let entries = fs::read_dir(folder).expect("the store").map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<_> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Runs a tool for images inside a host.
+fn tool(site: &Site, host: &str, words: &[&str]) {
+    let output = site.lab.host(host).and_then(|host| host.run(words)).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !told.contains("Pattern verification failed"), "{words:?} on {host}: {told}");
+}
+
+/// A second disk on the host's own store.
+fn second_disk(name: &str, format: &str) -> String {
+    format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='{format}' cache='none'/>\
+         <source file='{IMAGES}/{name}'/><target dev='vdb' bus='virtio'/></disk>"
+    )
+}
+
+/// A guest on the source's own store, with room behind its program.
+fn local(name: &str, disk_mib: u32) -> GuestSpec {
+    GuestSpec { disk: DiskPlace::Local, disk_mib, ..GuestSpec::tick(name) }
+}
+
+#[test]
+fn a_guest_moves_with_its_disks_and_what_is_on_them() {
+    let site = Site::new(2);
+    let qcow2 = format!("{IMAGES}/g1-data.qcow2");
+    tool(&site, "kvm1", &["qemu-img", "create", "-f", "qcow2", &qcow2, "32M"]);
+    tool(&site, "kvm1", &["qemu-io", "-f", "qcow2", "-c", "write -P 0xab 3M 64k", &qcow2]);
+    let spec = GuestSpec { devices_xml: second_disk("g1-data.qcow2", "qcow2"), ..local("g1", 16) };
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    let raw = fs::OpenOptions::new().write(true).open(image(&site, "kvm1", "g1.img")).expect("the guest's image");
+    raw.write_all_at(b"a mark behind the program", 9 * MIB).expect("the mark is written");
+    drop(raw);
+    site.virsh("kvm1", &["start", "g1"]);
+
+    // Without a word on it nothing is copied, and with a dry run nothing is made.
+    site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
+    let dry = site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--dry-run", "--json"]);
+    let dry = dry.expect_code(0).json();
+    let copies = dry.pointer("/plan/copies").and_then(|copies| copies.as_array()).expect("the plan's copies").clone();
+    let told: Vec<_> = copies.iter().map(|c| (c["target"].as_str(), c["capacity_bytes"].as_u64())).collect();
+    assert_eq!(told, [(Some("vda"), Some(16 * MIB)), (Some("vdb"), Some(32 * MIB))], "{dry:#}");
+    assert_eq!(images(&site, "kvm2"), Vec::<String>::new());
+
+    let task = site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--json"]);
+    let task = task.expect_code(0).json();
+    let summary = task["outcome"]["summary"].as_str().expect("a summary");
+    assert!(summary.contains("its images stay on kvm1"), "{summary}");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+    site.virsh("kvm2", &["destroy", "g1"]);
+    for host in ["kvm1", "kvm2"] {
+        assert_eq!(images(&site, host), ["g1-data.qcow2", "g1.img"], "on {host}");
+    }
+    let mut mark = [0; 25];
+    let there = fs::File::open(image(&site, "kvm2", "g1.img")).expect("the copy");
+    there.read_exact_at(&mut mark, 9 * MIB).expect("the mark is read");
+    assert_eq!(&mark, b"a mark behind the program");
+    tool(&site, "kvm2", &["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0xab 3M 64k", &qcow2]);
+    tool(&site, "kvm2", &["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0 8M 64k", &qcow2]);
+}
+
+#[test]
+fn something_that_is_there_already_is_never_written_over() {
+    let site = Site::new(2);
+    site.start_guest(&local("g1", 16));
+    let theirs = image(&site, "kvm2", "g1.img");
+    fs::write(&theirs, "somebody's").expect("a file at the same path");
+    let ran = site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(3);
+    let told = ran.out + &ran.err;
+    assert!(told.contains("storage-not-copyable") && told.contains("nothing is ever written over"), "{told}");
+    assert_eq!(fs::read_to_string(&theirs).expect("the file"), "somebody's");
+    // A disk that both hosts share must not be copied onto itself, whoever asks for it.
+    site.guest("g2");
+    let ran = site.waypost(&["migrate", "g2", "--to", "kvm2", "--copy-storage", "full", "--migrate-disks", "vda"]);
+    let ran = ran.expect_code(3);
+    assert!((ran.out + &ran.err).contains("the copy would be the disk itself"));
+    site.waypost(&["migrate", "g2", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
+    for guest in ["g1", "g2"] {
+        site.assert_one_counting_guest(guest);
+    }
+}
+
+#[test]
+fn a_copy_that_is_cancelled_half_way_leaves_nothing_behind() {
+    let site = Site::new(2);
+    let spec = local("g1", 64);
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    let disk = fs::OpenOptions::new().write(true).open(image(&site, "kvm1", "g1.img")).expect("the guest's image");
+    for mib in 1..64 {
+        disk.write_all_at(&[0x5a; MIB as usize], mib * MIB).expect("the disk is filled");
+    }
+    drop(disk);
+    site.virsh("kvm1", &["start", "g1"]);
+
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--bandwidth", "2", "--json"]);
+    site.until("a part of the disk is copied", |site| {
+        let info = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobinfo", "g1"])).unwrap_or_default();
+        let amount = info.lines().find_map(|line| line.strip_prefix("File processed:")).unwrap_or_default().to_owned();
+        let number = amount.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+        number > 1.0 && amount.contains("MiB")
+    });
+    assert_eq!(images(&site, "kvm2"), ["g1.img"], "the copy is under way");
+    let task = site.only_task();
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    assert_eq!(images(&site, "kvm2"), Vec::<String>::new());
+    assert!(!site.virsh("kvm2", &["vol-list", "default"]).contains("g1.img"));
+    site.assert_one_counting_guest("g1");
+    // Nothing stands in the way of the next one.
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn an_incremental_copy_goes_over_a_target_that_a_person_prepared() {
+    let site = Site::new(2);
+    let (base, overlay) = (format!("{IMAGES}/base.qcow2"), format!("{IMAGES}/data.qcow2"));
+    for host in ["kvm1", "kvm2"] {
+        tool(&site, host, &["qemu-img", "create", "-f", "qcow2", &base, "32M"]);
+        tool(&site, host, &["qemu-io", "-f", "qcow2", "-c", "write -P 0xcd 0 64k", &base]);
+    }
+    let layered = ["qemu-img", "create", "-f", "qcow2", "-b", &base, "-F", "qcow2", &overlay];
+    tool(&site, "kvm1", &layered);
+    tool(&site, "kvm1", &["qemu-io", "-f", "qcow2", "-c", "write -P 0xab 3M 64k", &overlay]);
+    let spec = GuestSpec { devices_xml: second_disk("data.qcow2", "qcow2"), ..GuestSpec::tick("g1") };
+    site.start_guest(&spec);
+
+    let incremental = ["migrate", "g1", "--to", "kvm2", "--copy-storage", "incremental"];
+    let ran = site.waypost(&incremental).expect_code(3);
+    assert!((ran.out + &ran.err).contains("make the target there first"));
+    tool(&site, "kvm2", &layered);
+    site.waypost(&incremental).expect_code(0);
+    site.assert_one_counting_guest("g1");
+    site.virsh("kvm2", &["destroy", "g1"]);
+    tool(&site, "kvm2", &["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0xab 3M 64k", &overlay]);
+    tool(&site, "kvm2", &["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0xcd 0 64k", &overlay]);
+}
