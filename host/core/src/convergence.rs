@@ -239,6 +239,17 @@ impl Opening {
             reason: reason.into(),
         }
     }
+
+    /// The opening within the bounds: no more downtime than is allowed, percentages from 1 to 99. A downtime of 0 is none.
+    pub fn within(self, bounds: &Bounds) -> Self {
+        let percent = |value: Option<u32>| value.map(|value| value.clamp(1, 99));
+        Self {
+            max_downtime_ms: self.max_downtime_ms.filter(|ms| *ms > 0).map(|ms| ms.min(bounds.max_downtime_ms)),
+            auto_converge_initial: percent(self.auto_converge_initial),
+            auto_converge_increment: percent(self.auto_converge_increment),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +294,23 @@ mod tests {
         let hot = Activity { dirty_bytes_per_s: 10 << 20, ..quiet };
         assert!(!predict(&hot, 256 << 20, 10 << 20, None).converges);
         assert!(!predict(&hot, 256 << 20, 0, None).converges, "no bandwidth at all");
+    }
+
+    #[test]
+    fn an_opening_is_kept_within_its_bounds() {
+        let greedy = Opening {
+            max_downtime_ms: Some(9000),
+            auto_converge: Some(true),
+            auto_converge_initial: Some(0),
+            auto_converge_increment: Some(300),
+            reason: "r".into(),
+        };
+        let kept = greedy.within(&bounds());
+        assert_eq!(kept.max_downtime_ms, Some(2000));
+        assert_eq!((kept.auto_converge_initial, kept.auto_converge_increment), (Some(1), Some(99)));
+        assert_eq!(kept.auto_converge, Some(true));
+        let none = Opening { max_downtime_ms: Some(0), ..Opening::unchanged("r") };
+        assert_eq!(none.within(&bounds()).max_downtime_ms, None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ words! {
         Precheck = "precheck",
         /// After a failure.
         Recovery = "recovery",
+        /// Before a transfer begins, and while it runs.
+        Convergence = "convergence",
     }
     /// How a policy was built.
     pub enum Kind {
@@ -45,6 +47,7 @@ impl Hook {
         match self {
             Self::Precheck => "waypost:precheck/check",
             Self::Recovery => "waypost:recovery/recover",
+            Self::Convergence => "waypost:convergence/steer",
         }
     }
     /// The hook of an exported name.

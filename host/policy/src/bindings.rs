@@ -28,6 +28,19 @@ pub(crate) mod recovery {
     });
 }
 
+/// `waypost:convergence`, over the environment of [`precheck`].
+pub(crate) mod convergence {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/facts", "../../wit/convergence"],
+        world: "waypost:convergence/convergence",
+        imports: { default: trappable },
+        with: {
+            "waypost:facts/environment": super::precheck::waypost::facts::environment,
+        },
+    });
+}
+
+pub(crate) use convergence::exports::waypost::convergence::steer;
 pub(crate) use precheck::exports::waypost::precheck::check;
 pub(crate) use precheck::waypost::facts::{
     documents, environment, inventory, node_devices, storage_probe, types, volumes,

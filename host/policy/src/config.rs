@@ -97,13 +97,20 @@ impl Default for PluginConfig {
     }
 }
 
+/// The shipped recovery policy that is asked where the site names none.
+pub const RECOVERY: &str = "recovery-conservative";
+/// The shipped convergence policy that is asked where the site names none.
+pub const CONVERGENCE: &str = "convergence-adaptive";
+
 /// What a site says about the policies as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyConfig {
     /// What is said of single policies.
     pub plugins: BTreeMap<PluginName, PluginConfig>,
-    /// Who is asked about recovery; none: the only recovery policy that is there.
+    /// Who is asked about recovery; none: the only recovery policy that is there, of several [`RECOVERY`].
     pub recovery: Option<PluginName>,
+    /// Who is asked about convergence; none: the only convergence policy that is there, of several [`CONVERGENCE`].
+    pub convergence: Option<PluginName>,
 }
 
 impl PolicyConfig {

@@ -4,15 +4,19 @@
 //! in come findings and answers, which are checked here because a policy's word is not to be trusted.
 
 use thiserror::Error;
+use waypost_core::convergence::{
+    Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
+};
 use waypost_core::facts;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::HostName;
+use waypost_core::plan::Plan;
 use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Side};
 
-use crate::bindings::{check, environment, recover, types as wit};
+use crate::bindings::{check, environment, recover, steer, types as wit};
 use crate::text;
 
 /// Converts a list.
@@ -182,6 +186,88 @@ fn side(side: &Side) -> recover::Side {
     }
 }
 
+pub(crate) fn opening_question(question: &OpeningQuestion) -> steer::OpeningQuestion {
+    steer::OpeningQuestion {
+        transfer: transfer(&question.plan, question.memory_bytes, &[]),
+        vcpus: question.vcpus,
+        bounds: bounds(&question.bounds),
+        prediction: question.prediction.as_ref().map(prediction),
+        decided_at_ms: question.decided_at.0,
+    }
+}
+
+pub(crate) fn steering_question(question: &SteeringQuestion) -> steer::SteeringQuestion {
+    steer::SteeringQuestion {
+        transfer: transfer(&question.plan, question.memory_bytes, &question.steered),
+        bounds: bounds(&question.bounds),
+        elapsed_ms: question.elapsed_ms,
+        samples: all(&question.samples, sample),
+        passes: all(&question.passes, sample),
+        steered: all(&question.steered, |done| steer::Steered {
+            at_ms: done.at_ms,
+            action: done.action.as_str().to_owned(),
+            value: done.value,
+        }),
+        decided_at_ms: question.decided_at.0,
+    }
+}
+
+/// The plan, and over its limits those that were set since.
+fn transfer(plan: &Plan, memory_bytes: u64, steered: &[Steered]) -> steer::Transfer {
+    let last = |action| steered.iter().rev().find(|done| done.action == action).and_then(|done| done.value);
+    steer::Transfer {
+        domain_id: plan.domain.to_string(),
+        domain_name: plan.name.clone(),
+        source: plan.source.host.as_str().to_owned(),
+        destination: plan.destination.host.as_str().to_owned(),
+        initially: plan.initially.as_str().to_owned(),
+        memory_bytes,
+        transport: plan.transport.as_str().to_owned(),
+        parallel_connections: plan.stream.parallel_connections,
+        encryption: plan.stream.encryption.as_str().to_owned(),
+        disk_copy: plan.disks.copy.as_str().to_owned(),
+        auto_converge: plan.stream.auto_converge,
+        post_copy: plan.stream.post_copy,
+        max_downtime_ms: last(Steering::SetDowntime).or(plan.max_downtime_ms),
+        bandwidth_mib_s: last(Steering::SetBandwidth).or(plan.bandwidth_mib_s),
+    }
+}
+
+fn bounds(bounds: &Bounds) -> steer::Bounds {
+    steer::Bounds {
+        max_downtime_ms: bounds.max_downtime_ms,
+        max_bandwidth_mib_s: bounds.max_bandwidth_mib_s,
+        permitted: all(&bounds.permitted, |action| action.as_str().to_owned()),
+        timeout_s: bounds.timeout_s,
+    }
+}
+
+fn prediction(expected: &Prediction) -> steer::Prediction {
+    let Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms } = *expected;
+    steer::Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms }
+}
+
+fn sample(sample: &Sample) -> steer::Sample {
+    steer::Sample {
+        elapsed_ms: sample.elapsed_ms,
+        total_bytes: sample.total_bytes,
+        processed_bytes: sample.processed_bytes,
+        remaining_bytes: sample.remaining_bytes,
+        bytes_per_s: sample.bytes_per_s,
+        dirty_pages_per_s: sample.dirty_pages_per_s,
+        page_bytes: sample.page_bytes,
+        iteration: sample.iteration,
+        downtime_ms: sample.downtime_ms,
+        throttle_percent: sample.throttle_percent,
+        stage: match sample.stage {
+            Stage::PreCopy => "pre-copy",
+            Stage::PostCopy => "post-copy",
+            Stage::Final => "final",
+        }
+        .to_owned(),
+    }
+}
+
 /// Bytes of a code.
 pub const CODE_BYTES: usize = 64;
 /// Bytes of a message, a remedy or a reason.
@@ -214,6 +300,8 @@ pub(crate) enum Nonsense {
     NotPermitted { action: String, permitted: String },
     #[error("it asked for a delay of {delay_ms} ms; at most {DELAY_MS} are taken")]
     Delay { delay_ms: u64 },
+    #[error("it chose {action:?}, which is none of: {known}")]
+    UnknownAction { action: String, known: String },
     #[error("its reason has {size} bytes; at most {MESSAGE_BYTES} are taken")]
     Reason { size: usize },
 }
@@ -269,9 +357,7 @@ fn finding(from: wit::Finding) -> Result<Finding, Nonsense> {
 /// The answer, if it is one of the permitted.
 pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Result<RecoveryAnswer, Nonsense> {
     let recover::Answer { action, delay_ms, reason, change } = from;
-    if reason.len() > MESSAGE_BYTES {
-        return Err(Nonsense::Reason { size: reason.len() });
-    }
+    let reason = sentence(&reason)?;
     if delay_ms > DELAY_MS {
         return Err(Nonsense::Delay { delay_ms });
     }
@@ -285,5 +371,32 @@ pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Re
         max_downtime_ms: change.max_downtime_ms,
         post_copy: change.post_copy,
     });
-    Ok(RecoveryAnswer { action: chosen, delay_ms, reason: text::line(&reason, usize::MAX), change })
+    Ok(RecoveryAnswer { action: chosen, delay_ms, reason, change })
+}
+
+/// The opening, within the bounds.
+pub(crate) fn opening(from: steer::Opening, bounds: &Bounds) -> Result<Opening, Nonsense> {
+    let steer::Opening { max_downtime_ms, auto_converge, auto_converge_initial, auto_converge_increment, reason } =
+        from;
+    let reason = sentence(&reason)?;
+    let opening = Opening { max_downtime_ms, auto_converge, auto_converge_initial, auto_converge_increment, reason };
+    Ok(opening.within(bounds))
+}
+
+/// The answer as it was given, if its action is known; the bounds are still to be applied.
+pub(crate) fn steering_answer(from: steer::Answer) -> Result<SteeringAnswer, Nonsense> {
+    let steer::Answer { action, value, reason } = from;
+    let reason = sentence(&reason)?;
+    let Some(action) = Steering::parse(&action) else {
+        let known = Steering::ALL.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Nonsense::UnknownAction { action: text::line(&action, CODE_BYTES), known });
+    };
+    Ok(SteeringAnswer { action, value, reason })
+}
+
+fn sentence(reason: &str) -> Result<String, Nonsense> {
+    match reason.len() {
+        size if size > MESSAGE_BYTES => Err(Nonsense::Reason { size }),
+        _ => Ok(text::line(reason, usize::MAX)),
+    }
 }

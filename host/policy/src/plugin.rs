@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, Resource};
+use waypost_core::convergence::{Opening, OpeningQuestion, SteeringAnswer, SteeringQuestion};
 use waypost_core::finding::Finding;
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 
 use crate::artifact::{self, Hook, Kind, LoadError};
+use crate::bindings::convergence::ConvergencePre;
 use crate::bindings::precheck::PrecheckPre;
 use crate::bindings::recovery::RecoveryPre;
 use crate::bindings::{check, documents, environment, inventory, node_devices, storage_probe, types, volumes};
@@ -51,8 +53,15 @@ pub(crate) struct Plugin {
     pub origin: Origin,
     pub imports: Vec<String>,
     component: Component,
+    hooks: Hooks,
+}
+
+/// What it can be asked.
+#[derive(Clone)]
+struct Hooks {
     precheck: Option<PrecheckPre<Call>>,
     recovery: Option<RecoveryPre<Call>>,
+    convergence: Option<ConvergencePre<Call>>,
 }
 
 /// An answer, or why there is none, and what it took.
@@ -97,15 +106,15 @@ impl Plugin {
                 (kind, component, origin)
             }
         };
-        let (precheck, recovery) = link(machine, &component, grants)?;
+        let hooks = link(machine, &component, grants)?;
         let imports = component.component_type().imports(&machine.engine).map(|(name, _)| name.to_owned()).collect();
         let size = bytes.len() as u64;
-        Ok(Self { file, digest, size, kind, origin, imports, component, precheck, recovery })
+        Ok(Self { file, digest, size, kind, origin, imports, component, hooks })
     }
 
     /// The same code with other grants.
     pub fn relink(&self, machine: &Machine, grants: &BTreeSet<Grant>) -> Result<Self, LoadError> {
-        let (precheck, recovery) = link(machine, &self.component, grants)?;
+        let hooks = link(machine, &self.component, grants)?;
         Ok(Self {
             file: self.file.clone(),
             digest: self.digest.clone(),
@@ -114,8 +123,7 @@ impl Plugin {
             origin: self.origin,
             imports: self.imports.clone(),
             component: self.component.clone(),
-            precheck,
-            recovery,
+            hooks,
         })
     }
 
@@ -129,31 +137,38 @@ impl Plugin {
             origin: self.origin,
             imports: self.imports.clone(),
             component: self.component.clone(),
-            precheck: self.precheck.clone(),
-            recovery: self.recovery.clone(),
+            hooks: self.hooks.clone(),
         }
     }
 
     pub fn has(&self, hook: Hook) -> bool {
         match hook {
-            Hook::Precheck => self.precheck.is_some(),
-            Hook::Recovery => self.recovery.is_some(),
+            Hook::Precheck => self.hooks.precheck.is_some(),
+            Hook::Recovery => self.hooks.recovery.is_some(),
+            Hook::Convergence => self.hooks.convergence.is_some(),
         }
     }
 
     /// Asks the policy about its settings, once per hook that it has.
     pub fn validate_settings(&self, machine: &Machine, caller: &Caller<'_>) -> Result<(), Failure> {
-        if let Some(pre) = &self.precheck {
+        if let Some(pre) = &self.hooks.precheck {
             let mut cell = Cell::new(machine, caller, None, None);
             let asked = pre.instantiate(&mut cell.store).and_then(|world| {
                 world.waypost_precheck_check().call_validate_settings(&mut cell.store, caller.settings)
             });
             accepted(asked, &cell)?;
         }
-        if let Some(pre) = &self.recovery {
+        if let Some(pre) = &self.hooks.recovery {
             let mut cell = Cell::new(machine, caller, None, None);
             let asked = pre.instantiate(&mut cell.store).and_then(|world| {
                 world.waypost_recovery_recover().call_validate_settings(&mut cell.store, caller.settings)
+            });
+            accepted(asked, &cell)?;
+        }
+        if let Some(pre) = &self.hooks.convergence {
+            let mut cell = Cell::new(machine, caller, None, None);
+            let asked = pre.instantiate(&mut cell.store).and_then(|world| {
+                world.waypost_convergence_steer().call_validate_settings(&mut cell.store, caller.settings)
             });
             accepted(asked, &cell)?;
         }
@@ -169,7 +184,7 @@ impl Plugin {
         request: &check::Request,
         probe: Option<ProbeLine>,
     ) -> Asked<Vec<Vec<Finding>>> {
-        let Some(pre) = &self.precheck else {
+        let Some(pre) = &self.hooks.precheck else {
             return Asked::nothing(Failure::new(FailureKind::NotLoaded, "has no precheck"));
         };
         let mut cell = Cell::new(machine, caller, Some(Arc::clone(view)), probe);
@@ -192,7 +207,7 @@ impl Plugin {
         caller: &Caller<'_>,
         question: &RecoveryQuestion,
     ) -> Asked<RecoveryAnswer> {
-        let Some(pre) = &self.recovery else {
+        let Some(pre) = &self.hooks.recovery else {
             return Asked::nothing(Failure::new(FailureKind::NotLoaded, "has no recovery hook"));
         };
         let mut cell = Cell::new(machine, caller, None, None);
@@ -204,12 +219,42 @@ impl Plugin {
         let answer = answer.and_then(|answer| Ok(convert::recovery_answer(answer, &question.permitted)?));
         Asked { answer, cost: cell.cost(), facts_read: Vec::new() }
     }
+
+    /// Asks how to open a transfer; the answer is within the bounds.
+    pub fn open(&self, machine: &Machine, caller: &Caller<'_>, question: &OpeningQuestion) -> Asked<Opening> {
+        let Some(pre) = &self.hooks.convergence else { return Asked::nothing(no_convergence()) };
+        let mut cell = Cell::new(machine, caller, None, None);
+        let asked = convert::opening_question(question);
+        let answer = pre
+            .instantiate(&mut cell.store)
+            .and_then(|world| world.waypost_convergence_steer().call_open(&mut cell.store, &asked));
+        let answer = answer.map_err(|error| Failure::of_call(&error, cell.store.data()));
+        let answer = answer.and_then(|answer| Ok(convert::opening(answer, &question.bounds)?));
+        Asked { answer, cost: cell.cost(), facts_read: Vec::new() }
+    }
+
+    /// Asks what to do with a running transfer. The answer is still to be held to the bounds.
+    pub fn steer(&self, machine: &Machine, caller: &Caller<'_>, question: &SteeringQuestion) -> Asked<SteeringAnswer> {
+        let Some(pre) = &self.hooks.convergence else { return Asked::nothing(no_convergence()) };
+        let mut cell = Cell::new(machine, caller, None, None);
+        let asked = convert::steering_question(question);
+        let answer = pre
+            .instantiate(&mut cell.store)
+            .and_then(|world| world.waypost_convergence_steer().call_decide(&mut cell.store, &asked));
+        let answer = answer.map_err(|error| Failure::of_call(&error, cell.store.data()));
+        let answer = answer.and_then(|answer| Ok(convert::steering_answer(answer)?));
+        Asked { answer, cost: cell.cost(), facts_read: Vec::new() }
+    }
 }
 
 impl<T> Asked<T> {
     pub fn nothing(failure: Failure) -> Self {
         Self { answer: Err(failure), cost: Cost::default(), facts_read: Vec::new() }
     }
+}
+
+fn no_convergence() -> Failure {
+    Failure::new(FailureKind::NotLoaded, "has no convergence hook")
 }
 
 fn accepted(asked: wasmtime::Result<Result<(), String>>, cell: &Cell<'_>) -> Result<(), Failure> {
@@ -231,24 +276,24 @@ fn compile_error(binary: &[u8], error: &wasmtime::Error) -> LoadError {
     }
 }
 
-type Linked = (Option<PrecheckPre<Call>>, Option<RecoveryPre<Call>>);
-
-fn link(machine: &Machine, component: &Component, grants: &BTreeSet<Grant>) -> Result<Linked, LoadError> {
+fn link(machine: &Machine, component: &Component, grants: &BTreeSet<Grant>) -> Result<Hooks, LoadError> {
     let described = component.component_type();
     artifact::check_imports(described.imports(&machine.engine).map(|(name, _)| name), |grant| grants.contains(&grant))?;
     let exports: Vec<&str> = described.exports(&machine.engine).map(|(name, _)| name).collect();
     let has = |hook| exports.iter().any(|name| Hook::of_export(name) == Some(hook));
-    let (has_precheck, has_recovery) = (has(Hook::Precheck), has(Hook::Recovery));
-    if !has_precheck && !has_recovery {
+    if !Hook::ALL.iter().any(|hook| has(*hook)) {
         return Err(LoadError::NoHook { exports: exports.into_iter().map(str::to_owned).collect() });
     }
     check_resources(component)?;
     let mismatch = |error: wasmtime::Error| LoadError::Mismatch { why: format!("{error:#}") };
     let linker = linker(machine, grants).map_err(mismatch)?;
     let pre: InstancePre<Call> = linker.instantiate_pre(component).map_err(mismatch)?;
-    let precheck = has_precheck.then(|| PrecheckPre::new(pre.clone())).transpose().map_err(mismatch)?;
-    let recovery = has_recovery.then(|| RecoveryPre::new(pre)).transpose().map_err(mismatch)?;
-    Ok((precheck, recovery))
+    let linked = |hook| has(hook).then(|| pre.clone());
+    Ok(Hooks {
+        precheck: linked(Hook::Precheck).map(PrecheckPre::new).transpose().map_err(mismatch)?,
+        recovery: linked(Hook::Recovery).map(RecoveryPre::new).transpose().map_err(mismatch)?,
+        convergence: linked(Hook::Convergence).map(ConvergencePre::new).transpose().map_err(mismatch)?,
+    })
 }
 
 fn linker(machine: &Machine, grants: &BTreeSet<Grant>) -> wasmtime::Result<Linker<Call>> {

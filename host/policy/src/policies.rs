@@ -1,7 +1,8 @@
-//! The policies as the engine knows them: every precheck asked, every failure a blocker, one recovery policy.
+//! The policies as the engine knows them: every precheck asked, every failure a blocker; of each other hook one policy.
 
 use std::sync::Arc;
 
+use waypost_core::convergence::{Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::facts::Snapshot;
 use waypost_core::finding::{Finding, Severity, host_codes};
 use waypost_core::ids::{Moment, PluginName};
@@ -12,13 +13,15 @@ use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 
 use crate::artifact::{Hook, LoadError};
 use crate::bindings::check;
+use crate::call::Caller;
+use crate::chosen::{self, Word};
 use crate::config::Grant;
 use crate::convert;
 use crate::entry::Standing;
 use crate::failure::{Failure, FailureKind};
 use crate::plugin::{Asked, Plugin};
 use crate::probe;
-use crate::registry::{Registry, Set, Slot};
+use crate::registry::{Registry, Slot};
 use crate::runtime::PolicyRuntime;
 use crate::view::View;
 
@@ -60,42 +63,76 @@ impl Policies for PolicyRuntime {
 
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
         let set = self.registry.set();
-        let chosen = choose_recovery(&set);
-        let slot = chosen.as_ref().ok().map(|(slot, _)| *slot);
-        let asked = match chosen {
-            Ok((slot, plugin)) => plugin.recover(&self.registry.machine, &slot.caller(), question),
-            Err(failure) => Asked::nothing(failure),
+        let ask = |plugin: &Plugin, caller: &Caller<'_>| plugin.recover(&self.registry.machine, caller, question);
+        let word = match chosen::choose(&set, Hook::Recovery) {
+            Some(chosen) => Word::of(&chosen, ask),
+            None => Word::nobody("has to decide: no recovery policy is loaded"),
         };
-        let name = slot.map(|slot| slot.name.clone()).or_else(|| set.recovery.clone());
-        let name = name.unwrap_or_else(|| PluginName::new(HOST));
-        let mode = slot.map_or(PolicyMode::Enforce, |slot| slot.config.mode);
-        let (answer, fault) = match asked.answer {
-            Ok(answer) if mode == PolicyMode::Enforce => (answer, None),
-            Ok(answer) => {
-                let fault = format!("policy {name} is in mode {mode}, its answer {} is not obeyed", answer.action);
-                (RecoveryAnswer::safe(&question.permitted, fault.clone()), Some(fault))
-            }
-            Err(failure) => {
-                let fault = format!("policy {name} {}", failure.cause);
-                (RecoveryAnswer::safe(&question.permitted, fault.clone()), Some(fault))
-            }
+        let (answer, fault) = match word.obeyed(|answer| answer.action.to_string()) {
+            Ok(answer) => (answer.clone(), None),
+            Err(fault) => (RecoveryAnswer::safe(&question.permitted, fault.clone()), Some(fault)),
         };
-        let record = DecisionRecord {
-            plugin: name,
-            digest: slot.and_then(|slot| plugin_of(&slot.standing)).map_or_else(String::new, |p| p.digest.clone()),
-            hook: Hook::Recovery.as_str().to_owned(),
-            mode,
-            settings: slot.map_or_else(|| "{}".to_owned(), |slot| slot.config.settings.clone()),
-            facts_digest: String::new(),
-            facts_read: asked.facts_read,
-            answer: format!("{} after {} ms: {}", answer.action, answer.delay_ms, answer.reason),
-            fault,
-            fuel: asked.cost.fuel,
-            micros: asked.cost.micros,
-            decided_at: question.decided_at,
-        };
-        (answer, record)
+        let said = format!("{} after {} ms: {}", answer.action, answer.delay_ms, answer.reason);
+        (answer, word.record(Hook::Recovery, said, fault, question.decided_at))
     }
+
+    fn open(&self, question: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
+        let set = self.registry.set();
+        let Some(chosen) = chosen::choose(&set, Hook::Convergence) else {
+            return (Opening::unchanged("no convergence policy is loaded"), None);
+        };
+        let word = Word::of(&chosen, |plugin, caller| plugin.open(&self.registry.machine, caller, question));
+        let (opening, fault) = match word.obeyed(describe_opening) {
+            Ok(opening) => (opening.clone(), None),
+            Err(fault) => (Opening::unchanged(fault.clone()), Some(fault)),
+        };
+        let said = format!("open {}: {}", describe_opening(&opening), opening.reason);
+        (opening, Some(word.record(Hook::Convergence, said, fault, question.decided_at)))
+    }
+
+    fn steer(&self, question: &SteeringQuestion) -> (SteeringAnswer, Option<DecisionRecord>) {
+        let set = self.registry.set();
+        let Some(chosen) = chosen::choose(&set, Hook::Convergence) else {
+            return (SteeringAnswer::hold("no convergence policy is loaded"), None);
+        };
+        let word = Word::of(&chosen, |plugin, caller| plugin.steer(&self.registry.machine, caller, question));
+        let (answer, fault) = match word.obeyed(describe_steering) {
+            Ok(asked) => {
+                let kept = asked.clone().within(&question.bounds);
+                let refused = kept.action != asked.action;
+                let fault = refused.then(|| format!("policy {}: {}", word.name(), kept.reason));
+                (kept, fault)
+            }
+            // Nothing is not obeyed where nothing was advised: a record that says so with every reading would bury the others.
+            Err(fault) if word.said().is_some_and(|answer| answer.action == Steering::Hold) => {
+                (SteeringAnswer::hold(fault), None)
+            }
+            Err(fault) => (SteeringAnswer::hold(fault.clone()), Some(fault)),
+        };
+        let said = format!("{}: {}", describe_steering(&answer), answer.reason);
+        (answer, Some(word.record(Hook::Convergence, said, fault, question.decided_at)))
+    }
+}
+
+fn describe_steering(answer: &SteeringAnswer) -> String {
+    match (answer.action, answer.value) {
+        (Steering::SetDowntime, Some(ms)) => format!("set-downtime {ms} ms"),
+        (Steering::SetBandwidth, Some(mib_s)) => format!("set-bandwidth {mib_s} MiB/s"),
+        (action, _) => action.to_string(),
+    }
+}
+
+fn describe_opening(opening: &Opening) -> String {
+    let number = |name: &str, value: Option<u64>, unit: &str| value.map(|value| format!("{name} {value}{unit}"));
+    let switch = |name: &str, value: Option<bool>| value.map(|on| format!("{name} {}", if on { "on" } else { "off" }));
+    let parts = [
+        number("max-downtime", opening.max_downtime_ms, " ms"),
+        switch("auto-converge", opening.auto_converge),
+        number("auto-converge-initial", opening.auto_converge_initial.map(u64::from), " %"),
+        number("auto-converge-increment", opening.auto_converge_increment.map(u64::from), " %"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "as planned".to_owned() } else { format!("with {}", parts.join(", ")) }
 }
 
 /// What one policy, or the host in its stead, says.
@@ -195,14 +232,14 @@ fn describe(destination: &str, finding: &Finding) -> String {
     format!("{destination}: {severity} {code}: {message}{evidence}")
 }
 
-fn plugin_of(standing: &Standing) -> Option<&Arc<Plugin>> {
+pub(crate) fn plugin_of(standing: &Standing) -> Option<&Arc<Plugin>> {
     match standing {
         Standing::Ready(plugin) | Standing::LastGood(plugin, _) | Standing::Refusing(plugin, _) => Some(plugin),
         Standing::Broken(_) | Standing::Ignored => None,
     }
 }
 
-fn not_loaded(trouble: &LoadError) -> Failure {
+pub(crate) fn not_loaded(trouble: &LoadError) -> Failure {
     let remedy = Some(trouble.remedy());
     Failure { remedy, ..Failure::new(FailureKind::NotLoaded, format!("is not loaded: {}", trouble.chain())) }
 }
@@ -230,41 +267,5 @@ fn no_precheck(registry: &Registry) -> Finding {
         message: "no precheck policy is loaded, so nothing was judged".to_owned(),
         evidence: vec![("folders".to_owned(), folders.join(", "))],
         remedy: Some("put the shipped policies into a plugin folder, or name the folder that holds them".to_owned()),
-    }
-}
-
-/// Who decides where several could and none is named: the shipped policy that tries least.
-pub const DEFAULT_RECOVERY: &str = "recovery-conservative";
-
-/// The one who is named; else the only one there is; else the shipped default, if it is one of them.
-fn choose_recovery(set: &Set) -> Result<(&Slot, &Arc<Plugin>), Failure> {
-    let usable = |slot: &Slot| plugin_of(&slot.standing).is_some_and(|plugin| plugin.has(Hook::Recovery));
-    let not_loaded_here = |cause: &str| Failure::new(FailureKind::NotLoaded, cause);
-    let slot = match &set.recovery {
-        Some(name) => {
-            let slot = set.slots.iter().find(|slot| slot.name == *name);
-            slot.ok_or_else(|| not_loaded_here("is named for recovery and is not in any plugin folder"))?
-        }
-        None => {
-            let obeyed: Vec<&Slot> =
-                set.slots.iter().filter(|slot| usable(slot) && slot.config.mode == PolicyMode::Enforce).collect();
-            let default = obeyed.iter().find(|slot| slot.name.as_str() == DEFAULT_RECOVERY);
-            match (obeyed.as_slice(), default) {
-                ([], _) => return Err(not_loaded_here("has to decide: no recovery policy is loaded")),
-                ([slot], _) | (_, Some(slot)) => *slot,
-                ([a, b, ..], None) => {
-                    let cause =
-                        format!("has to decide: {} and {} are both recovery policies, name one", a.name, b.name);
-                    return Err(not_loaded_here(&cause));
-                }
-            }
-        }
-    };
-    match &slot.standing {
-        Standing::Refusing(_, failure) => Err(failure.clone()),
-        Standing::Broken(trouble) => Err(not_loaded(trouble)),
-        Standing::Ignored => Err(not_loaded_here("is named for recovery and switched off")),
-        Standing::Ready(plugin) | Standing::LastGood(plugin, _) if usable(slot) => Ok((slot, plugin)),
-        Standing::Ready(_) | Standing::LastGood(..) => Err(not_loaded_here("has no recovery hook")),
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Set {
     pub generation: u64,
     pub slots: Vec<Slot>,
     pub recovery: Option<PluginName>,
+    pub convergence: Option<PluginName>,
 }
 
 /// One policy in force.
@@ -92,7 +93,7 @@ impl Registry {
             machine,
             cache,
             folders,
-            set: ArcSwap::from_pointee(Set { generation: 0, slots: Vec::new(), recovery: None }),
+            set: ArcSwap::from_pointee(Set { generation: 0, slots: Vec::new(), recovery: None, convergence: None }),
             known: Mutex::new(Known { config, entries: BTreeMap::new(), closed: Vec::new() }),
             listeners: Mutex::new(Vec::new()),
         }
@@ -164,6 +165,7 @@ impl Registry {
             generation,
             slots: slots(config, entries, closed),
             recovery: config.recovery.clone(),
+            convergence: config.convergence.clone(),
         }));
         drop(known);
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();

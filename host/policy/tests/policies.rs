@@ -9,6 +9,7 @@ mod policies {
 
     mod answers;
     mod cached;
+    mod convergence;
     mod folder;
     mod hostile;
     mod loading;

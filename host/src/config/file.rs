@@ -87,11 +87,12 @@ struct Plugins {
     shipped: bool,
     folders: Vec<PathBuf>,
     recovery: Option<String>,
+    convergence: Option<String>,
 }
 
 impl Default for Plugins {
     fn default() -> Self {
-        Self { shipped: true, folders: Vec::new(), recovery: None }
+        Self { shipped: true, folders: Vec::new(), recovery: None, convergence: None }
     }
 }
 
@@ -219,7 +220,11 @@ impl File {
                 .into_iter()
                 .chain(self.plugins.folders.iter().map(|dir| folder.join(dir)))
                 .collect(),
-            policies: PolicyConfig { plugins, recovery: self.plugins.recovery.map(PluginName::new) },
+            policies: PolicyConfig {
+                plugins,
+                recovery: self.plugins.recovery.map(PluginName::new),
+                convergence: self.plugins.convergence.map(PluginName::new),
+            },
             engine: waypost_engine::Settings {
                 networks: networks.into(),
                 slots,

@@ -71,6 +71,7 @@ fn a_host_and_a_plugin_are_read_in_full() {
         shipped = false
         folders = ["plugins", "/srv/plugins"]
         recovery = "recovery-mine"
+        convergence = "convergence-mine"
         [plugin.precheck-storage]
         mode = "advise"
         presence = "required"
@@ -91,6 +92,7 @@ fn a_host_and_a_plugin_are_read_in_full() {
     assert_eq!(config.engine.encryption, waypost_core::stream::Encryption::Required);
     assert_eq!(two.migration_ports, Some((1, 2)));
     assert_eq!(config.policies.recovery, Some(PluginName::new("recovery-mine")));
+    assert_eq!(config.policies.convergence, Some(PluginName::new("convergence-mine")));
     let plugin = config.policies.plugin(&PluginName::new("precheck-storage"));
     assert_eq!((plugin.mode, plugin.presence), (PolicyMode::Advise, Presence::Required));
     assert_eq!(plugin.grants, [Grant::StorageProbe, Grant::Volumes].into());

@@ -24,3 +24,16 @@ pub mod recovery {
         },
     });
 }
+
+#[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
+pub mod convergence {
+    wit_bindgen::generate!({
+        path: ["../../wit/facts", "../../wit/convergence"],
+        world: "waypost:convergence/convergence",
+        pub_export_macro: true,
+        additional_derives: [PartialEq],
+        with: {
+            "waypost:facts/environment@0.1.0": crate::bindings::precheck::waypost::facts::environment,
+        },
+    });
+}

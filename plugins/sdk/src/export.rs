@@ -6,7 +6,10 @@
 #[cfg(target_family = "wasm")]
 use crate::bindings::precheck::waypost::facts::{environment, inventory as raw};
 #[cfg(target_family = "wasm")]
-use crate::{Answer, DomainFacts, Finding, HostFacts, Precheck, Question, Recovery, Request};
+use crate::{
+    Answer, Convergence, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Precheck, Question, Recovery,
+    Request, SteeringAnswer, SteeringQuestion,
+};
 
 /// Exports a type as the precheck of this crate.
 #[macro_export]
@@ -60,6 +63,32 @@ macro_rules! export_recovery {
     };
 }
 
+/// Exports a type as the convergence policy of this crate.
+#[macro_export]
+macro_rules! export_convergence {
+    ($policy:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Exported;
+            impl $crate::__private::convergence::exports::waypost::convergence::steer::Guest for Exported {
+                fn open(question: $crate::OpeningQuestion) -> $crate::Opening {
+                    $crate::__private::open::<$policy>(&question)
+                }
+                fn decide(question: $crate::SteeringQuestion) -> $crate::SteeringAnswer {
+                    $crate::__private::steer::<$policy>(&question)
+                }
+                fn validate_settings(
+                    settings: ::std::string::String,
+                ) -> ::std::result::Result<(), ::std::string::String> {
+                    $crate::__private::on_panic();
+                    <$policy as $crate::Convergence>::validate_settings(&settings)
+                }
+            }
+    $crate::__private::convergence::export!(Exported with_types_in $crate::__private::convergence);
+        };
+    };
+}
+
 /// One call of a precheck.
 #[cfg(target_family = "wasm")]
 pub fn findings<P: Precheck>(
@@ -80,6 +109,20 @@ pub fn findings<P: Precheck>(
 /// One call of a recovery policy.
 #[cfg(target_family = "wasm")]
 pub fn decide<P: Recovery>(question: &Question) -> Answer {
+    on_panic();
+    P::decide(question)
+}
+
+/// One call of a convergence policy, before the transfer.
+#[cfg(target_family = "wasm")]
+pub fn open<P: Convergence>(question: &OpeningQuestion) -> Opening {
+    on_panic();
+    P::open(question)
+}
+
+/// One call of a convergence policy, while it runs.
+#[cfg(target_family = "wasm")]
+pub fn steer<P: Convergence>(question: &SteeringQuestion) -> SteeringAnswer {
     on_panic();
     P::decide(question)
 }

@@ -1,7 +1,10 @@
-//! What a policy is: the two traits, and how a domain travels.
+//! What a policy is: the three traits, and how a domain travels.
 
 use crate::types::{DomainState, Severity};
-use crate::{Answer, DomainFacts, Finding, HostFacts, Question, Request};
+use crate::{
+    Answer, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Question, Request, SteeringAnswer,
+    SteeringQuestion,
+};
 
 /// A rule that is asked before anything is touched.
 pub trait Precheck {
@@ -30,6 +33,22 @@ pub trait Precheck {
 pub trait Recovery {
     /// Chooses one of the permitted actions.
     fn decide(question: &Question) -> Answer;
+
+    /// Whether these settings can be used. A policy without settings need not say anything: it accepts none.
+    fn validate_settings(settings: &str) -> Result<(), String> {
+        no_settings(settings)
+    }
+}
+
+/// A rule that is asked how hard to push a transfer: once before it begins, and with its readings after.
+pub trait Convergence {
+    /// How the transfer opens. A policy that has no opinion need not say anything: it opens as it is planned.
+    fn open(_: &OpeningQuestion) -> Opening {
+        Opening::unchanged("as planned")
+    }
+
+    /// What to do now. Nothing is kept between two calls: what was done so far is in the question.
+    fn decide(question: &SteeringQuestion) -> SteeringAnswer;
 
     /// Whether these settings can be used. A policy without settings need not say anything: it accepts none.
     fn validate_settings(settings: &str) -> Result<(), String> {

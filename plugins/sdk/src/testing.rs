@@ -3,6 +3,8 @@
 //! A test changes the one thing that it is about:
 //! `testing::domain_with(|domain| domain.architecture = "aarch64".into())`.
 
+pub mod transfer;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -76,10 +76,11 @@ fn a_shipped_policy_imports_only_what_it_may() {
                 let allowed = WITHOUT_GRANT.contains(&import.as_str()) || Some(import.as_str()) == granted;
                 assert!(allowed, "{name} imports {import}");
             }
-            let hook = if name.starts_with("precheck-") {
-                "waypost:precheck/check@0.1.0#check"
-            } else {
-                "waypost:recovery/recover@0.1.0#decide"
+            let hook = match name.split('-').next() {
+                Some("precheck") => "waypost:precheck/check@0.1.0#check",
+                Some("recovery") => "waypost:recovery/recover@0.1.0#decide",
+                Some("convergence") => "waypost:convergence/steer@0.1.0#decide",
+                _ => panic!("{name}: a policy's name begins with its hook"),
             };
             assert!(exports.iter().any(|export| export == hook), "{name} doesn't export {hook}: {exports:?}");
         }

@@ -22,7 +22,7 @@ pub struct Plugin {
     pub file: Option<String>,
     /// SHA-256 of what is in force.
     pub digest: Option<String>,
-    /// `precheck`, `recovery`.
+    /// `precheck`, `recovery`, `convergence`.
     pub hooks: Vec<String>,
     /// Imported interfaces.
     pub imports: Vec<String>,

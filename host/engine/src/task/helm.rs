@@ -219,7 +219,7 @@ impl Helm {
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
-            bounds: bounds(plan, settings),
+            bounds: bounds(plan, task.recorder.course.request.options.max_downtime_ms, settings),
             elapsed_ms: task.recorder.performing_ms(),
             samples: self.samples.iter().cloned().collect(),
             passes: self.passes.clone(),
@@ -235,8 +235,9 @@ impl Helm {
     }
 }
 
-/// Within what a policy may choose.
-pub(crate) fn bounds(plan: &Plan, settings: &Settings) -> Bounds {
+/// Within what a policy may choose. The bound of the downtime is what the request names: the plan's limit may be the one
+/// with which the policy itself opened.
+pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: &Settings) -> Bounds {
     let mut permitted = vec![Steering::Hold, Steering::SetBandwidth];
     // A guest that doesn't run writes nothing, so there is nothing to converge.
     if plan.mode == TransferMode::Live && plan.initially == RunState::Running && !plan.stream.stands_still {
@@ -250,7 +251,7 @@ pub(crate) fn bounds(plan: &Plan, settings: &Settings) -> Bounds {
     }
     permitted.push(Steering::Abort);
     Bounds {
-        max_downtime_ms: plan.max_downtime_ms.unwrap_or(settings.most_downtime_ms),
+        max_downtime_ms: requested_downtime_ms.unwrap_or(settings.most_downtime_ms),
         max_bandwidth_mib_s: plan.bandwidth_mib_s,
         permitted,
         timeout_s: plan.timeout_s,

@@ -12,7 +12,7 @@ use waypost_policy::{Grant, PluginConfig, PolicyConfig};
 use super::support::{self, Site, request, saying, snapshot};
 
 fn configured(name: &str, config: PluginConfig) -> PolicyConfig {
-    PolicyConfig { plugins: BTreeMap::from([(PluginName::new(name), config)]), recovery: None }
+    PolicyConfig { plugins: BTreeMap::from([(PluginName::new(name), config)]), ..PolicyConfig::default() }
 }
 
 /// Reads the machine of the domain, and of each destination its name and the pool `default`.

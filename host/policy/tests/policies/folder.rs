@@ -154,7 +154,7 @@ fn later_folders_override_by_name() {
 fn presence_is_a_matter_of_configuration() {
     let with = |presence| PolicyConfig {
         plugins: BTreeMap::from([(PluginName::new("rule"), PluginConfig { presence, ..PluginConfig::default() })]),
-        recovery: None,
+        ..PolicyConfig::default()
     };
     let other: (&str, &[u8]) = ("a.wasm", &saying("info", "a", "m"));
     let site = Site::configured(&[other], with(Presence::Required));

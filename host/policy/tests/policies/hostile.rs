@@ -12,7 +12,8 @@ use super::support::{self, Site, precheck, saying, with_prelude};
 /// The finding that stands for the guest's answer; its neighbour has been heard as well.
 fn failure_of(guest: &[u8], limits: Limits) -> Finding {
     let config = PluginConfig { limits, ..PluginConfig::default() };
-    let config = PolicyConfig { plugins: BTreeMap::from([(PluginName::new("bad"), config)]), recovery: None };
+    let config =
+        PolicyConfig { plugins: BTreeMap::from([(PluginName::new("bad"), config)]), ..PolicyConfig::default() };
     let site = Site::configured(&[("bad.wasm", guest), ("good.wasm", &saying("info", "fine", "all is well"))], config);
     for _ in 0..2 {
         let findings = site.findings();

@@ -71,7 +71,7 @@ fn a_component_without_a_hook_is_told_which_would_count() {
     let guest = module_in(wit, "mine:mine/mine", r#"(func (export "mine:mine/other#act"))"#);
     let (why, remedy) = refusal(&guest);
     assert!(why.contains("mine:mine/other"), "{why}");
-    for hook in ["waypost:precheck/check@0.1.0", "waypost:recovery/recover@0.1.0"] {
+    for hook in ["waypost:precheck/check@0.1.0", "waypost:recovery/recover@0.1.0", "waypost:convergence/steer@0.1.0"] {
         assert!(remedy.contains(hook), "{remedy}");
     }
 }

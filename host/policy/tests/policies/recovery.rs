@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use waypost_core::facts::DomainState;
-use waypost_core::ids::{DomainId, HostName, Moment, PluginName};
-use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::ids::{HostName, Moment, PluginName};
 use waypost_core::ports::{DecisionRecord, Policies as _};
 use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
-use waypost_core::request::StorageSafety;
 use waypost_core::situation::{Action, Observed, Side, Situation};
 use waypost_core::verdict::PolicyMode;
 use waypost_policy::{PluginConfig, PolicyConfig};
 
-use super::support::{Site, saying, with_prelude};
+use super::support::{Site, plan, saying, with_prelude};
 
 const WORLD: &str = "waypost:recovery/recovery";
 const ACCEPT: &str = r#"(func (export "waypost:recovery/recover@0.1.0#validate-settings") (param i32 i32) (result i32)
@@ -40,7 +38,6 @@ fn greedy() -> Vec<u8> {
 }
 
 fn question() -> RecoveryQuestion {
-    let end = |name: &str| End { host: HostName::new(name), uuid: None };
     let observed = Observed {
         host: None,
         name: "web1".into(),
@@ -51,35 +48,7 @@ fn question() -> RecoveryQuestion {
         job: false,
     };
     RecoveryQuestion {
-        plan: Plan {
-            attempt: 1,
-            domain: DomainId(uuid::Uuid::nil()),
-            name: "web1".into(),
-            destination_name: "web1".into(),
-            source: end("kvm1"),
-            destination: end("kvm2"),
-            peer_uri: "qemu+tls://kvm2/system".into(),
-            mode: TransferMode::Live,
-            initially: RunState::Running,
-            finally: RunState::Running,
-            source_fate: SourceFate::Undefine,
-            destination_fate: DestinationFate::Define,
-            autostart: Autostart::Off,
-            destination_before: Before::Absent,
-            storage: StorageSafety::Checked,
-            migrate_uri: None,
-            listen_address: None,
-            bandwidth_mib_s: None,
-            max_downtime_ms: None,
-            timeout_s: 60,
-            transport: waypost_core::stream::Transport::PeerToPeer,
-            stream: waypost_core::stream::Stream::default(),
-            disks: waypost_core::stream::Disks::default(),
-            copies: waypost_core::copies::Copies::default(),
-            network: None,
-            memory_bytes: None,
-            notes: waypost_core::plan::Notes::default(),
-        },
+        plan: plan(),
         situation: Situation { source: Side::Present(observed), destination: Side::Absent { host: None } },
         class: FailureClass::Network,
         message: "connection reset".into(),
@@ -174,14 +143,28 @@ fn the_configuration_chooses_who_is_asked() {
 }
 
 #[test]
+fn of_several_the_shipped_default_is_asked() {
+    let files: [(&str, &[u8]); 2] = [("a.wasm", &greedy()), ("recovery-conservative.wasm", &first_permitted())];
+    let (answer, record) = ask(&files, PolicyConfig::default());
+    assert_eq!((answer.action, record.plugin.as_str()), (Action::ResumeSource, "recovery-conservative"));
+    // And if it is broken, a person: not the other one in silence.
+    let files: [(&str, &[u8]); 2] = [("a.wasm", &first_permitted()), ("recovery-conservative.wasm", b"no policy")];
+    let (answer, record) = ask(&files, PolicyConfig::default());
+    assert!(!unsafe_answer(&answer), "{answer:?}");
+    assert_eq!(record.plugin.as_str(), "recovery-conservative");
+}
+
+#[test]
 fn a_policy_that_only_advises_is_recorded_and_not_obeyed() {
     let shadow = PluginConfig { mode: PolicyMode::Shadow, ..PluginConfig::default() };
     let plugins = BTreeMap::from([(PluginName::new("a"), shadow)]);
-    let (answer, record) =
-        ask(&[("a.wasm", &first_permitted())], PolicyConfig { plugins: plugins.clone(), recovery: Some("a".into()) });
+    let (answer, record) = ask(
+        &[("a.wasm", &first_permitted())],
+        PolicyConfig { plugins: plugins.clone(), recovery: Some("a".into()), ..PolicyConfig::default() },
+    );
     assert!(!unsafe_answer(&answer));
     assert!(record.fault.unwrap().contains("resume-source is not obeyed"));
     let files: [(&str, &[u8]); 2] = [("a.wasm", &greedy()), ("b.wasm", &first_permitted())];
-    let (answer, _) = ask(&files, PolicyConfig { plugins, recovery: None });
+    let (answer, _) = ask(&files, PolicyConfig { plugins, ..PolicyConfig::default() });
     assert_eq!(answer.action, Action::ResumeSource, "the only one that is obeyed");
 }
