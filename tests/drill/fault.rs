@@ -1,0 +1,93 @@
+//! Breaks something in a lab, and mends it.
+
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use waypost_lab::Link;
+
+use crate::site::Site;
+
+/// What breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// `kill -9` of a guest's hypervisor process.
+    KillQemu(&'static str),
+    /// `kill -9` of libvirtd, which comes back after a while.
+    KillDaemon { hosts: &'static [&'static str], back_after_s: u64 },
+    /// The hosts lose their management link with each other; the controller keeps its own.
+    CutManagement { s: u64 },
+    /// The way of the memory.
+    CutMigration { s: u64 },
+    /// Both.
+    CutBoth { s: u64 },
+    /// A host loses its power, and comes back when the task is over.
+    PowerLoss(&'static str),
+    /// `kill -9` of the controller; another one takes the task over.
+    KillController,
+    /// The controller is stopped for a while.
+    StopController { s: u64 },
+}
+
+impl Fault {
+    pub fn name(&self) -> String {
+        match self {
+            Self::KillQemu(host) => format!("hypervisor process on {host} killed"),
+            Self::KillDaemon { hosts, back_after_s: 0 } => format!("libvirtd on {} killed", hosts.join(" and ")),
+            Self::KillDaemon { hosts, back_after_s } => {
+                format!("libvirtd on {} killed, back after {back_after_s} s", hosts.join(" and "))
+            }
+            Self::CutManagement { s } => format!("management link cut for {s} s"),
+            Self::CutMigration { s } => format!("migration link cut for {s} s"),
+            Self::CutBoth { s } => format!("both links cut for {s} s"),
+            Self::PowerLoss(host) => format!("{host} loses its power"),
+            Self::KillController => "controller killed".to_owned(),
+            Self::StopController { s } => format!("controller stopped for {s} s"),
+        }
+    }
+
+    /// Breaks it, and mends it again where that belongs to the fault. How long a trouble lasts is the fault itself: there
+    /// is no event to wait for.
+    pub fn strike(&self, site: &Site, controller: &mut Child) {
+        let host = |name: &str| site.lab.host(name).expect("a host of the lab");
+        let lasts = |s: u64| std::thread::sleep(Duration::from_secs(s));
+        match self {
+            Self::KillQemu(name) => host(name).kill_qemu("g1").expect("the process is killed"),
+            Self::KillDaemon { hosts, back_after_s } => {
+                hosts.iter().for_each(|name| host(name).kill_libvirtd().expect("the daemon is killed"));
+                lasts(*back_after_s);
+                hosts.iter().for_each(|name| host(name).start_libvirtd().expect("the daemon is back"));
+            }
+            Self::CutManagement { s } => cut(site, &[Link::Management], *s),
+            Self::CutMigration { s } => cut(site, &[Link::Migration], *s),
+            Self::CutBoth { s } => cut(site, &[Link::Management, Link::Migration], *s),
+            Self::PowerLoss(name) => host(name).crash().expect("it loses its power"),
+            Self::KillController => controller.kill().expect("the controller is killed"),
+            Self::StopController { s } => {
+                signal(controller, "STOP");
+                lasts(*s);
+                signal(controller, "CONT");
+            }
+        }
+    }
+
+    /// What is mended only when the task is over.
+    pub fn mend(&self, site: &Site) {
+        if let Self::PowerLoss(name) = self {
+            site.lab.host(name).and_then(|host| host.power_on()).expect("it has power again");
+        }
+    }
+}
+
+/// The controller reaches the hosts by their sockets, which no cable carries.
+fn cut(site: &Site, links: &[Link], s: u64) {
+    let kvm2 = site.lab.host("kvm2").expect("a host of the lab");
+    links.iter().for_each(|link| kvm2.cut(*link).expect("the link is cut"));
+    std::thread::sleep(Duration::from_secs(s));
+    links.iter().for_each(|link| kvm2.restore(*link).expect("the link is back"));
+}
+
+fn signal(process: &Child, signal: &str) {
+    let sent =
+        Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
