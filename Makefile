@@ -7,7 +7,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup plugins build demo test lint bench install clean
+.PHONY: help setup plugins build demo test drill lint bench install clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ demo: build ## a real guest moves between two real libvirt hosts, judged by plug
 
 test: setup plugins ## all tests; the end-to-end ones move real guests
 	cargo test --locked --workspace
+
+drill: setup plugins ## everything that can break, broken in the middle of real migrations
+	WAYPOST_DRILL=$(or $(ROWS),all) cargo test --locked --workspace --test drill -- --nocapture
 
 lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rustfmt, cargo-deny
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
 //! Breaks something in a lab, and mends it.
 
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 use waypost_lab::Link;
@@ -47,7 +47,7 @@ impl Fault {
 
     /// Breaks it, and mends it again where that belongs to the fault. How long a trouble lasts is the fault itself: there
     /// is no event to wait for.
-    pub fn strike(&self, site: &Site, controller: &mut Child) {
+    pub fn strike(&self, site: &Site, controller: u32) {
         let host = |name: &str| site.lab.host(name).expect("a host of the lab");
         let lasts = |s: u64| std::thread::sleep(Duration::from_secs(s));
         match self {
@@ -61,7 +61,7 @@ impl Fault {
             Self::CutMigration { s } => cut(site, &[Link::Migration], *s),
             Self::CutBoth { s } => cut(site, &[Link::Management, Link::Migration], *s),
             Self::PowerLoss(name) => host(name).crash().expect("it loses its power"),
-            Self::KillController => controller.kill().expect("the controller is killed"),
+            Self::KillController => signal(controller, "KILL"),
             Self::StopController { s } => {
                 signal(controller, "STOP");
                 lasts(*s);
@@ -86,8 +86,7 @@ fn cut(site: &Site, links: &[Link], s: u64) {
     links.iter().for_each(|link| kvm2.restore(*link).expect("the link is back"));
 }
 
-fn signal(process: &Child, signal: &str) {
-    let sent =
-        Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status().expect("kill runs");
+fn signal(process: u32, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
