@@ -81,6 +81,11 @@ pub fn all() -> Vec<Row> {
             pre(F::StopController { s: 10 }, E::Either),
             pre(F::StopController { s: 60 }, E::Either),
         ]);
+        let post = |fault| row(way, Stage::PostCopy, fault, E::Destination);
+        rows.extend([post(F::KillDaemon { hosts: &["kvm2"], back_after_s: 0 }), post(F::StopController { s: 10 })]);
+        if way == Way::PeerToPeer {
+            rows.extend([post(F::KillController), post(F::KillDaemon { hosts: &["kvm1"], back_after_s: 0 })]);
+        }
     }
     for row in &mut rows {
         // One of each kind of fault, in the way that a migration takes unasked; the longest waits are left to `make drill`.

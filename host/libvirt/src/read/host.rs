@@ -212,9 +212,12 @@ fn networks(session: &Session) -> Result<Vec<Network>, Failure> {
     Ok(networks)
 }
 
+/// Names of bridges, and all links.
+type Interfaces = (Vec<String>, Vec<HostLink>);
+
 /// The kernel's bridges, and all its interfaces with the state of their links, as far as libvirt's interface driver tells;
 /// none where the host has no such driver.
-fn interfaces(session: &Session) -> Result<Option<(Vec<String>, Vec<HostLink>)>, Failure> {
+fn interfaces(session: &Session) -> Result<Option<Interfaces>, Failure> {
     let Some(interfaces) = supported(session.connection.list_all_interfaces(0))? else { return Ok(None) };
     let (mut bridges, mut links) = (Vec::new(), Vec::new());
     for interface in interfaces {

@@ -53,6 +53,18 @@ async fn every_fault_at_every_stage_ends_and_leaves_one_copy_that_can_run() {
     }
 }
 
+fn copied() -> waypost_core::copies::CopiedDisk {
+    waypost_core::copies::CopiedDisk {
+        target: "vda".into(),
+        path: "/p".into(),
+        pool: "shared".into(),
+        volume: "p".into(),
+        capacity_bytes: 1 << 20,
+        format: "raw".into(),
+        backing: None,
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_call_can_fail_hang_and_lose_its_answer() {
     let calls = Step::ALL.iter().filter(|step| !step.is_stage() && **step != Step::Connect);
@@ -73,6 +85,10 @@ async fn every_call_can_fail_hang_and_lose_its_answer() {
                     Step::Sample => world.sample(&a, id).await.map(drop),
                     Step::FinalSample => world.final_sample(&a, id).await.map(drop),
                     Step::Events => world.events(&a).await.map(drop),
+                    Step::ReadVolume => world.volume(&a, "shared", "p").await.map(drop),
+                    Step::CreateVolume => world.create_volume(&a, &copied()).await.map(drop),
+                    Step::RemoveVolume => world.remove_volume(&a, "shared", "p").await,
+                    Step::VolumeUsers => world.users_of(&a, &copied()).await.map(drop),
                     Step::CreateProbe => world.create_probe(&a, "shared", "p").await,
                     Step::SeesProbe => world.sees_probe(&a, "shared", "p").await.map(drop),
                     Step::RemoveProbe => world.remove_probe(&a, "shared", "p").await,
