@@ -50,6 +50,7 @@ fn failed(encryption: Encryption) -> Plan {
         network: None,
         memory_bytes: None,
         notes: Notes::default(),
+        copies: crate::copies::Copies::default(),
     }
 }
 

@@ -21,7 +21,9 @@ use crate::error::EngineError;
 use crate::settings::Settings;
 
 /// Passes over the memory that a policy is told of; a transfer that needs more has long been steered by then.
-const PASSES: usize = 100;
+const PASSES: usize = 1000;
+/// An order that a host refused so often isn't given again: it would be refused with every question.
+const TRIES: usize = 3;
 
 /// Steers one transfer.
 pub(super) struct Helm {
@@ -34,6 +36,10 @@ pub(super) struct Helm {
     /// What is still to be done, oldest first.
     orders: VecDeque<Order>,
     watchdog: Watchdog,
+    /// Orders that a host refused.
+    refused: Vec<(Steering, Option<u64>)>,
+    /// What a policy that isn't obeyed, or fails, said last: said again, it is no news.
+    last_said: Option<(String, Option<String>)>,
 }
 
 type Advice = (SteeringAnswer, Option<DecisionRecord>);
@@ -79,6 +85,8 @@ impl Helm {
             doing: None,
             orders: VecDeque::new(),
             watchdog: Watchdog::new(),
+            refused: Vec::new(),
+            last_said: None,
         }
     }
 
@@ -137,7 +145,12 @@ impl Helm {
                 // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
                 // What is in force already is nothing to do: a policy that repeats itself must not flood the journal.
                 let held = answer.action == Steering::Hold || self.in_force(task, &answer);
-                if let Some(decision) = decision.filter(|decision| !held || decision.fault.is_some()) {
+                let said = decision.as_ref().map(|decision| (decision.answer.clone(), decision.fault.clone()));
+                let news = said != self.last_said && said.as_ref().is_some_and(|(_, fault)| fault.is_some());
+                if held && news {
+                    self.last_said = said;
+                }
+                if let Some(decision) = decision.filter(|_| !held || news) {
                     let by = decision.plugin.to_string();
                     task.recorder.put_decisions(&[decision])?;
                     let SteeringAnswer { action, value, reason } = answer;
@@ -191,15 +204,17 @@ impl Helm {
         Ok(None)
     }
 
-    /// Whether the transfer is as the answer wants it.
+    /// Whether the transfer is as the answer wants it, or was proven not to become so.
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
         let last = task.recorder.steered.iter().rev().find(|done| done.action == answer.action);
-        last.is_some_and(|done| done.value == answer.value)
+        let refused = self.refused.iter().filter(|order| **order == (answer.action, answer.value)).count();
+        last.is_some_and(|done| done.value == answer.value) || refused >= TRIES
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
         if let Err(why) = &result {
             task.recorder.note(format!("{} failed: {why}", order.action));
+            self.refused.push((order.action, order.value));
         }
         task.record(Record::SteerSettled { action: order.action, result })?;
         if let Some(number) = order.wish {

@@ -166,6 +166,26 @@ fn what_is_not_permitted_is_not_done() {
 }
 
 #[test]
+fn an_order_that_a_host_refuses_is_not_given_for_ever() {
+    in_virtual_time(async {
+        let refused = |occurrence| {
+            let error = What::Error(waypost_core::ports::FaultKind::Refused);
+            Scripted::at(Step::Suspend, error).occurrence(occurrence)
+        };
+        let case = (1..=9).fold(Case::endless(), |case, occurrence| case.fault(refused(occurrence)));
+        let site = Site::new(case);
+        let engine = site.engine_with(Pilot::that_says(Steering::Suspend, None));
+        let (task, outcome) = end(&site, &engine, async |task| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            site.engine(None).0.request_cancel(task, "somebody").unwrap();
+        })
+        .await;
+        assert_eq!(orders(&site, task), vec![(Steering::Suspend, None, false); 3]);
+        assert_eq!(outcome.kind, OutcomeKind::Cancelled);
+    });
+}
+
+#[test]
 fn a_person_steers_a_running_transfer_through_the_store() {
     in_virtual_time(async {
         let case = Case::endless();
