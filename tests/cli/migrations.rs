@@ -162,11 +162,14 @@ fn without_a_recovery_policy_a_failure_is_stuck_and_can_be_looked_at_again() {
     assert!(ran.out.contains("remedy: look at g1 on a and on b"), "{}", ran.out);
     let id = site.tasks()[0]["id"].as_str().expect("an id").to_owned();
     let look = site.expect(0, &["recover", &id]).out;
-    assert!(look.contains("on a (source): running") && look.contains("permitted: accept-source, hand-over"), "{look}");
+    assert!(
+        look.contains("on a (source): running") && look.contains("permitted: accept-source, try-again, hand-over"),
+        "{look}"
+    );
     let document = site.document(0, &["recover", &id]);
     assert_eq!(document["kind"], "look");
     assert_eq!(document["destination"]["domain"], "absent");
-    assert_eq!(document["permitted"], Value::from(vec!["accept-source", "hand-over"]));
+    assert_eq!(document["permitted"], Value::from(vec!["accept-source", "try-again", "hand-over"]));
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn judge(site: &Site, row: &Row, task: &str, ended: &Value) -> Result<(), String
     match row.expected {
         Expected::Source if !stayed => return Err(format!("{outcome} instead of rolled-back")),
         Expected::Destination if !arrived => return Err(format!("{outcome} instead of completed")),
-        Expected::Either if !arrived && !stayed => return Err(format!("{outcome}")),
+        Expected::Either if !arrived && !stayed => return Err(outcome),
         Expected::Lost if outcome != "lost" => return Err(format!("{outcome} instead of lost")),
         _ => {}
     }

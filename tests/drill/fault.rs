@@ -45,11 +45,9 @@ impl Fault {
         }
     }
 
-    /// Breaks it, and mends it again where that belongs to the fault. How long a trouble lasts is the fault itself: there
-    /// is no event to wait for.
+    /// Breaks it, and mends it again where that belongs to the fault.
     pub fn strike(&self, site: &Site, controller: u32) {
         let host = |name: &str| site.lab.host(name).expect("a host of the lab");
-        let lasts = |s: u64| std::thread::sleep(Duration::from_secs(s));
         match self {
             Self::KillQemu(name) => host(name).kill_qemu("g1").expect("the process is killed"),
             Self::KillDaemon { hosts, back_after_s } => {
@@ -82,8 +80,14 @@ impl Fault {
 fn cut(site: &Site, links: &[Link], s: u64) {
     let kvm2 = site.lab.host("kvm2").expect("a host of the lab");
     links.iter().for_each(|link| kvm2.cut(*link).expect("the link is cut"));
-    std::thread::sleep(Duration::from_secs(s));
+    lasts(s);
     links.iter().for_each(|link| kvm2.restore(*link).expect("the link is back"));
+}
+
+/// How long a trouble lasts is the fault itself.
+#[allow(clippy::disallowed_methods, reason = "there is no event to wait for")]
+fn lasts(s: u64) {
+    std::thread::sleep(Duration::from_secs(s));
 }
 
 fn signal(process: u32, signal: &str) {

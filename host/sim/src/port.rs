@@ -1,5 +1,7 @@
 //! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect.
 
+mod orders;
+
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -8,7 +10,7 @@ use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
-use waypost_core::plan::{Autostart, Plan};
+use waypost_core::plan::Plan;
 use waypost_core::ports::{
     Command, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
 };
@@ -17,8 +19,8 @@ use waypost_core::situation::Side;
 
 use crate::fleet::{HostSpec, PoolSpec};
 use crate::script::{Step, What};
-use crate::state::{Silence, State, lifecycle};
-use crate::transfer::{self, Job, KEEPALIVE, PAGE};
+use crate::state::{Silence, State};
+use crate::transfer::{self, KEEPALIVE, PAGE};
 use crate::world::World;
 use crate::{cpu, words};
 
@@ -251,14 +253,14 @@ impl Hypervisor for World {
     }
 
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
-        let (step, attempted) = named(command);
+        let (step, attempted) = orders::named(command);
         Box::pin(async move {
             if matches!(command, Command::Resume | Command::Undefine | Command::SetAutostart(_))
                 && self.state().silence(host).is_none()
             {
                 self.behind_the_job(host, domain, attempted).await?;
             }
-            self.call(step, host, attempted, move |state| obey(state, host, domain, command, attempted)).await
+            self.call(step, host, attempted, move |state| orders::obey(state, host, domain, command, attempted)).await
         })
     }
 
@@ -390,107 +392,6 @@ fn in_pool<T>(
         return Err(fault(format!("Requested operation is not valid: storage pool '{}' is not active", pool.name)));
     }
     work(state, spec, pool)
-}
-
-fn named(command: Command) -> (Step, &'static str) {
-    match command {
-        Command::SetMaxDowntime { .. } => (Step::SetMaxDowntime, "set the downtime limit"),
-        Command::SetBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit"),
-        Command::AbortJob => (Step::AbortJob, "abort the job"),
-        Command::SetPostCopyBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit of post-copy"),
-        Command::InterruptPostCopy => (Step::AbortJob, "interrupt the post-copy"),
-        Command::Suspend => (Step::Suspend, "suspend the domain"),
-        Command::StartPostCopy => (Step::StartPostCopy, "switch to post-copy"),
-        Command::Resume => (Step::Resume, "resume the domain"),
-        Command::Destroy => (Step::Destroy, "destroy the domain"),
-        Command::Undefine => (Step::Undefine, "undefine the domain"),
-        Command::SetAutostart(_) => (Step::SetAutostart, "set autostart"),
-    }
-}
-
-/// What an order does, in the words of libvirt where it does nothing.
-fn obey(state: &mut State, host: &HostName, domain: DomainId, command: Command, attempted: &str) -> Result<(), Fault> {
-    let refuse = |why: &str| {
-        let why = format!("Requested operation is not valid: {why}");
-        Err(words::fault(FaultKind::Refused, host, attempted, why))
-    };
-    let job = state.job_of(host, domain);
-    let Some(local) = state.local_mut(host, domain) else { return Err(no_domain(host, attempted, &domain)) };
-    let active = local.process.is_some();
-    if !active && !matches!(command, Command::Undefine | Command::SetAutostart(_)) {
-        return refuse("domain is not running");
-    }
-    match command {
-        Command::SetMaxDowntime { ms } => {
-            local.max_downtime_ms = Some(ms);
-            state.wake(domain);
-        }
-        Command::SetBandwidth { mib_s } => {
-            local.bandwidth_mib_s = Some(mib_s);
-            state.wake(domain);
-        }
-        Command::AbortJob => match job {
-            None => return refuse("no job is active on the domain"),
-            Some("migration-in") => return refuse("cannot abort incoming migration; use virDomainDestroy instead"),
-            Some(_) if state.jobs.get(&domain).is_some_and(Job::switched) => {
-                return refuse("cannot abort migration in post-copy mode");
-            }
-            Some(_) => {
-                if let Some(job) = state.jobs.get_mut(&domain) {
-                    job.abort = true;
-                }
-                state.wake(domain);
-            }
-        },
-        // The simulator's transfers have one rate.
-        Command::SetPostCopyBandwidth { .. } => {}
-        Command::InterruptPostCopy => match job {
-            Some("migration-out") => {
-                if let Err(why) = state.interrupt_post_copy(domain) {
-                    return refuse(why);
-                }
-            }
-            _ => return Err(words::fault(FaultKind::Busy, host, attempted, words::LOCKED)),
-        },
-        Command::Suspend => {
-            if local.process.as_ref().is_some_and(|process| !process.runs) {
-                return Ok(());
-            }
-            state.pause(host, domain, "user", "order");
-            state.tell(host, lifecycle(domain, "suspended", "paused"));
-            state.wake(domain);
-        }
-        Command::StartPostCopy => {
-            if let Err(why) = state.start_post_copy(domain) {
-                return refuse(why);
-            }
-        }
-        Command::Resume => {
-            if local.process.as_ref().is_some_and(|process| process.runs) {
-                return refuse("domain is already running");
-            }
-            state.run(host, domain, "unpaused", "resume");
-            state.tell(host, lifecycle(domain, "resumed", "unpaused"));
-        }
-        Command::Destroy => {
-            state.destroy(host, domain, "destroy");
-            state.tell(host, lifecycle(domain, "stopped", "destroyed"));
-        }
-        Command::Undefine => {
-            if !local.persistent {
-                return refuse("cannot undefine transient domain");
-            }
-            state.undefine(host, domain, "undefine");
-            state.tell(host, lifecycle(domain, "undefined", "removed"));
-        }
-        Command::SetAutostart(wanted) => {
-            if !local.persistent {
-                return refuse("cannot set autostart for transient domain");
-            }
-            local.autostart = wanted == Autostart::On;
-        }
-    }
-    Ok(())
 }
 
 /// The call that waits for a migration, on its connection to the source. The migration itself needs neither.

@@ -24,6 +24,7 @@ use crate::world::World;
 mod checks;
 mod ending;
 mod job;
+mod offline;
 mod post_copy;
 
 use ending::Trouble;
@@ -500,36 +501,5 @@ impl Run<'_> {
         if state.local(self.source, self.id()).is_some_and(|local| local.persistent) {
             state.undefine(self.source, self.id(), "the migration");
         }
-    }
-
-    /// A definition travels. No event tells of it on the source, and a domain that runs there goes on running.
-    async fn offline(&self) -> Result<(), Fault> {
-        self.register(false)?;
-        let result = self.offline_stages().await.map_err(|trouble| self.clean_up(trouble));
-        self.unregister(result)
-    }
-
-    async fn offline_stages(&self) -> Result<(), Trouble> {
-        let id = self.id();
-        self.enter(Step::Begin).await?;
-        checks::begin(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
-        self.enter(Step::Prepare).await?;
-        checks::prepare_offline(&self.world.state(), self.plan).map_err(Trouble::Refused)?;
-        self.wait(BEGIN).await?;
-        self.enter(Step::Finish).await?;
-        self.wait(FINISH).await?;
-        {
-            let mut state = self.world.state();
-            let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
-            let name = self.plan.destination_name.clone();
-            // A definition that is there already is overwritten without a word.
-            let there = Local { name, persistent: true, autostart: false, process: None, off: "unknown", ..source };
-            state.begin(self.destination, id, there, "offline migration");
-            state.tell(self.destination, lifecycle(id, "defined", "added"));
-        }
-        self.enter(Step::Confirm).await?;
-        self.wait(CONFIRM).await?;
-        self.undefine_source().await;
-        Ok(())
     }
 }

@@ -60,6 +60,11 @@ impl History {
         }
     }
 
+    /// Nobody heard the call return, so its last step may be still to come.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unheard
+    }
+
     /// Takes a look in, recorded or not.
     pub(crate) fn seen(&self, situation: &Situation) {
         if runs(&situation.destination) {

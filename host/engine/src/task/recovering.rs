@@ -6,7 +6,7 @@ use std::time::Duration;
 use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::plan::Plan;
+use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Command;
 use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::sample::Stage as Copying;
@@ -229,9 +229,15 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
     }
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };
+    // No call of libvirt shows a definition on its way: patience makes its arrival unlikely, not impossible.
+    let late = if plan.mode == TransferMode::Offline && task.recorder.history.is_unheard() {
+        format!("; nobody heard how the call ended, so a definition may still appear on {}", plan.destination.host)
+    } else {
+        String::new()
+    };
     let outcome = Outcome {
         kind,
-        summary: tell::stayed(&plan, now, &volumes::still_there(&task)),
+        summary: tell::stayed(&plan, now, &volumes::still_there(&task)) + &late,
         causes: task.recorder.all_causes(),
         remedy: prepared::remedy_for(&left),
     };

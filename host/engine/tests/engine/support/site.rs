@@ -8,6 +8,7 @@ use waypost_core::facts::Volume;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
 use waypost_core::ports::{Clock, Depth, Policies, Store};
 use waypost_core::request::{MigrationRequest, Options};
+use waypost_core::stream::Encryption;
 use waypost_core::stream::{DiskCopy, Disks};
 use waypost_engine::{Driver, Engine, Settings};
 use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, PoolSpec, Power, Scripted, Truth, World};
@@ -136,7 +137,8 @@ impl Site {
         };
         let hosts = ["a", "b"].map(|name| {
             let pools = vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")];
-            HostSpec { pools, ..HostSpec::named(name) }
+            let migration_tls = case.options.stream.encryption == Encryption::Required;
+            HostSpec { pools, migration_tls, ..HostSpec::named(name) }
         });
         let world = World::new(&Fleet::new(hosts, [domain])).unwrap();
         world.put_image(&b(), OWN, "somebody.img", "raw", 1 << 30);
