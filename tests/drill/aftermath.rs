@@ -38,7 +38,6 @@ pub fn drill(row: &Row) -> Result<Duration, String> {
         (ended, struck.elapsed())
     });
     let ended = ended?;
-    row.fault.mend(&site);
     judge(&site, row, &task, &ended).map_err(|why| {
         let record = site.waypost(&["task", &task]).out;
         format!("{why}\n{record}")

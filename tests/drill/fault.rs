@@ -20,8 +20,8 @@ pub enum Fault {
     CutMigration { s: u64 },
     /// Both.
     CutBoth { s: u64 },
-    /// A host loses its power, and comes back when the task is over.
-    PowerLoss(&'static str),
+    /// A host loses its power, and comes back after a while.
+    PowerLoss { host: &'static str, s: u64 },
     /// `kill -9` of the controller; another one takes the task over.
     KillController,
     /// The controller is stopped for a while.
@@ -39,7 +39,7 @@ impl Fault {
             Self::CutManagement { s } => format!("management link cut for {s} s"),
             Self::CutMigration { s } => format!("migration link cut for {s} s"),
             Self::CutBoth { s } => format!("both links cut for {s} s"),
-            Self::PowerLoss(host) => format!("{host} loses its power"),
+            Self::PowerLoss { host, s } => format!("{host} without power for {s} s"),
             Self::KillController => "controller killed".to_owned(),
             Self::StopController { s } => format!("controller stopped for {s} s"),
         }
@@ -58,20 +58,17 @@ impl Fault {
             Self::CutManagement { s } => cut(site, &[Link::Management], *s),
             Self::CutMigration { s } => cut(site, &[Link::Migration], *s),
             Self::CutBoth { s } => cut(site, &[Link::Management, Link::Migration], *s),
-            Self::PowerLoss(name) => host(name).crash().expect("it loses its power"),
+            Self::PowerLoss { host: name, s } => {
+                host(name).crash().expect("it loses its power");
+                lasts(*s);
+                host(name).power_on().expect("it has power again");
+            }
             Self::KillController => signal(controller, "KILL"),
             Self::StopController { s } => {
                 signal(controller, "STOP");
                 lasts(*s);
                 signal(controller, "CONT");
             }
-        }
-    }
-
-    /// What is mended only when the task is over.
-    pub fn mend(&self, site: &Site) {
-        if let Self::PowerLoss(name) = self {
-            site.lab.host(name).and_then(|host| host.power_on()).expect("it has power again");
         }
     }
 }

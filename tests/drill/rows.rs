@@ -76,7 +76,7 @@ pub fn all() -> Vec<Row> {
             pre(F::CutMigration { s: 4 }, E::Either),
             pre(F::CutMigration { s: 60 }, E::Source),
             pre(F::CutBoth { s: 60 }, E::Source),
-            pre(F::PowerLoss("kvm2"), E::Source),
+            pre(F::PowerLoss { host: "kvm2", s: 40 }, E::Source),
             pre(F::KillController, E::Either),
             pre(F::StopController { s: 10 }, E::Either),
             pre(F::StopController { s: 60 }, E::Either),
@@ -95,7 +95,7 @@ pub fn all() -> Vec<Row> {
                 F::KillDaemon { back_after_s, .. } => *back_after_s == 0,
                 F::CutMigration { s } => *s == 60,
                 F::CutManagement { s } | F::StopController { s } => *s < 60 && *s > 4,
-                F::CutBoth { .. } | F::PowerLoss(_) => false,
+                F::CutBoth { .. } | F::PowerLoss { .. } => false,
             };
     }
     rows

@@ -2,6 +2,7 @@
 //! every migration the guest's own counter is read from the serial logs of all hosts: it must be one guest, and its
 //! count must never run backwards.
 
+mod convergence;
 mod copies;
 mod failures;
 mod modes;

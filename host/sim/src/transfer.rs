@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::ids::{DomainId, HostName};
-use waypost_core::plan::{DestinationFate, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Fault, FaultKind, HostEvent};
-use waypost_core::sample::{Sample, Stage};
 
 use crate::script::{Step, What};
 use crate::state::{Local, Process, lifecycle};
 use crate::words;
 use crate::world::World;
 
+mod arrival;
 mod checks;
 mod ending;
 mod job;
@@ -441,65 +441,6 @@ impl Run<'_> {
             let Some(image) = state.stores.at(&here.0, &here.1, &disk.path) else { continue };
             let Some(pool) = there.pools.iter().find(|pool| pool.name == disk.pool) else { continue };
             state.stores.fill(&there, pool, &disk.volume, image.allocation_bytes);
-        }
-    }
-
-    /// The destination takes over.
-    fn finish(&self, initially_runs: bool) {
-        let mut state = self.world.state();
-        let id = self.id();
-        if let Some(local) = state.local_mut(self.destination, id) {
-            if let Some(process) = local.process.as_mut() {
-                process.incoming = false;
-            }
-            if self.plan.destination_fate == DestinationFate::Define {
-                local.persistent = true;
-            }
-        }
-        if self.plan.destination_fate == DestinationFate::Define {
-            state.log.note(self.destination, format!("{id} is defined"));
-            state.tell(self.destination, lifecycle(id, "defined", "added"));
-        }
-        // A guest that a person suspended during the transfer runs afterwards: libvirt remembers the state of the
-        // beginning. One that was paused then stays so.
-        let runs =
-            self.plan.finally == RunState::Running && (initially_runs || self.plan.initially == RunState::Running);
-        if runs {
-            state.run(self.destination, id, "migrated", "finish");
-            state.tell(self.destination, lifecycle(id, "resumed", "migrated"));
-        } else {
-            state.pause(self.destination, id, "user", "finish");
-            state.tell(self.destination, lifecycle(id, "suspended", "paused"));
-        }
-    }
-
-    /// The source lets go.
-    fn confirm(&self) {
-        let mut state = self.world.state();
-        let id = self.id();
-        state.end(self.source, id, "migrated", "confirm");
-        state.tell(self.source, lifecycle(id, "stopped", "migrated"));
-        let Some(job) = state.jobs.get(&id) else { return };
-        let figures = Sample { stage: Stage::Final, remaining_bytes: 0, remaining_ms: None, ..job.sample() };
-        for host in [self.source, self.destination] {
-            if let Some(host) = state.host_mut(host) {
-                host.completed.insert(id, figures.clone());
-            }
-        }
-        state.tell(self.source, HostEvent::JobCompleted { domain: id, sample: figures });
-    }
-
-    /// libvirt only warns when this fails, so the migration is a success either way. No event tells of it.
-    async fn undefine_source(&self) {
-        if self.plan.source_fate != SourceFate::Undefine {
-            return;
-        }
-        if self.enter(Step::UndefineSource).await.is_err() {
-            return;
-        }
-        let mut state = self.world.state();
-        if state.local(self.source, self.id()).is_some_and(|local| local.persistent) {
-            state.undefine(self.source, self.id(), "the migration");
         }
     }
 }
