@@ -72,7 +72,8 @@ pub fn all() -> Vec<Row> {
             pre(F::KillDaemon { hosts: &["kvm1"], back_after_s: 15 }, E::Source),
             pre(F::KillDaemon { hosts: &["kvm1", "kvm2"], back_after_s: 0 }, E::Source),
             pre(F::CutManagement { s: 4 }, E::Either),
-            pre(F::CutManagement { s: 60 }, E::Source),
+            // The controller of a direct migration has its own way to both hosts.
+            pre(F::CutManagement { s: 60 }, if way == Way::Direct { E::Either } else { E::Source }),
             pre(F::CutMigration { s: 4 }, E::Either),
             pre(F::CutMigration { s: 60 }, E::Source),
             pre(F::CutBoth { s: 60 }, E::Source),

@@ -8,6 +8,7 @@ mod failures;
 mod modes;
 mod moves;
 mod networks;
+mod postcopy;
 mod rules;
 mod site;
 mod steered;

@@ -1,0 +1,63 @@
+//! Post-copy for real: the guest runs on the destination while its memory follows, also when the way breaks on the way.
+
+use std::process::Child;
+
+use waypost_lab::Link;
+
+use crate::site::Site;
+
+/// A guest that rewrites 128 MiB all the time, on its way over the migration network; from the switch on, what is left takes
+/// some ten seconds.
+fn on_its_way(more: &str) -> (Site, Child) {
+    let site = Site::with(2, more);
+    site.busy_guest("g1");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let network = ["--migrate-uri", &uri, "--listen-address", &listen];
+    let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "10"];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2", "--json"][..], &limits, &network].concat());
+    site.until_copying("kvm1", "g1");
+    site.waypost(&["steer", &site.only_task(), "--postcopy"]).expect_code(0);
+    site.until("the guest runs on the destination", |site| is(site, "kvm2", "running (post-copy)"));
+    (site, child)
+}
+
+/// The state with its reason.
+fn is(site: &Site, host: &str, state: &str) -> bool {
+    let host = site.lab.host(host).expect("a host of the lab");
+    host.virsh(&["domstate", "g1", "--reason"]).is_ok_and(|said| said.trim() == state)
+}
+
+fn arrives(site: &Site, child: Child) {
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}\n{}", site.waypost(&["task", &site.only_task()]).out);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    assert_eq!(site.state("kvm1", "g1"), None, "nothing is left on the source");
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_guest_arrives_by_post_copy_and_a_cancellation_comes_too_late() {
+    let (site, child) = on_its_way("");
+    let task = site.only_task();
+    let cancelled = site.waypost(&["cancel", &task]);
+    assert_ne!(cancelled.code, 0, "a guest that runs on both hosts can't be taken back: {}", cancelled.err);
+    arrives(&site, child);
+}
+
+/// Neither copy is whole without the other: oVirt destroys both here. Nothing notices by itself that the way is cut, so the
+/// watch over the transfer interrupts it, and it is resumed once there is a way again.
+#[test]
+fn a_post_copy_whose_way_is_cut_is_resumed() {
+    let (site, child) = on_its_way("\n[engine]\nstall_s = 3\n");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    site.until("the source was told", |site| is(site, "kvm1", "paused (post-copy failed)"));
+    assert!(site.state("kvm2", "g1").is_some(), "neither copy is ended");
+    kvm2.restore(Link::Migration).expect("the link is back");
+    let task = site.only_task();
+    arrives(&site, child);
+    let record = site.waypost(&["task", &task]).expect_code(0).out;
+    assert!(record.contains("resume-post-copy"), "{record}");
+}
