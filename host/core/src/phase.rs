@@ -125,6 +125,8 @@ pub fn next(phase: Phase, event: Event) -> Result<Phase, Illegal> {
         (P::Recovering, E::ActionDone) => Some(P::Locating),
         // Recovery may find that the domain arrived after all: the same tidying up as after a clean finish.
         (P::Recovering, E::FinishStep) => Some(P::Recovering),
+        // A transfer that was thought to be over, or out of sight, runs: it is watched again.
+        (P::Recovering, E::Adopted) => Some(P::Performing),
         (P::Recovering, E::NextAttempt) => Some(P::Accepted),
         (P::Recovering, E::Resumed) => Some(P::Performing),
 

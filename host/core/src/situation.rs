@@ -81,6 +81,11 @@ impl Situation {
     fn views(&self, plan: &Plan) -> (View, View) {
         (view(&self.source, plan.source.uuid), view(&self.destination, plan.destination.uuid))
     }
+    /// The guest runs on the destination while its memory follows, or stopped to: both copies together are one guest.
+    pub fn in_post_copy(&self) -> bool {
+        let half = |side: &Side| matches!(side, Side::Present(seen) if seen.reason.starts_with("post-copy"));
+        half(&self.source) || half(&self.destination)
+    }
     /// Either side can't be asked.
     pub fn is_dark(&self) -> bool {
         [&self.source, &self.destination].iter().any(|side| matches!(side, Side::Unknown(_)))

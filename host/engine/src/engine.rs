@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site};
-use waypost_core::convergence::Steered;
+use waypost_core::convergence::{Steered, Steering};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::request::{MigrationRequest, Options};
@@ -183,6 +184,15 @@ impl Engine {
     /// Asks whoever drives the task to do something to its running transfer. It is done within a moment, or refused; the
     /// task's journal tells.
     pub fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), EngineError> {
+        let course = self.read(id)?;
+        let refused = |why: String| Err(EngineError::NotSteerable { task: id, why });
+        if course.phase != Phase::Performing {
+            return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
+        }
+        let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
+        if wish.action == Steering::PostCopy && !may_switch {
+            return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());
+        }
         Ok(self.ports.store.request_steering(id, wish)?)
     }
 

@@ -97,6 +97,14 @@ pub enum EngineError {
     /// Another process drives it.
     #[error("another process drives task {0}: `waypost watch {0}` follows it")]
     Driven(TaskId),
+    /// A wish that a task can't meet.
+    #[error("task {task} can't be steered: {why}")]
+    NotSteerable {
+        /// Task.
+        task: TaskId,
+        /// Why, and what to do.
+        why: String,
+    },
     /// No such task.
     #[error("there is no task {0}: `waypost tasks` lists them")]
     NoTask(TaskId),

@@ -78,6 +78,12 @@ impl Recorder {
         self.history.note(&record);
         note_steering(&mut self.steered, self.performing_since, now, &record);
         match record {
+            // A wish was for the transfer that is over.
+            Record::PerformReturned { .. } => {
+                for (number, _) in self.ports.store.wishes(self.id)? {
+                    self.ports.store.settle_wish(self.id, number)?;
+                }
+            }
             Record::PerformIntended => self.performing_since = Some(now),
             Record::NextAttempt { .. } => self.progress = Progress::default(),
             Record::Ended { ref outcome } if outcome.kind == waypost_core::outcome::OutcomeKind::Completed => {

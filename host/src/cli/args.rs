@@ -4,7 +4,7 @@ mod transfer;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use waypost::TaskId;
 use waypost::core::situation::Action;
@@ -111,7 +111,7 @@ pub struct TaskArg {
 
 /// What is wanted of a running transfer.
 #[derive(Debug, Args)]
-#[group(id = "wanted", required = true, multiple = true, args = ["max_downtime", "bandwidth", "postcopy", "suspend"])]
+#[command(group(ArgGroup::new("wanted").required(true).multiple(true).args(["max_downtime", "bandwidth", "postcopy", "suspend"])))]
 pub struct Steer {
     /// Task id
     #[arg(value_name = "ID")]

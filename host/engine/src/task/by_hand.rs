@@ -46,6 +46,8 @@ impl Driver {
         }
         if outcome.is_some() {
             task.record(Record::Reopened { by: by.to_owned() })?;
+            // It is under way again, and takes its place among the others whatever the limits are.
+            super::waiting::keep(task.ports(), id, &task.recorder.course)?;
         }
         task.record(Record::Located { situation: now.clone(), permitted: permitted.clone() })?;
         if action == Action::Wait {

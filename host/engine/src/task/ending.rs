@@ -11,8 +11,8 @@ pub(super) enum Ending {
     No,
     /// Somebody asked to cancel.
     Wish,
-    /// The time for the whole transfer is over.
-    Clock,
+    /// The time for the whole transfer, so many seconds, is over.
+    Clock(u64),
     /// Nothing moved for too long.
     Stalled(String),
     /// The convergence policy, or a person, gave it up.
@@ -31,7 +31,7 @@ impl Ending {
         match self {
             _ if task.recorder.course.cancel_requested => (FailureClass::Cancelled, message),
             Self::No | Self::Wish => (own, message),
-            Self::Clock => (FailureClass::TimedOut, message),
+            Self::Clock(s) => (FailureClass::TimedOut, format!("the time limit of {s} s was over ({message})")),
             Self::Stalled(why) => (FailureClass::Stalled, format!("{why} ({message})")),
             Self::GivenUp(why) => (FailureClass::NotConverging, format!("{why} ({message})")),
         }

@@ -208,7 +208,8 @@ impl Helm {
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
         let last = task.recorder.steered.iter().rev().find(|done| done.action == answer.action);
         let refused = self.refused.iter().filter(|order| **order == (answer.action, answer.value)).count();
-        last.is_some_and(|done| done.value == answer.value) || refused >= TRIES
+        // A transfer that was given up and goes on all the same may be given up again.
+        (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value)) || refused >= TRIES
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
@@ -234,7 +235,7 @@ impl Helm {
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
-            bounds: bounds(plan, task.recorder.course.request.options.max_downtime_ms, settings),
+            bounds: bounds(plan, task.recorder.course.current.options.max_downtime_ms, settings),
             elapsed_ms: task.recorder.performing_ms(),
             samples: self.samples.iter().cloned().collect(),
             passes: self.passes.clone(),
@@ -302,7 +303,8 @@ impl Watchdog {
         if self.barked || now.duration_since(self.since) < patience {
             return None;
         }
-        self.barked = true;
+        // An interruption that was refused is asked for again, an ending is pursued by who ends.
+        (self.since, self.barked) = (now, sample.stage != Stage::PostCopy);
         let why = format!(
             "no byte moved for {} s, {} of {} bytes were sent: is the way between {} and {} open?",
             patience.as_secs(),

@@ -51,6 +51,8 @@ impl History {
                 let error = result.as_ref().err().map(|(_, message)| message.clone());
                 self.done.push(Deed { action: Action::ResumePostCopy, error });
             }
+            // A person may have mended what made an action fail.
+            Record::Reopened { .. } => self.done.clear(),
             Record::Adopted => self.unheard = true,
             Record::Located { situation, .. } => self.seen(situation),
             Record::ActionDone { action, result } => {

@@ -48,35 +48,36 @@ impl Outside {
         let deadline = task.deadline(&plan);
         let mut ending = Ending::No;
         let mut helm = Helm::new(&task);
+        // From the switch on nothing can be taken back.
+        let mut switched = false;
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
         let mut tick = ticker(task.ports().settings.look_every);
         loop {
             if !ending.is_wanted() && Instant::now() >= deadline {
-                end(&task, &plan, &mut ending, Ending::Clock);
+                end(&task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched);
             }
             if !ending.is_wanted() {
-                end_if_wanted(&mut task, &plan, &mut ending)?;
+                end_if_wanted(&mut task, &plan, &mut ending, switched)?;
             }
             let situation = task.look(&plan).await;
+            switched = situation.in_post_copy();
             if situation.is_interrupted(&plan) {
                 // Both halves show their job for ever: nothing will come of it by itself.
                 let message = "the post-copy is interrupted".to_owned();
                 return failed(task, plan, &ending, lost, FailureClass::Network, message);
-            } else if situation.has_job() {
+            } else if situation.has_job() && !(situation.is_dark() && switched) {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
-                if ending.is_wanted() {
+                if ending.is_wanted() && !switched {
                     abort(&task, &plan);
                 }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
                     let demand = helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
-                    if !ending.is_wanted() {
-                        obey(&task, &plan, &mut ending, demand);
-                    }
+                    obey(&task, &plan, &mut ending, demand);
                 }
                 if !ending.is_wanted() {
                     helm.look_around(&task, &plan)?;

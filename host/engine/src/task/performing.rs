@@ -2,7 +2,8 @@
 
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Transfer};
+use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Later, Transfer};
+use waypost_core::sample;
 
 use super::ending::Ending;
 use super::finishing::Finishing;
@@ -28,13 +29,15 @@ impl Performing {
         let mut ending = Ending::No;
         let mut helm = Helm::new(&task);
         let mut handle_lives = true;
+        // From the switch on nothing can be taken back, and libvirt refuses to abort: it is not even asked.
+        let mut switched = false;
         // Tickers live outside the loop: a timer made anew in each round would never fire beside a faster one.
         let mut tick = ticker(task.ports().settings.sample_every);
         let mut poll = ticker(task.ports().settings.cancel_poll);
         let mut again = ticker(ABORT_AGAIN);
         let hypervisor = task.ports().hypervisor.clone();
         // A reading may take as long as its own deadline: it runs beside the call and never delays the end.
-        let mut reading = None;
+        let mut reading: Option<Later<'_, Result<Option<sample::Sample>, Fault>>> = None;
         let result = loop {
             let mut demand = None;
             tokio::select! {
@@ -48,6 +51,7 @@ impl Performing {
                 sample = async { match reading.as_mut() { Some(r) => r.await, None => std::future::pending().await } } => {
                     reading = None;
                     if let Ok(Some(sample)) = sample {
+                        switched = sample.stage == sample::Stage::PostCopy;
                         demand = helm.reading(&task, &plan, &sample);
                         task.recorder.reading(sample);
                     }
@@ -58,25 +62,23 @@ impl Performing {
                 }
                 changed = task.wanted.changed(), if !ending.is_wanted() && handle_lives => {
                     handle_lives = changed.is_ok();
-                    end_if_wanted(&mut task, &plan, &mut ending)?;
+                    end_if_wanted(&mut task, &plan, &mut ending, switched)?;
                 }
                 _ = poll.tick(), if !ending.is_wanted() => {
-                    end_if_wanted(&mut task, &plan, &mut ending)?;
+                    end_if_wanted(&mut task, &plan, &mut ending, switched)?;
                     helm.look_around(&task, &plan)?;
                 }
                 () = tokio::time::sleep_until(deadline), if !ending.is_wanted() => {
-                    end(&task, &plan, &mut ending, Ending::Clock);
+                    end(&task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched);
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending.is_wanted() => abort(&task, &plan),
+                _ = again.tick(), if ending.is_wanted() && !switched => abort(&task, &plan),
             }
-            if !ending.is_wanted() {
-                let demand = match demand {
-                    Some(demand) => Some(demand),
-                    None => helm.go_on(&mut task, &plan)?,
-                };
-                obey(&task, &plan, &mut ending, demand);
-            }
+            let demand = match demand {
+                None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
+                demand => demand,
+            };
+            obey(&task, &plan, &mut ending, demand);
         };
         drop(reading);
         match result {
@@ -104,9 +106,14 @@ pub(super) fn leaves_it_open(fault: &Fault) -> bool {
 }
 
 /// Notes a wish to cancel, and begins to end the transfer because of it.
-pub(super) fn end_if_wanted(task: &mut Task, plan: &Plan, ending: &mut Ending) -> Result<(), EngineError> {
+pub(super) fn end_if_wanted(
+    task: &mut Task,
+    plan: &Plan,
+    ending: &mut Ending,
+    switched: bool,
+) -> Result<(), EngineError> {
     if task.note_cancel()? {
-        end(task, plan, ending, Ending::Wish);
+        end(task, plan, ending, Ending::Wish, switched);
     }
     Ok(())
 }
@@ -115,8 +122,9 @@ pub(super) fn end_if_wanted(task: &mut Task, plan: &Plan, ending: &mut Ending) -
 pub(super) fn obey(task: &Task, plan: &Plan, ending: &mut Ending, demand: Option<Demand>) {
     match demand {
         None => {}
-        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why)),
-        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why)),
+        Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
+        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), false),
+        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), false),
         // The guest is on both hosts: nothing may be ended, and the call returns once the source knows of it.
         Some(Demand::Interrupt(why)) => {
             task.recorder.note(format!("{why} The post-copy is interrupted, to be resumed"));
@@ -125,15 +133,20 @@ pub(super) fn obey(task: &Task, plan: &Plan, ending: &mut Ending, demand: Option
     }
 }
 
-/// Begins to end the transfer.
-pub(super) fn end(task: &Task, plan: &Plan, ending: &mut Ending, why: Ending) {
+/// Begins to end the transfer; of one that was switched to post-copy only says what can't be had any more.
+pub(super) fn end(task: &Task, plan: &Plan, ending: &mut Ending, why: Ending, switched: bool) {
     task.recorder.note(match &why {
-        Ending::Clock => format!("the time limit of {} s is over; aborting", plan.timeout_s),
+        _ if switched => {
+            "the guest runs on the destination already: its memory follows, nothing is taken back".to_owned()
+        }
+        Ending::Clock(_) => format!("the time limit of {} s is over; aborting", plan.timeout_s),
         Ending::Stalled(why) | Ending::GivenUp(why) => format!("{why} Aborting"),
         Ending::Wish | Ending::No => "cancelling".to_owned(),
     });
     *ending = why;
-    abort(task, plan);
+    if !switched {
+        abort(task, plan);
+    }
 }
 
 const ABORT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);

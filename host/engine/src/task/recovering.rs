@@ -109,6 +109,10 @@ fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, En
     task.note_cancel()?;
     let permitted = task.permitted(&plan, &situation);
     task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
+    // A job that runs, where both sides can be asked: its time limit, its policy and the watch over it go on.
+    if situation.has_job() && !situation.is_dark() && !situation.is_interrupted(&plan) {
+        return Ok(Stage::Outside(Outside { task, plan, lost: None }));
+    }
     Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
 }
 
