@@ -87,10 +87,7 @@ impl Performing {
                 Ok(Stage::Finishing(Finishing { task, plan, figures, events }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
-            Err(fault) if leaves_it_open(&fault) => {
-                task.recorder.note(format!("{fault}; watching from outside"));
-                Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
-            }
+            Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
             Err(fault) => {
                 let failure = ending.explain(&task, fault.class(), fault.to_string());
                 task.record(Record::PerformReturned { result: Err(failure) })?;
@@ -100,8 +97,31 @@ impl Performing {
     }
 }
 
+/// What follows a call that was on record as intended before it was made.
+pub(super) fn begun(
+    mut task: Task,
+    plan: Plan,
+    call: Result<Box<dyn Transfer>, Fault>,
+    events: Option<Box<dyn Events>>,
+) -> Result<Stage, EngineError> {
+    match call {
+        Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
+        // An intent without its result, as after a restart: it may have begun.
+        Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
+        Err(fault) => {
+            task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
+            Ok(Stage::Locating(Locating { task, plan }))
+        }
+    }
+}
+
+fn out_of_sight(task: Task, plan: Plan, fault: Fault) -> Stage {
+    task.recorder.note(format!("{fault}; watching from outside"));
+    Stage::Outside(Outside { task, plan, lost: Some(fault) })
+}
+
 /// Whether the migration may go on, whatever its caller was told: the answer got lost, not the order.
-pub(super) fn leaves_it_open(fault: &Fault) -> bool {
+fn leaves_it_open(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline)
 }
 

@@ -7,9 +7,7 @@ use waypost_core::plan::{Autostart, Before, Plan, RunState, SourceFate, Transfer
 use waypost_core::ports::{Command, Events};
 use waypost_core::situation::{Side, Situation};
 
-use super::outside::Outside;
-use super::performing::{Performing, leaves_it_open};
-use super::recovering::Locating;
+use super::performing::begun;
 use super::{Stage, Task, tell, volumes};
 use crate::error::EngineError;
 
@@ -104,19 +102,8 @@ impl Prepared {
         }
         task.recorder.note("moving");
         task.record(Record::PerformIntended)?;
-        let hypervisor = task.ports().hypervisor.clone();
-        match hypervisor.start(&plan).await {
-            Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
-            // An intent without its result, as after a restart: it may have begun.
-            Err(fault) if leaves_it_open(&fault) => {
-                task.recorder.note(format!("{fault}; watching from outside"));
-                Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
-            }
-            Err(fault) => {
-                task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
-                Ok(Stage::Locating(Locating { task, plan }))
-            }
-        }
+        let call = task.ports().hypervisor.clone().start(&plan).await;
+        begun(task, plan, call, events)
     }
 }
 

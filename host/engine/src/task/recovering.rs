@@ -14,7 +14,7 @@ use waypost_core::situation::{Action, Situation};
 
 use super::accepted::Accepted;
 use super::outside::Outside;
-use super::performing::{Performing, leaves_it_open};
+use super::performing::begun;
 use super::{Stage, Task, finishing, prepared, tell, volumes};
 use crate::check::blocking;
 use crate::error::EngineError;
@@ -188,17 +188,8 @@ async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineErr
     // Only for the figures at the end: the call's return says how it ended.
     let events = hypervisor.events(&plan.source.host).await.ok();
     task.record(Record::Resumed)?;
-    match hypervisor.resume_post_copy(&plan).await {
-        Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
-        Err(fault) if leaves_it_open(&fault) => {
-            task.recorder.note(format!("{fault}; watching from outside"));
-            Ok(Stage::Outside(Outside { task, plan, lost: Some(fault) }))
-        }
-        Err(fault) => {
-            task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
-            Ok(Stage::Locating(Locating { task, plan }))
-        }
-    }
+    let call = hypervisor.resume_post_copy(&plan).await;
+    begun(task, plan, call, events)
 }
 
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
