@@ -156,6 +156,21 @@ fn a_long_file_says_why() {
 }
 
 #[test]
+fn a_test_that_a_guide_names_exists() {
+    let mut named = 0;
+    for page in ["docs/traps.md", "docs/recovery.md"] {
+        let text = fs::read_to_string(root().join(page)).expect("a page of the guides");
+        for name in text.split('`').skip(1).step_by(2).filter(|word| word.contains(".rs::")) {
+            let (file, test) = name.split_once("::").expect("a file and a test");
+            let source = fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{page} names {name}: {e}"));
+            assert!(source.contains(&format!("fn {test}()")), "{page} names {name}, which is not in {file}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "the guides name {named} tests");
+}
+
+#[test]
 fn no_file_holds_trailing_space_or_a_stray_marker() {
     for (path, text) in sources() {
         let tidy = path.ends_with("tests/tidy.rs");

@@ -13,3 +13,4 @@ mod rules;
 mod site;
 mod steered;
 mod transports;
+mod traps;

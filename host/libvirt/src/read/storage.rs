@@ -45,18 +45,20 @@ pub(crate) fn place(session: &Session, source: &DiskSource) -> Result<Place, Fai
         DiskSource::Path(path) => {
             let path = plain(path)?;
             let find = || absent(StorageVol::lookup_by_path(connection, path));
-            match find()? {
-                Some(volume) => return describe(&volume, None),
-                None => {
-                    let parent = Path::new(path).parent().and_then(Path::to_str).filter(|parent| !parent.is_empty());
-                    let Some(parent) = parent else { return Ok(Place::default()) };
-                    let Some(pool) = absent(StoragePool::lookup_by_target_path(connection, parent))? else {
-                        return Ok(Place::default());
-                    };
-                    refresh(session, &pool)?;
-                    (pool, find()?)
+            // One that is on the list and not on the store any more says that the list is old, as one that is missing may.
+            if let Some(volume) = find()? {
+                let place = describe(&volume, None)?;
+                if place.volume.is_some() {
+                    return Ok(place);
                 }
             }
+            let parent = Path::new(path).parent().and_then(Path::to_str).filter(|parent| !parent.is_empty());
+            let Some(parent) = parent else { return Ok(Place::default()) };
+            let Some(pool) = absent(StoragePool::lookup_by_target_path(connection, parent))? else {
+                return Ok(Place::default());
+            };
+            refresh(session, &pool)?;
+            (pool, find()?)
         }
         DiskSource::Key(key) => match absent(StorageVol::lookup_by_key(connection, plain(key)?))? {
             Some(volume) => return describe(&volume, None),
