@@ -5,6 +5,7 @@ mod cli {
     pub mod support;
 
     mod checks;
+    mod choices;
     mod fleet;
     mod interrupted;
     mod lab;

@@ -15,6 +15,7 @@ mod cancel;
 mod check;
 mod domains;
 mod drive;
+mod dry_run;
 mod hosts;
 mod lab;
 mod migrate;
@@ -23,9 +24,11 @@ mod recover;
 mod steer;
 mod task;
 mod tasks;
+mod usage;
 mod watch;
 
 use clap::{CommandFactory, Parser};
+use waypost::api::v1::{Document, Failure};
 
 use app::App;
 use args::{Cli, Command};
@@ -36,12 +39,7 @@ use output::{Audience, Out};
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors, and clap prints them where they belong.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
-            return exit;
-        }
+        Err(error) => return not_understood(&error),
     };
     let out = Out::new(if cli.global.json { Audience::Program } else { Audience::People });
     log_to_stderr();
@@ -51,6 +49,23 @@ pub fn main() -> Exit {
         out.error(&error, exit, advice::on(&error).as_deref());
         exit
     })
+}
+
+/// Help and version are no errors, and clap prints them where they belong. An error goes to whoever asked: a program that
+/// said `--json` gets a document here as everywhere.
+fn not_understood(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
+        let (message, because) = usage::words(error);
+        let failure = Failure { message, because, exit_code: Exit::Usage as u8 };
+        Out::new(Audience::Program).document(Document::Error(failure));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
 }
 
 fn run(app: &App, command: Command) -> anyhow::Result<Exit> {

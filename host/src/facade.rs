@@ -29,7 +29,7 @@ impl Waypost {
     /// Over the hosts of that world.
     pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
         let (hosts, store) = (wiring::hosts(config, world)?, wiring::store(config, world)?);
-        Ok(Self::of(config, hosts, store, wiring::policies(config, watching)?))
+        Ok(Self::of(config, hosts, store, wiring::policies_to_ask(config, watching)?))
     }
 
     /// The same for a program that somebody waits for: hosts are connected to while the policies are loaded, because the
@@ -39,7 +39,7 @@ impl Waypost {
         wiring::connect_early(&hosts.hypervisor, world);
         let loading = {
             let config = config.clone();
-            tokio::task::spawn_blocking(move || wiring::policies(&config, watching))
+            tokio::task::spawn_blocking(move || wiring::policies_to_ask(&config, watching))
         };
         let store = wiring::store(config, world)?;
         Ok(Self::of(config, hosts, store, loading.await.map_err(|_| OpenError::Panicked)??))

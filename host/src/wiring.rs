@@ -3,6 +3,7 @@
 //! Each part can be had alone, because a command that lists tasks must not wait for hosts or policies.
 
 mod fleet;
+mod named;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
 use waypost_store::SqliteStore;
 
 pub use fleet::SimulationError;
+pub use named::wrong as wrongly_named;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 
 /// A store that several parts hold.
 pub type SharedStore = Arc<dyn Store>;
@@ -71,6 +73,9 @@ pub enum OpenError {
     /// The policy runtime.
     #[error("the policy runtime can't be started")]
     Policies(#[source] waypost_policy::EngineError),
+    /// A policy that the configuration names can't be the one that is asked.
+    #[error(transparent)]
+    Named(ConfigError),
     /// A defect in it.
     #[error("a defect: the thread that loads the policies panicked")]
     Panicked,
@@ -85,7 +90,7 @@ pub fn store(config: &Config, world: &World) -> Result<SharedStore, OpenError> {
     Ok(Arc::new(SqliteStore::open(&folder).map_err(OpenError::Store)?))
 }
 
-/// The policies.
+/// The policies, whatever is wrong with them: for a list.
 pub fn policies(config: &Config, watching: Watching) -> Result<PolicyRuntime, OpenError> {
     let places = Places {
         folders: config.plugin_folders.clone(),
@@ -96,6 +101,13 @@ pub fn policies(config: &Config, watching: Watching) -> Result<PolicyRuntime, Op
         },
     };
     PolicyRuntime::open(places, config.policies.clone()).map_err(OpenError::Policies)
+}
+
+/// The same for whoever is going to ask them: each that the configuration names must be there.
+pub fn policies_to_ask(config: &Config, watching: Watching) -> Result<PolicyRuntime, OpenError> {
+    let policies = policies(config, watching)?;
+    named::check(config, &policies.list()).map_err(OpenError::Named)?;
+    Ok(policies)
 }
 
 /// Hosts, and the clock by which their time passes.

@@ -95,6 +95,48 @@ fn a_misspelt_policy_is_listed_as_missing() {
 }
 
 #[test]
+fn a_misspelt_policy_that_is_to_be_asked_is_an_error_of_every_command_that_would_ask_it() {
+    let site = Site::with(TWO_HOSTS, "[plugins]\nconvergence = \"convergence-adaptve\"\n");
+    let id = "00000000-0000-7000-8000-000000000000";
+    for words in [
+        &["check", "g1", "--to", "b"][..],
+        &["migrate", "g1", "--to", "b"],
+        &["migrate", "g1", "--to", "b", "--dry-run"],
+        &["watch", id],
+        &["recover"],
+    ] {
+        let err = site.expect(1, words).err;
+        for part in [
+            "waypost.toml: plugins.convergence: \"convergence-adaptve\" can't be asked about convergence: ",
+            "no plugin folder holds it; there are: convergence-adaptive, convergence-nova, convergence-ovirt",
+            "did you mean \"convergence-adaptive\"?",
+        ] {
+            assert!(err.contains(part), "{words:?}: {part}:\n{err}");
+        }
+    }
+    assert!(site.tasks().is_empty(), "who asks no policy is not stopped, and nothing was begun");
+    site.expect(0, &["hosts"]);
+    assert!(site.expect(0, &["plugin", "list"]).out.contains("did you mean \"convergence-adaptive\"?"));
+}
+
+#[test]
+fn a_policy_of_another_hook_or_one_that_is_switched_off_is_not_meant_either() {
+    for (config, why) in [
+        (
+            "[plugins]\nrecovery = \"convergence-nova\"\n",
+            "it is a policy for convergence; there are: recovery-conservative",
+        ),
+        (
+            "[plugins]\nrecovery = \"recovery-retry\"\n[plugin.recovery-retry]\npresence = \"never\"\n",
+            "[plugin.recovery-retry] presence = \"never\" switches it off",
+        ),
+    ] {
+        let err = Site::with(TWO_HOSTS, config).expect(1, &["check", "g1"]).err;
+        assert!(err.contains("plugins.recovery: ") && err.contains(why), "{err}");
+    }
+}
+
+#[test]
 fn refused_settings_are_told_where_the_policies_are_listed() {
     let site = Site::with(TWO_HOSTS, "[plugin.precheck-architecture]\nsettings = { colour = \"red\" }\n");
     let listed = site.document(0, &["plugin", "list"]);

@@ -21,6 +21,31 @@ fn a_command_line_that_makes_no_sense_is_usage() {
 }
 
 #[test]
+fn a_program_is_told_in_json_what_is_wrong_with_its_command_line() {
+    let site = Site::new(TWO_HOSTS);
+    let wrong = |words: &[&str]| {
+        let ran = site.expect(2, words);
+        let documents = ran.documents();
+        let [document] = &documents[..] else { panic!("one document: {documents:?}") };
+        assert_eq!((&document["kind"], &document["exit_code"]), (&"error".into(), &2.into()), "{document}");
+        assert_eq!(ran.err, "", "nothing for people");
+        (document["message"].as_str().expect("a message").to_owned(), document["because"].clone())
+    };
+    let (message, because) = wrong(&["--json", "migrate", "g1"]);
+    assert!(message.contains("required arguments were not provided"), "{message}");
+    assert_eq!(because, serde_json::json!(["--to <HOST>"]));
+    let (message, _) = wrong(&["migrate", "g1", "--to", "b", "--bandwidth", "many", "--json"]);
+    assert!(message.contains("invalid value 'many' for '--bandwidth <MIB_S>'"), "{message}");
+    let (message, because) = wrong(&["--json", "migrte"]);
+    assert!(message.contains("'migrte'") && because.to_string().contains("'migrate'"), "{message} {because}");
+    assert!(wrong(&["--json"]).0.contains("requires a subcommand"));
+    assert!(wrong(&["--json", "lab"]).0.starts_with("no command is given"));
+    // After two dashes it is a word of somebody else's.
+    assert_eq!(site.expect(2, &["migrate", "--", "--json"]).out, "");
+    assert!(site.expect(0, &["--json", "--help"]).out.contains("Usage: waypost"));
+}
+
+#[test]
 fn a_request_that_makes_no_sense_is_usage_and_says_what_to_do() {
     let site = Site::new(TWO_HOSTS);
     let same = site.expect(2, &["migrate", "g1", "--from", "b", "--to", "b"]);

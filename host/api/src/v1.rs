@@ -11,7 +11,7 @@ mod fleet;
 mod plugin;
 mod task;
 
-pub use check::{Check, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
+pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
 pub use plugin::{Plugin, Plugins};
 pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};

@@ -1,6 +1,7 @@
 //! May this request become a task at all? Pure, before any host is asked.
 
 mod exclusions;
+pub mod offline;
 
 use thiserror::Error;
 
@@ -52,6 +53,16 @@ pub enum Refusal {
         "no-tls is not allowed here: the configuration demands encrypted transfers ([transfers] encryption = \"required\")"
     )]
     Unencrypted,
+    /// More attempts than the site allows.
+    #[error(
+        "attempts is {asked}, and {most} is the most that the configuration allows ([engine] max_attempts): ask for fewer"
+    )]
+    TooManyAttempts {
+        /// Asked for.
+        asked: u32,
+        /// Allowed.
+        most: u32,
+    },
     /// A text that can't be what it should be.
     #[error("{option} {text:?} {why}")]
     Malformed {
@@ -66,23 +77,24 @@ pub enum Refusal {
 
 /// Checks a request by itself.
 pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
-    let options = &request.options;
     if request.source.as_ref() == Some(&request.destination) {
         return Err(Refusal::SameHost(request.destination.to_string()));
     }
+    admit_options(&request.options)
+}
+
+/// Checks the choices alone: what a check is asked about is refused in the same words as a migration.
+pub fn admit_options(options: &Options) -> Result<(), Refusal> {
     in_range("bandwidth (MiB/s)", options.bandwidth_mib_s, 1, u64::from(u32::MAX), "1 to 4294967295")?;
     in_range("max-downtime (ms)", options.max_downtime_ms, 1, MAX_DOWNTIME_MS, "1 to 2000000")?;
     in_range("timeout (s)", Some(options.timeout_s), 1, 31_536_000, "1 to 31536000 (a year)")?;
+    in_range("attempts", options.attempts.map(u64::from), 1, u64::from(u32::MAX), "1 or more")?;
     if options.persistence == Persistence::Transient && options.source_definition == SourceDefinition::Undefine {
         return Err(Refusal::Conflict {
             first: "transient",
             second: "undefining the source",
             why: "no definition would be left on either host; add keep-source, or drop transient",
         });
-    }
-    if options.mode == Mode::Offline && options.persistence == Persistence::Transient {
-        let why = "an offline migration moves a definition, no memory";
-        return Err(Refusal::Conflict { first: "offline", second: "transient", why });
     }
     if options.network.is_some() && options.migrate_uri.is_some() {
         return Err(Refusal::Conflict {
@@ -128,6 +140,14 @@ pub fn under_site(options: &Options, site: Encryption) -> Result<Options, Refusa
     options.stream.encryption = encryption;
     exclusions::check(&options)?;
     Ok(options)
+}
+
+/// Whether the site allows so many attempts.
+pub fn within_attempts(options: &Options, most: u32) -> Result<(), Refusal> {
+    match options.attempts {
+        Some(asked) if asked > most => Err(Refusal::TooManyAttempts { asked, most }),
+        _ => Ok(()),
+    }
 }
 
 fn in_range(option: &'static str, value: Option<u64>, low: u64, high: u64, range: &'static str) -> Result<(), Refusal> {
@@ -179,9 +199,18 @@ mod tests {
             (Options { max_downtime_ms: Some(2_000_001), ..Options::default() }, false),
             (Options { max_downtime_ms: Some(2_000_000), ..Options::default() }, true),
             (Options { timeout_s: 0, ..Options::default() }, false),
+            (Options { attempts: Some(0), ..Options::default() }, false),
+            (Options { attempts: Some(1), ..Options::default() }, true),
         ] {
             assert_eq!(admit(&request(options.clone())).is_ok(), ok, "{options:?}");
         }
+    }
+
+    #[test]
+    fn a_request_has_no_more_attempts_than_its_site() {
+        let asked = |attempts| within_attempts(&Options { attempts, ..Options::default() }, 3);
+        assert_eq!((asked(None), asked(Some(3))), (Ok(()), Ok(())));
+        assert_eq!(asked(Some(4)), Err(Refusal::TooManyAttempts { asked: 4, most: 3 }));
     }
 
     #[test]

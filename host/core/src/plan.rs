@@ -5,11 +5,12 @@ mod encryption;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::admission::offline;
 use crate::copies::{Copies, Uncopyable, copies};
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
-use crate::stream::{DiskCopy, Disks, Stream, Transport, newer};
+use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer};
 use crate::words;
 
 words! {
@@ -192,12 +193,46 @@ pub enum PlanError {
         "disk {0} is not on {1}, and libvirt copies disks only of a domain that is active: start it, or copy the image by hand"
     )]
     CopyOffline(String, HostName),
+    /// What was asked for can't be of a domain that is shut off.
+    #[error("{option} can't be had: the domain is shut off, and {why}; start it, or leave the option out")]
+    NotOffline {
+        /// Option.
+        option: &'static str,
+        /// Reason.
+        why: &'static str,
+    },
+}
+
+impl PlanError {
+    /// A stable word for findings: where a shipped precheck finds the same, it is that precheck's word.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongState { state: DomainState::ShutOff, .. } => "not-running",
+            Self::WrongState { mode: Mode::Offline, state, .. } if state.is_active() => "still-active",
+            Self::WrongState { .. } => "state-unsuitable",
+            Self::NoPeerUri(_) => "peer-uri-missing",
+            Self::ActiveOnDestination { .. } => "active-there",
+            Self::Network(_) => "migration-network-missing",
+            Self::NoTls(_) => "encryption-impossible",
+            Self::TooOld { .. } => "libvirt-too-old",
+            Self::SameHost(..) => "same-host",
+            Self::Copy(_) => "storage-not-copyable",
+            Self::CopyOffline(..) => "storage-copy-offline",
+            Self::NotOffline { option: "transient", .. } => "definition-needed",
+            Self::NotOffline { .. } => "option-impossible-offline",
+        }
+    }
 }
 
 /// Makes the plan. Pure: same facts and options, same plan.
 pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -> Result<Plan, PlanError> {
     let domain = &facts.domain;
     let (mode, initially) = travel(options.mode, domain.state)?;
+    if mode == TransferMode::Offline
+        && let Some((option, why)) = offline::impossible(options)
+    {
+        return Err(PlanError::NotOffline { option, why });
+    }
     if let (Some(a), Some(b)) = (facts.source.uuid, to.host.uuid)
         && a == b
     {
@@ -209,7 +244,9 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
             to.host.peer_uri.clone().ok_or_else(|| PlanError::NoPeerUri(to.host.name.clone()))?
         }
     };
-    old_enough(options, facts, to)?;
+    if mode == TransferMode::Live {
+        old_enough(options, facts, to)?;
+    }
     let destination_before = match to.host.domains.iter().find(|there| there.id == domain.id) {
         None => Before::Absent,
         Some(there) if there.state.is_active() => {
@@ -230,9 +267,15 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         (true, _) => SourceFate::KeepWithoutAutostart,
     };
     let (disks, copies, mut notes) = travelling_disks(mode, options, facts, to)?;
-    let encryption = match mode {
-        TransferMode::Offline => crate::stream::Encryption::Off,
-        TransferMode::Live => encryption::decide(options, &facts.source, &to.host, &mut notes)?,
+    let for_memory = match mode {
+        TransferMode::Offline => {
+            notes.0.extend(offline::notes(options));
+            ForMemory::none(options.transport)
+        }
+        TransferMode::Live => {
+            let encryption = encryption::decide(options, &facts.source, &to.host, &mut notes)?;
+            ForMemory::asked(options, encryption)
+        }
     };
     let finally = match (initially, options.after) {
         (RunState::Running, AfterMove::Paused) => RunState::Paused,
@@ -254,19 +297,54 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         autostart: if domain.autostart && define { Autostart::On } else { Autostart::Off },
         destination_before,
         storage: options.storage,
-        migrate_uri: options.migrate_uri.clone(),
-        listen_address: options.listen_address.clone(),
-        bandwidth_mib_s: options.bandwidth_mib_s,
-        max_downtime_ms: options.max_downtime_ms,
+        migrate_uri: for_memory.migrate_uri,
+        listen_address: for_memory.listen_address,
+        bandwidth_mib_s: for_memory.bandwidth_mib_s,
+        max_downtime_ms: for_memory.max_downtime_ms,
         timeout_s: options.timeout_s,
-        transport: options.transport,
-        stream: Stream { encryption, ..options.stream.clone() },
+        transport: for_memory.transport,
+        stream: for_memory.stream,
         disks,
         copies,
         network: None,
         memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
         notes,
     })
+}
+
+/// The choices that are about memory: a plan without any has none of them, so that it doesn't claim what isn't done.
+struct ForMemory {
+    migrate_uri: Option<String>,
+    listen_address: Option<String>,
+    bandwidth_mib_s: Option<u64>,
+    max_downtime_ms: Option<u64>,
+    transport: Transport,
+    stream: Stream,
+}
+
+impl ForMemory {
+    fn asked(options: &Options, encryption: Encryption) -> Self {
+        Self {
+            migrate_uri: options.migrate_uri.clone(),
+            listen_address: options.listen_address.clone(),
+            bandwidth_mib_s: options.bandwidth_mib_s,
+            max_downtime_ms: options.max_downtime_ms,
+            transport: options.transport,
+            stream: Stream { encryption, ..options.stream.clone() },
+        }
+    }
+
+    fn none(transport: Transport) -> Self {
+        Self {
+            migrate_uri: None,
+            listen_address: None,
+            bandwidth_mib_s: None,
+            max_downtime_ms: None,
+            // The daemons' connection carries the definition anyway.
+            transport: if transport == Transport::Tunnelled { Transport::PeerToPeer } else { transport },
+            stream: Stream { encryption: Encryption::Off, ..Stream::default() },
+        }
+    }
 }
 
 /// The disks that are copied, by name: libvirt left alone would copy those that are shared, too.

@@ -85,7 +85,7 @@ pub struct Options {
     pub stream: Stream,
     /// Disks that travel along.
     pub disks: Disks,
-    /// Most attempts, at least 1; none: as the configuration has it.
+    /// Most attempts, at least 1 and at most what the configuration has; none: as the configuration has it.
     pub attempts: Option<u32>,
 }
 

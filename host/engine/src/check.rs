@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use waypost_core::admission::under_site;
-use waypost_core::facts::Snapshot;
+use waypost_core::admission::{admit_options, under_site};
+use waypost_core::facts::{Candidate, Snapshot};
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainKey, HostName, PluginName};
 use waypost_core::network::{Networks, route};
@@ -60,15 +60,51 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// What would be done: the plan for a destination that was allowed. None for one that was refused or not read.
+    /// What would be done: the plan for a destination that was allowed, or why there can be none. None for a destination
+    /// that the rules refuse, or that was not read.
     pub fn plan(&self, destination: &HostName, attempt: u32) -> Option<Result<Plan, PlanError>> {
         let allowed = self.verdicts.iter().any(|v| v.destination == *destination && v.decision() == Decision::Allowed);
         let candidate = self.facts.candidates.iter().find(|c| c.host.name == *destination)?;
-        allowed.then(|| {
-            let plan = plan(attempt, &self.options, &self.facts, candidate)?;
-            Ok(route(plan, &self.networks, &self.options, &self.facts, candidate)?)
-        })
+        let planned = planned(attempt, &self.options, &self.networks, &self.facts, candidate);
+        (allowed || planned.is_err()).then_some(planned)
     }
+
+    /// The choices that were judged: what was asked for, under what the site says.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+/// The plan for a candidate, with its networks.
+fn planned(
+    attempt: u32,
+    options: &Options,
+    networks: &Networks,
+    facts: &Snapshot,
+    to: &Candidate,
+) -> Result<Plan, PlanError> {
+    let plan = plan(attempt, options, facts, to)?;
+    Ok(route(plan, networks, options, facts, to)?)
+}
+
+/// What the host itself has to say of a destination: its networks, and whether a plan can be made at all. What a policy
+/// found already, and is obeyed in, is not said again.
+pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, verdict: &mut Verdict) {
+    way::judge(networks, options, facts, verdict);
+    let Some(candidate) = facts.candidates.iter().find(|c| c.host.name == verdict.destination) else { return };
+    let Err(error) = planned(1, options, networks, facts, candidate) else { return };
+    let blocks = |judged: &Judged| judged.mode == PolicyMode::Enforce && judged.weight() == Severity::Blocker;
+    if verdict.findings.iter().any(|judged| blocks(judged) && judged.finding.code == error.code()) {
+        return;
+    }
+    let finding = Finding {
+        code: error.code().into(),
+        severity: Severity::Blocker,
+        message: error.to_string(),
+        evidence: vec![("destination".to_owned(), verdict.destination.to_string())],
+        remedy: None,
+    };
+    verdict.findings.push(Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding });
 }
 
 /// Codes of the engine's own findings.
@@ -77,6 +113,7 @@ const UNREACHABLE: &str = "destination-unreachable";
 pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<CheckReport, EngineError> {
     // Also for a task that was accepted under an older configuration.
     let options = under_site(&question.options, ports.settings.encryption).map_err(EngineError::Refused)?;
+    admit_options(&options).map_err(EngineError::Refused)?;
     let known = ports.hypervisor.hosts();
     let source = find(ports, &question.domain, question.source.as_ref()).await?;
     let destinations = match &question.targets {
@@ -105,7 +142,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     let mut judged = judgement.verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
     let networks = Arc::clone(&ports.settings.networks);
     for (_, verdict) in &mut judged {
-        way::judge(&networks, &options, &facts, verdict);
+        judge(&networks, &options, &facts, verdict);
     }
     let verdicts = destinations
         .iter()

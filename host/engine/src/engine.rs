@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
-use waypost_core::admission::{admit, under_site};
+use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::{Steered, Steering};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
@@ -123,6 +123,7 @@ impl Engine {
         let options = under_site(&request.options, self.ports.settings.encryption).map_err(EngineError::Refused)?;
         let request = MigrationRequest { options, ..request };
         admit(&request).map_err(EngineError::Refused)?;
+        within_attempts(&request.options, self.ports.settings.max_attempts).map_err(EngineError::Refused)?;
         let known = self.ports.hypervisor.hosts();
         known_host(&known, &request.destination)?;
         if let Some(source) = &request.source {

@@ -12,9 +12,9 @@ use waypost_core::ports::Fault;
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::verdict::Verdict;
 
+use crate::check;
 use crate::engine::Ports;
 use crate::error::EngineError;
-use crate::way;
 
 /// One domain and what the rules say of each other host.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ pub(crate) async fn judge(
                 let Some((brief, facts)) = snapshots.get(index) else { return rows };
                 let mut judgement = ports.policies.precheck(&request, facts, None);
                 for verdict in &mut judgement.verdicts {
-                    way::judge(&ports.settings.networks, &request.options, facts, verdict);
+                    check::judge(&ports.settings.networks, &request.options, facts, verdict);
                 }
                 let row = ReadinessRow {
                     domain: brief.clone(),

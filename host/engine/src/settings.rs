@@ -27,7 +27,7 @@ pub struct Settings {
     pub most_downtime_ms: u64,
     /// Whether a policy may pause a guest to bring its transfer to an end.
     pub suspend: bool,
-    /// Attempts of one task, at least 1, where its request names no number.
+    /// Attempts of one task, at least 1: of one whose request names no number, and the most that a request may name.
     pub max_attempts: u32,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,

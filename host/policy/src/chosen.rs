@@ -18,6 +18,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::plugin::{Asked, Plugin};
 use crate::policies::{HOST, not_loaded, plugin_of};
 use crate::registry::{Set, Slot};
+use crate::runtime::AskedPolicy;
 
 /// Who is asked, or would be if it could.
 pub(crate) struct Chosen<'s> {
@@ -41,6 +42,17 @@ impl<'s> Chosen<'s> {
             Standing::Ready(_) | Standing::LastGood(..) => Err(failure(format!("has no {hook} hook"))),
         };
         Self { name: slot.name.clone(), slot: Some(slot), plugin }
+    }
+}
+
+impl Chosen<'_> {
+    /// For people.
+    pub fn told(&self) -> AskedPolicy {
+        AskedPolicy {
+            name: self.name.clone(),
+            mode: self.slot.map_or(PolicyMode::Enforce, |slot| slot.config.mode),
+            trouble: self.plugin.as_ref().err().map(|failure| failure.cause.clone()),
+        }
     }
 }
 

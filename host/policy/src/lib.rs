@@ -52,4 +52,4 @@ pub use inspect::{Inspection, Section, inspect};
 pub use plugin::Origin;
 pub use policies::{HOST, OLDER_VERSION};
 pub use registry::Listener;
-pub use runtime::{CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};
+pub use runtime::{AskedPolicy, CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};

@@ -8,6 +8,7 @@ use waypost_core::verdict::PolicyMode;
 
 use crate::artifact::{Hook, Kind};
 use crate::cache::{CacheError, CodeCache};
+use crate::chosen;
 use crate::config::{Grant, Places, PolicyConfig, Watch};
 use crate::engine::{Allocation, EngineError, Machine};
 use crate::entry::Standing;
@@ -51,6 +52,17 @@ pub struct PluginStatus {
     pub loaded: Option<LoadedStatus>,
     /// How it stands.
     pub state: PluginState,
+}
+
+/// The one policy that is asked for a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedPolicy {
+    /// Name.
+    pub name: PluginName,
+    /// How far it is obeyed.
+    pub mode: PolicyMode,
+    /// Why it can't answer.
+    pub trouble: Option<String>,
 }
 
 /// A loaded policy in a list.
@@ -146,6 +158,12 @@ impl PolicyRuntime {
     /// All policies, in alphabetical order.
     pub fn list(&self) -> Vec<PluginStatus> {
         self.registry.set().slots.iter().map(status).collect()
+    }
+
+    /// Who is asked for a hook of which one policy is asked; none: there is nobody.
+    pub fn asked_for(&self, hook: Hook) -> Option<AskedPolicy> {
+        let set = self.registry.set();
+        chosen::choose(&set, hook).map(|chosen| chosen.told())
     }
 
     /// What became of the cache.

@@ -177,6 +177,9 @@ pub struct Migrate {
     /// Leave the driving to a process in the background and print the task id
     #[arg(long)]
     pub detach: bool,
+    /// Most attempts, where the recovery policy tries again; at most what the configuration allows
+    #[arg(long, value_name = "N")]
+    pub attempts: Option<u32>,
 }
 
 /// How a domain is to travel: the same for a check and a migration.

@@ -6,17 +6,17 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use waypost::api::v1::{self, Document};
-use waypost::core::admission::{admit, under_site};
+use waypost::api::v1::Document;
+use waypost::core::admission::{admit, under_site, within_attempts};
 use waypost::core::request::{AfterMove, Mode, Persistence, SourceDefinition, StorageSafety};
 use waypost::wiring::Watching;
-use waypost::{DomainKey, EngineError, HostName, MigrationRequest, Options, Question, Targets, TaskId, Waypost};
+use waypost::{DomainKey, EngineError, HostName, MigrationRequest, Options, TaskId};
 
 use super::app::App;
 use super::args::{How, Migrate};
+use super::dry_run;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
-use super::{check, plan};
 
 impl How {
     pub fn options(&self) -> Options {
@@ -53,20 +53,23 @@ impl How {
 }
 
 pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
+    let site = app.config()?.engine;
+    let asked = Options { attempts: args.attempts, ..args.how.options() };
     let request = MigrationRequest {
         domain: DomainKey::parse(&args.domain),
         source: args.how.source(),
         destination: HostName::new(&args.to),
-        options: under_site(&args.how.options(), app.config()?.engine.encryption).map_err(EngineError::Refused)?,
+        options: under_site(&asked, site.encryption).map_err(EngineError::Refused)?,
         requester: app.requester(),
     };
     // Before any host is asked, and also for a dry run.
     admit(&request).map_err(EngineError::Refused)?;
+    within_attempts(&request.options, site.max_attempts).map_err(EngineError::Refused)?;
     let world = app.world();
     app.block_on(&world, async {
         let waypost = app.open(&world, Watching::Off).await?;
         if args.dry_run {
-            return dry_run(app, &waypost, request).await;
+            return dry_run::run(app, &waypost, request).await;
         }
         let driver = waypost.engine().accept(request)?;
         let id = driver.id();
@@ -83,39 +86,6 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
         app.out.side_document(Document::Accepted { task: id.to_string() });
         follow::drive(&waypost, app.out, driver, Interrupt::Cancels).await
     })
-}
-
-async fn dry_run(app: &App, waypost: &Waypost, request: MigrationRequest) -> anyhow::Result<Exit> {
-    let question = Question {
-        domain: request.domain,
-        source: request.source,
-        targets: Targets::These(vec![request.destination.clone()]),
-        options: request.options,
-        requester: request.requester,
-    };
-    let report = waypost.engine().check(&question).await?;
-    check::show(app.out, &report);
-    let plan = waypost.engine().dry_run(&report, &request.destination).await?;
-    match &plan {
-        Some(Ok(planned)) => {
-            plan::show(&app.out, &planned.plan);
-            planned.prediction.iter().for_each(|prediction| plan::show_prediction(&app.out, prediction));
-        }
-        Some(Err(error)) => app.out.line(format!("no plan: {error}")),
-        None => {}
-    }
-    app.out.document(Document::DryRun(Box::new(v1::DryRun {
-        plan: plan.as_ref().and_then(|plan| plan.as_ref().ok()).map(|planned| v1::Plan::from(&planned.plan)),
-        prediction: plan
-            .as_ref()
-            .and_then(|plan| plan.as_ref().ok())
-            .and_then(|planned| planned.prediction.as_ref())
-            .map(v1::Prediction::from),
-        plan_error: plan.as_ref().and_then(|plan| plan.as_ref().err()).map(ToString::to_string),
-        check: check::document(&report),
-    })));
-    app.out.line("dry run: nothing was touched");
-    Ok(if matches!(plan, Some(Ok(_))) { Exit::Done } else { Exit::Refused })
 }
 
 /// Starts a process that drives the task, and returns when it does.

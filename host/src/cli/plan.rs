@@ -1,17 +1,97 @@
-//! A plan in words, one line per choice.
+//! A plan in words, one line per choice, each with where the choice comes from: what nobody asked for is said to be the
+//! default, so that a dry run hides nothing.
 
+mod stream;
+
+use std::fmt;
+
+use waypost::Options;
+use waypost::api::v1;
 use waypost::core::convergence::Prediction;
+use waypost::core::copies::CopiedDisk;
+use waypost::core::facts::Disk;
 use waypost::core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
-use waypost::core::request::StorageSafety;
-use waypost::core::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
+use waypost::core::request::{AfterMove, DEFAULT_TIMEOUT_S, Persistence, SourceDefinition, StorageSafety};
+use waypost::core::stream::{DiskCopy, Transport};
 
 use super::output::{Out, Tone, duration};
 
+/// One choice.
+pub struct Choice {
+    /// A stable word for what is chosen.
+    name: &'static str,
+    words: String,
+    origin: Origin,
+}
+
+/// Where a choice comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The request.
+    Asked,
+    /// Nobody said anything.
+    Default,
+    /// The network of the configuration.
+    Network,
+    /// The convergence policy.
+    Policy,
+    /// The configuration.
+    Site,
+    /// It follows from the facts.
+    Facts,
+}
+
+impl Origin {
+    /// Asked for, or the default.
+    pub fn asked(asked: bool) -> Self {
+        if asked { Self::Asked } else { Self::Default }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Default => "default",
+            Self::Network => "network",
+            Self::Policy => "convergence-policy",
+            Self::Site => "configuration",
+            Self::Facts => "facts",
+        }
+    }
+}
+
+impl Choice {
+    pub fn new(name: &'static str, origin: Origin, words: impl Into<String>) -> Self {
+        Self { name, words: words.into(), origin }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)?;
+        match self.origin {
+            Origin::Default => f.write_str(" (default)"),
+            Origin::Network => f.write_str(" (as its network has it)"),
+            Origin::Policy => f.write_str(" (as the convergence policy has it)"),
+            Origin::Site => f.write_str(" (as the configuration has it)"),
+            Origin::Asked | Origin::Facts => Ok(()),
+        }
+    }
+}
+
+impl From<&Choice> for v1::Choice {
+    fn from(choice: &Choice) -> Self {
+        Self { choice: choice.name.to_owned(), words: choice.words.clone(), from: choice.origin.as_str().to_owned() }
+    }
+}
+
 /// The plan for people.
-pub fn show(out: &Out, plan: &Plan) {
+pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
     out.line(out.tone(Tone::Strong, "plan"));
-    for line in words(plan) {
-        out.line(format!("  {line}"));
+    for choice in choices {
+        out.line(format!("  {choice}"));
+    }
+    for note in &plan.notes.0 {
+        out.line(format!("  note: {note}"));
     }
 }
 
@@ -32,121 +112,186 @@ pub fn show_prediction(out: &Out, prediction: &Prediction) {
     });
 }
 
-fn words(plan: &Plan) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Every choice of a plan; `asked` is the request's, and `disks` are the domain's where they are known.
+pub fn choices(plan: &Plan, asked: &Options, disks: Option<&[Disk]>) -> Vec<Choice> {
+    let mut choices = vec![Choice::new("move", Origin::Facts, travel(plan)), transport(plan)];
+    definitions(plan, asked, &mut choices);
+    if plan.mode == TransferMode::Live {
+        way(plan, asked, &mut choices);
+        stream::choices(plan, &asked.stream, &mut choices);
+    }
+    choices.extend(disks.into_iter().flatten().filter(|disk| copied(plan, &disk.target).is_none()).map(stays));
+    choices.extend(plan.copies.0.iter().map(|disk| copy(plan, disk)));
+    if plan.disks.copy != DiskCopy::No {
+        choices.push(writes(plan, asked));
+    }
+    choices.push(Choice::new(
+        "timeout",
+        Origin::asked(asked.timeout_s != DEFAULT_TIMEOUT_S),
+        format!("abort if it takes longer than {}", duration(plan.timeout_s.saturating_mul(1000))),
+    ));
+    choices
+}
+
+fn travel(plan: &Plan) -> String {
     let how = match (plan.mode, plan.initially) {
         (TransferMode::Live, RunState::Paused) => "with its memory, paused",
         (TransferMode::Live, _) => "live, with its memory",
         (TransferMode::Offline, _) => "as a definition; it is shut off",
     };
-    lines.push(format!("move {} from {} to {}, {how}", plan.name, plan.source.host, plan.destination.host));
-    lines.push(match plan.transport {
-        Transport::PeerToPeer => format!("peer to peer: the source's libvirt connects to {}", plan.peer_uri),
-        Transport::Direct => format!("direct: this program drives both libvirt daemons, there {}", plan.peer_uri),
-        Transport::Tunnelled => {
-            format!("tunnelled: the memory goes through the source libvirt's connection to {}", plan.peer_uri)
-        }
-    });
+    format!("move {} from {} to {}, {how}", plan.name, plan.source.host, plan.destination.host)
+}
+
+fn transport(plan: &Plan) -> Choice {
+    let uri = &plan.peer_uri;
+    let words = match plan.transport {
+        Transport::PeerToPeer => format!("peer to peer: the source's libvirt connects to {uri}"),
+        Transport::Direct => format!("direct: this program drives both libvirt daemons, there {uri}"),
+        Transport::Tunnelled => format!("tunnelled: the memory goes through the source libvirt's connection to {uri}"),
+    };
+    Choice::new("transport", Origin::asked(plan.transport != Transport::PeerToPeer), words)
+}
+
+fn definitions(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
+    let there = &plan.destination.host;
     if plan.destination_name != plan.name {
-        lines.push(format!("name it {} on {}", plan.destination_name, plan.destination.host));
+        choices.push(Choice::new("name", Origin::Asked, format!("name it {} on {there}", plan.destination_name)));
     }
-    if plan.finally != plan.initially {
-        lines.push(format!("leave it {} there", plan.finally));
-    }
-    lines.push(match plan.destination_fate {
-        DestinationFate::Define => format!(
-            "define it on {}{}",
-            plan.destination.host,
-            if plan.autostart == Autostart::On { ", started with the host" } else { "" }
+    let finally = match (plan.mode, plan.finally) {
+        (TransferMode::Offline, _) => None,
+        (_, state) if state == plan.initially => Some(format!("it stays {state}")),
+        (_, state) => Some(format!("leave it {state} there")),
+    };
+    let origin = Origin::asked(asked.after != AfterMove::AsBefore);
+    choices.extend(finally.map(|words| Choice::new("afterwards", origin, words)));
+    choices.push(Choice::new(
+        "destination-definition",
+        Origin::asked(asked.persistence != Persistence::AsSource),
+        match plan.destination_fate {
+            DestinationFate::Define => format!(
+                "define it on {there}{}",
+                if plan.autostart == Autostart::On { ", started with the host" } else { "" }
+            ),
+            DestinationFate::TransientOnly => format!("only run it on {there}, without a definition"),
+        },
+    ));
+    let here = &plan.source.host;
+    let (origin, words) = match plan.source_fate {
+        SourceFate::Undefine => (Origin::Default, format!("remove its definition from {here}")),
+        SourceFate::KeepWithoutAutostart => (
+            Origin::asked(asked.source_definition == SourceDefinition::Keep),
+            format!("keep its definition on {here}, without autostart"),
         ),
-        DestinationFate::TransientOnly => format!("only run it on {}, without a definition", plan.destination.host),
-    });
-    lines.push(match plan.source_fate {
-        SourceFate::Undefine => format!("remove its definition from {}", plan.source.host),
-        SourceFate::KeepWithoutAutostart => format!("keep its definition on {}, without autostart", plan.source.host),
-        SourceFate::None => format!("nothing stays on {}: it is not defined there", plan.source.host),
-    });
+        SourceFate::None => (Origin::Facts, format!("nothing stays on {here}: it is not defined there")),
+    };
+    choices.push(Choice::new("source-definition", origin, words));
     if plan.destination_before == Before::Defined {
-        lines.push(format!("a shut-off definition of it on {} is replaced", plan.destination.host));
+        let words = format!("a shut-off definition of it on {there} is replaced");
+        choices.push(Choice::new("destination-before", Origin::Facts, words));
     }
-    if plan.storage == StorageSafety::Unsafe {
-        lines.push("libvirt's storage check is skipped, as asked for by name".into());
-    }
-    if plan.mode == TransferMode::Live {
-        lines.extend(plan.network.as_ref().map(|network| format!("take the network {network}")));
-        if plan.transport != Transport::Tunnelled {
-            lines.push(match &plan.migrate_uri {
-                Some(uri) => format!("send the memory to {uri}"),
-                None => "send the memory where libvirt on the destination says".into(),
-            });
+    choices.push(match plan.storage {
+        StorageSafety::Unsafe => {
+            Choice::new("storage-check", Origin::Asked, "libvirt's storage check is skipped, as asked for by name")
         }
-        lines.extend(plan.listen_address.as_ref().map(|address| format!("listen on {address}")));
-        lines.push(match plan.bandwidth_mib_s {
-            Some(limit) => format!("at most {limit} MiB/s"),
-            None => "no bandwidth limit".into(),
-        });
-        lines.push(match plan.max_downtime_ms {
-            Some(ms) => format!("switch over when that takes at most {ms} ms"),
-            None => "switch over within the hypervisor's own downtime limit".into(),
-        });
-        stream(&plan.stream, &mut lines);
-        disks(&plan.disks, &mut lines);
-    }
-    lines.push(format!("abort if it takes longer than {}", duration(plan.timeout_s.saturating_mul(1000))));
-    lines.extend(plan.notes.0.iter().map(|note| format!("note: {note}")));
-    lines
+        StorageSafety::Checked => {
+            Choice::new("storage-check", Origin::Default, "libvirt checks that the storage is safe to migrate")
+        }
+    });
 }
 
-fn stream(stream: &Stream, lines: &mut Vec<String>) {
-    if stream.encryption == Encryption::Required {
-        let name = stream.tls_destination.as_ref().map(|name| format!(", whose certificate must name {name}"));
-        lines.push(format!("encrypt it with native TLS up to the destination{}", name.unwrap_or_default()));
+/// Which way the memory takes, and how much of it.
+fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
+    let tunnelled = plan.transport == Transport::Tunnelled;
+    choices.push(match &plan.network {
+        Some(network) => {
+            let origin = if asked.network.is_some() { Origin::Asked } else { Origin::Site };
+            Choice::new("network", origin, format!("take the network {network}"))
+        }
+        None => Choice::new("network", Origin::Default, "take no migration network of the configuration"),
+    });
+    if !tunnelled {
+        choices.push(match &plan.migrate_uri {
+            Some(uri) => {
+                let origin = if asked.migrate_uri.is_some() { Origin::Asked } else { Origin::Network };
+                Choice::new("migrate-uri", origin, format!("send the memory to {uri}"))
+            }
+            None => {
+                Choice::new("migrate-uri", Origin::Default, "send the memory where libvirt on the destination says")
+            }
+        });
+        choices.push(match &plan.listen_address {
+            Some(address) => {
+                let origin = if asked.listen_address.is_some() { Origin::Asked } else { Origin::Network };
+                Choice::new("listen-address", origin, format!("listen on {address}"))
+            }
+            None => Choice::new("listen-address", Origin::Default, "listen on every address of the destination"),
+        });
     }
-    if stream.stands_still {
-        lines.push("keep the guest paused while its memory is sent".into());
-    }
-    if let Some(connections) = stream.parallel_connections {
-        lines.push(format!("over {connections} parallel connections"));
-    }
-    if !stream.compression.is_empty() {
-        let methods: Vec<_> = stream.compression.iter().map(|method| method.as_str()).collect();
-        lines.push(format!("compress it: {}", methods.join(", ")));
-    }
-    if stream.auto_converge {
-        let percent = |value: Option<u32>| value.map_or("the hypervisor's default".to_owned(), |n| format!("{n} %"));
-        lines.push(format!(
-            "slow the guest down if it does not converge: first by {}, then by {} more each time",
-            percent(stream.auto_converge_initial),
-            percent(stream.auto_converge_increment)
-        ));
-    }
-    if stream.post_copy {
-        let limit = stream.post_copy_bandwidth_mib_s.map(|limit| format!(", then at most {limit} MiB/s"));
-        lines.push(format!("the switch to post-copy is allowed{}", limit.unwrap_or_default()));
-    }
-    lines.extend(stream.zero_copy.then(|| "send without copying to the kernel".to_owned()));
-    lines.extend(stream.rdma_pin_all.then(|| "pin all memory for RDMA".to_owned()));
-    lines.extend(stream.abort_on_error.then(|| "an I/O error of a disk ends it".to_owned()));
-    lines.extend(stream.graphics_uri.as_ref().map(|uri| format!("send clients of the console to {uri}")));
-    let reckoned = stream.switchover_bandwidth_mib_s;
-    lines.extend(reckoned.map(|limit| format!("reckon with {limit} MiB/s at the switch-over")));
+    choices.push(match plan.bandwidth_mib_s {
+        Some(limit) => {
+            let origin = if asked.bandwidth_mib_s.is_some() { Origin::Asked } else { Origin::Network };
+            Choice::new("bandwidth", origin, format!("at most {limit} MiB/s"))
+        }
+        None => Choice::new("bandwidth", Origin::Default, "no bandwidth limit"),
+    });
+    choices.push(match plan.max_downtime_ms {
+        Some(ms) => {
+            let origin = if asked.max_downtime_ms.is_some() { Origin::Asked } else { Origin::Policy };
+            Choice::new("max-downtime", origin, format!("switch over when that takes at most {ms} ms"))
+        }
+        None => Choice::new("max-downtime", Origin::Default, "switch over within the hypervisor's own downtime limit"),
+    });
 }
 
-fn disks(disks: &Disks, lines: &mut Vec<String>) {
-    let how = match disks.copy {
-        DiskCopy::No => return,
-        DiskCopy::Full => "whole",
-        DiskCopy::Incremental => "as far as they differ from their base there",
+fn copied<'p>(plan: &'p Plan, target: &str) -> Option<&'p CopiedDisk> {
+    plan.copies.0.iter().find(|disk| disk.target == target)
+}
+
+fn stays(disk: &Disk) -> Choice {
+    let target = &disk.target;
+    let words = match &disk.source {
+        None => format!("disk {target}: an empty drive"),
+        Some(source) => format!("disk {target}: not copied, the destination uses {source} as well"),
     };
-    let which = match &disks.targets[..] {
-        [] => "the disks that can be written".to_owned(),
-        targets => format!("disks {}", targets.join(", ")),
+    Choice::new("disk", Origin::Default, words)
+}
+
+fn copy(plan: &Plan, disk: &CopiedDisk) -> Choice {
+    let CopiedDisk { target, path, pool, volume, .. } = disk;
+    let words = match &disk.backing {
+        None => format!("disk {target}: copied whole, to a new volume {volume} in pool {pool} there ({path})"),
+        Some(backing) => {
+            format!("disk {target}: copied as far as it differs from {backing}, to {volume} in pool {pool} there")
+        }
     };
-    let to = match (&disks.uri, disks.port) {
-        (Some(uri), _) => format!(" to {uri}"),
-        (None, Some(port)) => format!(" to port {port}"),
-        (None, None) => String::new(),
+    let to = match (&plan.disks.uri, plan.disks.port) {
+        (Some(uri), _) => format!(", sent to {uri}"),
+        (None, Some(port)) => format!(", sent to port {port}"),
+        (None, None) => ", sent the way of the memory".to_owned(),
     };
-    let writes = if disks.synchronous_writes { "; the guest's writes wait for it" } else { "" };
-    lines.push(format!("copy {which}{to}, {how}{writes}"));
+    Choice::new("disk", Origin::Asked, words + &to)
+}
+
+fn writes(plan: &Plan, asked: &Options) -> Choice {
+    let words = if plan.disks.synchronous_writes {
+        "the guest's writes wait for the copies"
+    } else {
+        "the guest's writes do not wait for the copies"
+    };
+    Choice::new("disk-writes", Origin::asked(asked.disks.synchronous_writes), words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_says_where_it_comes_from() {
+        let told = |origin| Choice::new("bandwidth", origin, "at most 5 MiB/s").to_string();
+        assert_eq!(told(Origin::Asked), "at most 5 MiB/s");
+        assert_eq!(told(Origin::Default), "at most 5 MiB/s (default)");
+        assert_eq!(told(Origin::Network), "at most 5 MiB/s (as its network has it)");
+        let shape = v1::Choice::from(&Choice::new("bandwidth", Origin::Network, "at most 5 MiB/s"));
+        assert_eq!((shape.choice.as_str(), shape.from.as_str()), ("bandwidth", "network"));
+    }
 }

@@ -53,12 +53,26 @@ impl Check {
 pub struct DryRun {
     /// Every choice; null where it was refused or can't be planned.
     pub plan: Option<Plan>,
-    /// Why no plan can be made of what the rules allow.
+    /// The same choices and those around it (policies, attempts, slots), in words, each with where it comes from; empty
+    /// without a plan.
+    pub choices: Vec<Choice>,
+    /// Why no plan can be made; it is among the findings too.
     pub plan_error: Option<String>,
     /// What is expected of the transfer; null where it was not measured.
     pub prediction: Option<Prediction>,
     /// What the rules say.
     pub check: Check,
+}
+
+/// A choice of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What is chosen: `transport`, `bandwidth`, `disk`, ...
+    pub choice: String,
+    /// What it comes to, for people.
+    pub words: String,
+    /// `asked`, `default`, `network`, `convergence-policy`, `configuration`, `facts`.
+    pub from: String,
 }
 
 /// What is expected of a transfer.
@@ -95,7 +109,7 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// What would be done; null where it was refused, not asked for, or can't be planned.
     pub plan: Option<Plan>,
-    /// Why no plan can be made of what the rules allow.
+    /// Why no plan can be made; it is among the findings too.
     pub plan_error: Option<String>,
 }
 

@@ -317,7 +317,9 @@ fn entry(record: &Record) -> (&'static str, Value) {
                 "mode": o.mode.as_str(), "destination_name": o.destination_name, "bandwidth_mib_s": o.bandwidth_mib_s,
                 "max_downtime_ms": o.max_downtime_ms, "timeout_s": o.timeout_s, "persistence": o.persistence.as_str(),
                 "source_definition": o.source_definition.as_str(), "after": o.after.as_str(), "storage": o.storage.as_str(),
-                "migrate_uri": o.migrate_uri, "listen_address": o.listen_address,
+                "migrate_uri": o.migrate_uri, "listen_address": o.listen_address, "network": o.network,
+                "priority": o.priority.as_str(), "transport": o.transport.as_str(), "attempts": o.attempts,
+                "stream": crate::json::value(&o.stream.to_tree()), "disks": crate::json::value(&o.disks.to_tree()),
             });
             let details = json!({
                 "domain": request.domain.to_string(), "source": request.source.as_ref().map(ToString::to_string),

@@ -1,9 +1,9 @@
 //! What excludes what, and what needs what: libvirt would refuse most of it, but some only after the destination was
 //! made ready, some in words that help nobody, and some not at all. One table, so that it can be read as one.
 
-use super::Refusal;
+use super::{Refusal, offline};
 use crate::request::{AfterMove, Mode, Options};
-use crate::stream::{Compression, DiskCopy, Disks, Encryption, Stream, Transport};
+use crate::stream::{Compression, DiskCopy, Encryption, Transport};
 
 /// Two options that can't be had together: their names, when both are there, why.
 type Exclusion = (&'static str, &'static str, fn(&Options) -> bool, &'static str);
@@ -11,21 +11,11 @@ type Exclusion = (&'static str, &'static str, fn(&Options) -> bool, &'static str
 /// An option without what it is for: the option, what it needs, when that is missing, what to do.
 type Need = (&'static str, &'static str, fn(&Options) -> bool, &'static str);
 
-const OFFLINE: &str = "an offline migration moves a definition, no memory";
 const OWN_WAY: &str = "a tunnelled migration has one stream, through the connection of the daemons";
 const TUNNEL_IS_TLS: &str = "libvirt can't encrypt inside of a tunnel; the tunnel itself is encrypted where the peer URI is qemu+tls:// or qemu+ssh://";
 
 /// Which two exclude each other. The first that fits is told.
 pub(super) const EXCLUSIONS: &[Exclusion] = &[
-    ("offline", "bandwidth", |o| offline(o) && o.bandwidth_mib_s.is_some(), OFFLINE),
-    ("offline", "max-downtime", |o| offline(o) && o.max_downtime_ms.is_some(), OFFLINE),
-    ("offline", "paused", |o| offline(o) && o.after == AfterMove::Paused, OFFLINE),
-    ("offline", "migrate-uri", |o| offline(o) && o.migrate_uri.is_some(), OFFLINE),
-    ("offline", "listen-address", |o| offline(o) && o.listen_address.is_some(), OFFLINE),
-    ("offline", "network", |o| offline(o) && o.network.is_some(), OFFLINE),
-    ("offline", "tunnelled", |o| offline(o) && tunnelled(o), OFFLINE),
-    ("offline", "copy-storage", |o| offline(o) && o.disks != Disks::default(), OFFLINE),
-    ("offline", "options of the stream", |o| offline(o) && o.stream != Stream::default(), OFFLINE),
     ("tunnelled", "parallel", |o| tunnelled(o) && parallel(o), OWN_WAY),
     ("tunnelled", "postcopy", |o| tunnelled(o) && o.stream.post_copy, "post-copy needs a way back that a tunnel lacks"),
     ("tunnelled", "tls", |o| tunnelled(o) && o.stream.encryption == Encryption::Required, TUNNEL_IS_TLS),
@@ -219,6 +209,11 @@ pub(super) fn check(options: &Options) -> Result<(), Refusal> {
         let option = "compress-xbzrle-cache (bytes)";
         return Err(Refusal::OutOfRange { option, value: bytes, range: "the powers of two" });
     }
+    if options.mode == Mode::Offline
+        && let Some(option) = offline::asked(options).next()
+    {
+        return Err(Refusal::Conflict { first: "offline", second: option.name, why: offline::WHY });
+    }
     if let Some((first, second, _, why)) = EXCLUSIONS.iter().find(|(.., holds, _)| holds(options)) {
         return Err(Refusal::Conflict { first, second, why });
     }
@@ -250,10 +245,6 @@ fn uris(options: &Options) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-fn offline(options: &Options) -> bool {
-    options.mode == Mode::Offline
 }
 
 fn tunnelled(options: &Options) -> bool {

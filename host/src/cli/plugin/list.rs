@@ -18,6 +18,18 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
             plugins.push(missing(name.as_str(), said));
         }
     }
+    // The same of a name that is to be asked; every command that would ask it refuses to begin.
+    for (name, error) in wiring::wrongly_named(&config, &policies.list()) {
+        match plugins.iter_mut().find(|plugin| plugin.name == name.as_str()) {
+            Some(plugin) => plugin.reason = Some(error.to_string()),
+            None => plugins.push(Plugin {
+                name: name.to_string(),
+                state: "missing".to_owned(),
+                reason: Some(error.to_string()),
+                ..Plugin::default()
+            }),
+        }
+    }
     let out = app.out;
     out.table(
         &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],

@@ -61,15 +61,6 @@ fn with(change: Change) -> Options {
 
 /// One pair of options for each row of the table, in its order.
 const EXCLUDED: &[Change] = &[
-    |o| (o.mode, o.bandwidth_mib_s) = (Mode::Offline, Some(1)),
-    |o| (o.mode, o.max_downtime_ms) = (Mode::Offline, Some(1)),
-    |o| (o.mode, o.after) = (Mode::Offline, AfterMove::Paused),
-    |o| (o.mode, o.migrate_uri) = (Mode::Offline, Some("tcp://x".into())),
-    |o| (o.mode, o.listen_address) = (Mode::Offline, Some("::".into())),
-    |o| (o.mode, o.network) = (Mode::Offline, Some("mig".into())),
-    |o| (o.mode, o.transport) = (Mode::Offline, Transport::Tunnelled),
-    |o| (o.mode, o.disks.copy) = (Mode::Offline, DiskCopy::Full),
-    |o| (o.mode, o.stream.abort_on_error) = (Mode::Offline, true),
     |o| (o.transport, o.stream.parallel_connections) = (Transport::Tunnelled, Some(2)),
     |o| (o.transport, o.stream.post_copy) = (Transport::Tunnelled, true),
     |o| (o.transport, o.stream.encryption) = (Transport::Tunnelled, Encryption::Required),
