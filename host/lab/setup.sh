@@ -20,6 +20,7 @@ packages=(
     "cpio:cpio"
     "bindfs:bindfs"
     "iproute2:ip"
+    "nftables:nft"
     "util-linux:nsenter"
     # For the tests of the ways to reach a host: passwords, and logins by key.
     "sasl2-bin:saslpasswd2"

@@ -1,66 +1,71 @@
 //! Plays one row and judges what is left.
 
+use std::collections::BTreeSet;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::rows::{Expected, Row, Stage, Way};
-use crate::site::Site;
+use crate::fault::Fault;
+use crate::rows::{Expected, Row, Stage, Trouble};
+use crate::scene::Scene;
+use crate::traces;
 
 /// How long a task may take from its fault to its end: a link is cut for a minute, libvirt notices after half of one, and the
 /// guest's two sides are looked at with patience.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Plays the row. Answers how long it took from the fault to the end of the task.
-pub fn drill(row: &Row) -> Result<Duration, String> {
-    let site = Site::with(2, "\n[engine]\nstall_s = 10\n");
-    site.busy_guest("g1");
-    let mut controller = start(&site, row);
-    site.until_copying("kvm1", "g1");
-    let task = site.only_task();
-    if row.stage == Stage::PostCopy {
-        site.waypost(&["steer", &task, "--postcopy"]).expect_code(0);
-        site.until("the guest runs on the destination", |site| site.state("kvm2", "g1").as_deref() == Some("running"));
-    }
-    let struck = Instant::now();
-    let process = controller.id();
-    // A trouble lasts for a time of its own, and the truth may come before it is over.
-    let (ended, took) = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            row.fault.strike(&site, process);
-            if row.expected == Expected::Either {
-                // What survives the trouble may now come to its end.
-                site.lab.host("kvm1").and_then(|host| host.virsh(&["migrate-setmaxdowntime", "g1", "20000"])).ok();
+/// How a row came out.
+pub struct Truth {
+    /// From the fault, or from the start, to the end of the task.
+    pub took: Duration,
+    /// The task's word for it.
+    pub outcome: String,
+}
+
+/// Plays the row.
+pub fn drill(row: &Row) -> Result<Truth, String> {
+    let scene = Scene::set(row);
+    let begun = Instant::now();
+    let mut controller = scene.migrate(row);
+    let (ended, took) = match &row.trouble {
+        Trouble::Beforehand(_) => end_of(&scene, row, &mut controller, begun)?,
+        Trouble::Midway(stage, fault) => {
+            scene.until_under_way(row);
+            if *stage == Stage::PostCopy {
+                scene.site.waypost(&["steer", &scene.site.only_task(), "--postcopy"]).expect_code(0);
+                let switched = "the guest runs on the destination";
+                scene.site.until(switched, |site| site.state("kvm2", "g1").as_deref() == Some("running"));
             }
-        });
-        let ended = end_of(&site, &task, &mut controller, struck);
-        (ended, struck.elapsed())
-    });
-    let ended = ended?;
-    judge(&site, row, &task, &ended).map_err(|why| {
-        let record = site.waypost(&["task", &task]).out;
+            let (struck, process) = (Instant::now(), controller.id());
+            let over = AtomicBool::new(false);
+            // A trouble lasts for a time of its own, and the truth may come before it is over.
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    fault.strike(&scene, process);
+                    while row.expected == Expected::Either && !over.load(Ordering::Relaxed) {
+                        scene.let_go(row);
+                        std::thread::park_timeout(Duration::from_secs(1));
+                    }
+                });
+                let ended = end_of(&scene, row, &mut controller, struck);
+                over.store(true, Ordering::Relaxed);
+                ended
+            })?
+        }
+    };
+    let task = ended["id"].as_str().unwrap_or_default().to_owned();
+    let outcome = ended["outcome"]["kind"].as_str().unwrap_or_default().to_owned();
+    judge(&scene, row, &task, &ended).map_err(|why| {
+        let record = scene.site.waypost(&["task", &task]).out;
         format!("{why}\n{record}")
     })?;
-    Ok(took)
+    Ok(Truth { took, outcome })
 }
 
-fn start(site: &Site, row: &Row) -> Child {
-    let kvm2 = site.lab.host("kvm2").expect("kvm2");
-    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
-    let mut arguments = vec!["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"];
-    arguments.extend(["--migrate-uri", &uri, "--listen-address", &listen]);
-    if row.way == Way::Direct {
-        arguments.push("--direct");
-    }
-    if row.stage == Stage::PostCopy {
-        arguments.push("--postcopy");
-    }
-    site.start(&arguments)
-}
-
-/// Waits for the controller's end; where it died, another one brings the task to its end.
-fn end_of(site: &Site, task: &str, controller: &mut Child, struck: Instant) -> Result<Value, String> {
+/// Waits for the controller's end; where it left the task open, another one brings it to its end. Answers how long it took.
+fn end_of(scene: &Scene, row: &Row, controller: &mut Child, struck: Instant) -> Result<(Value, Duration), String> {
     while controller.try_wait().map_err(|e| e.to_string())?.is_none() {
         if struck.elapsed() > LONGEST {
             // The process goes with the test; its task stays to be seen.
@@ -69,72 +74,198 @@ fn end_of(site: &Site, task: &str, controller: &mut Child, struck: Instant) -> R
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
-    let mut ended = site.waypost(&["task", task, "--json"]).expect_code(0).json();
-    if ended["outcome"].is_null() {
-        site.waypost(&["watch", task]);
-        ended = site.waypost(&["task", task, "--json"]).expect_code(0).json();
+    let open_ended = row.fault().is_some_and(|fault| fault.ends_controller());
+    if open_ended && let Some(fault) = row.fault() {
+        fault.mend(scene);
     }
-    if ended["outcome"].is_null() { Err("the task did not come to an end".to_owned()) } else { Ok(ended) }
+    let task = scene.site.only_task();
+    let read = || scene.site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    let mut ended = read();
+    if ended["outcome"].is_null() {
+        if !open_ended {
+            return Err(format!("the controller ended and left its task open: {ended:#}"));
+        }
+        scene.site.waypost(&["watch", &task]);
+        ended = read();
+    }
+    if ended["outcome"].is_null() {
+        Err("the task did not come to an end".to_owned())
+    } else {
+        Ok((ended, struck.elapsed()))
+    }
 }
 
-fn judge(site: &Site, row: &Row, task: &str, ended: &Value) -> Result<(), String> {
-    let outcome = ended["outcome"]["kind"].as_str().unwrap_or_default().to_owned();
-    let is = |at: &str, state: Option<&str>| -> Result<(), String> {
-        // A daemon that was restarted may still be cleaning up.
-        let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let seen = site.state(at, "g1");
-            if seen.as_deref() == state {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                return Err(format!("the task says {outcome}, and g1 on {at} is {seen:?} instead of {state:?}"));
-            }
-            std::thread::park_timeout(Duration::from_millis(100));
-        }
-    };
-    let (arrived, stayed) = (outcome == "completed", outcome == "rolled-back");
-    match row.expected {
-        Expected::Source if !stayed => return Err(format!("{outcome} instead of rolled-back")),
-        Expected::Destination if !arrived => return Err(format!("{outcome} instead of completed")),
-        Expected::Either if !arrived && !stayed => return Err(outcome),
-        Expected::Lost if outcome != "lost" => return Err(format!("{outcome} instead of lost")),
-        _ => {}
+/// What must be true of the hosts.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Where the guest is.
+    here: &'static str,
+    /// The other host.
+    there: &'static str,
+    runs: bool,
+    /// The other host keeps its image: libvirt never deletes those of disks that were copied.
+    image_stays: bool,
+    /// What stood in the way is still there.
+    obstructed: bool,
+    /// It lost its power: libvirt leaves the folders of domains that were cut off with it.
+    dark: Option<&'static str>,
+}
+
+impl Wanted {
+    fn on(here: &'static str) -> Self {
+        let there = if here == "kvm1" { "kvm2" } else { "kvm1" };
+        Self { here, there, runs: true, image_stays: false, obstructed: false, dark: None }
     }
-    if row.expected == Expected::Lost {
-        is("kvm1", Some("shut off"))?;
-        is("kvm2", None)?;
-        strays(site, &[])?;
+}
+
+fn judge(scene: &Scene, row: &Row, task: &str, ended: &Value) -> Result<(), String> {
+    let site = &scene.site;
+    let outcome = ended["outcome"]["kind"].as_str().unwrap_or_default();
+    let summary = ended["outcome"]["summary"].as_str().unwrap_or_default();
+    let (here, runs) = match (row.expected, outcome) {
+        (Expected::Source | Expected::Either, "rolled-back") => ("kvm1", true),
+        (Expected::Refused, "refused") | (Expected::StuckOnSource, "stuck") => ("kvm1", true),
+        (Expected::Destination | Expected::Either, "completed") => ("kvm2", true),
+        (Expected::Lost, "lost") => ("kvm1", false),
+        (expected, outcome) => return Err(format!("{outcome} instead of {expected:?}")),
+    };
+    // Its words, beside what is there now, before anything is mended.
+    let words = match (row.expected, runs) {
+        (Expected::Refused, _) => "nothing was touched".to_owned(),
+        (_, false) => "crashed".to_owned(),
+        (_, true) => format!("running on {here}"),
+    };
+    if !summary.contains(&words) {
+        return Err(format!("it does not say {words:?}: {summary}"));
+    }
+    let state = site.state(here, "g1");
+    if state.as_deref() != Some(if runs { "running" } else { "shut off" }) {
+        return Err(format!("it says {summary:?}, and g1 on {here} is {state:?}"));
+    }
+    let dark = match row.fault() {
+        Some(Fault::PowerLoss { host, .. }) => Some(*host),
+        _ => None,
+    };
+    let wanted = Wanted { runs, image_stays: scene.is_local() && here == "kvm2", dark, ..Wanted::on(here) };
+    match &row.trouble {
+        Trouble::Midway(_, fault) if fault.ends_controller() => {}
+        Trouble::Midway(_, fault) => fault.mend(scene),
+        Trouble::Beforehand(obstacle) => {
+            settled(scene, Wanted { obstructed: true, ..wanted })?;
+            obstacle.remove(scene)?;
+        }
+    }
+    if row.expected == Expected::StuckOnSource {
+        by_hand(scene, task, "accept-source", "rolled-back")?;
+    }
+    if row.leaves_copy() {
+        let told = format!("{summary}; {}", ended["outcome"]["remedy"].as_str().unwrap_or_default());
+        if !told.contains(scene.image()) {
+            return Err(format!("nobody is told of {}: {told}", scene.image()));
+        }
+        scene.forget_image(wanted.there);
+    }
+    settled(scene, wanted)?;
+    if !runs {
         for host in site.lab.hosts() {
             host.forget_serial("g1").map_err(|e| e.to_string())?;
         }
         site.virsh("kvm1", &["start", "g1"]);
-    } else {
-        let (here, there) = if arrived { ("kvm2", "kvm1") } else { ("kvm1", "kvm2") };
-        is(here, Some("running"))?;
-        is(there, None)?;
-        strays(site, &[here])?;
     }
+    scene.same_content(here)?;
     site.assert_one_counting_guest("g1");
-    // Nothing stands in the way of the next one, wherever the guest is now.
-    let to = if site.state("kvm1", "g1").as_deref() == Some("running") { "kvm2" } else { "kvm1" };
-    let again = site.waypost(&["migrate", "g1", "--to", to, "--max-downtime", "20000"]);
-    if again.code != 0 {
-        return Err(format!("after task {task} the next migration failed:\n{}{}", again.out, again.err));
+    let open = site.waypost(&["tasks", "--unfinished", "--json"]).expect_code(0).json();
+    if open["tasks"].as_array().or_else(|| open.as_array()).is_none_or(|open| !open.is_empty()) {
+        return Err(format!("a task is open still: {open:#}"));
     }
-    site.assert_one_counting_guest("g1");
-    Ok(())
+    next(scene, wanted).map_err(|why| format!("after task {task} {why}"))
 }
 
-/// No hypervisor process may be left but the guest's own.
-fn strays(site: &Site, expected: &[&str]) -> Result<(), String> {
-    for host in site.lab.hosts() {
-        let processes = host.run(&["pgrep", "-c", "qemu-system"]).map_err(|e| e.to_string())?;
-        let count: usize = String::from_utf8_lossy(&processes.stdout).trim().parse().unwrap_or(0);
-        let right = usize::from(expected.contains(&host.name()));
-        if count != right {
-            return Err(format!("{count} hypervisor processes on {} instead of {right}", host.name()));
+/// Does what a person would, who was called.
+fn by_hand(scene: &Scene, task: &str, action: &str, outcome: &str) -> Result<(), String> {
+    let done = scene.site.waypost(&["recover", task, "--do", action]);
+    let now = scene.site.waypost(&["task", task, "--json"]).expect_code(0).json();
+    match now["outcome"]["kind"] == outcome {
+        true => Ok(()),
+        false => Err(format!("{action} by hand did not lead to {outcome}:\n{}{}", done.out, done.err)),
+    }
+}
+
+/// Nothing stands in the way of the next migration, wherever the guest is now; and that leaves nothing behind either.
+fn next(scene: &Scene, now: Wanted) -> Result<(), String> {
+    let site = &scene.site;
+    let mut arguments = vec!["migrate", "g1", "--to", now.there, "--max-downtime", "20000"];
+    if scene.is_local() {
+        arguments.extend(["--copy-storage", "full"]);
+    }
+    if now.image_stays {
+        // It would be in the way, as somebody's file.
+        scene.forget_image(now.there);
+    }
+    let again = site.waypost(&arguments);
+    if again.code != 0 {
+        return Err(format!("the next migration failed:\n{}{}", again.out, again.err));
+    }
+    site.assert_one_counting_guest("g1");
+    scene.same_content(now.there)?;
+    let wanted = Wanted { image_stays: scene.is_local(), dark: now.dark, ..Wanted::on(now.there) };
+    settled(scene, wanted).map_err(|why| format!("the next migration left something: {why}"))
+}
+
+/// Waits until both hosts have what they must have, and nothing else: a daemon that was restarted may still be cleaning up.
+fn settled(scene: &Scene, wanted: Wanted) -> Result<(), String> {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match differences(scene, wanted) {
+            Ok(differences) if differences.is_empty() => return Ok(()),
+            wrong if Instant::now() >= until => return Err(wrong.unwrap_or_else(|why| why)),
+            _ => std::thread::park_timeout(Duration::from_millis(250)),
         }
     }
-    Ok(())
+}
+
+fn differences(scene: &Scene, wanted: Wanted) -> Result<String, String> {
+    let state = |host: &str| scene.site.state(host, "g1");
+    let mut told = Vec::new();
+    let runs = if wanted.runs { "running" } else { "shut off" };
+    if state(wanted.here).as_deref() != Some(runs) {
+        told.push(format!("g1 on {} is {:?} instead of {runs}", wanted.here, state(wanted.here)));
+    }
+    if !wanted.obstructed && state(wanted.there).is_some() {
+        told.push(format!("g1 on {} is {:?} instead of gone", wanted.there, state(wanted.there)));
+    }
+    for host in ["kvm1", "kvm2"] {
+        let mut found = traces::of(&scene.site, host)?;
+        let expected = expected(scene, wanted, host);
+        if wanted.dark == Some(host) {
+            found.retain(|trace| expected.contains(trace) || !trace.starts_with("file /var/lib/libvirt/qemu/"));
+        }
+        let difference = traces::difference(&expected, &found);
+        if !difference.is_empty() {
+            told.push(format!("{host}: {difference}"));
+        }
+    }
+    Ok(told.join("; "))
+}
+
+/// What a host must have.
+fn expected(scene: &Scene, wanted: Wanted, host: &str) -> BTreeSet<String> {
+    let guest = traces::of_the_guest(&scene.before[0]);
+    let image = traces::of_its_image(&scene.before[0]);
+    let mut expected = match (host, wanted.obstructed) {
+        ("kvm1", _) => scene.before[0].difference(&guest).cloned().collect(),
+        (_, false) => scene.before[1].clone(),
+        (_, true) => scene.obstructed.clone(),
+    };
+    // What is on the shared store is on both.
+    expected.extend(guest.iter().filter(|trace| trace.contains(" in shared")).cloned());
+    if host == wanted.here && wanted.runs {
+        expected.extend(guest);
+    } else if host == wanted.here {
+        expected.extend(image);
+        expected.insert("definition of g1".to_owned());
+    } else if wanted.image_stays {
+        expected.extend(image);
+    }
+    expected
 }

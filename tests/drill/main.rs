@@ -1,30 +1,41 @@
-//! The drill: something breaks in the middle of a real migration, and afterwards the guest must be one, whole and where the
-//! task says it is, nothing may be left behind, and the next migration must work. [`rows`] says what is broken, [`fault`]
-//! breaks and mends it, [`aftermath`] judges.
+//! The drill: something breaks in the middle of a real migration, or stands in its way, and afterwards the guest must be one,
+//! whole and where the task says it is, nothing may be left behind, and the next migration must work. [`rows`] says what goes
+//! wrong, [`fault`] and [`obstacle`] bring it about and mend it, [`scene`] is what it happens to, [`aftermath`] judges by the
+//! [`traces`] on both hosts, and [`peer`] shows what virsh does in the same trouble.
 //!
-//! `make test` runs the rows that are marked quick, `make drill` all of them and prints how long each took from the fault to
-//! the truth. `WAYPOST_DRILL=TEXT` runs the rows whose name holds the text.
+//! `make test` runs the rows that are marked quick, `make drill` all of them, and each once more with virsh; it prints how long
+//! each took from the fault to the truth. `WAYPOST_DRILL=TEXT` runs the rows whose name holds the text.
 
 mod aftermath;
 mod fault;
+mod hanging;
+mod obstacle;
+mod peer;
 mod rows;
+mod scene;
 #[path = "../lab/site.rs"]
 #[allow(dead_code, reason = "the drill needs a part of what the other lab tests share")]
 mod site;
+mod traces;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
+use aftermath::Truth;
+use peer::Peer;
 use rows::Row;
 
-/// Rows that run at the same time: a lab of two hosts with a busy guest takes about half a core.
-const SIDE_BY_SIDE: usize = 2;
+/// Rows that run at the same time: mostly they wait.
+const SIDE_BY_SIDE: usize = 3;
+
+/// What is known of a row: how it came out, and what virsh did.
+type Played = (Result<Truth, String>, Option<Result<Peer, String>>);
 
 #[test]
 fn whatever_breaks_the_guest_is_one_and_the_task_tells_the_truth() {
     let wanted = std::env::var("WAYPOST_DRILL").unwrap_or_else(|_| "quick".to_owned());
+    let compared = wanted != "quick" && std::env::var_os("WAYPOST_DRILL_ALONE").is_none();
     let chosen = |row: &Row| match wanted.as_str() {
         "all" => true,
         "quick" => row.quick,
@@ -34,22 +45,34 @@ fn whatever_breaks_the_guest_is_one_and_the_task_tells_the_truth() {
     assert!(!rows.is_empty(), "no row is called {wanted:?}; there are: {:#?}", names());
     let (next, told) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
+        for _ in 0..SIDE_BY_SIDE.min(rows.len()) {
             scope.spawn(|| {
-                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = catch_unwind(AssertUnwindSafe(|| aftermath::drill(row)));
-                    let result = result.unwrap_or_else(|panic| Err(said(&*panic)));
-                    match &result {
-                        Ok(took) => println!("{:<60} {:>7.1} s", row.name(), took.as_secs_f64()),
-                        Err(why) => println!("{:<60} FAILED\n{why}", row.name()),
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(row) = rows.get(at) else { break };
+                    let truth = caught(|| aftermath::drill(row));
+                    match &truth {
+                        Ok(truth) => println!("{}", line(row, truth, None)),
+                        Err(why) => println!("{:<76} FAILED\n{why}", row.name()),
                     }
-                    told.lock().unwrap_or_else(|e| e.into_inner()).push((row.name(), result));
+                    let peer = (compared && peer::has_counterpart(row)).then(|| caught(|| peer::play(row)));
+                    told.lock().unwrap_or_else(|e| e.into_inner()).push((at, (truth, peer)));
                 }
             });
         }
     });
-    let told: Vec<(String, Result<Duration, String>)> = told.into_inner().unwrap_or_else(|e| e.into_inner());
-    let failed: Vec<_> = told.iter().filter_map(|(name, result)| Some((name, result.as_ref().err()?))).collect();
+    let mut told: Vec<(usize, Played)> = told.into_inner().unwrap_or_else(|e| e.into_inner());
+    told.sort_by_key(|(at, _)| *at);
+    if compared {
+        println!("\n| row | waypost | virsh migrate |\n|---|---|---|");
+        for (at, (truth, peer)) in &told {
+            if let Ok(truth) = truth {
+                println!("{}", line(&rows[*at], truth, Some(peer)));
+            }
+        }
+    }
+    let failed: Vec<_> =
+        told.iter().filter_map(|(at, (truth, _))| Some((rows[*at].name(), truth.as_ref().err()?))).collect();
     // What went wrong comes last, where a reader of a long log looks first.
     assert!(
         failed.is_empty(),
@@ -58,6 +81,26 @@ fn whatever_breaks_the_guest_is_one_and_the_task_tells_the_truth() {
         told.len(),
         failed.iter().map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("\n")
     );
+}
+
+/// A line of the log, or with what virsh did one of the table.
+fn line(row: &Row, truth: &Truth, peer: Option<&Option<Result<Peer, String>>>) -> String {
+    let took = format!("{:.1} s", truth.took.as_secs_f64());
+    match peer {
+        None => format!("{:<76} {took:>8} {}", row.name(), truth.outcome),
+        Some(peer) => {
+            let peer = match peer {
+                None => "-".to_owned(),
+                Some(Ok(peer)) => peer.to_string(),
+                Some(Err(why)) => format!("not measured: {}", why.lines().next().unwrap_or_default()),
+            };
+            format!("| {} | {took}, {} | {peer} |", row.name(), truth.outcome)
+        }
+    }
+}
+
+fn caught<T>(play: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|panic| Err(said(&*panic)))
 }
 
 #[test]

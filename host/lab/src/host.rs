@@ -21,6 +21,10 @@ use crate::{
     requirements::{find, program},
 };
 
+/// The program that guests run in, and one that no lab guest uses.
+const HYPERVISOR: &str = "/usr/bin/qemu-system-x86_64";
+const SPARE: &str = "/usr/bin/qemu-system-i386";
+
 /// A host of a lab, with or without power.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -95,6 +99,11 @@ impl Host {
     /// Its own images (`/var/lib/libvirt/images` inside), as seen from outside.
     pub fn images(&self) -> PathBuf {
         self.files.images()
+    }
+
+    /// A file of the host as seen from outside, through whatever is mounted in between, for as long as it has power.
+    pub fn inside(&self, path: &str) -> Result<PathBuf> {
+        Ok(PathBuf::from(format!("/proc/{}/root{path}", self.init()?.pid)))
     }
 
     /// Has it power?
@@ -174,6 +183,47 @@ impl Host {
             self.cut(link)?;
         }
         init.kill_and_wait(PATIENCE)
+    }
+
+    /// Of everything that arrives over a cable, drops that many per cent by chance; none lets everything through again.
+    /// Needs nft in the host, which is the machine's.
+    pub fn lose(&self, link: Link, percent: u8) -> Result<()> {
+        // Declared first, so that deleting a table that was never there is none that fails.
+        let mut rules = "add table netdev lab\ndelete table netdev lab\n".to_owned();
+        if percent > 0 {
+            rules += &format!(
+                "add table netdev lab\nadd chain netdev lab in {{ type filter hook ingress device {} priority 0; }}\n\
+                 add rule netdev lab in numgen random mod 100 < {percent} drop\n",
+                link.interface()
+            );
+        }
+        let nft = find("nft").ok_or_else(|| LabError::Spec("nft is missing (apt-get install nftables)".to_owned()))?;
+        run_with_input(self.command(&nft.to_string_lossy())?.args(["-f", "-"]), &rules)
+    }
+
+    /// Takes a feature from the CPU that the host's hypervisor gives to guests, whatever it is asked for.
+    pub fn mask_cpu_feature(&self, feature: &str) -> Result<()> {
+        // The real program stays within reach under the name of another of its package.
+        let script = format!(
+            "#!/bin/sh\nmasked=\nfor word; do\n    shift\n    [ \"$masked\" != -cpu ] || word=$word,-{feature}\n    \
+             masked=$word\n    set -- \"$@\" \"$word\"\ndone\nexec {SPARE} \"$@\"\n"
+        );
+        let path = self.inside("/run/masked")?;
+        fs::write(&path, script).attempt(|| format!("write {}", path.display()))?;
+        run(self.command("chmod")?.args(["755", "/run/masked"]))?;
+        run(self.command("mount")?.args(["--bind", HYPERVISOR, SPARE]))?;
+        run(self.command("mount")?.args(["--bind", "/run/masked", HYPERVISOR])).map(drop)
+    }
+
+    /// Gives back what [`Host::mask_cpu_feature`] took.
+    pub fn unmask_cpu(&self) -> Result<()> {
+        run(self.command("umount")?.args([HYPERVISOR, SPARE])).map(drop)
+    }
+
+    /// Puts a new disk of that many MiB at a folder of the host. It hides what was there, and is lost with the power.
+    pub fn mount_small_disk(&self, folder: &str, mib: u32) -> Result<()> {
+        let size = format!("size={mib}m,mode=711");
+        run(self.command("mount")?.args(["-t", "tmpfs", "-o", &size, "lab", folder])).map(drop)
     }
 
     /// Boots the host: its disks are as they were, /run is empty.

@@ -202,6 +202,11 @@ impl Lab {
         &self.layout
     }
 
+    /// The number of the lab's process 1.
+    pub(crate) fn init_pid(&self) -> Result<i32> {
+        Ok(self.state.init.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?.pid)
+    }
+
     fn host_at(&self, index: u32) -> Host {
         Host::new(self.layout.clone(), index, self.state.init, self.state.privilege)
     }

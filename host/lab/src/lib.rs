@@ -19,8 +19,8 @@
 //! ```
 //!
 //! In reading order: [`LabSpec`] says what a lab looks like, [`requirements`] whether it can run here, [`Lab`] brings it
-//! up, finds it again and takes it down, [`Host`] is one machine in it, [`GuestSpec`] what runs there, and [`counter`]
-//! judges what became of a guest.
+//! up, finds it again and takes it down, [`Host`] is one machine in it, [`GuestSpec`] what runs there, [`Relay`] a bad
+//! way between hosts, and [`counter`] judges what became of a guest.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -33,6 +33,8 @@ mod lab;
 mod host;
 
 mod guest;
+
+mod relay;
 
 pub mod counter;
 
@@ -63,5 +65,6 @@ pub use guest::{DiskPlace, GuestSpec, Persistence, Program, SPIN};
 pub use host::{Host, InterfaceBytes};
 pub use lab::{HostStatus, Lab, LabStatus};
 pub use layout::{LOCAL, Link, SHARED};
+pub use relay::Relay;
 pub use requirements::{Missing, linux_guest_requirements, requirements, sasl_requirements, ssh_requirements};
 pub use spec::{Keepalive, LabSpec, Owner, SshAccess, TcpAuth, default_cache};

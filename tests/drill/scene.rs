@@ -1,0 +1,278 @@
+//! What a row is played on: a lab of two hosts, a guest on one of them, and everything that was there before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use waypost_lab::{DiskPlace, GuestSpec, LOCAL, Program, Relay};
+
+use crate::fault::Fault;
+use crate::rows::{Row, Stage, Trouble, Way};
+use crate::site::Site;
+use crate::{hanging, traces};
+
+const MIB: u64 = 1 << 20;
+/// How the configuration begins to say where the journal is.
+const STATE: &str = "state_dir = ";
+/// Where the relay takes what belongs to the memory, and to the disks.
+const PORTS: [u16; 2] = [49300, 49301];
+/// What a tick of the busy guest rewrites: 100 MiB a second, which no transfer of [`bandwidth`] keeps up with.
+const PAGES_PER_TICK: u16 = 256;
+
+pub struct Scene {
+    pub site: Site,
+    pub uuid: String,
+    /// What each host had, the guest running on kvm1.
+    pub before: [BTreeSet<String>; 2],
+    /// What kvm2 had once something stood in the way there.
+    pub obstructed: BTreeSet<String>,
+    image: String,
+    digest: String,
+    relay: Option<Relay>,
+}
+
+impl Scene {
+    pub fn set(row: &Row) -> Self {
+        let mut more =
+            "\n[engine]\nstall_s = 10\n[migrations]\noutgoing_per_host = 1\nincoming_per_host = 1\n".to_owned();
+        let hangs = row.fault() == Some(&Fault::HangingPolicy);
+        for name in shipped() {
+            let said = match row.trouble {
+                Trouble::Beforehand(_) if name.starts_with("precheck-") => "mode = \"advise\"",
+                Trouble::Midway(..) if hangs && name.starts_with("recovery-") => "presence = \"never\"",
+                _ => continue,
+            };
+            more.push_str(&format!("[plugin.{name}]\n{said}\n"));
+        }
+        let site = Site::with(2, &more);
+        if hangs {
+            fs::write(site.plugin_folder().join("hanging.wasm"), hanging::policy()).expect("the policy is installed");
+        }
+        let host = |name: &str| site.lab.host(name).expect("a host of the lab");
+        match row.fault() {
+            // Enough for the copy, until something takes the rest.
+            Some(Fault::DiskFull) => host("kvm2").mount_small_disk(LOCAL, 96).expect("a small disk for images"),
+            Some(Fault::StoreFull) => {
+                host("kvm1").mount_small_disk("/mnt", 48).expect("a small disk for the store");
+                let folder = host("kvm1").inside("/mnt/state").expect("a way to it");
+                put_state_at(&site, &folder);
+            }
+            _ => {}
+        }
+        let relayed = matches!(row.fault(), Some(Fault::Delay { .. } | Fault::HalfOpen { .. }));
+        let relay = relayed.then(|| site.lab.relay(&host("kvm2"), &PORTS).expect("a relay in the way"));
+        let mut scene = Self {
+            site,
+            uuid: String::new(),
+            before: Default::default(),
+            obstructed: BTreeSet::new(),
+            image: String::new(),
+            digest: String::new(),
+            relay,
+        };
+        scene.start_guest(row);
+        scene
+    }
+
+    fn start_guest(&mut self, row: &Row) {
+        let mut spec = GuestSpec::tick("g1");
+        if matches!(row.stage(), Some(Stage::PreCopy | Stage::PostCopy)) {
+            spec.memory_mib = 256;
+            spec.program = Program::Tick { working_set_mib: 128, dirty_pages_per_tick: PAGES_PER_TICK };
+        }
+        if row.stage() == Some(Stage::Storage) {
+            (spec.disk, spec.disk_mib) = (DiskPlace::Local, 64);
+        }
+        if let Trouble::Beforehand(obstacle) = row.trouble {
+            if obstacle.disk_is_local() {
+                spec.disk = DiskPlace::Local;
+            }
+            obstacle.shape(&mut spec);
+            obstacle.precede(self);
+        }
+        self.site.lab.define_guest(&spec).expect("the guest is defined");
+        self.image = spec.image().expect("its image");
+        let outside = match spec.disk {
+            DiskPlace::Shared => self.site.lab.shared_store().join("g1.img"),
+            _ => self.site.lab.host("kvm1").expect("kvm1").images().join("g1.img"),
+        };
+        let disk = fs::OpenOptions::new().write(true).open(outside).expect("its disk");
+        // Behind the first sector, which is its program: something to copy, and a mark in it.
+        for mib in 0..u64::from(spec.disk_mib) {
+            disk.write_all_at(&[0x5a; 1 << 19], mib * MIB + MIB / 2).expect("its disk is filled");
+            disk.write_all_at(format!("mark {mib}").as_bytes(), mib * MIB + MIB / 2).expect("a mark on its disk");
+        }
+        drop(disk);
+        self.site.virsh("kvm1", &["start", "g1"]);
+        self.site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+        self.uuid = self.site.virsh("kvm1", &["domuuid", "g1"]).trim().to_owned();
+        self.digest = self.digest_on("kvm1").expect("the digest of its disk");
+        let traces = |host: &str| traces::of(&self.site, host).expect("what the host has");
+        self.before = ["kvm1", "kvm2"].map(traces);
+        if let Trouble::Beforehand(obstacle) = row.trouble {
+            obstacle.put(self);
+            self.obstructed = traces::of(&self.site, "kvm2").expect("what kvm2 has");
+        }
+    }
+
+    /// The path of the guest's image.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// Whether the guest's disk is its host's own.
+    pub fn is_local(&self) -> bool {
+        self.image.starts_with(LOCAL)
+    }
+
+    pub fn relay(&self) -> &Relay {
+        self.relay.as_ref().expect("a row with a relay in the way")
+    }
+
+    /// Begins the migration.
+    pub fn migrate(&self, row: &Row) -> Child {
+        let (uri, listen) = self.ways();
+        let limit = bandwidth(row);
+        let mut arguments = vec!["migrate", "g1", "--from", "kvm1", "--to", "kvm2", "--bandwidth", &limit];
+        arguments.extend(["--migrate-uri", &uri, "--listen-address", &listen]);
+        let port = PORTS[1].to_string();
+        if self.relay.is_some() && row.copies() {
+            arguments.extend(["--disks-port", &port]);
+        }
+        if row.way == Way::Direct {
+            arguments.push("--direct");
+        }
+        if row.stage() == Some(Stage::PostCopy) {
+            arguments.push("--postcopy");
+        }
+        if row.copies() {
+            arguments.extend(["--copy-storage", "full", "--migrate-disks", "vda"]);
+        }
+        self.site.start(&arguments)
+    }
+
+    /// Begins the same migration by virsh.
+    pub fn migrate_by_virsh(&self, row: &Row) -> Child {
+        let host = |name: &str| self.site.lab.host(name).expect("a host of the lab");
+        let (uri, listen) = self.ways();
+        let mut virsh = Command::new("virsh");
+        virsh.args([
+            "-q",
+            "-c",
+            &host("kvm1").uri_unix(),
+            "migrate",
+            "g1",
+            "--live",
+            "--persistent",
+            "--undefinesource",
+        ]);
+        match row.way {
+            Way::PeerToPeer => virsh.args(["--p2p", &host("kvm2").uri_peer()]),
+            Way::Direct => virsh.arg(host("kvm2").uri_unix()),
+        };
+        virsh.args(["--migrateuri", &uri, "--listen-address", &listen, "--bandwidth", &bandwidth(row)]);
+        if row.stage() == Some(Stage::PostCopy) {
+            virsh.arg("--postcopy");
+        }
+        if row.copies() {
+            virsh.args(["--copy-storage-all", "--migrate-disks", "vda"]);
+            if self.relay.is_some() {
+                virsh.args(["--disks-port", &PORTS[1].to_string()]);
+            }
+        }
+        virsh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("virsh starts")
+    }
+
+    /// The migration URI, and where the destination listens.
+    fn ways(&self) -> (String, String) {
+        let listen = self.site.lab.host("kvm2").expect("kvm2").migration_ip();
+        match self.relay {
+            Some(_) => (format!("tcp://{}:{}", Relay::ADDRESS, PORTS[0]), listen),
+            None => (format!("tcp://{listen}"), listen),
+        }
+    }
+
+    /// Lets a transfer that survived its trouble come to its end.
+    pub fn let_go(&self, row: &Row) {
+        let Ok(kvm1) = self.site.lab.host("kvm1") else { return };
+        for order in [["migrate-setmaxdowntime", "g1", "20000"], ["migrate-setspeed", "g1", "1000"]] {
+            if row.stage() != Some(Stage::PostCopy) {
+                // The daemon may be away, and the migration over.
+                let _ = kvm1.virsh(&order);
+            }
+        }
+    }
+
+    /// Waits until the migration is where the row breaks it.
+    pub fn until_under_way(&self, row: &Row) {
+        match row.stage() {
+            Some(Stage::Storage) => self.site.until("a part of the disk is copied", |site| {
+                let info = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobinfo", "g1"])).unwrap_or_default();
+                let copied = info.lines().find_map(|line| line.strip_prefix("File processed:")).unwrap_or_default();
+                copied.contains("MiB")
+            }),
+            _ => self.site.until_copying("kvm1", "g1"),
+        }
+    }
+
+    /// The guest's disk is what it was.
+    pub fn same_content(&self, host: &str) -> Result<(), String> {
+        match self.digest_on(host)? == self.digest {
+            true => Ok(()),
+            false => Err(format!("the content of {} on {host} is not what it was", self.image)),
+        }
+    }
+
+    fn digest_on(&self, host: &str) -> Result<String, String> {
+        let ran = self.site.lab.host(host).and_then(|host| host.run(&["sha256sum", &self.image]));
+        let ran = ran.map_err(|e| e.to_string())?;
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let digest = said.split_whitespace().next().map(str::to_owned);
+        digest.ok_or_else(|| format!("{} on {host}: {}", self.image, String::from_utf8_lossy(&ran.stderr)))
+    }
+
+    /// Forgets the image that a copied disk leaves where the domain was, as a person would before it comes back.
+    pub fn forget_image(&self, host: &str) {
+        let host = self.site.lab.host(host).expect("a host of the lab");
+        let removed = host.run(&["rm", "-f", &self.image]).is_ok_and(|ran| ran.status.success());
+        assert!(removed, "{} is removed", self.image);
+    }
+
+    /// Where the command keeps its journal.
+    pub fn state_folder(&self) -> PathBuf {
+        let config = fs::read_to_string(self.site.config()).expect("the configuration is read");
+        let folder = config.lines().find_map(|line| line.strip_prefix(STATE)).expect("a folder for the journal");
+        PathBuf::from(folder.trim_matches('"'))
+    }
+
+    /// A virsh command that takes a document.
+    pub fn virsh_with_file(&self, host: &str, command: &str, document: &str) {
+        let path = self.site.plugin_folder().join("../document.xml");
+        fs::write(&path, document).expect("written");
+        self.site.virsh(host, &[command, &path.to_string_lossy()]);
+    }
+}
+
+/// Has the command keep its journal there, from now on.
+fn put_state_at(site: &Site, folder: &Path) {
+    let config = fs::read_to_string(site.config()).expect("the configuration is read");
+    let lines = config.lines().map(|line| match line.starts_with(STATE) {
+        true => format!("{STATE}{folder:?}\n"),
+        false => format!("{line}\n"),
+    });
+    fs::write(site.config(), lines.collect::<String>()).expect("the configuration is written");
+}
+
+/// MiB/s, as the commands take it: a copied disk takes 16 s, and a pass over the busy guest's memory three.
+fn bandwidth(row: &Row) -> String {
+    if row.copies() { "4" } else { "40" }.to_owned()
+}
+
+/// The shipped policies that `make plugins` made.
+fn shipped() -> impl Iterator<Item = String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/plugins");
+    let files = fs::read_dir(folder).expect("the shipped policies").map(|file| file.expect("an entry").path());
+    files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+}
