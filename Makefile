@@ -7,10 +7,10 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup plugins build demo test drill lint bench install clean
+.PHONY: help setup plugins build demo test drill lint bench docs-plots install clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## Debian packages and the WebAssembly target, where they are missing
 	@host/lab/setup.sh
@@ -35,11 +35,16 @@ lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rust
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
-bench: setup plugins ## every promised figure, each beside its peer in the same run
+# What a policy costs is the sandbox's speed, and told of an optimised one. The other figures are nearly all libvirt's time:
+# they take the build of the tests, which is there already, and what is installed is faster.
+bench: setup plugins ## every promised figure, each beside its peer in the same run; PARTS="modes faults" runs some
 	@missed=0; \
-	cargo bench --locked --quiet -p waypost-policy --bench cost || missed=1; \
-	cargo bench --locked --quiet -p waypost --bench figures || missed=1; \
+	if [ -z "$(PARTS)" ]; then cargo bench --locked --quiet --workspace --bench cost || missed=1; fi; \
+	cargo bench --profile dev --locked --quiet --workspace --bench figures -- $(PARTS) || missed=1; \
 	exit $$missed
+
+docs-plots: setup plugins ## the plots of docs/convergence.md from new recordings; REDRAW=1 only draws
+	WAYPOST_PLOTS=$(if $(REDRAW),draw,record) cargo test --locked --workspace --test plots -- --nocapture
 
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost

@@ -1,4 +1,4 @@
-//! Medians, ratios pair by pair, and a confidence interval.
+//! Medians, spreads, and a confidence interval that one slow moment of a shared machine doesn't spoil.
 
 /// The middle value.
 pub fn median(values: &[f64]) -> f64 {
@@ -8,24 +8,45 @@ pub fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
-/// Mean of the differences of pairs and the half width of its 95 % confidence interval (Student's t).
-pub fn paired_difference(pairs: &[(f64, f64)]) -> (f64, f64) {
-    let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
-    let n = differences.len() as f64;
-    let mean = differences.iter().sum::<f64>() / n;
-    let variance = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, quantile(differences.len() - 1) * (variance / n).sqrt())
+/// A median and the ends of its 95 % confidence interval.
+#[derive(Debug, Clone, Copy)]
+pub struct Interval {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
 }
 
-/// Two-sided 95 % quantile of Student's t by degrees of freedom (any table of the distribution), rounded up.
-fn quantile(freedom: usize) -> f64 {
-    match freedom {
-        0..=5 => 2.78,
-        6..=9 => 2.45,
-        10..=14 => 2.23,
-        15..=18 => 2.14,
-        19..=29 => 2.10,
-        _ => 2.05,
+impl Interval {
+    /// By bootstrap: the median of so many samples drawn from these values, with the same ones drawn in every run. The
+    /// median and not the mean, because times on a shared machine have a long tail.
+    pub fn of(values: &[f64]) -> Self {
+        let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+        let mut medians: Vec<f64> = (0..RESAMPLES)
+            .map(|_| {
+                let sample: Vec<f64> = values.iter().map(|_| values[draw.below(values.len())]).collect();
+                median(&sample)
+            })
+            .collect();
+        medians.sort_by(f64::total_cmp);
+        Self { median: median(values), least: medians[RESAMPLES / 40], most: medians[RESAMPLES - 1 - RESAMPLES / 40] }
+    }
+
+    pub fn half_width(&self) -> f64 {
+        (self.most - self.least) / 2.0
+    }
+}
+
+const RESAMPLES: usize = 2000;
+
+/// Xorshift: reproducible, and good enough to draw by.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
     }
 }
 
@@ -33,5 +54,6 @@ fn quantile(freedom: usize) -> f64 {
 pub fn spread(values: &[f64], unit: &str) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!("{:.3} {unit} ({least:.3} to {most:.3}, {} runs)", median(values), values.len())
+    let digits = if most.abs() >= 100.0 { 0 } else { 2 };
+    format!("{:.digits$} {unit} ({least:.digits$} to {most:.digits$}, {} runs)", median(values), values.len())
 }

@@ -245,12 +245,14 @@ pub trait Hypervisor: Send + Sync {
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
     /// The downtime limit that is set for the next migration, ms; none where the driver doesn't tell.
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
-    /// Measures what the guest does, for so long; none where the driver can't.
+    /// Measures what the guest does, for so long; none where the driver can't, and at once where the guest is known to hold
+    /// fewer bytes of memory than `least`: then it isn't worth the time.
     fn activity<'a>(
         &'a self,
         host: &'a HostName,
         domain: DomainId,
         time: Duration,
+        least: u64,
     ) -> Later<'a, Result<Option<Activity>, Fault>>;
     /// Gives an order.
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;

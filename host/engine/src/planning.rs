@@ -36,8 +36,9 @@ pub(crate) enum For {
 
 /// How long the guest's writing is measured: the shortest time that QEMU and libvirt take.
 const MEASURED: Duration = Duration::from_secs(1);
-/// A measurement before a migration may cost this part of it.
-const PART: u32 = 20;
+/// A measurement before a migration may cost this part of it. The measurement takes rather more than its second, and the
+/// whole command is to take at most a twentieth more than the transfer.
+const PART: u64 = 50;
 
 /// Makes the plan for a destination that was allowed. None for one that was refused or not read.
 pub(crate) async fn plan(
@@ -83,11 +84,15 @@ async fn measured(ports: &Ports, plan: &Plan, purpose: For) -> Option<Prediction
     if plan.initially != RunState::Running {
         return None;
     }
-    let shortest = Duration::from_secs(memory / bandwidth);
-    if purpose == For::Execution && shortest < MEASURED * PART {
+    // Of memory that the guest never touched nothing travels, so that what it holds decides.
+    let least = match purpose {
+        For::Show => 0,
+        For::Execution => bandwidth.saturating_mul(MEASURED.as_secs() * PART),
+    };
+    if memory < least {
         return None;
     }
-    match ports.hypervisor.activity(&plan.source.host, plan.domain, MEASURED).await {
+    match ports.hypervisor.activity(&plan.source.host, plan.domain, MEASURED, least).await {
         Ok(activity) => Some(predict(&activity?, memory, bandwidth, plan.max_downtime_ms)),
         Err(fault) => {
             // Only an expectation is lost with it.

@@ -237,12 +237,13 @@ impl Hypervisor for Libvirt {
         host: &'a HostName,
         domain: DomainId,
         time: Duration,
+        least: u64,
     ) -> Later<'a, Result<Option<Activity>, Fault>> {
         Box::pin(async move {
             let attempted = format!("measure what domain {domain} writes");
             let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
             if !self
-                .ask(host, attempted.clone(), move |session| orders::begin_to_measure(session, domain, seconds))
+                .ask(host, attempted.clone(), move |session| orders::begin_to_measure(session, domain, seconds, least))
                 .await?
             {
                 return Ok(None);

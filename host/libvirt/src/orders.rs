@@ -78,9 +78,13 @@ pub(crate) fn max_downtime(session: &Session, id: DomainId) -> Result<Option<u64
     }
 }
 
-/// Begins to measure what the guest dirties; answers whether the driver can.
-pub(crate) fn begin_to_measure(session: &Session, id: DomainId, seconds: u32) -> Result<bool, Failure> {
-    match raw::start_dirty_rate_calc(&domain::find(session, &DomainKey::Id(id))?, seconds) {
+/// Begins to measure what the guest dirties; answers whether the driver can, and the guest holds so many bytes at least.
+pub(crate) fn begin_to_measure(session: &Session, id: DomainId, seconds: u32, least: u64) -> Result<bool, Failure> {
+    let domain = domain::find(session, &DomainKey::Id(id))?;
+    if least > 0 && raw::resident_kib(&domain)?.is_some_and(|kib| kib.saturating_mul(1024) < least) {
+        return Ok(false);
+    }
+    match raw::start_dirty_rate_calc(&domain, seconds) {
         Ok(()) => Ok(true),
         Err(failure) if failure.is_unsupported() => Ok(false),
         Err(failure) => Err(failure),

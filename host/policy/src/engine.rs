@@ -20,7 +20,7 @@ pub(crate) const SLOT_MEMORY_BYTES: usize = 64 << 20;
 /// The length of one tick of the deadline clock.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without any call after which the clock stops until the next one.
-const IDLE_TICKS: u32 = 100;
+const IDLE_TICKS: u32 = 10;
 /// Stack that a plugin may use.
 const STACK_BYTES: usize = 512 << 10;
 

@@ -101,7 +101,7 @@ async fn every_call_can_fail_hang_and_lose_its_answer() {
                     Step::SetBandwidth => world.command(&a, id, Command::SetBandwidth { mib_s: 1 }).await,
                     Step::AbortJob => world.command(&a, id, Command::AbortJob).await,
                     Step::StartPostCopy => world.command(&a, id, Command::StartPostCopy).await,
-                    Step::Activity => world.activity(&a, id, Duration::from_secs(1)).await.map(drop),
+                    Step::Activity => world.activity(&a, id, Duration::from_secs(1), 0).await.map(drop),
                     Step::Suspend => world.command(&a, id, Command::Suspend).await,
                     Step::ResumePostCopy => {
                         let plan = plan(&world, id, "a", "b", slow()).await;

@@ -174,8 +174,9 @@ impl Hypervisor for SpiedHosts {
         host: &'a HostName,
         domain: DomainId,
         time: Duration,
+        least: u64,
     ) -> Later<'a, Result<Option<Activity>, Fault>> {
-        self.world.activity(host, domain, time)
+        self.world.activity(host, domain, time, least)
     }
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)

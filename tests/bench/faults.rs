@@ -1,0 +1,115 @@
+//! From a fault to the truth, for both commands: how long until the command has ended and says how. `make drill` breaks much
+//! more, and judges what is left; this is the comparison.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use waypost_lab::{Host, Link};
+
+use crate::Figure;
+use crate::site::Site;
+
+/// Longer nobody waits here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Fault {
+    what: &'static str,
+    strike: fn(&Host),
+    mend: fn(&Host),
+    direct: bool,
+}
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        what: "the destination's hypervisor process is killed",
+        strike: |host| host.kill_qemu("g1").expect("it is killed"),
+        mend: |_| {},
+        direct: false,
+    },
+    Fault {
+        what: "the migration link is cut while control lives",
+        strike: |host| host.cut(Link::Migration).expect("it is cut"),
+        mend: |host| host.restore(Link::Migration).expect("it is back"),
+        direct: false,
+    },
+    Fault {
+        what: "the destination's libvirtd is killed, peer-to-peer",
+        strike: |host| host.kill_libvirtd().expect("it is killed"),
+        mend: |host| host.start_libvirtd().expect("it is back"),
+        direct: false,
+    },
+    Fault {
+        what: "the destination's libvirtd is killed, direct",
+        strike: |host| host.kill_libvirtd().expect("it is killed"),
+        mend: |host| host.start_libvirtd().expect("it is back"),
+        direct: true,
+    },
+];
+
+pub fn measure() -> Vec<Figure> {
+    FAULTS
+        .iter()
+        .map(|fault| {
+            let (virsh, _) = strike(fault, by_virsh);
+            let (ours, said) = strike(fault, by_waypost);
+            let told = |time: Option<f64>| match time {
+                Some(seconds) => format!("{seconds:.1} s"),
+                None => format!("nothing within {} s", PATIENCE.as_secs()),
+            };
+            println!("  {}: virsh {}, waypost {}", fault.what, told(virsh), told(ours));
+            Figure {
+                what: format!("from the fault to the truth: {}", fault.what),
+                measured: format!("waypost {} ({said}), virsh {}", told(ours), told(virsh)),
+                promise: "it ends",
+                kept: ours.is_some(),
+            }
+        })
+        .collect()
+}
+
+/// Seconds from the fault to the end of the command, and its first line of output.
+fn strike(fault: &Fault, start: fn(&Site, &Host, bool) -> Child) -> (Option<f64>, String) {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let destination = site.lab.host("kvm2").expect("a host");
+    let mut child = start(&site, &destination, fault.direct);
+    site.until_copying("kvm1", "g1");
+    (fault.strike)(&destination);
+    let began = Instant::now();
+    let mut took = None;
+    while took.is_none() && began.elapsed() < PATIENCE {
+        std::thread::park_timeout(Duration::from_millis(20));
+        took = child.try_wait().expect("it can be waited for").map(|_| began.elapsed().as_secs_f64());
+    }
+    (fault.mend)(&destination);
+    if took.is_none() {
+        site.virsh("kvm1", &["domjobabort", "g1"]);
+    }
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let ended = said.lines().rfind(|line| line.contains("g1 is ")).unwrap_or_default().trim().to_owned();
+    site.assert_one_counting_guest("g1");
+    (took, ended)
+}
+
+fn by_virsh(site: &Site, destination: &Host, direct: bool) -> Child {
+    let (uri, listen) = (format!("tcp://{}", destination.migration_ip()), destination.migration_ip());
+    let mut command = Command::new("virsh");
+    command.args(["-q", "-c", &site.lab.host("kvm1").expect("a host").uri_unix(), "migrate", "--live", "--persistent"]);
+    command.args(["--undefinesource", "--bandwidth", "40", "--migrateuri", &uri, "--listen-address", &listen]);
+    let peer = if direct {
+        destination.uri_unix()
+    } else {
+        command.arg("--p2p");
+        destination.uri_peer()
+    };
+    command.args(["g1", &peer]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("virsh runs")
+}
+
+fn by_waypost(site: &Site, destination: &Host, direct: bool) -> Child {
+    let (uri, listen) = (format!("tcp://{}", destination.migration_ip()), destination.migration_ip());
+    let mut arguments = vec!["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"];
+    arguments.extend(["--migrate-uri", &uri, "--listen-address", &listen]);
+    arguments.extend(direct.then_some("--direct"));
+    site.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the command starts")
+}
