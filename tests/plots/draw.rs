@@ -3,6 +3,7 @@
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::recording::Recording;
 
@@ -68,7 +69,7 @@ fn panel(
     lines: &[Line],
     recording: &Recording,
 ) -> Drawn {
-    let top = lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max) * 1.3;
+    let top = lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max) * 1.45;
     let mut chart = ChartBuilder::on(area)
         .margin(6)
         .margin_right(16)
@@ -91,8 +92,8 @@ fn panel(
         chart.draw_series([PathElement::new([(at, 0.0), (at, top)], STEERED)])?;
         // Downtimes are seen in the panel of the limit.
         if unit == "MiB" && done.action != "set-downtime" {
-            let style = (FONT, 13).into_font().color(&BLACK);
-            chart.draw_series([Text::new(done.action.clone(), (at, top * 0.98), style)])?;
+            let style = (FONT, 13).into_font().color(&BLACK).pos(Pos::new(HPos::Right, VPos::Top));
+            chart.draw_series([Text::new(format!("{} ", done.action), (at, top * 0.98), style)])?;
         }
     }
     for Line { name, color, points } in lines {
@@ -104,7 +105,7 @@ fn panel(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE.mix(0.8))
         .label_font((FONT, 12))
         .draw()?;
