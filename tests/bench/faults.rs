@@ -11,11 +11,14 @@ use crate::site::Site;
 
 /// Longer nobody waits here.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A daemon that died is started again, as every service manager does.
+const BACK_AFTER: Duration = Duration::from_secs(10);
 
 struct Fault {
     what: &'static str,
     strike: fn(&Host),
     mend: fn(&Host),
+    mended_after: Duration,
     direct: bool,
 }
 
@@ -24,24 +27,28 @@ const FAULTS: &[Fault] = &[
         what: "the destination's hypervisor process is killed",
         strike: |host| host.kill_qemu("g1").expect("it is killed"),
         mend: |_| {},
+        mended_after: PATIENCE,
         direct: false,
     },
     Fault {
         what: "the migration link is cut while control lives",
         strike: |host| host.cut(Link::Migration).expect("it is cut"),
         mend: |host| host.restore(Link::Migration).expect("it is back"),
+        mended_after: PATIENCE,
         direct: false,
     },
     Fault {
-        what: "the destination's libvirtd is killed, peer-to-peer",
+        what: "the destination's libvirtd is killed, back after 10 s, peer-to-peer",
         strike: |host| host.kill_libvirtd().expect("it is killed"),
         mend: |host| host.start_libvirtd().expect("it is back"),
+        mended_after: BACK_AFTER,
         direct: false,
     },
     Fault {
-        what: "the destination's libvirtd is killed, direct",
+        what: "the destination's libvirtd is killed, back after 10 s, direct",
         strike: |host| host.kill_libvirtd().expect("it is killed"),
         mend: |host| host.start_libvirtd().expect("it is back"),
+        mended_after: BACK_AFTER,
         direct: true,
     },
 ];
@@ -76,8 +83,12 @@ fn strike(fault: &Fault, start: fn(&Site, &Host, bool) -> Child) -> (Option<f64>
     site.until_copying("kvm1", "g1");
     (fault.strike)(&destination);
     let began = Instant::now();
-    let mut took = None;
+    let (mut took, mut mended) = (None, false);
     while took.is_none() && began.elapsed() < PATIENCE {
+        if !mended && began.elapsed() >= fault.mended_after {
+            (fault.mend)(&destination);
+            mended = true;
+        }
         std::thread::park_timeout(Duration::from_millis(20));
         took = child.try_wait().expect("it can be waited for").map(|_| began.elapsed().as_secs_f64());
     }
@@ -85,7 +96,9 @@ fn strike(fault: &Fault, start: fn(&Site, &Host, bool) -> Child) -> (Option<f64>
         // What hangs may end by this, or by the mending: either is refused once the other has helped.
         let _ = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobabort", "g1"]));
     }
-    (fault.mend)(&destination);
+    if !mended {
+        (fault.mend)(&destination);
+    }
     let output = child.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout);
     let ended = said.lines().rfind(|line| line.contains("g1 is ")).unwrap_or_default().trim().to_owned();

@@ -212,6 +212,11 @@ impl Mode {
                 layered(site, to, guest, u32::try_from(mib).expect("a small disk"));
                 site.virsh(to, &["pool-refresh", "default"]);
             }
+            Kind::Paused => {
+                // QEMU 7.2 aborts when a guest leaves that arrived paused and never ran since, whoever moves it.
+                site.virsh(from, &["resume", guest]);
+                site.virsh(from, &["suspend", guest]);
+            }
             _ => {}
         }
     }
