@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
+use virt::domain::Domain;
+use waypost_core::ids::DomainId;
 
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
@@ -25,12 +27,34 @@ const LANES: usize = 4;
 pub(crate) struct Session {
     /// Goes first: it holds a reference to the connection.
     _close_watch: Option<CloseWatch>,
+    /// So does this: the domain whose job is read again and again.
+    watched: Mutex<Option<(DomainId, Domain)>>,
     pub(crate) connection: Connection,
     closed: watch::Sender<Option<String>>,
     host_uuid: OnceLock<Option<Uuid>>,
 }
 
 impl Session {
+    /// A domain whose job is read several times a second: looked up once, as each look-up is another call to the host.
+    pub(crate) fn watched(
+        &self,
+        id: DomainId,
+        find: impl FnOnce() -> Result<Domain, Failure>,
+    ) -> Result<Domain, Failure> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, domain)) = watched.as_ref().filter(|(known, _)| *known == id) {
+            return Ok(domain.clone());
+        }
+        let domain = find()?;
+        *watched = Some((id, domain.clone()));
+        Ok(domain)
+    }
+
+    /// Looks it up anew the next time.
+    pub(crate) fn forget_watched(&self) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Host UUID of whoever answers on this connection, read once per connection: another connection may reach another
     /// host under the same name.
     pub(crate) fn host_uuid(&self) -> Result<Option<Uuid>, Failure> {
@@ -195,7 +219,7 @@ fn establish(host: &HostConfig, closed: watch::Sender<Option<String>>) -> Result
     let close_watch = CloseWatch::new(&connection, closed.clone())
         .map_err(|failure| tracing::debug!(host = %host.name, %failure, "no word of a closed connection"))
         .ok();
-    Ok(Session { _close_watch: close_watch, connection, closed, host_uuid: OnceLock::new() })
+    Ok(Session { _close_watch: close_watch, watched: Mutex::default(), connection, closed, host_uuid: OnceLock::new() })
 }
 
 /// Runs calls until nobody can queue any more. The last thread to leave closes the connection.

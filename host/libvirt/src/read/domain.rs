@@ -128,12 +128,20 @@ pub(crate) fn observe(session: &Session, id: DomainId) -> Result<Side, Failure> 
 
 /// A reading of the migration that runs.
 pub(crate) fn sample(session: &Session, id: DomainId) -> Result<Option<Sample>, Failure> {
-    let domain = find(session, &DomainKey::Id(id))?;
-    let (kind, params) = raw::job_stats(&domain, 0)?;
+    let domain = session.watched(id, || find(session, &DomainKey::Id(id)))?;
+    let sample = running_job(&domain);
+    if sample.is_err() {
+        session.forget_watched();
+    }
+    sample
+}
+
+fn running_job(domain: &Domain) -> Result<Option<Sample>, Failure> {
+    let (kind, params) = raw::job_stats(domain, 0)?;
     if kind != JobKind::Running || !facts::is_migration(&params) {
         return Ok(None);
     }
-    let (state, reason) = raw::state(&domain)?;
+    let (state, reason) = raw::state(domain)?;
     let post_copy = state == sys::VIR_DOMAIN_PAUSED
         && [sys::VIR_DOMAIN_PAUSED_POSTCOPY, sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED].contains(&reason);
     Ok(Some(facts::sample(&params, if post_copy { Stage::PostCopy } else { Stage::PreCopy })))
