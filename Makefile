@@ -7,7 +7,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup plugins build demo test drill lint bench docs-plots install clean
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test: setup plugins ## all tests; the end-to-end ones move real guests
 
 drill: setup plugins ## everything that can break, broken in the middle of real migrations
 	WAYPOST_DRILL=$(or $(ROWS),all) cargo test --locked --workspace --test drill -- --nocapture
+
+model: ## the model checker with one fault more than in `make test`: minutes, and some GiB of memory
+	WAYPOST_MODEL_FAULTS=$(or $(FAULTS),3) cargo test --locked --workspace --test model -- --nocapture
 
 lint: setup plugins $(TOOLS)/bin/cargo-deny ## clippy with warnings denied, rustfmt, cargo-deny
 	cargo fmt --all --check

@@ -73,7 +73,7 @@ pub struct RecoveryQuestion {
 }
 
 /// Something that was done about a failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Deed {
     /// What.
     pub action: Action,

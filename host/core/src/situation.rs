@@ -4,11 +4,13 @@
 //! not in its answer, and a recovery policy only chooses from it. The tables stand with the code that is them:
 //! [`table`] for a domain that is on one side or the other, [`post_copy`] for one whose memory is on both.
 
+mod history;
 mod post_copy;
 mod table;
 mod told;
 mod view;
 
+pub use history::{History, Withheld};
 pub use table::{arrived, permitted};
 pub use told::why;
 
@@ -50,6 +52,13 @@ pub struct Observed {
     pub autostart: bool,
     /// A job runs on it.
     pub job: bool,
+}
+
+impl Observed {
+    /// An incoming guest that has not executed one instruction: libvirt's reasons `migration` and `starting-up`.
+    pub fn never_ran(&self) -> bool {
+        self.state == DomainState::Paused && matches!(self.reason.as_str(), "migration" | "starting-up")
+    }
 }
 
 /// Both sides, read one right after the other.

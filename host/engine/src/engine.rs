@@ -12,7 +12,7 @@ use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::request::{MigrationRequest, Options};
-use waypost_core::situation::{Action, Situation};
+use waypost_core::situation::{Action, History, Situation};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
@@ -23,7 +23,7 @@ use crate::probe;
 use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, note_steering};
 use crate::settings::Settings;
-use crate::task::{Acted, Driver, history::History, judged, look, waiting};
+use crate::task::{Acted, Driver, judged, look, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -162,7 +162,7 @@ impl Engine {
     /// Looks at both hosts of a task and says what may be done about it, touching nothing. None for a task that never had
     /// a plan, and so nothing to look at.
     pub async fn look(&self, id: TaskId) -> Result<Option<Looked>, EngineError> {
-        let (course, Past { history, .. }) = self.course(id)?;
+        let (course, Past { mut history, .. }) = self.course(id)?;
         let Some(plan) = course.plan.clone() else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);

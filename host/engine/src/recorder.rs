@@ -8,10 +8,10 @@ use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
 use waypost_core::sample::{Progress, Sample};
+use waypost_core::situation::History;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
-use crate::task::history::History;
 use crate::view::View;
 
 /// A task's course, its journal, and the view that others have of it. Owns the task's lock: who holds a recorder drives.

@@ -8,7 +8,6 @@ mod by_hand;
 mod ending;
 mod finishing;
 pub(crate) mod helm;
-pub(crate) mod history;
 mod outside;
 mod performing;
 mod prepared;
@@ -28,12 +27,11 @@ use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
-use waypost_core::situation::{Action, Situation, permitted};
+use waypost_core::situation::{Action, History, Situation, Withheld, permitted};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::recorder::Recorder;
-use crate::task::history::{History, Withheld};
 use crate::view::View;
 
 /// Drives one task. Dropping it leaves the task as it is: a peer-to-peer transfer goes on, and the task can be adopted.
@@ -183,7 +181,7 @@ impl Task {
     }
 
     /// Both sides, asked at the same time.
-    async fn look(&self, plan: &Plan) -> Situation {
+    async fn look(&mut self, plan: &Plan) -> Situation {
         let situation = look(self.ports(), plan).await;
         self.recorder.history.seen(&situation);
         situation

@@ -16,7 +16,7 @@
 //! | not active | runs | accept-destination |
 //! | migrated away | paused | resume-destination, or accept-destination if paused is what was asked for |
 //! | not active otherwise | paused | hand-over |
-//! | migrated away, or gone after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
+//! | migrated away, or gone with its definition, or after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
 //! | crashed or failed | not active | declare-lost |
 //! | shut off, nobody knows why | not active | hand-over |
 //! | shut off in order | not active | accept-source |
@@ -96,7 +96,12 @@ fn live(plan: &Plan, situation: &Situation, source: View, destination: View) -> 
         }
         (View::Inactive(_), View::Paused(_)) => vec![A::HandOver],
         (View::Inactive(Ending::Migrated), View::Inactive(Ending::InOrder)) => vec![A::AcceptDestination, A::HandOver],
-        (View::Absent, View::Inactive(Ending::InOrder)) if undefine_first => vec![A::AcceptDestination, A::HandOver],
+        // A definition goes with libvirt's last step, a crash leaves it.
+        (View::Absent, View::Inactive(Ending::InOrder))
+            if undefine_first || plan.source_fate == SourceFate::Undefine =>
+        {
+            vec![A::AcceptDestination, A::HandOver]
+        }
         (View::Inactive(Ending::Untold), View::Absent | View::Inactive(_))
         | (View::Inactive(_) | View::Absent, View::Inactive(Ending::Untold)) => vec![A::HandOver],
         (View::Inactive(Ending::Broken | Ending::Migrated), View::Absent | View::Inactive(_)) => {

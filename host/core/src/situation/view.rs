@@ -50,6 +50,7 @@ pub(super) fn view(side: &Side, planned: Option<Uuid>) -> View {
         Side::Absent { host } if foreign(*host) => View::Unknown,
         Side::Absent { .. } => View::Absent,
         Side::Present(seen) if foreign(seen.host) => View::Unknown,
+        Side::Present(seen) if seen.never_ran() => View::Paused(Ran::Never),
         Side::Present(seen) => match (seen.state, seen.reason.as_str()) {
             (DomainState::Running | DomainState::Blocked | DomainState::Paused, "post-copy") => {
                 View::PostCopy(Half::Flowing)
@@ -58,7 +59,6 @@ pub(super) fn view(side: &Side, planned: Option<Uuid>) -> View {
                 View::PostCopy(Half::Broken)
             }
             (DomainState::Running | DomainState::Blocked, _) => View::Runs,
-            (DomainState::Paused, "migration" | "starting-up") => View::Paused(Ran::Never),
             (DomainState::Paused, _) => View::Paused(Ran::Maybe),
             (DomainState::ShutOff, "migrated") => View::Inactive(Ending::Migrated),
             (DomainState::ShutOff, "crashed" | "failed") => View::Inactive(Ending::Broken),

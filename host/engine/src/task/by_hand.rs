@@ -35,6 +35,7 @@ impl Driver {
             return Err(EngineError::NotOpen { task: id, is });
         };
         let now = task.look(&plan).await;
+        let course = &task.recorder.course;
         let (permitted, withheld) = judged(task.ports(), course, &task.recorder.history, &plan, &now);
         if !permitted.contains(&action) {
             let why = match withheld.iter().find(|(which, _)| *which == action) {

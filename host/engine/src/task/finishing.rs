@@ -173,8 +173,7 @@ fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
     steps
 }
 
-async fn apply(task: &Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
-    let hypervisor = &task.ports().hypervisor;
+async fn apply(task: &mut Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
     let (host, command) = match step {
         FinishStep::SetAutostart => (&plan.destination.host, Command::SetAutostart(plan.autostart)),
         FinishStep::ClearSourceAutostart => (&plan.source.host, Command::SetAutostart(Autostart::Off)),
@@ -188,7 +187,7 @@ async fn apply(task: &Task, plan: &Plan, step: FinishStep) -> Result<(), String>
             (&plan.source.host, Command::Undefine)
         }
     };
-    hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
+    task.ports().hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
 }
 
 /// The outcome of a verified arrival.

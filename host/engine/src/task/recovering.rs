@@ -35,7 +35,7 @@ pub(crate) struct Recovering {
 
 impl Locating {
     pub(super) async fn locate(self) -> Result<Stage, EngineError> {
-        let Self { task, plan } = self;
+        let Self { mut task, plan } = self;
         task.recorder.note("looking at both hosts");
         let situation = task.look(&plan).await;
         located(task, plan, situation)
@@ -89,7 +89,7 @@ pub(super) async fn carry_out(
         Action::TryAgain => try_again(task, plan, answer.change).await,
         Action::ResumePostCopy => resume_post_copy(task, plan).await,
         action => {
-            let result = order(&task, &plan, action).await;
+            let result = order(&mut task, &plan, action).await;
             let failed = result.is_err();
             task.record(Record::ActionDone { action, result })?;
             // Neither a host that refuses nor a job that is being aborted is another a moment later.
@@ -166,7 +166,8 @@ fn others(task: &Task, plan: &Plan) -> Vec<HostName> {
 async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<Stage, EngineError> {
     let left = prepared::undo(&mut task, &plan).await?;
     // Undoing took time: the domain must still be where it was, as it was.
-    let allowed = task.permitted(&plan, &task.look(&plan).await).contains(&Action::TryAgain);
+    let now = task.look(&plan).await;
+    let allowed = task.permitted(&plan, &now).contains(&Action::TryAgain);
     if !left.is_empty() || !allowed {
         let why = match left.is_empty() {
             true => "the situation changed right before it; not done".to_owned(),
@@ -193,9 +194,12 @@ async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineErr
 }
 
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
-async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
-    if action.is_destructive() && !task.permitted(plan, &task.look(plan).await).contains(&action) {
-        return Err("the situation changed right before it; not done".into());
+async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), String> {
+    if action.is_destructive() {
+        let now = task.look(plan).await;
+        if !task.permitted(plan, &now).contains(&action) {
+            return Err("the situation changed right before it; not done".into());
+        }
     }
     let (host, command) = match action {
         Action::AbortJob => (&plan.source.host, Command::AbortJob),
@@ -219,8 +223,11 @@ async fn order(task: &Task, plan: &Plan, action: Action) -> Result<(), String> {
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
     let left = prepared::undo(&mut task, &plan).await?;
     // A source that doesn't take an order may not be what it was a moment ago.
-    if !left.is_empty() && !task.permitted(&plan, &task.look(&plan).await).contains(&Action::AcceptSource) {
-        return Ok(Stage::Locating(Locating { task, plan }));
+    if !left.is_empty() {
+        let now = task.look(&plan).await;
+        if !task.permitted(&plan, &now).contains(&Action::AcceptSource) {
+            return Ok(Stage::Locating(Locating { task, plan }));
+        }
     }
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };

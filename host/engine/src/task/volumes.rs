@@ -116,9 +116,9 @@ async fn unused(task: &Task, plan: &Plan, disk: &CopiedDisk) -> Result<(), Strin
 }
 
 /// Takes one target back. The error says why it is still there.
-pub(super) async fn take_back(task: &Task, plan: &Plan, host: &HostName, disk: &CopiedDisk) -> Result<(), String> {
+pub(super) async fn take_back(task: &mut Task, plan: &Plan, host: &HostName, disk: &CopiedDisk) -> Result<(), String> {
     let words = |fault: waypost_core::ports::Fault| fault.to_string();
-    let hypervisor = &task.ports().hypervisor;
+    let hypervisor = task.ports().hypervisor.clone();
     let step = Step::Volume { host: host.clone(), disk: disk.clone() };
     let known = task.recorder.course.done_steps.contains(&step);
     may_be_taken_back(task, plan).await?;
@@ -145,7 +145,7 @@ pub(super) async fn take_back(task: &Task, plan: &Plan, host: &HostName, disk: &
 }
 
 /// Both sides, right before: the domain must be known not to need anything that is on the destination.
-async fn may_be_taken_back(task: &Task, plan: &Plan) -> Result<(), String> {
+async fn may_be_taken_back(task: &mut Task, plan: &Plan) -> Result<(), String> {
     let now = task.look(plan).await;
     let answers = match &now.destination {
         Side::Unknown(why) => return Err(why.clone()),

@@ -76,13 +76,14 @@ fn a_conservative_policy_meets_a_fault_at_every_step() {
     let cases = cases(|_| Mind::Conservative);
     let ran = side_by_side(&cases, play);
     let counts = tell("one fault, conservative", &cases, &ran);
-    // A person is called only where a host never comes back, or where a definition is on both and nobody heard whether
-    // the source's is about to go: everything else is mended.
+    // A person is called only where a host never comes back, where a definition is on both and nobody heard whether the
+    // source's is about to go, or where a copy without a definition may have run and left no trace: all else is mended.
     for (case, ran) in cases.iter().zip(&ran).filter(|(_, ran)| ran.outcome.kind == OutcomeKind::Stuck) {
         let what = &case.faults[0].what;
         let for_good = matches!(what, What::DaemonDies(_, Lasting::Forever) | What::Unreachable(_, Lasting::Forever));
         let two_definitions = ["shut-off on a", "shut-off on b"].iter().all(|side| ran.outcome.summary.contains(side));
-        assert!(for_good || two_definitions, "{case:?}: {:?}", ran.outcome);
+        let no_trace = !case.persistent && ran.outcome.summary.contains("paused on a (migration), not on b");
+        assert!(for_good || two_definitions || no_trace, "{case:?}: {:?}", ran.outcome);
     }
     // The matrix reaches every end.
     for kind in [OutcomeKind::Completed, OutcomeKind::RolledBack, OutcomeKind::Stuck, OutcomeKind::Lost] {

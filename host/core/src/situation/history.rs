@@ -1,13 +1,11 @@
 //! What was seen and done earlier in this attempt. Two sides show the present only, and the table of what they permit
 //! knows nothing else; this narrows its answer where the past makes a step wrong. It never widens it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use waypost_core::facts::DomainState;
-use waypost_core::journal::Record;
-use waypost_core::plan::{Before, Plan, RunState, TransferMode};
-use waypost_core::recovery::Deed;
-use waypost_core::situation::{Action, Side, Situation};
+use super::{Action, Side, Situation};
+use crate::facts::DomainState;
+use crate::journal::Record;
+use crate::plan::{Before, DestinationFate, Plan, RunState, TransferMode};
+use crate::recovery::Deed;
 
 /// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
 const TRIES: usize = 3;
@@ -16,24 +14,32 @@ const TRIES: usize = 3;
 const RESUMES: usize = 100;
 
 /// The past of one attempt.
-#[derive(Debug, Default)]
-pub(crate) struct History {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct History {
     /// The destination's copy was seen running, so the source's is overtaken if it doesn't run.
-    ran_there: AtomicBool,
+    ran_there: bool,
     /// The transfer was watched from outside: nobody heard its call return, so its last step may be still to come.
     unheard: bool,
     /// What recovery did, and what came of it.
     done: Vec<Deed>,
     /// The transfer goes on after an interruption; the next word of it is what came of the resumption.
     resuming: bool,
+    /// An order that was intended, and of which nothing more was heard yet.
+    given: Option<Action>,
+    /// An order may still come: nobody heard that it was carried out.
+    astray: bool,
+    /// The source was seen without a job, so nothing lets the destination's copy run any more.
+    over: bool,
+    /// After that the destination's copy was seen, and had not run.
+    stayed: bool,
 }
 
 /// Why an action that both sides permit is withheld.
-pub(crate) type Withheld = (Action, &'static str);
+pub type Withheld = (Action, &'static str);
 
 impl History {
     /// What a journal tells of it.
-    pub(crate) fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut history = Self::default();
         for record in records {
             history.note(record);
@@ -42,7 +48,7 @@ impl History {
     }
 
     /// Takes one record in.
-    pub(crate) fn note(&mut self, record: &Record) {
+    pub fn note(&mut self, record: &Record) {
         match record {
             Record::PerformIntended => *self = Self::default(),
             Record::Resumed => self.resuming = true,
@@ -54,8 +60,14 @@ impl History {
             // A person may have mended what made an action fail.
             Record::Reopened { .. } => self.done.clear(),
             Record::Adopted => self.unheard = true,
-            Record::Located { situation, .. } => self.seen(situation),
+            Record::Located { situation, .. } => {
+                self.astray |= self.given.take().is_some_and(outlasts);
+                self.seen(situation);
+            }
+            Record::ActionIntended { action, .. } => self.given = Some(*action),
             Record::ActionDone { action, result } => {
+                self.given = None;
+                self.astray |= result.is_err() && outlasts(*action);
                 self.done.push(Deed { action: *action, error: result.as_ref().err().cloned() });
             }
             _ => {}
@@ -63,29 +75,27 @@ impl History {
     }
 
     /// Nobody heard the call return, so its last step may be still to come.
-    pub(crate) fn is_unheard(&self) -> bool {
+    pub fn is_unheard(&self) -> bool {
         self.unheard
     }
 
     /// Takes a look in, recorded or not.
-    pub(crate) fn seen(&self, situation: &Situation) {
+    pub fn seen(&mut self, situation: &Situation) {
         if runs(&situation.destination) {
-            self.ran_there.store(true, Ordering::Relaxed);
+            self.ran_there = true;
         }
+        let never_ran = |side: &Side| matches!(side, Side::Present(seen) if seen.never_ran());
+        self.stayed |= self.over && never_ran(&situation.destination);
+        self.over |= matches!(&situation.source, Side::Present(seen) if !seen.job);
     }
 
     /// What was done about the failure so far.
-    pub(crate) fn done(&self) -> &[Deed] {
+    pub fn done(&self) -> &[Deed] {
         &self.done
     }
 
     /// What is left of what both sides permit, and what is withheld, with the reason.
-    pub(crate) fn judge(
-        &self,
-        plan: &Plan,
-        now: &Situation,
-        mut permitted: Vec<Action>,
-    ) -> (Vec<Action>, Vec<Withheld>) {
+    pub fn judge(&self, plan: &Plan, now: &Situation, mut permitted: Vec<Action>) -> (Vec<Action>, Vec<Withheld>) {
         let mut withheld = Vec::new();
         // Without a person to hand over to, a job runs; then there is nothing to narrow.
         if !permitted.contains(&Action::HandOver) {
@@ -94,7 +104,7 @@ impl History {
         let mut withhold = |permitted: &mut Vec<Action>, which: &dyn Fn(&Action) -> bool, why: &'static str| {
             withheld.extend(permitted.extract_if(.., |action| which(action)).map(|action| (action, why)));
         };
-        if plan.mode == TransferMode::Live && !runs(&now.source) && self.overtaken(plan, &now.destination) {
+        if plan.mode == TransferMode::Live && !runs(&now.source) && self.overtaken(plan, now) {
             // Whatever the source holds is older than what the destination's copy has written to the disks.
             let back = |a: &Action| {
                 matches!(
@@ -110,6 +120,11 @@ impl History {
             let why = "nobody heard how the migration ended: the source's definition may go as its last step";
             withhold(&mut permitted, &|action| *action == Action::UndefineDestination, why);
         }
+        if self.astray {
+            let why =
+                "nobody heard that an order of this attempt was carried out: it may still come, and hit the next one";
+            withhold(&mut permitted, &|action| *action == Action::TryAgain, why);
+        }
         let failures = |of: &Action| self.done.iter().filter(|deed| deed.action == *of && deed.error.is_some()).count();
         let worn_out = |action: &Action| match action {
             Action::HandOver => false,
@@ -121,20 +136,47 @@ impl History {
     }
 
     /// Whether the destination's copy, which is active no more, ran or may have.
-    fn overtaken(&self, plan: &Plan, destination: &Side) -> bool {
+    fn overtaken(&self, plan: &Plan, Situation { source, destination }: &Situation) -> bool {
+        let left_paused = matches!(source, Side::Present(seen) if seen.state == DomainState::Paused);
         let ended_there = match destination {
             // The migration defines it there in its last step, and an incoming guest that never ran leaves no crash of
             // which it could be told that it never ran.
             Side::Present(seen) => {
                 !seen.state.is_active()
                     && plan.finally == RunState::Running
-                    && (seen.reason == "crashed" || (seen.persistent && plan.destination_before == Before::Absent))
+                    && (seen.reason == "crashed"
+                        || (seen.persistent && plan.destination_before == Before::Absent)
+                        // A definition that was there before tells by its reason: an incoming guest that never ran ends
+                        // as failed.
+                        || (left_paused && seen.reason != "failed" && !self.stayed))
             }
-            Side::Absent { .. } | Side::Unknown(_) => false,
+            // A copy without a definition leaves no trace, whether it ran or not.
+            Side::Absent { .. } => {
+                plan.destination_fate == DestinationFate::TransientOnly
+                    && plan.finally == RunState::Running
+                    && left_paused
+                    && !self.stayed
+            }
+            Side::Unknown(_) => false,
         };
         let active = matches!(destination, Side::Present(seen) if seen.state.is_active());
-        !active && (ended_there || self.ran_there.load(Ordering::Relaxed))
+        !active && (ended_there || self.ran_there)
     }
+}
+
+/// An order that a host may still carry out after its controller has given it up, and that would hit another attempt.
+fn outlasts(action: Action) -> bool {
+    matches!(
+        action,
+        Action::ResumeSource
+            | Action::ResumeDestination
+            | Action::DestroySource
+            | Action::DestroyDestination
+            | Action::UndefineDestination
+            // What was made ready is taken back with them.
+            | Action::AcceptSource
+            | Action::TryAgain
+    )
 }
 
 fn runs(side: &Side) -> bool {

@@ -1,0 +1,107 @@
+//! What moves: one plan of every shape.
+
+use uuid::Uuid;
+use waypost_core::ids::{DomainId, HostName};
+use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::request::StorageSafety;
+use waypost_core::stream::Transport;
+
+pub struct Case {
+    pub name: &'static str,
+    pub plan: Plan,
+    /// A disk is copied, and a volume is made for it.
+    pub copies: bool,
+    /// A policy may suspend the guest.
+    pub suspends: bool,
+}
+
+pub const SOURCE: Uuid = Uuid::from_u128(1);
+pub const DESTINATION: Uuid = Uuid::from_u128(2);
+
+fn live() -> Plan {
+    Plan {
+        attempt: 1,
+        domain: DomainId(Uuid::from_u128(9)),
+        name: "g1".into(),
+        destination_name: "g1".into(),
+        source: End { host: HostName::new("a"), uuid: Some(SOURCE) },
+        destination: End { host: HostName::new("b"), uuid: Some(DESTINATION) },
+        peer_uri: "test://b".into(),
+        mode: TransferMode::Live,
+        initially: RunState::Running,
+        finally: RunState::Running,
+        source_fate: SourceFate::Undefine,
+        destination_fate: DestinationFate::Define,
+        autostart: Autostart::Off,
+        destination_before: Before::Absent,
+        storage: StorageSafety::Checked,
+        migrate_uri: None,
+        listen_address: None,
+        bandwidth_mib_s: None,
+        max_downtime_ms: None,
+        timeout_s: 60,
+        transport: Transport::PeerToPeer,
+        stream: waypost_core::stream::Stream::default(),
+        disks: waypost_core::stream::Disks::default(),
+        copies: waypost_core::copies::Copies::default(),
+        network: None,
+        memory_bytes: None,
+        notes: Notes::default(),
+    }
+}
+
+impl Case {
+    fn of(name: &'static str, plan: Plan) -> Self {
+        Self { name, plan, copies: false, suspends: false }
+    }
+
+    pub fn direct() -> Self {
+        Self::of("direct", Plan { transport: Transport::Direct, ..live() })
+    }
+
+    pub fn peer_to_peer() -> Self {
+        Self { suspends: true, ..Self::of("peer to peer", live()) }
+    }
+
+    pub fn post_copy() -> Self {
+        let mut plan = live();
+        plan.stream.post_copy = true;
+        Self::of("post-copy", plan)
+    }
+
+    pub fn copying() -> Self {
+        Self { copies: true, ..Self::of("copying a disk", live()) }
+    }
+
+    pub fn all() -> Vec<Self> {
+        let transient = |plan: Plan| Plan {
+            source_fate: SourceFate::None,
+            destination_fate: DestinationFate::TransientOnly,
+            ..plan
+        };
+        let kept = SourceFate::KeepWithoutAutostart;
+        let paused = Plan { initially: RunState::Paused, finally: RunState::Paused, ..live() };
+        let offline =
+            Plan { mode: TransferMode::Offline, initially: RunState::ShutOff, finally: RunState::ShutOff, ..live() };
+        let mut transient_post_copy = transient(live());
+        transient_post_copy.stream.post_copy = true;
+        vec![
+            Self::post_copy(),
+            Self::of("transient, post-copy", transient_post_copy),
+            Self::peer_to_peer(),
+            Self::copying(),
+            Self::direct(),
+            Self::of("transient", transient(live())),
+            Self::of("source kept", Plan { source_fate: kept, ..live() }),
+            Self::of("the way back", Plan { destination_before: Before::Defined, ..live() }),
+            Self::of(
+                "transient there only",
+                Plan { source_fate: kept, destination_fate: DestinationFate::TransientOnly, ..live() },
+            ),
+            Self::of("paused", paused.clone()),
+            Self::of("paused afterwards", Plan { initially: RunState::Running, ..paused }),
+            Self::of("offline", offline.clone()),
+            Self::of("offline, source kept", Plan { source_fate: kept, ..offline }),
+        ]
+    }
+}
