@@ -144,3 +144,21 @@ fn every_option_of_a_migration_is_in_the_guide() {
         assert!(guide.contains(option), "{option} is not in the guide");
     }
 }
+
+/// Which option stands for what of libvirt's is in the guide, so nothing of libvirt's may be missing there.
+#[test]
+fn every_flag_and_parameter_of_libvirt_is_in_the_guide() {
+    let guide = guide();
+    let names = include_str!("../../host/libvirt/src/transfer/order/tests/libvirt-9.0.txt");
+    let mut compared = 0;
+    for line in names.lines() {
+        let name = line.split(' ').nth(1).expect("a name");
+        // `compression.mt.threads` is told as `.threads`.
+        let short = name.rsplit_once('.').map_or(name, |(_, last)| last);
+        let told =
+            guide.contains(&format!("`{name}`")) || (name.contains('.') && guide.contains(&format!("`.{short}`")));
+        assert!(told, "{line} is not in the guide");
+        compared += 1;
+    }
+    assert!(compared > 40);
+}

@@ -151,6 +151,8 @@ fn dotted(version: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    mod names;
+
     use uuid::Uuid;
     use waypost_core::ids::DomainId;
     use waypost_core::plan::{Autostart, Before, End};
