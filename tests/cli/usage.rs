@@ -46,6 +46,46 @@ fn a_program_is_told_in_json_what_is_wrong_with_its_command_line() {
 }
 
 #[test]
+fn a_slip_in_a_value_is_told_with_what_it_should_be() {
+    let site = Site::new(TWO_HOSTS);
+    for (words, said) in [
+        (&["migrate", "g1", "--to", "b", "--bandwidth", "5M"][..], "a whole number of MiB/s without the unit, as 5"),
+        (&["migrate", "g1", "--to", "b", "--max-downtime", "1s"], "a whole number of ms without the unit, as 300"),
+        (&["watch", "0192"], "it is no whole task id, which is a UUID; `waypost tasks` lists them"),
+        (&["check", "g1", "--migrate-uri", "10.0.0.1"], "it begins with tcp://, rdma:// or unix://"),
+    ] {
+        let err = site.expect(2, words).err;
+        assert!(err.contains(said), "{err}");
+    }
+}
+
+#[test]
+fn what_a_host_or_a_folder_is_wrong_about_is_told_with_what_to_do() {
+    let site = Site::new(&format!("{TWO_HOSTS}\n[[host]]\nname = \"down\"\nreachable = false\n"));
+    let hosts = site.expect(1, &["hosts"]).err;
+    assert!(hosts.contains("down: read the facts of the host on down: "), "{hosts}");
+    assert!(hosts.contains("remedy: see that libvirt runs on down and that the uri of host down"), "{hosts}");
+    let named = site.expect(1, &["check", "nobody", "--from", "a", "--to", "b"]).err;
+    assert!(named.contains("read the facts of the domain on a") && named.contains("remedy: "), "{named}");
+    let network = site.expect(3, &["check", "g1", "--to", "b", "--network", "mig"]).out;
+    assert!(network.contains("\"mig\", which the configuration does not declare; it declares: none"), "{network}");
+    let disk = site.expect(3, &["check", "g1", "--to", "b", "--copy-storage", "full", "--migrate-disks", "vdz"]).out;
+    assert!(disk.contains("`virsh domblklist DOMAIN` on its host lists the targets"), "{disk}");
+
+    let site = Site::with(TWO_HOSTS, "[plugins]\nshipped = false\nfolders = [\"nowhere\"]\n");
+    let listed = site.expect(0, &["plugin", "list"]).err;
+    assert!(listed.contains("nowhere: there is no such folder"), "{listed}");
+
+    let site = Site::new(TWO_HOSTS);
+    site.write("state", "a file where the folder should be");
+    let state = site.expect(1, &["tasks"]).err;
+    assert!(
+        state.contains("prepare the state folder") && state.contains("`state_dir` of the configuration"),
+        "{state}"
+    );
+}
+
+#[test]
 fn a_request_that_makes_no_sense_is_usage_and_says_what_to_do() {
     let site = Site::new(TWO_HOSTS);
     let same = site.expect(2, &["migrate", "g1", "--from", "b", "--to", "b"]);

@@ -47,6 +47,19 @@ fn a_direct_move_of_a_definition_needs_no_stream() {
 }
 
 #[test]
+fn a_direct_migration_needs_no_peer_uri_and_any_other_does() {
+    let site = Site::new(2);
+    site.guest("g1");
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    let without: Vec<&str> = text.lines().filter(|line| !line.starts_with("peer_uri")).collect();
+    fs::write(site.config(), without.join("\n")).expect("it is written");
+    let refused = site.waypost(&["check", "g1", "--to", "kvm2"]).expect_code(3);
+    assert!(refused.out.contains("[precheck-transport: peer-uri-missing]"), "{}", refused.out);
+    site.waypost(&["check", "g1", "--to", "kvm2", "--direct"]).expect_code(0);
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--direct"]).expect_code(0);
+}
+
+#[test]
 fn a_direct_migration_ends_with_its_controller_and_the_guest_stays() {
     let site = Site::new(2);
     site.busy_guest("g1");

@@ -41,7 +41,7 @@ pub struct Copies(pub Vec<CopiedDisk>);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Uncopyable {
     /// No such disk.
-    #[error("the domain has no disk {0}: `waypost domains` and `virsh domblklist` show its disks")]
+    #[error("the domain has no disk {0}: `virsh domblklist DOMAIN` on its host lists the targets of its disks")]
     NoSuchDisk(String),
     /// Its kind, a property, or its state stands against it.
     #[error("disk {disk} can't be copied: {why}")]

@@ -115,6 +115,11 @@ impl inventory::HostHostFacts for Call {
         };
     }
 
+    fn needs_peer_uri(&mut self, host: Host) -> Answer<bool> {
+        let candidate = self.host(&host, HostFact::NeedsPeerUri)?.candidate.is_some();
+        Ok(candidate && self.view()?.needs_peer_uri())
+    }
+
     fn runs(&mut self, host: Host, architecture: String, virt_type: String) -> Answer<bool> {
         let host = self.host_look_up(&host, LookUp::Runs, &[&*architecture, ",", &*virt_type].concat())?;
         Ok(host.facts.guest_support(&architecture, &virt_type).is_some())

@@ -33,7 +33,7 @@ pub const OLDER_VERSION: &str = "plugin-older-version";
 impl Policies for PolicyRuntime {
     fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
         let set = self.registry.set();
-        let view = self.indexes.view(facts, &request.options.disks);
+        let view = self.indexes.view(facts, &request.options);
         let asked = convert::request(request);
         let mut verdicts: Vec<Verdict> = facts
             .candidates

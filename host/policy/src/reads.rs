@@ -39,7 +39,7 @@ named! {
         Architecture = "architecture", Cpus = "cpus", MemoryKib = "memory-kib", FreeMemoryKib = "free-memory-kib",
         HugePages = "huge-pages", Numa = "numa", Cpu = "cpu", LiveMigration = "live-migration",
         MigrationTransports = "migration-transports", MigrationPorts = "migration-ports", PoolNames = "pool-names",
-        NetworkNames = "network-names", DomainCount = "domain-count", CpuComparison = "cpu-comparison",
+        NetworkNames = "network-names", DomainCount = "domain-count", NeedsPeerUri = "needs-peer-uri", CpuComparison = "cpu-comparison",
         NodeDevices = "node-devices",
     }
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use waypost_core::copies;
 use waypost_core::facts::{Candidate, DomainBrief, HostFacts, Network, Pool, Snapshot};
 use waypost_core::ids::DomainId;
-use waypost_core::stream::Disks;
+use waypost_core::request::Options;
+use waypost_core::stream::{Disks, Transport};
 
 /// The domain of the snapshot, as the type of its handle.
 pub enum DomainHandle {}
@@ -28,6 +29,8 @@ pub(crate) struct View {
     snapshot: Arc<Snapshot>,
     /// Disks that the request has travel along.
     disks: Disks,
+    /// Who drives the migration that is asked about.
+    transport: Transport,
     indexes: Vec<Arc<HostIndex>>,
 }
 
@@ -49,6 +52,10 @@ impl View {
         let mut copies = copies::resolve(&self.disks, &self.snapshot, to).into_iter();
         let (_, copy) = copies.find(|(disk, _)| disk == target)?;
         Some(copy.map(drop).map_err(|why| why.to_string()))
+    }
+    /// Whether the source's daemon is to connect to a candidate's.
+    pub fn needs_peer_uri(&self) -> bool {
+        self.transport != Transport::Direct
     }
     /// Source and candidates.
     pub fn host_count(&self) -> usize {
@@ -132,7 +139,7 @@ struct Known {
 
 impl Indexes {
     /// Makes a snapshot askable.
-    pub fn view(&self, snapshot: &Arc<Snapshot>, disks: &Disks) -> Arc<View> {
+    pub fn view(&self, snapshot: &Arc<Snapshot>, options: &Options) -> Arc<View> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_address.len() > known.sweep_at {
             known.by_address.retain(|_, (facts, _)| facts.strong_count() > 0);
@@ -147,6 +154,7 @@ impl Indexes {
                 Arc::clone(index)
             })
             .collect();
-        Arc::new(View { snapshot: Arc::clone(snapshot), disks: disks.clone(), indexes })
+        let (disks, transport) = (options.disks.clone(), options.transport);
+        Arc::new(View { snapshot: Arc::clone(snapshot), disks, transport, indexes })
     }
 }

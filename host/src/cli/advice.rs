@@ -17,7 +17,8 @@ pub fn on(error: &anyhow::Error) -> Option<String> {
     fault.and_then(on_fault)
 }
 
-fn on_fault(fault: &Fault) -> Option<String> {
+/// Advice for what a host failed at.
+pub fn on_fault(fault: &Fault) -> Option<String> {
     let host = &fault.host;
     Some(match fault.kind {
         FaultKind::Unreachable => {

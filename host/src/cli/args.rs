@@ -105,7 +105,7 @@ pub struct Tasks {
 #[derive(Debug, Args)]
 pub struct TaskArg {
     /// Task id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_id)]
     pub id: TaskId,
 }
 
@@ -114,7 +114,7 @@ pub struct TaskArg {
 #[command(group(ArgGroup::new("wanted").required(true).multiple(true).args(["max_downtime", "bandwidth", "postcopy", "suspend"])))]
 pub struct Steer {
     /// Task id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_id)]
     pub id: TaskId,
     /// Downtime allowed for the switch-over from now on, ms
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=waypost::core::admission::MAX_DOWNTIME_MS))]
@@ -133,7 +133,7 @@ pub struct Steer {
 #[derive(Debug, Args)]
 pub struct Recover {
     /// Task id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = task_id)]
     pub id: Option<TaskId>,
     /// Do this one action and nothing else, if both hosts permit it right now; without it the recovery policy decides
     #[arg(long = "do", value_name = "ACTION", requires = "id", value_parser = action)]
@@ -192,10 +192,10 @@ pub struct How {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Bandwidth limit, MiB/s
-    #[arg(long, value_name = "MIB_S")]
+    #[arg(long, value_name = "MIB_S", value_parser = mib_s)]
     pub bandwidth: Option<u64>,
     /// Downtime allowed for the switch-over, ms
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = ms)]
     pub max_downtime: Option<u64>,
     /// Time for the whole transfer, s; at its end it is aborted
     #[arg(long, value_name = "S", default_value_t = waypost::core::request::DEFAULT_TIMEOUT_S)]
@@ -322,6 +322,23 @@ pub enum Lab {
         /// Guest
         name: String,
     },
+}
+
+/// A part of an id is no id: it could come to mean another task.
+fn task_id(text: &str) -> Result<TaskId, String> {
+    text.parse().map_err(|_| "it is no whole task id, which is a UUID; `waypost tasks` lists them".to_owned())
+}
+
+fn mib_s(text: &str) -> Result<u64, String> {
+    number(text, "MiB/s", "5")
+}
+
+fn ms(text: &str) -> Result<u64, String> {
+    number(text, "ms", "300")
+}
+
+fn number(text: &str, unit: &str, example: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("it is a whole number of {unit} without the unit, as {example}"))
 }
 
 fn priority(text: &str) -> Result<waypost::core::queue::Priority, String> {

@@ -8,6 +8,7 @@ use waypost::api::v1::{Document, Host, Hosts};
 use waypost::core::facts::HostFacts;
 use waypost::core::ports::{Depth, Fault, Hypervisor};
 
+use super::advice;
 use super::app::App;
 use super::exit::Exit;
 use super::output::bytes;
@@ -15,13 +16,14 @@ use super::output::bytes;
 pub fn run(app: &App) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
-        let hosts: Vec<Host> =
-            read(&app.hosts(&world)?).await?.iter().map(|(name, answer)| Host::new(name.as_str(), answer)).collect();
+        let answers = read(&app.hosts(&world)?).await?;
+        let hosts: Vec<Host> = answers.iter().map(|(name, answer)| Host::new(name.as_str(), answer)).collect();
         let header = ["host", "hypervisor", "libvirt", "arch", "cpus", "memory", "free", "domains", "uri"];
         app.out.table(&header, hosts.iter().filter(|host| host.error.is_none()).map(row));
-        for host in &hosts {
-            if let Some(error) = &host.error {
-                app.out.note(format!("{}: {error}", host.name));
+        for (name, answer) in &answers {
+            if let Err(fault) = answer {
+                app.out.note(format!("{name}: {fault}"));
+                advice::on_fault(fault).iter().for_each(|advice| app.out.note(format!("  remedy: {advice}")));
             }
         }
         let exit = if hosts.iter().any(|host| host.error.is_some()) { Exit::Error } else { Exit::Done };

@@ -120,7 +120,7 @@ pub(crate) enum Promise {
 
 /// Makes sure that there is a private folder with the database file and the folder of locks in it.
 pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Result<(), StoreFault> {
-    let attempted = format!("prepare the state folder {}", dir.display());
+    let attempted = format!("prepare the state folder {} (`state_dir` of the configuration)", dir.display());
     let builder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     builder(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
     let mode = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?.mode() & 0o777;

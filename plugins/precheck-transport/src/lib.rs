@@ -1,7 +1,8 @@
 //! What can be known of the way: from the source's daemon to the destination's libvirt, and between the hypervisors.
 //!
 //! Peer to peer, the *source* opens both connections, so a name or an address counts as the source sees it. No libvirt
-//! call can try either beforehand; what is left unproven is said as such, once.
+//! call can try either beforehand; what is left unproven is said as such, once. A direct migration has no connection
+//! between the daemons, and needs no URI for one.
 
 mod uri;
 
@@ -14,21 +15,24 @@ pub struct Transport;
 
 impl Precheck for Transport {
     fn check(request: &Request, domain: &DomainFacts, source: &HostFacts, destination: &HostFacts) -> Vec<Finding> {
-        let Some(peer) = destination.peer_uri() else {
+        let peer = if destination.needs_peer_uri() { destination.peer_uri() } else { None };
+        if peer.is_none() && destination.needs_peer_uri() {
             return vec![
                 Finding::blocker(
                     "peer-uri-missing",
                     format!("{} has no URI by which the source's daemon could reach it.", destination.name()),
                 )
                 .with("uri of the controller", destination.uri())
-                .remedy("Set peer_uri for this host in the configuration."),
+                .remedy("Set peer_uri for this host in the configuration, or migrate directly (--direct)."),
             ];
-        };
-        let mut findings = control(&Uri::parse(peer), peer, destination);
-        if request.travel(domain) == Travel::Live {
+        }
+        let mut findings = peer.map_or_else(Vec::new, |peer| control(&Uri::parse(peer), peer, destination));
+        let live = request.travel(domain) == Travel::Live;
+        if live {
             findings.extend(data(request, source, destination));
         }
-        if findings.iter().all(|finding| finding.code != "peer-uri-local") {
+        // Without memory and without a connection of the daemons nothing goes from host to host.
+        if (live || peer.is_some()) && findings.iter().all(|finding| finding.code != "peer-uri-local") {
             findings.push(unproven(request, peer, destination));
         }
         findings
@@ -161,7 +165,7 @@ fn ports(fixed: Option<u16>, destination: &HostFacts) -> Option<Finding> {
     }
 }
 
-fn unproven(request: &Request, peer: &str, destination: &HostFacts) -> Finding {
+fn unproven(request: &Request, peer: Option<&str>, destination: &HostFacts) -> Finding {
     let ports = destination.migration_ports();
     let by_default = || format!("tcp://{}:{}-{}", destination.hostname(), ports.first, ports.last);
     Finding::info(
@@ -171,7 +175,7 @@ fn unproven(request: &Request, peer: &str, destination: &HostFacts) -> Finding {
             destination.name()
         ),
     )
-    .with("daemon", peer)
+    .with_option("daemon", peer, "not needed: this program drives both")
     .with("memory", request.migrate_uri.clone().unwrap_or_else(by_default))
 }
 
@@ -229,6 +233,19 @@ mod tests {
         let tcp = |host: &mut HostFacts| host.peer_uri = Some("qemu+tcp://kvm2.example.org/system".into());
         assert_eq!(check(tcp), one("peer-uri-unencrypted", Warning));
         assert_eq!(check(|host| host.peer_uri = Some("qemu+ssh://root@kvm2/system".into())), []);
+    }
+
+    #[test]
+    fn a_direct_migration_needs_no_peer_uri_and_its_memory_is_looked_at_all_the_same() {
+        let direct = |host: &mut HostFacts| (host.needs_peer_uri, host.peer_uri) = (false, None);
+        assert_eq!(check(direct), []);
+        let local =
+            |host: &mut HostFacts| (host.needs_peer_uri, host.peer_uri) = (false, Some("qemu:///system".into()));
+        assert_eq!(check(local), [], "a URI that is not used is not judged");
+        let nameless = |host: &mut HostFacts| (host.needs_peer_uri, host.hostname) = (false, "localhost".into());
+        assert_eq!(check(nameless), one("hostname-local", Blocker));
+        let found = testing::check::<Transport>(&testing::request(), &off(), &testing::host_with("kvm2", direct));
+        assert_eq!(codes(&found), [], "a definition goes through this program alone");
     }
 
     #[test]

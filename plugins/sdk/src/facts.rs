@@ -176,6 +176,8 @@ macro_rules! host_getters {
                 list network_names: Vec<String>,
                 /// How many domains it has, running or not.
                 copy domain_count: u32,
+                /// Whether the request has the source's daemon connect to this destination, over its `peer_uri`.
+                copy needs_peer_uri: bool,
                 /// What this destination says of the guest's CPU; `unknown` when asked of the source.
                 record cpu_comparison: CpuComparison,
             }

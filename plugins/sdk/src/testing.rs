@@ -216,6 +216,7 @@ pub fn host(name: &str) -> HostFacts {
         pool_names: vec!["shared".into(), "local".into()],
         network_names: vec!["default".into()],
         domain_count: 0,
+        needs_peer_uri: true,
         cpu_comparison: CpuComparison { result: CpuResult::Superset, message: None },
         guests: vec![guest("kvm"), guest("qemu")],
         pools: vec![nfs_pool("shared", "/srv/shared"), dir_pool("local", "/var/lib/libvirt/images")],

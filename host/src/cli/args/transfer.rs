@@ -55,10 +55,10 @@ pub struct Transfer {
     #[arg(long)]
     pub postcopy: bool,
     /// Bandwidth limit of post-copy, MiB/s
-    #[arg(long, value_name = "MIB_S")]
+    #[arg(long, value_name = "MIB_S", value_parser = super::mib_s)]
     pub postcopy_bandwidth: Option<u64>,
     /// Bandwidth to reckon with at the switch-over, MiB/s (libvirt 11.1)
-    #[arg(long, value_name = "MIB_S")]
+    #[arg(long, value_name = "MIB_S", value_parser = super::mib_s)]
     pub switchover_bandwidth: Option<u64>,
     /// Encrypt, or refuse; left open it is encrypted where the configuration says that both hosts can
     #[arg(long, conflicts_with = "no_tls")]

@@ -57,6 +57,12 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
     if config.plugin_folders.is_empty() {
         out.note("no plugin folder: the shipped policies were not found, and the configuration names no other");
     }
+    for folder in config.plugin_folders.iter().filter(|folder| !folder.is_dir()) {
+        out.note(format!(
+            "plugin folder {}: there is no such folder; make it, or correct [plugins] folders",
+            folder.display()
+        ));
+    }
     let cache_error = match policies.cache_state() {
         CacheState::Refused(error) => Some(chain(error)),
         CacheState::Used | CacheState::None => None,
