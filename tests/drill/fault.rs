@@ -135,7 +135,7 @@ impl Fault {
                 lasts(*s);
                 signal(controller, "CONT");
             }
-            Self::StoreFull => fill(&scene.state_folder()),
+            Self::StoreFull => fill(&scene.store()),
             Self::HangingPolicy => host("kvm2").kill_qemu("g1").expect("the process is killed"),
         }
     }
@@ -148,7 +148,7 @@ impl Fault {
             Self::Delay { .. } => scene.relay().delay(Duration::ZERO),
             Self::HalfOpen { s: None } => scene.relay().release(),
             Self::DiskFull => empty(&host("kvm2").inside(LOCAL).expect("its images")),
-            Self::StoreFull => empty(&scene.state_folder()),
+            Self::StoreFull => empty(&scene.store()),
             Self::PoolStopped => drop(host("kvm2").virsh(&["pool-start", "default"])),
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use waypost_lab::{DiskPlace, GuestSpec, LOCAL, Program, Relay};
+use waypost_lab::{DiskPlace, GuestSpec, Host, LOCAL, Program, Relay};
 
 use crate::fault::Fault;
 use crate::rows::{Row, Stage, Trouble, Way};
@@ -14,6 +14,8 @@ use crate::site::Site;
 use crate::{hanging, traces};
 
 const MIB: u64 = 1 << 20;
+/// Where the command keeps its journal in a row that fills its disk.
+const STORE: &str = "/mnt/state";
 /// How the configuration begins to say where the journal is.
 const STATE: &str = "state_dir = ";
 /// Where the relay takes what belongs to the memory, and to the disks.
@@ -35,8 +37,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn set(row: &Row) -> Self {
-        let mut more =
-            "\n[engine]\nstall_s = 10\n[migrations]\noutgoing_per_host = 1\nincoming_per_host = 1\n".to_owned();
+        let mut more = "\n[migrations]\noutgoing_per_host = 1\nincoming_per_host = 1\n".to_owned();
         let hangs = row.fault() == Some(&Fault::HangingPolicy);
         for name in shipped() {
             let said = match row.trouble {
@@ -46,23 +47,23 @@ impl Scene {
             };
             more.push_str(&format!("[plugin.{name}]\n{said}\n"));
         }
-        let site = Site::with(2, &more);
+        let mut site = Site::with(2, &more);
         if hangs {
             fs::write(site.plugin_folder().join("hanging.wasm"), hanging::policy()).expect("the policy is installed");
         }
-        let host = |name: &str| site.lab.host(name).expect("a host of the lab");
         match row.fault() {
             // Enough for the copy, until something takes the rest.
-            Some(Fault::DiskFull) => host("kvm2").mount_small_disk(LOCAL, 96).expect("a small disk for images"),
+            Some(Fault::DiskFull) => host(&site, "kvm2").mount_small_disk(LOCAL, 96).expect("a small disk for images"),
             Some(Fault::StoreFull) => {
-                host("kvm1").mount_small_disk("/mnt", 48).expect("a small disk for the store");
-                let folder = host("kvm1").inside("/mnt/state").expect("a way to it");
-                put_state_at(&site, &folder);
+                // A disk of the controller's own is one that is mounted where it runs.
+                host(&site, "kvm1").mount_small_disk("/mnt", 48).expect("a small disk for the store");
+                site.inside = Some("kvm1");
+                put_state_at(&site, STORE);
             }
             _ => {}
         }
         let relayed = matches!(row.fault(), Some(Fault::Delay { .. } | Fault::HalfOpen { .. }));
-        let relay = relayed.then(|| site.lab.relay(&host("kvm2"), &PORTS).expect("a relay in the way"));
+        let relay = relayed.then(|| site.lab.relay(&host(&site, "kvm2"), &PORTS).expect("a relay in the way"));
         let mut scene = Self {
             site,
             uuid: String::new(),
@@ -145,7 +146,7 @@ impl Scene {
             arguments.push("--direct");
         }
         if row.stage() == Some(Stage::PostCopy) {
-            arguments.push("--postcopy");
+            arguments.extend(["--postcopy", "--postcopy-bandwidth", "10"]);
         }
         if row.copies() {
             arguments.extend(["--copy-storage", "full", "--migrate-disks", "vda"]);
@@ -174,7 +175,7 @@ impl Scene {
         };
         virsh.args(["--migrateuri", &uri, "--listen-address", &listen, "--bandwidth", &bandwidth(row)]);
         if row.stage() == Some(Stage::PostCopy) {
-            virsh.arg("--postcopy");
+            virsh.args(["--postcopy", "--postcopy-bandwidth", "10"]);
         }
         if row.copies() {
             virsh.args(["--copy-storage-all", "--migrate-disks", "vda"]);
@@ -240,11 +241,9 @@ impl Scene {
         assert!(removed, "{} is removed", self.image);
     }
 
-    /// Where the command keeps its journal.
-    pub fn state_folder(&self) -> PathBuf {
-        let config = fs::read_to_string(self.site.config()).expect("the configuration is read");
-        let folder = config.lines().find_map(|line| line.strip_prefix(STATE)).expect("a folder for the journal");
-        PathBuf::from(folder.trim_matches('"'))
+    /// The small disk with the command's journal, as seen from here.
+    pub fn store(&self) -> PathBuf {
+        self.site.lab.host("kvm1").and_then(|host| host.inside(STORE)).expect("a way to it")
     }
 
     /// A virsh command that takes a document.
@@ -255,8 +254,12 @@ impl Scene {
     }
 }
 
+fn host(site: &Site, name: &str) -> Host {
+    site.lab.host(name).expect("a host of the lab")
+}
+
 /// Has the command keep its journal there, from now on.
-fn put_state_at(site: &Site, folder: &Path) {
+fn put_state_at(site: &Site, folder: &str) {
     let config = fs::read_to_string(site.config()).expect("the configuration is read");
     let lines = config.lines().map(|line| match line.starts_with(STATE) {
         true => format!("{STATE}{folder:?}\n"),

@@ -12,6 +12,8 @@ use waypost_lab::{GuestSpec, Lab, LabSpec, Program};
 /// Everything one test needs. The lab vanishes with the test's process, however that ends.
 pub struct Site {
     pub lab: Lab,
+    /// The host inside which the command runs; none: outside of all of them.
+    pub inside: Option<&'static str>,
     folder: tempfile::TempDir,
 }
 
@@ -73,7 +75,7 @@ impl Site {
         }
         config.push_str(more);
         fs::write(folder.path().join("waypost.toml"), config).expect("the configuration is written");
-        Self { lab, folder }
+        Self { lab, inside: None, folder }
     }
 
     /// The configuration file.
@@ -87,7 +89,11 @@ impl Site {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
+        let program = env!("CARGO_BIN_EXE_waypost");
+        let mut command = match self.inside {
+            Some(host) => self.lab.host(host).and_then(|host| host.command(program)).expect("a way into the host"),
+            None => Command::new(program),
+        };
         command.arg("--config").arg(self.folder.path().join("waypost.toml")).args(arguments).env("NO_COLOR", "1");
         command
     }
