@@ -468,4 +468,4 @@ pub fn is_as_new(disk: &CopiedDisk, volume: &Volume) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -47,6 +47,12 @@ pub mod host_codes {
     pub const NOT_LOADED: &str = "plugin-not-loaded";
     /// Its settings are refused by the plugin itself.
     pub const SETTINGS_REFUSED: &str = "plugin-settings-refused";
+    /// An edit that a transform policy wants can't be made.
+    pub const EDIT_UNUSABLE: &str = "edit-unusable";
+    /// Two transform policies want different things of one place.
+    pub const EDIT_CONFLICT: &str = "edit-conflict";
+    /// What an advising transform policy would edit.
+    pub const EDIT_ADVISED: &str = "edit-advised";
     /// No precheck policy is loaded at all, so nothing was judged.
     pub const NO_PRECHECK: &str = "no-precheck-loaded";
 }

@@ -2,8 +2,8 @@
 //! can wait; every other crate of the host depends on this one and none of them on each other.
 //!
 //! Reading order follows one migration: who ([`ids`]), what is known ([`facts`]), what is asked ([`request`]), what the
-//! rules say ([`finding`], [`verdict`]), whose turn it is ([`queue`]), what will be done ([`plan`], [`stream`],
-//! [`network`]), how it goes ([`sample`], [`phase`],
+//! rules say ([`finding`], [`verdict`]), whose turn it is ([`queue`]), what is different there ([`edit`]), what will be done ([`plan`],
+//! [`stream`], [`network`]), how it goes ([`sample`], [`phase`],
 //! [`convergence`]), where the
 //! domain is when something failed and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
 //! [`ports`] through which the engine reaches the world.
@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod convergence;
 pub mod copies;
+pub mod edit;
 pub mod facts;
 pub mod finding;
 pub mod ids;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::admission::offline;
 use crate::copies::{Copies, Uncopyable, copies};
+use crate::edit::{Edit, Edits};
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
@@ -131,6 +132,8 @@ pub struct Plan {
     pub network: Option<String>,
     /// Memory of the domain; none where the facts don't tell.
     pub memory_bytes: Option<u64>,
+    /// What is edited in the definition on its way.
+    pub edits: Edits,
     /// What a person should know of these choices, one sentence each.
     pub notes: Notes,
 }
@@ -201,6 +204,15 @@ pub enum PlanError {
         /// Reason.
         why: &'static str,
     },
+    /// A copy goes to the path of the source.
+    #[error(
+        "disk {} is copied to its own path, and policy {} wants it at {}: leave one of them out",
+        .0.device.as_deref().unwrap_or_default(), .0.plugin, .0.after.as_deref().unwrap_or("no path")
+    )]
+    EditOfCopied(Box<Edit>),
+    /// The host can't make an edit.
+    #[error("the edits of the definition can't be made: {0}")]
+    Edits(String),
 }
 
 impl PlanError {
@@ -220,6 +232,8 @@ impl PlanError {
             Self::CopyOffline(..) => "storage-copy-offline",
             Self::NotOffline { option: "transient", .. } => "definition-needed",
             Self::NotOffline { .. } => "option-impossible-offline",
+            Self::EditOfCopied(_) => "edit-of-copied-disk",
+            Self::Edits(_) => "edit-unusable",
         }
     }
 }
@@ -308,6 +322,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         copies,
         network: None,
         memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
+        edits: Edits::default(),
         notes,
     })
 }
@@ -343,6 +358,16 @@ impl ForMemory {
             // The daemons' connection carries the definition anyway.
             transport: if transport == Transport::Tunnelled { Transport::PeerToPeer } else { transport },
             stream: Stream { encryption: Encryption::Off, ..Stream::default() },
+        }
+    }
+}
+
+impl Plan {
+    /// The plan with edits of the definition.
+    pub fn with_edits(self, edits: Edits) -> Result<Self, PlanError> {
+        match self.copies.0.iter().find_map(|disk| edits.of_disk(&disk.target)) {
+            Some(edit) => Err(PlanError::EditOfCopied(Box::new(edit.clone()))),
+            None => Ok(Self { edits, ..self }),
         }
     }
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::convergence::{Activity, Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
 use crate::copies::CopiedDisk;
+use crate::edit::Edits;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
@@ -22,7 +23,7 @@ use crate::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use crate::request::CheckRequest;
 use crate::sample::Sample;
 use crate::situation::Side;
-use crate::verdict::Verdict;
+use crate::verdict::{Judged, Verdict};
 use crate::words;
 
 /// A future that any runtime can drive.
@@ -256,6 +257,9 @@ pub trait Hypervisor: Send + Sync {
     ) -> Later<'a, Result<Option<Activity>, Fault>>;
     /// Gives an order.
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
+    /// Whether the edits of a plan can be made in the definitions as they are now; a plan without edits costs nothing.
+    /// Touches nothing. What only the migration itself can tell - whether the guest would notice - is not asked here.
+    fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>>;
     /// Starts the planned migration on a connection of its own.
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
     /// Joins the two halves of an interrupted post-copy of this plan again, on a connection of its own, so that the rest
@@ -300,7 +304,7 @@ pub struct DecisionRecord {
     pub plugin: PluginName,
     /// SHA-256 of its file, hexadecimal.
     pub digest: String,
-    /// `precheck`, `recovery`, `convergence`.
+    /// `precheck`, `transform`, `recovery`, `convergence`.
     pub hook: String,
     /// Its mode.
     pub mode: crate::verdict::PolicyMode,
@@ -331,10 +335,36 @@ pub struct Judgement {
     pub decisions: Vec<DecisionRecord>,
 }
 
+/// What the transform policies want of one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transformed {
+    /// The edits; none where a finding blocks.
+    pub edits: Edits,
+    /// What stands against them, and what merely advising policies would edit.
+    pub findings: Vec<Judged>,
+}
+
+/// What all transform policies want of all candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transformation {
+    /// One per candidate, in their order; none at all where there is no such policy.
+    pub each: Vec<Transformed>,
+    /// One record per policy.
+    pub decisions: Vec<DecisionRecord>,
+}
+
 /// The policies. Calls block for as long as the policies think (bounded); call them off the async threads.
 pub trait Policies: Send + Sync {
     /// Asks every precheck. A policy that fails, or none being there at all, makes a blocker, never a pass.
     fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement;
+    /// Whether there is a transform policy at all: without one nothing is asked and nothing is read again.
+    fn transforms(&self) -> bool {
+        false
+    }
+    /// Asks every transform policy. One that fails makes a blocker, never an unedited definition.
+    fn transform(&self, _: &CheckRequest, _: &Arc<Snapshot>) -> Transformation {
+        Transformation::default()
+    }
     /// Asks the recovery policy. An answer that isn't permitted is replaced by [`RecoveryAnswer::safe`].
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord);
     /// Asks the convergence policy how to open. A policy that fails, or none, changes nothing.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::ids::{DomainId, HostName, Moment};
+use crate::ids::{DomainId, HostName, Moment, PluginName};
 
 /// A value without a schema. Maps keep the order of the struct's declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,6 +217,7 @@ macro_rules! newtype {
 }
 newtype! {
     HostName(String): HostName::new, |name| Tree::Text(name.as_str().to_owned());
+    PluginName(String): PluginName::new, |name| Tree::Text(name.as_str().to_owned());
     DomainId(Uuid): DomainId, |id| id.0.to_tree();
     Moment(u64): Moment, |moment| moment.0.to_tree();
 }

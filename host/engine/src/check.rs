@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use waypost_core::admission::{admit_options, under_site};
+use waypost_core::edit::Edits;
 use waypost_core::facts::{Candidate, Snapshot};
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainKey, HostName, PluginName};
@@ -16,6 +17,7 @@ use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::gather::{Gathered, find, gather, known_host};
 use crate::probe::Prober;
+use crate::rewriting::{self, rewrite};
 use crate::way;
 
 /// What is checked.
@@ -53,8 +55,11 @@ pub struct CheckReport {
     pub verdicts: Vec<Verdict>,
     /// One record per policy.
     pub decisions: Vec<DecisionRecord>,
-    /// The canonical text itself, for who keeps it: it costs in proportion to what the hosts hold.
-    pub(crate) facts_text: String,
+    /// The canonical texts on which policies decided, by digest, for who keeps them: they cost in proportion to what the
+    /// hosts hold. The first is that of the facts as they were read.
+    pub(crate) texts: Vec<(String, String)>,
+    /// What is edited in the definition on its way, by destination.
+    edits: Vec<(HostName, Edits)>,
     options: Options,
     networks: Arc<Networks>,
 }
@@ -65,7 +70,7 @@ impl CheckReport {
     pub fn plan(&self, destination: &HostName, attempt: u32) -> Option<Result<Plan, PlanError>> {
         let allowed = self.verdicts.iter().any(|v| v.destination == *destination && v.decision() == Decision::Allowed);
         let candidate = self.facts.candidates.iter().find(|c| c.host.name == *destination)?;
-        let planned = planned(attempt, &self.options, &self.networks, &self.facts, candidate);
+        let planned = planned(attempt, &self.options, &self.networks, &self.edits, &self.facts, candidate);
         (allowed || planned.is_err()).then_some(planned)
     }
 
@@ -75,24 +80,36 @@ impl CheckReport {
     }
 }
 
-/// The plan for a candidate, with its networks.
+/// The edits for a destination.
+fn edits_for(edits: &[(HostName, Edits)], destination: &HostName) -> Edits {
+    edits.iter().find(|(name, _)| name == destination).map_or_else(Edits::default, |(_, edits)| edits.clone())
+}
+
+/// The plan for a candidate, with its edits and networks.
 fn planned(
     attempt: u32,
     options: &Options,
     networks: &Networks,
+    edits: &[(HostName, Edits)],
     facts: &Snapshot,
     to: &Candidate,
 ) -> Result<Plan, PlanError> {
-    let plan = plan(attempt, options, facts, to)?;
+    let plan = plan(attempt, options, facts, to)?.with_edits(edits_for(edits, &to.host.name))?;
     Ok(route(plan, networks, options, facts, to)?)
 }
 
 /// What the host itself has to say of a destination: its networks, and whether a plan can be made at all. What a policy
 /// found already, and is obeyed in, is not said again.
-pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, verdict: &mut Verdict) {
+pub(crate) fn judge(
+    networks: &Networks,
+    options: &Options,
+    edits: &[(HostName, Edits)],
+    facts: &Snapshot,
+    verdict: &mut Verdict,
+) {
     way::judge(networks, options, facts, verdict);
     let Some(candidate) = facts.candidates.iter().find(|c| c.host.name == verdict.destination) else { return };
-    let Err(error) = planned(1, options, networks, facts, candidate) else { return };
+    let Err(error) = planned(1, options, networks, edits, facts, candidate) else { return };
     let blocks = |judged: &Judged| judged.mode == PolicyMode::Enforce && judged.weight() == Severity::Blocker;
     if verdict.findings.iter().any(|judged| blocks(judged) && judged.finding.code == error.code()) {
         return;
@@ -125,24 +142,37 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
         }
         Targets::All => known.into_iter().filter(|host| *host != source).collect(),
     };
-    let Gathered { facts, unreachable } = gather(ports, &question.domain, &source, &destinations).await?;
+    let Gathered { facts, mut unreachable } = gather(ports, &question.domain, &source, &destinations).await?;
     let request =
         CheckRequest { options: options.clone(), requester: question.requester.clone(), decided_at: ports.clock.now() };
-    let (judgement, (facts_digest, facts_text)) = {
+    let mut rewritten = rewrite(ports, &request, &facts).await?;
+    unreachable.append(&mut rewritten.unreachable);
+    let edits = rewritten.edits.clone();
+    let (verdicts, decisions, texts) = {
         let (ports, facts) = (Arc::clone(ports), Arc::clone(&facts));
         let runtime = tokio::runtime::Handle::current();
-        // Policies compute: off the threads that drive tasks. The digest is as heavy, so it goes along.
+        // Policies compute: off the threads that drive tasks. The digests are as heavy, so they go along.
         blocking(move || {
-            let canonical = facts.canonical();
+            let mut texts = vec![facts.canonical()];
             let prober = Prober::new(Arc::clone(&ports), facts.source.name.clone(), runtime);
-            Ok((ports.policies.precheck(&request, &facts, Some(&prober)), canonical))
+            let (verdicts, judged) = rewriting::judge(&ports, &request, &rewritten, Some(&prober));
+            let mut decisions = on_ground_of(&texts[0].0, rewritten.decisions);
+            for (ground, records) in judged {
+                if !Arc::ptr_eq(&ground, &facts) {
+                    texts.push(ground.canonical());
+                }
+                let digest = if Arc::ptr_eq(&ground, &facts) { &texts[0].0 } else { &texts[texts.len() - 1].0 };
+                decisions.extend(on_ground_of(digest, records));
+            }
+            Ok((verdicts, decisions, texts))
         })
         .await?
     };
-    let mut judged = judgement.verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
+    let facts_digest = texts.first().map(|(digest, _)| digest.clone()).unwrap_or_default();
+    let mut judged = verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
     let networks = Arc::clone(&ports.settings.networks);
     for (_, verdict) in &mut judged {
-        judge(&networks, &options, &facts, verdict);
+        judge(&networks, &options, &edits, &facts, verdict);
     }
     let verdicts = destinations
         .iter()
@@ -151,11 +181,13 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
             None => unread(host, unreachable.iter().find(|(name, _)| name == host).map(|(_, fault)| fault)),
         })
         .collect();
-    let mut decisions = judgement.decisions;
-    for decision in &mut decisions {
-        decision.facts_digest.clone_from(&facts_digest);
-    }
-    Ok(CheckReport { facts, facts_digest, facts_text, verdicts, decisions, options, networks })
+    Ok(CheckReport { facts, facts_digest, verdicts, decisions, texts, edits, options, networks })
+}
+
+/// The records with the digest of the facts on which they were made.
+fn on_ground_of(digest: &str, mut records: Vec<DecisionRecord>) -> Vec<DecisionRecord> {
+    records.iter_mut().for_each(|record| digest.clone_into(&mut record.facts_digest));
+    records
 }
 
 /// A destination that can't be read is a refused destination, with the host's own words.

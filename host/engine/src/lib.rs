@@ -17,6 +17,7 @@ mod planning;
 mod probe;
 mod readiness;
 mod recorder;
+mod rewriting;
 mod settings;
 pub mod task;
 mod view;

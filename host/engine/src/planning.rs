@@ -53,6 +53,11 @@ pub(crate) async fn plan(
         Some(Err(error)) => return Ok(Some(Err(error))),
         Some(Ok(plan)) => plan,
     };
+    if !plan.edits.is_empty()
+        && let Err(fault) = ports.hypervisor.rehearse(&plan).await
+    {
+        return Ok(Some(Err(PlanError::Edits(fault.to_string()))));
+    }
     if plan.mode != TransferMode::Live {
         return Ok(Some(Ok(Planned { plan, prediction: None, decision: None })));
     }

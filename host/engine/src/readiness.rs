@@ -15,6 +15,7 @@ use waypost_core::verdict::Verdict;
 use crate::check;
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::rewriting;
 
 /// One domain and what the rules say of each other host.
 #[derive(Debug, Clone)]
@@ -103,8 +104,14 @@ pub(crate) async fn judge(
         decided_at: ports.clock.now(),
     });
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let Fleet { snapshots, unread } = fleet;
-    let snapshots = Arc::new(snapshots);
+    let Fleet { snapshots, mut unread } = fleet;
+    let mut judged = Vec::with_capacity(snapshots.len());
+    for (brief, facts) in snapshots {
+        let mut rewritten = rewriting::rewrite(ports, &request, &facts).await?;
+        unread.extend(rewritten.unreachable.drain(..).map(|(_, fault)| fault));
+        judged.push((brief, facts, rewritten));
+    }
+    let snapshots = Arc::new(judged);
     let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut judging = JoinSet::new();
     for _ in 0..workers {
@@ -114,15 +121,16 @@ pub(crate) async fn judge(
             let mut rows = Vec::new();
             loop {
                 let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some((brief, facts)) = snapshots.get(index) else { return rows };
-                let mut judgement = ports.policies.precheck(&request, facts, None);
-                for verdict in &mut judgement.verdicts {
-                    check::judge(&ports.settings.networks, &request.options, facts, verdict);
+                let Some((brief, facts, rewritten)) = snapshots.get(index) else { return rows };
+                let (mut verdicts, _) = rewriting::judge(&ports, &request, rewritten, None);
+                verdicts.sort_by_key(|verdict| place_of(facts, verdict));
+                for verdict in &mut verdicts {
+                    check::judge(&ports.settings.networks, &request.options, &rewritten.edits, facts, verdict);
                 }
                 let row = ReadinessRow {
                     domain: brief.clone(),
                     source: facts.source.name.clone(),
-                    verdicts: judgement.verdicts,
+                    verdicts,
                 };
                 rows.push((index, row));
             }
@@ -134,4 +142,9 @@ pub(crate) async fn judge(
     }
     rows.sort_by_key(|(index, _)| *index);
     Ok(Readiness { rows: rows.into_iter().map(|(_, row)| row).collect(), unread })
+}
+
+/// Where a verdict's destination is among the candidates.
+fn place_of(facts: &Snapshot, verdict: &Verdict) -> usize {
+    facts.candidates.iter().position(|candidate| candidate.host.name == verdict.destination).unwrap_or(usize::MAX)
 }

@@ -9,7 +9,7 @@ mod job;
 mod network;
 mod pool;
 mod words;
-mod xml;
+pub(crate) mod xml;
 
 pub(crate) use capabilities::{Capabilities, capabilities, host_uuid};
 pub(crate) use disks::{DiskSource, backing_of_volume, disks, names_volume, volume};

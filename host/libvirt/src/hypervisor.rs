@@ -271,6 +271,16 @@ impl Hypervisor for Libvirt {
         })
     }
 
+    fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            if plan.edits.is_empty() {
+                return Ok(());
+            }
+            let source = self.control(&plan.source.host, "edit a definition")?;
+            Ok(transfer::rehearse(source, plan).await?)
+        })
+    }
+
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         Box::pin(async move { Ok(self.transfer(plan, Course::Begin).await?) })
     }

@@ -1,7 +1,7 @@
 //! Real hosts: the hypervisor port over libvirt.
 //!
 //! Reading order: what the configuration says of a host ([`HostConfig`]); how a connection is opened (`uri`,
-//! `event_loop`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `transfer`, `events`) and how
+//! `event_loop`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `rewrite`, `transfer`, `events`) and how
 //! the answers become facts (`facts`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
 //! `unsafe`.
 //!
@@ -23,6 +23,7 @@ mod orders;
 #[allow(unsafe_code, reason = "the one audited module over libvirt's C interface")]
 mod raw;
 mod read;
+mod rewrite;
 mod transfer;
 mod uri;
 mod volumes;

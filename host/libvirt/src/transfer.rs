@@ -2,6 +2,7 @@
 //! this program ends. A direct migration is driven from here over a connection to either side, and ends with the program.
 
 mod order;
+mod sent;
 
 use std::sync::Arc;
 
@@ -52,10 +53,19 @@ pub(crate) async fn start(
     let planned = plan.clone();
     let limit = source.host().limits.read;
     let domain = link.call(&attempted, limit, move |session| match course {
-        Course::Begin => ready(session, &planned),
-        Course::Resume => half(session, &planned),
+        Course::Begin => {
+            let domain = ready(session, &planned)?;
+            let sent = sent::definitions(&domain, &planned)?;
+            Ok((domain, sent))
+        }
+        // What arrived is there already.
+        Course::Resume => Ok((half(session, &planned)?, None)),
     });
-    let domain = domain.await?;
+    let (domain, sent) = domain.await?;
+    let order = match sent {
+        Some(sent) => order.with(sent),
+        None => order,
+    };
     let mut running = Running {
         source: Arc::clone(source),
         domain: plan.domain,
@@ -89,6 +99,13 @@ pub(crate) async fn start(
         }
     };
     Ok(running)
+}
+
+/// Whether the plan's edits can be made right now.
+pub(crate) async fn rehearse(source: &Control, plan: &Plan) -> Result<(), Error> {
+    let attempted = format!("edit the definition of domain {}", plan.name);
+    let planned = plan.clone();
+    source.read(attempted, move |session| sent::definitions(&ready(session, &planned)?, &planned).map(drop)).await
 }
 
 /// The half that the source holds of a guest whose post-copy broke.

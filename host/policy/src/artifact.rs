@@ -27,6 +27,8 @@ words! {
     pub enum Hook {
         /// Before anything is touched.
         Precheck = "precheck",
+        /// With the prechecks: what is to be different on the destination.
+        Transform = "transform",
         /// After a failure.
         Recovery = "recovery",
         /// Before a transfer begins, and while it runs.
@@ -46,6 +48,7 @@ impl Hook {
     pub fn interface(self) -> &'static str {
         match self {
             Self::Precheck => "waypost:precheck/check",
+            Self::Transform => "waypost:transform/rewrite",
             Self::Recovery => "waypost:recovery/recover",
             Self::Convergence => "waypost:convergence/steer",
         }

@@ -15,6 +15,23 @@ pub(crate) mod precheck {
     });
 }
 
+/// `waypost:transform`, over the facts of [`precheck`].
+pub(crate) mod transform {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/facts", "../../wit/transform"],
+        world: "waypost:transform/transform",
+        imports: { default: trappable },
+        with: {
+            "waypost:facts/types": super::precheck::waypost::facts::types,
+            "waypost:facts/inventory": super::precheck::waypost::facts::inventory,
+            "waypost:facts/environment": super::precheck::waypost::facts::environment,
+            "waypost:facts/volumes": super::precheck::waypost::facts::volumes,
+            "waypost:facts/documents": super::precheck::waypost::facts::documents,
+            "waypost:facts/node-devices": super::precheck::waypost::facts::node_devices,
+        },
+    });
+}
+
 /// `waypost:recovery`, over the facts of [`precheck`].
 pub(crate) mod recovery {
     wasmtime::component::bindgen!({
@@ -46,3 +63,4 @@ pub(crate) use precheck::waypost::facts::{
     documents, environment, inventory, node_devices, storage_probe, types, volumes,
 };
 pub(crate) use recovery::exports::waypost::recovery::recover;
+pub(crate) use transform::exports::waypost::transform::rewrite;

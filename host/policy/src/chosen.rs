@@ -61,8 +61,8 @@ pub(crate) fn choose(set: &Set, hook: Hook) -> Option<Chosen<'_>> {
     let (named, default) = match hook {
         Hook::Recovery => (&set.recovery, RECOVERY),
         Hook::Convergence => (&set.convergence, CONVERGENCE),
-        // Every precheck is asked.
-        Hook::Precheck => return None,
+        // All of these are asked.
+        Hook::Precheck | Hook::Transform => return None,
     };
     if let Some(name) = named {
         return Some(match set.slots.iter().find(|slot| slot.name == *name) {

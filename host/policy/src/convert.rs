@@ -7,6 +7,7 @@ use thiserror::Error;
 use waypost_core::convergence::{
     Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
 };
+use waypost_core::edit::{EditKind, Proposal};
 use waypost_core::facts;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::HostName;
@@ -16,7 +17,7 @@ use waypost_core::request::{CheckRequest, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::situation::{Action, Side};
 
-use crate::bindings::{check, environment, recover, steer, types as wit};
+use crate::bindings::{check, environment, recover, rewrite, steer, types as wit};
 use crate::text;
 
 /// Converts a list.
@@ -117,6 +118,17 @@ pub(crate) fn request(request: &CheckRequest) -> check::Request {
         max_downtime_ms: options.max_downtime_ms,
         migrate_uri: options.migrate_uri.clone(),
         listen_address: options.listen_address.clone(),
+        requester: request.requester.clone(),
+        decided_at_ms: request.decided_at.0,
+    }
+}
+
+pub(crate) fn transform_request(request: &CheckRequest) -> rewrite::Request {
+    let options = &request.options;
+    rewrite::Request {
+        mode: options.mode.as_str().to_owned(),
+        destination_name: options.destination_name.clone(),
+        persistence: options.persistence.as_str().to_owned(),
         requester: request.requester.clone(),
         decided_at_ms: request.decided_at.0,
     }
@@ -280,6 +292,8 @@ pub const EVIDENCE_NAME_BYTES: usize = 128;
 pub const EVIDENCE_VALUE_BYTES: usize = 8192;
 /// Findings about one destination.
 pub const FINDINGS: usize = 64;
+/// Edits for one destination.
+pub const EDITS: usize = 256;
 /// Longest delay that a recovery policy may ask for, ms.
 pub const DELAY_MS: u64 = 3_600_000;
 
@@ -288,6 +302,8 @@ pub const DELAY_MS: u64 = 3_600_000;
 pub(crate) enum Nonsense {
     #[error("it answered for {answered} destinations and was asked about {asked}")]
     Destinations { answered: usize, asked: usize },
+    #[error("{count} edits for one destination; at most {EDITS} are taken")]
+    Edits { count: usize },
     #[error("{count} findings about one destination; at most {FINDINGS} are taken")]
     Findings { count: usize },
     #[error("the code {code:?} of a finding isn't 1 to {CODE_BYTES} of a-z, 0-9 and -")]
@@ -352,6 +368,46 @@ fn finding(from: wit::Finding) -> Result<Finding, Nonsense> {
         remedy: remedy.map(|remedy| tame(&remedy)),
         code,
     })
+}
+
+/// The proposals per destination. Whether they can be made is for the core to say, which knows the domain.
+pub(crate) fn proposals(answer: Vec<Vec<rewrite::Edit>>, asked: usize) -> Result<Vec<Vec<Proposal>>, Nonsense> {
+    if answer.len() != asked {
+        return Err(Nonsense::Destinations { answered: answer.len(), asked });
+    }
+    answer
+        .into_iter()
+        .map(|edits| match edits.len() {
+            count if count > EDITS => Err(Nonsense::Edits { count }),
+            _ => edits.into_iter().map(proposal).collect(),
+        })
+        .collect()
+}
+
+fn proposal(from: rewrite::Edit) -> Result<Proposal, Nonsense> {
+    use rewrite::Change;
+    let rewrite::Edit { change, reason } = from;
+    let port = |port: Option<u16>| port.map_or_else(|| "auto".to_owned(), |port| port.to_string());
+    let (kind, device, after) = match change {
+        Change::DiskSource(to) => (EditKind::DiskSource, Some(to.target), to.path),
+        Change::InterfaceBridge(to) => {
+            (EditKind::InterfaceSource, Some(to.mac), Some(format!("bridge {}", to.name)))
+        }
+        Change::InterfaceNetwork(to) => {
+            (EditKind::InterfaceSource, Some(to.mac), Some(format!("network {}", to.name)))
+        }
+        Change::GraphicsListen(to) => (EditKind::GraphicsListen, Some(to.kind), Some(to.address)),
+        Change::GraphicsPort(to) => (EditKind::GraphicsPort, Some(to.kind), Some(port(to.port))),
+        Change::CharacterPath(to) => {
+            (EditKind::CharacterPath, Some(format!("{} {}", to.device, to.index)), Some(to.path))
+        }
+        Change::Emulator(path) => (EditKind::Emulator, None, Some(path)),
+        Change::Loader(path) => (EditKind::Loader, None, Some(path)),
+        Change::Title(title) => (EditKind::Title, None, title),
+        Change::Description(text) => (EditKind::Description, None, text),
+        Change::Metadata(to) => (EditKind::Metadata, Some(to.namespace), to.element),
+    };
+    Ok(Proposal { kind, device, after, reason: sentence(&reason)? })
 }
 
 /// The answer, if it is one of the permitted.

@@ -67,6 +67,8 @@ impl inventory::HostDomainFacts for Call {
         filesystems: Vec<wit::Filesystem> = Filesystems, domain => all(&domain.filesystems, convert::filesystem);
         other_devices: Vec<String> = OtherDevices, domain => domain.other_devices.clone();
         launch_security: Option<String> = LaunchSecurity, domain => domain.launch_security.clone();
+        title: Option<String> = Title, domain => domain.title.clone();
+        description: Option<String> = Description, domain => domain.description.clone();
         snapshots: Vec<String> = Snapshots, domain => domain.snapshots.clone();
         checkpoints: Vec<String> = Checkpoints, domain => domain.checkpoints.clone();
         job: Option<wit::ActiveJob> = Job, domain => domain.job.as_ref().map(convert::active_job);

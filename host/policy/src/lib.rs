@@ -7,7 +7,7 @@
 //! Reading order: what a site says ([`mod@config`]), where the code runs (`engine`), one call (`call`, with the facts it
 //! sees in `view` and the functions it may use in `inventory`), the border to wit/ (`bindings`, `convert`), one policy
 //! (`artifact`, `cache`, `plugin`), all of them (`entry`, `folders`, `registry`, `watch`), and how they are asked (`policies`,
-//! `chosen`, `runtime`).
+//! `transform`, `chosen`, `runtime`).
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -38,13 +38,14 @@ mod watch;
 
 mod chosen;
 mod policies;
+mod transform;
 mod runtime;
 
 pub use artifact::{FILE_BYTES, Hook, ImportStanding, Kind, LoadError, Refused, import_standing};
 pub use cache::CacheError;
 pub use config::{CONVERGENCE, Grant, Limits, Places, PluginConfig, PolicyConfig, Presence, RECOVERY, Watch};
 pub use convert::{
-    CODE_BYTES, DELAY_MS, EVIDENCE_ENTRIES, EVIDENCE_NAME_BYTES, EVIDENCE_VALUE_BYTES, FINDINGS, MESSAGE_BYTES,
+    CODE_BYTES, DELAY_MS, EDITS, EVIDENCE_ENTRIES, EVIDENCE_NAME_BYTES, EVIDENCE_VALUE_BYTES, FINDINGS, MESSAGE_BYTES,
 };
 pub use engine::{Allocation, EngineError};
 pub use failure::{Failure, FailureKind};

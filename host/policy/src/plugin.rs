@@ -8,6 +8,7 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, Resource};
 use waypost_core::convergence::{Opening, OpeningQuestion, SteeringAnswer, SteeringQuestion};
+use waypost_core::edit::Proposal;
 use waypost_core::finding::Finding;
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 
@@ -15,7 +16,8 @@ use crate::artifact::{self, Hook, Kind, LoadError};
 use crate::bindings::convergence::ConvergencePre;
 use crate::bindings::precheck::PrecheckPre;
 use crate::bindings::recovery::RecoveryPre;
-use crate::bindings::{check, documents, environment, inventory, node_devices, storage_probe, types, volumes};
+use crate::bindings::transform::TransformPre;
+use crate::bindings::{check, documents, environment, inventory, node_devices, rewrite, storage_probe, types, volumes};
 use crate::cache::CodeCache;
 use crate::call::{Call, Caller, Cell, Cost};
 use crate::config::Grant;
@@ -60,6 +62,7 @@ pub(crate) struct Plugin {
 #[derive(Clone)]
 struct Hooks {
     precheck: Option<PrecheckPre<Call>>,
+    transform: Option<TransformPre<Call>>,
     recovery: Option<RecoveryPre<Call>>,
     convergence: Option<ConvergencePre<Call>>,
 }
@@ -144,6 +147,7 @@ impl Plugin {
     pub fn has(&self, hook: Hook) -> bool {
         match hook {
             Hook::Precheck => self.hooks.precheck.is_some(),
+            Hook::Transform => self.hooks.transform.is_some(),
             Hook::Recovery => self.hooks.recovery.is_some(),
             Hook::Convergence => self.hooks.convergence.is_some(),
         }
@@ -155,6 +159,13 @@ impl Plugin {
             let mut cell = Cell::new(machine, caller, None, None);
             let asked = pre.instantiate(&mut cell.store).and_then(|world| {
                 world.waypost_precheck_check().call_validate_settings(&mut cell.store, caller.settings)
+            });
+            accepted(asked, &cell)?;
+        }
+        if let Some(pre) = &self.hooks.transform {
+            let mut cell = Cell::new(machine, caller, None, None);
+            let asked = pre.instantiate(&mut cell.store).and_then(|world| {
+                world.waypost_transform_rewrite().call_validate_settings(&mut cell.store, caller.settings)
             });
             accepted(asked, &cell)?;
         }
@@ -197,6 +208,30 @@ impl Plugin {
         });
         let answer = answer.map_err(|error| Failure::of_call(&error, cell.store.data()));
         let answer = answer.and_then(|answer| Ok(convert::findings(answer, asked)?));
+        Asked { answer, cost: cell.cost(), facts_read: cell.store.data().reads.render(view) }
+    }
+
+    /// Asks what is to be different on every candidate.
+    pub fn transform(
+        &self,
+        machine: &Machine,
+        caller: &Caller<'_>,
+        view: &Arc<View>,
+        request: &rewrite::Request,
+    ) -> Asked<Vec<Vec<Proposal>>> {
+        let Some(pre) = &self.hooks.transform else {
+            return Asked::nothing(Failure::new(FailureKind::NotLoaded, "has no transform hook"));
+        };
+        let mut cell = Cell::new(machine, caller, Some(Arc::clone(view)), None);
+        let hosts = u32::try_from(view.host_count()).unwrap_or(u32::MAX);
+        let destinations: Vec<Resource<HostHandle>> = (1..hosts).map(Resource::new_own).collect();
+        let asked = destinations.len();
+        let answer = pre.instantiate(&mut cell.store).and_then(|world| {
+            let (domain, source) = (Resource::new_borrow(0), Resource::new_borrow(0));
+            world.waypost_transform_rewrite().call_rewrite(&mut cell.store, request, domain, source, &destinations)
+        });
+        let answer = answer.map_err(|error| Failure::of_call(&error, cell.store.data()));
+        let answer = answer.and_then(|answer| Ok(convert::proposals(answer, asked)?));
         Asked { answer, cost: cell.cost(), facts_read: cell.store.data().reads.render(view) }
     }
 
@@ -291,6 +326,7 @@ fn link(machine: &Machine, component: &Component, grants: &BTreeSet<Grant>) -> R
     let linked = |hook| has(hook).then(|| pre.clone());
     Ok(Hooks {
         precheck: linked(Hook::Precheck).map(PrecheckPre::new).transpose().map_err(mismatch)?,
+        transform: linked(Hook::Transform).map(TransformPre::new).transpose().map_err(mismatch)?,
         recovery: linked(Hook::Recovery).map(RecoveryPre::new).transpose().map_err(mismatch)?,
         convergence: linked(Hook::Convergence).map(ConvergencePre::new).transpose().map_err(mismatch)?,
     })

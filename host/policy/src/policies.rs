@@ -1,4 +1,5 @@
-//! The policies as the engine knows them: every precheck asked, every failure a blocker; of each other hook one policy.
+//! The policies as the engine knows them: every precheck and every transform asked, every failure a blocker; of each
+//! other hook one policy.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use waypost_core::convergence::{Opening, OpeningQuestion, Steering, SteeringAnsw
 use waypost_core::facts::Snapshot;
 use waypost_core::finding::{Finding, Severity, host_codes};
 use waypost_core::ids::{Moment, PluginName};
-use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe};
+use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe, Transformation};
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::CheckRequest;
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
@@ -23,6 +24,7 @@ use crate::plugin::{Asked, Plugin};
 use crate::probe;
 use crate::registry::{Registry, Slot};
 use crate::runtime::PolicyRuntime;
+use crate::transform;
 use crate::view::View;
 
 /// The name under which the host makes findings of its own.
@@ -59,6 +61,14 @@ impl Policies for PolicyRuntime {
             }
         }
         Judgement { verdicts, decisions }
+    }
+
+    fn transforms(&self) -> bool {
+        transform::any(&self.registry.set())
+    }
+
+    fn transform(&self, request: &CheckRequest, facts: &Arc<Snapshot>) -> Transformation {
+        transform::ask(&self.registry, &self.indexes, request, facts)
     }
 
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
@@ -244,7 +254,7 @@ pub(crate) fn not_loaded(trouble: &LoadError) -> Failure {
     Failure { remedy, ..Failure::new(FailureKind::NotLoaded, format!("is not loaded: {}", trouble.chain())) }
 }
 
-fn older_version(slot: &Slot, trouble: &LoadError) -> Finding {
+pub(crate) fn older_version(slot: &Slot, trouble: &LoadError) -> Finding {
     let file = slot.file.as_ref().map_or_else(String::new, |file| file.display().to_string());
     Finding {
         code: OLDER_VERSION.to_owned(),

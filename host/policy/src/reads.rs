@@ -26,7 +26,7 @@ named! {
         MemoryKib = "memory-kib", MemoryMaxKib = "memory-max-kib", MemoryBacking = "memory-backing", Cpu = "cpu",
         Disks = "disks", NetworkInterfaces = "network-interfaces", Hostdevs = "hostdevs", Tpms = "tpms",
         Graphics = "graphics", CharacterDevices = "character-devices", Filesystems = "filesystems",
-        OtherDevices = "other-devices", LaunchSecurity = "launch-security", Snapshots = "snapshots",
+        OtherDevices = "other-devices", LaunchSecurity = "launch-security", Title = "title", Description = "description", Snapshots = "snapshots",
         Checkpoints = "checkpoints", Job = "job", BlockJobs = "block-jobs",
     }
 }

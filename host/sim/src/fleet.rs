@@ -243,6 +243,16 @@ pub struct DomainSpec {
     pub metadata: BTreeMap<String, String>,
     /// Migration network that its metadata ask for.
     pub migration_network: Option<String>,
+    /// Title.
+    pub title: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Address on which its VNC console listens.
+    pub graphics_listen: String,
+    /// Port of its VNC console; none: chosen by its host.
+    pub graphics_port: Option<u16>,
+    /// Path of the emulator; none: where its host has it.
+    pub emulator: Option<String>,
 }
 
 impl Default for DomainSpec {
@@ -268,6 +278,11 @@ impl Default for DomainSpec {
             autostart: false,
             metadata: BTreeMap::new(),
             migration_network: None,
+            title: None,
+            description: None,
+            graphics_listen: "127.0.0.1".into(),
+            graphics_port: None,
+            emulator: None,
         }
     }
 }

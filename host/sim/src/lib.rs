@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod cpu;
+mod edit;
 mod fleet;
 mod generate;
 mod oracle;

@@ -22,7 +22,7 @@ use crate::script::{Step, What};
 use crate::state::{Silence, State};
 use crate::transfer::{self, KEEPALIVE, PAGE};
 use crate::world::World;
-use crate::{cpu, words};
+use crate::{cpu, edit, words};
 
 /// How long a caller waits for an answer that doesn't come.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -267,6 +267,13 @@ impl Hypervisor for World {
             }
             self.call(step, host, attempted, move |state| orders::obey(state, host, domain, command, attempted)).await
         })
+    }
+
+    fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>> {
+        let attempted = "edit the definition";
+        Box::pin(self.call(Step::DomainFacts, &plan.source.host, attempted, move |state| {
+            edit::possible(state, plan, attempted)
+        }))
     }
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {

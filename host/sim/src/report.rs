@@ -195,7 +195,7 @@ impl State {
             virt_type: host.spec.virt_type.clone(),
             architecture: host.spec.architecture.clone(),
             machine: spec.machine.clone(),
-            emulator: Some(emulator(&host.spec.architecture)),
+            emulator: Some(spec.emulator.clone().unwrap_or_else(|| emulator(&host.spec.architecture))),
             firmware: Firmware { kind: "bios".into(), loader: None, nvram: None, kernel: None, initrd: None },
             vcpus: spec.vcpus,
             vcpus_max: spec.vcpus,
@@ -209,10 +209,10 @@ impl State {
             tpms: if spec.tpm { vec![tpm()] } else { vec![] },
             graphics: vec![Graphics {
                 kind: "vnc".into(),
-                listen: vec!["127.0.0.1".into()],
+                listen: vec![spec.graphics_listen.clone()],
                 socket: None,
-                autoport: true,
-                port: Some(-1),
+                autoport: spec.graphics_port.is_none(),
+                port: Some(spec.graphics_port.map_or(-1, i32::from)),
             }],
             character_devices: vec![],
             filesystems: vec![],
@@ -228,6 +228,8 @@ impl State {
                 .map(|(namespace, xml)| Metadata { namespace: namespace.clone(), xml: xml.clone() })
                 .collect(),
             migration_network: spec.migration_network.clone(),
+            title: spec.title.clone(),
+            description: spec.description.clone(),
             documents: vec![Document { kind: "inactive".into(), xml: document }],
         }
     }
@@ -277,12 +279,17 @@ fn disks(local: &Local, host: &Host) -> Vec<Disk> {
     local.spec.disks.iter().zip(local.disk_paths.iter()).enumerate().map(disk).collect()
 }
 
+/// The MAC address of an interface.
+pub(crate) fn mac(spec: &DomainSpec, index: usize) -> String {
+    let bits = uuid_of(&spec.name, &index.to_string()).as_u128();
+    let made = || format!("52:54:00:{:02x}:{:02x}:{:02x}", bits & 0xff, (bits >> 8) & 0xff, (bits >> 16) & 0xff);
+    spec.interfaces.get(index).and_then(|interface| interface.mac.clone()).unwrap_or_else(made)
+}
+
 fn interfaces(spec: &DomainSpec, host: &Host) -> Vec<Interface> {
     let interface = |(index, interface): (usize, &InterfaceSpec)| {
         let network = interface.network.clone();
         let given = network.as_ref().and_then(|name| host.spec.networks.iter().find(|network| network.name == *name));
-        let bits = uuid_of(&spec.name, &index.to_string()).as_u128();
-        let mac = || format!("52:54:00:{:02x}:{:02x}:{:02x}", bits & 0xff, (bits >> 8) & 0xff, (bits >> 16) & 0xff);
         Interface {
             kind: if network.is_some() { "network" } else { "bridge" }.into(),
             network,
@@ -290,7 +297,7 @@ fn interfaces(spec: &DomainSpec, host: &Host) -> Vec<Interface> {
             device: None,
             portgroup: None,
             model: Some("virtio".into()),
-            mac: Some(interface.mac.clone().unwrap_or_else(mac)),
+            mac: Some(mac(spec, index)),
             teaming: None,
         }
     };

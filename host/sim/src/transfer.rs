@@ -15,6 +15,7 @@ use waypost_core::ids::{DomainId, HostName};
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Fault, FaultKind, HostEvent};
 
+use crate::edit::edited;
 use crate::script::{Step, What};
 use crate::state::{Local, Process, lifecycle};
 use crate::words;
@@ -313,7 +314,8 @@ impl Run<'_> {
             incoming: true,
             half: false,
         };
-        let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
+        let source = state.local(self.source, id).map(|source| edited(source, &self.plan.edits));
+        let Some(source) = source else { return Err(Trouble::SourceDied) };
         let before = state.local(self.destination, id).map(|there| (there.persistent, there.autostart));
         let (persistent, autostart) = before.unwrap_or((false, false));
         let incoming = Local {

@@ -90,6 +90,9 @@ pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
     for choice in choices {
         out.line(format!("  {choice}"));
     }
+    for edit in &plan.edits.0 {
+        out.line(format!("  edit {edit}  [{}: {}]", edit.plugin, edit.reason));
+    }
     for note in &plan.notes.0 {
         out.line(format!("  note: {note}"));
     }

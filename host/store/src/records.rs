@@ -12,6 +12,7 @@ use thiserror::Error;
 use uuid::Uuid;
 use waypost_core::convergence::Steering;
 use waypost_core::copies::{CopiedDisk, Copies};
+use waypost_core::edit::{Edit, EditKind, Edits};
 use waypost_core::facts::DomainState;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, PluginName};
@@ -285,13 +286,14 @@ wire_struct! {
         destination_before: destination_before, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s, max_downtime_ms: max_downtime_ms,
         timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, copies: copies, network: network,
-        memory_bytes: memory_bytes, notes: notes,
+        memory_bytes: memory_bytes, edits: edits, notes: notes,
     }
     End { host: host, uuid: uuid }
     CopiedDisk {
         target: target, path: path, pool: pool, volume: volume, capacity_bytes: capacity_bytes, format: format,
         backing: backing,
     }
+    Edit { plugin: plugin, kind: kind, device: device, before: before, after: after, reason: reason }
     Situation { source: source, destination: destination }
     Observed {
         host: host, name: name, state: state, reason: reason, persistent: persistent, autostart: autostart, job: job,
@@ -311,7 +313,7 @@ wire_struct! {
 }
 
 wire_word! {
-    Action, AfterMove, Autostart, Before, DestinationFate, DomainState, FailureClass, Mode, OutcomeKind, Persistence,
+    Action, AfterMove, Autostart, Before, DestinationFate, DomainState, EditKind, FailureClass, Mode, OutcomeKind, Persistence,
     PolicyMode, RunState, Severity, SourceDefinition, SourceFate, Steering, StorageSafety, TransferMode,
 }
 
@@ -348,6 +350,18 @@ impl Wire for Copies {
     }
     fn read(value: Value) -> Result<Self, Misfit> {
         Wire::read(value).map(Copies)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl Wire for Edits {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(Edits)
     }
     fn absent() -> Option<Self> {
         Some(Self::default())

@@ -12,6 +12,24 @@ pub mod precheck {
 }
 
 #[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
+pub mod transform {
+    wit_bindgen::generate!({
+        path: ["../../wit/facts", "../../wit/transform"],
+        world: "waypost:transform/transform",
+        pub_export_macro: true,
+        additional_derives: [PartialEq],
+        with: {
+            "waypost:facts/types@0.1.0": crate::bindings::precheck::waypost::facts::types,
+            "waypost:facts/inventory@0.1.0": crate::bindings::precheck::waypost::facts::inventory,
+            "waypost:facts/environment@0.1.0": crate::bindings::precheck::waypost::facts::environment,
+            "waypost:facts/volumes@0.1.0": crate::bindings::precheck::waypost::facts::volumes,
+            "waypost:facts/documents@0.1.0": crate::bindings::precheck::waypost::facts::documents,
+            "waypost:facts/node-devices@0.1.0": crate::bindings::precheck::waypost::facts::node_devices,
+        },
+    });
+}
+
+#[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
 pub mod recovery {
     wit_bindgen::generate!({
         path: ["../../wit/facts", "../../wit/recovery"],

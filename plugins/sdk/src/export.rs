@@ -7,8 +7,8 @@
 use crate::bindings::precheck::waypost::facts::{environment, inventory as raw};
 #[cfg(target_family = "wasm")]
 use crate::{
-    Answer, Convergence, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Precheck, Question, Recovery,
-    Request, SteeringAnswer, SteeringQuestion,
+    Answer, Convergence, DomainFacts, Edit, Finding, HostFacts, Opening, OpeningQuestion, Precheck, Question, Recovery,
+    Request, SteeringAnswer, SteeringQuestion, Transform, TransformRequest,
 };
 
 /// Exports a type as the precheck of this crate.
@@ -36,6 +36,35 @@ macro_rules! export_precheck {
                 }
             }
     $crate::__private::precheck::export!(Exported with_types_in $crate::__private::precheck);
+        };
+    };
+}
+
+/// Exports a type as the transform policy of this crate.
+#[macro_export]
+macro_rules! export_transform {
+    ($policy:ty) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::__private::precheck::waypost::facts::inventory as raw;
+            struct Exported;
+            impl $crate::__private::transform::exports::waypost::transform::rewrite::Guest for Exported {
+                fn rewrite(
+                    request: $crate::TransformRequest,
+                    domain: &raw::DomainFacts,
+                    source: &raw::HostFacts,
+                    destinations: ::std::vec::Vec<raw::HostFacts>,
+                ) -> ::std::vec::Vec<::std::vec::Vec<$crate::Edit>> {
+                    $crate::__private::edits::<$policy>(&request, domain, source, destinations)
+                }
+                fn validate_settings(
+                    settings: ::std::string::String,
+                ) -> ::std::result::Result<(), ::std::string::String> {
+                    $crate::__private::on_panic();
+                    <$policy as $crate::Transform>::validate_settings(&settings)
+                }
+            }
+    $crate::__private::transform::export!(Exported with_types_in $crate::__private::transform);
         };
     };
 }
@@ -102,6 +131,23 @@ pub fn findings<P: Precheck>(
     let answer = P::check_all(request, &DomainFacts::over(domain), &HostFacts::over(source), &facts);
     // The instance ends with this call and the host's table of handles with it: giving handles back one by one would
     // only cost a call each.
+    std::mem::forget((facts, destinations));
+    answer
+}
+
+/// One call of a transform policy.
+#[cfg(target_family = "wasm")]
+pub fn edits<P: Transform>(
+    request: &TransformRequest,
+    domain: &raw::DomainFacts,
+    source: &raw::HostFacts,
+    destinations: Vec<raw::HostFacts>,
+) -> Vec<Vec<Edit>> {
+    on_panic();
+    let facts: Vec<HostFacts> = destinations.iter().map(HostFacts::over).collect();
+    let (domain, source) = (DomainFacts::over(domain), HostFacts::over(source));
+    let answer = facts.iter().map(|destination| P::rewrite(request, &domain, &source, destination)).collect();
+    // As with prechecks: the host's table of handles ends with the instance.
     std::mem::forget((facts, destinations));
     answer
 }

@@ -112,6 +112,10 @@ macro_rules! domain_getters {
                 list other_devices: Vec<String>,
                 /// `sev`, `sev-snp`, `tdx`, `s390-pv`; none: an ordinary domain.
                 maybe launch_security: Option<String>,
+                /// Title.
+                maybe title: Option<String>,
+                /// Description.
+                maybe description: Option<String>,
                 /// Names of its snapshots.
                 list snapshots: Vec<String>,
                 /// Names of its checkpoints.

@@ -1,9 +1,9 @@
-//! What a policy is: the three traits, and how a domain travels.
+//! What a policy is: the four traits, and how a domain travels.
 
 use crate::types::{DomainState, Severity};
 use crate::{
-    Answer, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Question, Request, SteeringAnswer,
-    SteeringQuestion,
+    Answer, DomainFacts, Edit, Finding, HostFacts, Opening, OpeningQuestion, Question, Request, SteeringAnswer,
+    SteeringQuestion, TransformRequest,
 };
 
 /// A rule that is asked before anything is touched.
@@ -22,6 +22,23 @@ pub trait Precheck {
     ) -> Vec<Vec<Finding>> {
         destinations.iter().map(|destination| Self::check(request, domain, source, destination)).collect()
     }
+
+    /// Whether these settings can be used. A policy without settings need not say anything: it accepts none.
+    fn validate_settings(settings: &str) -> Result<(), String> {
+        no_settings(settings)
+    }
+}
+
+/// A rule that is asked what has to be different on the destination.
+pub trait Transform {
+    /// What to edit in the domain's definition for that destination; empty if nothing. The edits for one destination must
+    /// not depend on the others. What is as it should be already may be said and is left out by the host.
+    fn rewrite(
+        request: &TransformRequest,
+        domain: &DomainFacts,
+        source: &HostFacts,
+        destination: &HostFacts,
+    ) -> Vec<Edit>;
 
     /// Whether these settings can be used. A policy without settings need not say anything: it accepts none.
     fn validate_settings(settings: &str) -> Result<(), String> {

@@ -12,7 +12,10 @@ use crate::types::{
     BackingLayer, CharacterDevice, CpuComparison, CpuResult, Disk, DiskView, Firmware, Graphics, GuestCpu, HostCpu,
     Machine, MemoryBacking, MigrationPorts, Network, NetworkInterface, NumaCell, Pool, PoolSource, Severity, Volume,
 };
-use crate::{DomainFacts, DomainState, Finding, GuestKind, HostFacts, Level, Precheck, Question, Request, Side};
+use crate::{
+    DomainFacts, DomainState, Edit, Finding, GuestKind, HostFacts, Level, Precheck, Question, Request, Side, Transform,
+    TransformRequest,
+};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -30,6 +33,12 @@ pub fn request() -> Request {
         requester: "alice".into(),
         decided_at_ms: 1_760_000_000_000,
     }
+}
+
+/// [`request`] as a transform policy gets it.
+pub fn transform_request() -> TransformRequest {
+    let Request { mode, destination_name, persistence, requester, decided_at_ms, .. } = request();
+    TransformRequest { mode, destination_name, persistence, requester, decided_at_ms }
 }
 
 /// [`request`] with a change.
@@ -89,6 +98,8 @@ pub fn domain() -> DomainFacts {
         filesystems: vec![],
         other_devices: vec!["rng".into(), "memballoon".into()],
         launch_security: None,
+        title: None,
+        description: None,
         snapshots: vec![],
         checkpoints: vec![],
         job: None,
@@ -362,6 +373,19 @@ pub fn check_from<P: Precheck>(
         }
     }
     findings
+}
+
+/// Asks a transform policy about moving the domain from `kvm1` to that destination, and holds its edits to the rules: a
+/// sentence as reason for each.
+///
+/// # Panics
+/// If an edit breaks a rule.
+pub fn rewrite<P: Transform>(domain: &DomainFacts, destination: &HostFacts) -> Vec<Edit> {
+    let edits = P::rewrite(&transform_request(), domain, &host("kvm1"), destination);
+    for edit in &edits {
+        assert!(!edit.reason.trim().is_empty(), "an edit without a reason: {edit:?}");
+    }
+    edits
 }
 
 /// The findings in short: code and weight, in their order.

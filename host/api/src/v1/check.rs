@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use waypost_core::convergence;
+use waypost_core::edit;
 use waypost_core::facts::Snapshot;
 use waypost_core::plan;
 use waypost_core::ports::DecisionRecord;
@@ -230,8 +231,34 @@ pub struct Plan {
     pub network: Option<String>,
     /// Memory of the domain.
     pub memory_bytes: Option<u64>,
+    /// What is edited in the definition on its way.
+    pub edits: Vec<Edit>,
     /// What a person should know of these choices.
     pub notes: Vec<String>,
+}
+
+/// One edit of the definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Policy that wants it.
+    pub plugin: String,
+    /// Kind of place: `disk-source`, `interface-source`, ...
+    pub kind: String,
+    /// Which of them; null where there is only one.
+    pub device: Option<String>,
+    /// What stands there; null: nothing.
+    pub before: Option<String>,
+    /// What shall stand there; null: nothing.
+    pub after: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&edit::Edit> for Edit {
+    fn from(edit: &edit::Edit) -> Self {
+        let edit::Edit { plugin, kind, device, before, after, reason } = edit.clone();
+        Self { plugin: plugin.to_string(), kind: kind.to_string(), device, before, after, reason }
+    }
 }
 
 /// One end of a plan.
@@ -278,6 +305,7 @@ impl From<&plan::Plan> for Plan {
             copies: plan.copies.0.iter().map(|disk| json::value(&disk.to_tree())).collect(),
             network: plan.network.clone(),
             memory_bytes: plan.memory_bytes,
+            edits: plan.edits.0.iter().map(Edit::from).collect(),
             notes: plan.notes.0.clone(),
         }
     }
@@ -290,7 +318,7 @@ pub struct Decision {
     pub plugin: String,
     /// SHA-256 of its file.
     pub digest: String,
-    /// `precheck`, `recovery`, `convergence`.
+    /// `precheck`, `transform`, `recovery`, `convergence`.
     pub hook: String,
     /// `enforce`, `advise`, `shadow`.
     pub mode: String,

@@ -102,7 +102,7 @@ fn host(name: &str) -> HostFacts {
 }
 
 /// A directory of its own on each host, and nothing at the disk's path on the destination.
-fn scene() -> (Disks, Snapshot) {
+pub(crate) fn scene() -> (Disks, Snapshot) {
     let domain = DomainFacts {
         id: DomainId(uuid::Uuid::nil()),
         name: "web".into(),
@@ -145,6 +145,8 @@ fn scene() -> (Disks, Snapshot) {
         block_jobs: vec![],
         metadata: vec![],
         migration_network: None,
+        title: None,
+        description: None,
         documents: vec![],
     };
     let pair = PairFacts {

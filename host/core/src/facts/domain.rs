@@ -103,6 +103,10 @@ facts! {
         /// Migration network that its metadata ask for: attribute `network` of the element `migration` in the namespace
         /// [`crate::network::NAMESPACE`].
         pub migration_network: Option<String>,
+        /// Title.
+        pub title: Option<String>,
+        /// Description.
+        pub description: Option<String>,
         /// Raw XML documents: `live` (as it runs), `inactive` (as it will start next), `migratable`.
         pub documents: Vec<Document>,
     }

@@ -49,6 +49,7 @@ fn failed(encryption: Encryption) -> Plan {
         disks: Disks::default(),
         network: None,
         memory_bytes: None,
+        edits: crate::edit::Edits::default(),
         notes: Notes::default(),
         copies: crate::copies::Copies::default(),
     }

@@ -85,6 +85,7 @@ fn plans() -> Vec<Plan> {
                             copies: crate::copies::Copies::default(),
                             network: None,
                             memory_bytes: None,
+                            edits: crate::edit::Edits::default(),
                             notes: crate::plan::Notes::default(),
                         });
                     }

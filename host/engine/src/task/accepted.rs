@@ -82,7 +82,9 @@ impl Accepted {
             }
         }
         // Facts and answers are kept before anything is done on their ground.
-        task.ports().store.put_facts(&report.facts_digest, &report.facts_text)?;
+        for (digest, text) in &report.texts {
+            task.ports().store.put_facts(digest, text)?;
+        }
         task.recorder.put_decisions(&report.decisions)?;
         let verdict = report.verdicts.first().cloned();
         let Some(verdict) = verdict else { return Err(EngineError::Panicked("the check of one destination")) };

@@ -76,6 +76,8 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
             .flat_map(|node| node.children())
             .find(|node| node.has_tag_name((NAMESPACE, "migration")))
             .and_then(|node| attr(Some(node), "network")),
+        title: text(child(root, "title")),
+        description: text(child(root, "description")),
         documents: numbers.documents,
     })
 }

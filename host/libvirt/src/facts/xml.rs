@@ -5,22 +5,22 @@ use roxmltree::{Document, Node};
 use crate::error::Failure;
 
 /// A parsed document of libvirt's.
-pub(super) fn parse<'a>(what: &'static str, text: &'a str) -> Result<Document<'a>, Failure> {
+pub(crate) fn parse<'a>(what: &'static str, text: &'a str) -> Result<Document<'a>, Failure> {
     Document::parse(text).map_err(|error| Failure::document(what, &error.to_string()))
 }
 
 /// The first child element of that name.
-pub(super) fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
+pub(crate) fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.children().find(|child| child.has_tag_name(name))
 }
 
 /// The element at the end of a path of names.
-pub(super) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+pub(crate) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| child(node, name))
 }
 
 /// All child elements of that name.
-pub(super) fn children<'a, 'i>(node: Node<'a, 'i>, name: &str) -> impl Iterator<Item = Node<'a, 'i>> {
+pub(crate) fn children<'a, 'i>(node: Node<'a, 'i>, name: &str) -> impl Iterator<Item = Node<'a, 'i>> {
     node.children().filter(move |child| child.has_tag_name(name))
 }
 
@@ -30,7 +30,7 @@ pub(super) fn attr(node: Option<Node<'_, '_>>, name: &str) -> Option<String> {
 }
 
 /// An element's own text, without the blanks around it; none where it is empty.
-pub(super) fn text(node: Option<Node<'_, '_>>) -> Option<String> {
+pub(crate) fn text(node: Option<Node<'_, '_>>) -> Option<String> {
     node?.text().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

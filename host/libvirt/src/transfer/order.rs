@@ -10,6 +10,7 @@ use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer
 
 use crate::error::Failure;
 use crate::raw::Param;
+use super::sent::Definitions;
 
 /// Flags and parameters of one migration.
 #[derive(Debug)]
@@ -51,6 +52,13 @@ impl Order {
         order.flag(plan.source_fate == SourceFate::Undefine, sys::VIR_MIGRATE_UNDEFINE_SOURCE);
         order.flag(plan.storage == StorageSafety::Unsafe, sys::VIR_MIGRATE_UNSAFE);
         order
+    }
+
+    /// The definitions that are sent in place of the domain's own.
+    pub(super) fn with(mut self, sent: Definitions) -> Self {
+        self.text(sys::VIR_MIGRATE_PARAM_DEST_XML, Some(&sent.present));
+        self.text(sys::VIR_MIGRATE_PARAM_PERSIST_XML, sent.definition.as_ref());
+        self
     }
 
     /// Whether the libvirt library of that version knows all of it: what it doesn't know, it can't be asked to do.
@@ -188,6 +196,7 @@ mod tests {
             copies: waypost_core::copies::Copies::default(),
             network: None,
             memory_bytes: None,
+            edits: waypost_core::edit::Edits::default(),
             notes: waypost_core::plan::Notes::default(),
         }
     }

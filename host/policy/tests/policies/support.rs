@@ -10,6 +10,7 @@ use waypost_core::copies::Copies;
 use waypost_core::facts::{Candidate, CpuComparison, Disk, DiskView, DomainFacts, HostFacts, PairFacts, Snapshot};
 use waypost_core::finding::Finding;
 use waypost_core::ids::{DomainId, HostName, Moment};
+use waypost_core::edit::Edits;
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{Judgement, Policies as _};
 use waypost_core::request::{CheckRequest, Options, StorageSafety};
@@ -240,6 +241,7 @@ pub fn plan() -> Plan {
         copies: Copies::default(),
         network: None,
         memory_bytes: None,
+        edits: Edits::default(),
         notes: Notes::default(),
     }
 }

@@ -7,6 +7,7 @@ use waypost_core::request::StorageSafety;
 use waypost_core::stream::{Compression, DiskCopy, Encryption, Transport};
 
 use crate::state::{Host, Local, State};
+use crate::edit::{self, edited};
 use crate::{cpu, words};
 
 /// A migration of a domain that another one has.
@@ -29,6 +30,7 @@ pub(crate) fn begin(state: &State, plan: &Plan) -> Result<(), Fault> {
             format!("Domain not found: no domain with matching uuid '{}'", plan.domain),
         );
     };
+    edit::possible(state, plan, "migrate")?;
     stream(plan).or_else(|(kind, why)| refuse(kind, why))?;
     if plan.mode == TransferMode::Offline {
         // On a running domain this goes through, and only the definition is copied.
@@ -120,6 +122,7 @@ pub(crate) fn prepare(state: &State, plan: &Plan) -> Result<(), Fault> {
     let host = &plan.destination.host;
     let refuse = |kind, why: String| Err(words::fault(kind, host, "migrate", why));
     let (there, local) = ends(state, plan)?;
+    let local = &edited(local, &plan.edits);
     if plan.stream.encryption == Encryption::Required && !there.spec.migration_tls {
         let why = "internal error: unable to execute QEMU command 'object-add': Unable to access credentials";
         return refuse(FaultKind::Other, why.into());

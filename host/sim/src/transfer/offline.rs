@@ -4,6 +4,7 @@ use waypost_core::ports::Fault;
 
 use super::ending::Trouble;
 use super::{BEGIN, CONFIRM, FINISH, Run, checks};
+use crate::edit::edited;
 use crate::script::Step;
 use crate::state::{Local, lifecycle};
 
@@ -26,7 +27,8 @@ impl Run<'_> {
         self.wait(FINISH).await?;
         {
             let mut state = self.world.state();
-            let Some(source) = state.local(self.source, id).cloned() else { return Err(Trouble::SourceDied) };
+            let source = state.local(self.source, id).map(|source| edited(source, &self.plan.edits));
+            let Some(source) = source else { return Err(Trouble::SourceDied) };
             let name = self.plan.destination_name.clone();
             // A definition that is there already is overwritten without a word.
             let there = Local { name, persistent: true, autostart: false, process: None, off: "unknown", ..source };

@@ -110,6 +110,15 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn edit()(
+        plugin in plugin(), kind in select(EditKind::ALL), device in optional(text()), before in optional(text()),
+        after in optional(text()), reason in text(),
+    ) -> Edit {
+        Edit { plugin, kind, device, before, after, reason }
+    }
+}
+
+prop_compose! {
     fn plan()(
         (attempt, id, name, destination_name) in (any::<u32>(), uuid(), text(), text()),
         (source, destination, peer_uri) in (end(), end(), text()),
@@ -120,13 +129,13 @@ prop_compose! {
         (bandwidth_mib_s, max_downtime_ms) in (optional(any::<u64>()), optional(any::<u64>())), timeout_s in any::<u64>(),
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
         (memory_bytes, notes) in (optional(any::<u64>()), prop::collection::vec(text(), 0..3)),
-        copies in prop::collection::vec(copied_disk(), 0..3),
+        copies in prop::collection::vec(copied_disk(), 0..3), edits in prop::collection::vec(edit(), 0..3),
     ) -> Plan {
         Plan {
             attempt, domain: DomainId(id), name, destination_name, source, destination, peer_uri, mode, initially,
             finally, source_fate, destination_fate, autostart, destination_before, storage, migrate_uri,
             listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s, transport, stream, disks, network, memory_bytes,
-            copies: Copies(copies), notes: Notes(notes),
+            copies: Copies(copies), edits: Edits(edits), notes: Notes(notes),
         }
     }
 }

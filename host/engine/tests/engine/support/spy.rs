@@ -169,6 +169,9 @@ impl Hypervisor for SpiedHosts {
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
         self.world.final_sample(host, domain)
     }
+    fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>> {
+        self.world.rehearse(plan)
+    }
     fn activity<'a>(
         &'a self,
         host: &'a HostName,

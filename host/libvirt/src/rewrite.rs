@@ -1,0 +1,291 @@
+//! A domain's document with the edits of a plan made in it: what a migration hands over in place of its own.
+//!
+//! Each edit replaces the few bytes that it is about, so that everything else stays as libvirt wrote it, also what this
+//! program knows nothing of. Before that it is looked at whether the place still holds what the plan was made on.
+
+use std::ops::Range;
+
+use roxmltree::{Document, Node};
+use waypost_core::edit::{Edit, EditKind, Edits};
+
+use crate::error::Failure;
+use crate::facts::xml::{at, child, children, escaped, parse, text};
+
+/// Which of a domain's documents it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// As it runs; of a domain that is shut off, as it is defined.
+    Present,
+    /// As it starts next. It may lack a device that was plugged into the running domain only.
+    Definition,
+}
+
+/// The document with all edits made.
+pub(crate) fn rewritten(document: &str, edits: &Edits, which: Which) -> Result<String, Failure> {
+    let mut document = document.to_owned();
+    for edit in &edits.0 {
+        for (range, text) in changes(&document, edit, which)?.into_iter().rev() {
+            document.replace_range(range, &text);
+        }
+    }
+    // What is handed over must at least be a document.
+    parse("domain with its edits", &document)?;
+    Ok(document)
+}
+
+/// The definition under another name.
+pub(crate) fn renamed(document: &str, name: &str) -> Result<String, Failure> {
+    let change = {
+        let parsed = parse("domain", document)?;
+        let root = parsed.root_element();
+        child(root, "name").map(|node| (node.range(), format!("<name>{}</name>", escaped(name))))
+    };
+    let mut document = document.to_owned();
+    if let Some((range, text)) = change {
+        document.replace_range(range, &text);
+    }
+    Ok(document)
+}
+
+type Changes = Vec<(Range<usize>, String)>;
+
+/// What an edit replaces, in the order of the document.
+fn changes(document: &str, edit: &Edit, which: Which) -> Result<Changes, Failure> {
+    let parsed = parse("domain", document)?;
+    let place = Place { document: &parsed, edit };
+    let Some(now) = place.now() else {
+        return match which {
+            Which::Definition => Ok(Vec::new()),
+            Which::Present => Err(refused(edit, "the domain has no such device any more".to_owned())),
+        };
+    };
+    if now == edit.after {
+        return Ok(Vec::new());
+    }
+    if now != edit.before && (which == Which::Present || place.ties_to_host()) {
+        let (words, now) = match which {
+            Which::Present => ("it is", now),
+            Which::Definition => ("in the definition, which takes effect with the next start, it is", now),
+        };
+        let now = now.as_deref().unwrap_or("nothing");
+        let before = edit.before.as_deref().unwrap_or("nothing");
+        return Err(refused(edit, format!("{words} {now}, and the plan was made for {before}")));
+    }
+    let mut changes = place.changes(edit.after.as_deref())?;
+    changes.sort_by_key(|(range, _)| range.start);
+    Ok(changes)
+}
+
+fn refused(edit: &Edit, why: String) -> Failure {
+    Failure::refused(format!("policy {} wants to edit {}: {why}", edit.plugin, edit.place()))
+}
+
+struct Place<'d, 'i> {
+    document: &'d Document<'i>,
+    edit: &'d Edit,
+}
+
+impl<'d, 'i> Place<'d, 'i> {
+    fn root(&self) -> Node<'d, 'i> {
+        self.document.root_element()
+    }
+
+    fn devices(&self, name: &'d str) -> impl Iterator<Item = Node<'d, 'i>> {
+        child(self.root(), "devices").into_iter().flat_map(move |devices| children(devices, name))
+    }
+
+    fn device(&self) -> &'d str {
+        self.edit.device.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the value is good on one host only: one that isn't what was thought would be wrong on the other.
+    fn ties_to_host(&self) -> bool {
+        !matches!(self.edit.kind, EditKind::Title | EditKind::Description | EditKind::Metadata | EditKind::GraphicsPort)
+    }
+
+    /// The element that is edited, of a device.
+    fn node(&self) -> Option<Node<'d, 'i>> {
+        let device = self.device();
+        match self.edit.kind {
+            EditKind::DiskSource => self.devices("disk").find(|disk| {
+                child(*disk, "target").and_then(|target| target.attribute("dev")) == Some(device)
+            }),
+            EditKind::InterfaceSource => self.devices("interface").find(|interface| {
+                let mac = child(*interface, "mac").and_then(|mac| mac.attribute("address"));
+                mac.is_some_and(|mac| mac.eq_ignore_ascii_case(device))
+            }),
+            EditKind::GraphicsListen | EditKind::GraphicsPort => {
+                self.devices("graphics").find(|graphics| graphics.attribute("type") == Some(device))
+            }
+            EditKind::CharacterPath => {
+                let (name, at) = device.split_once(' ')?;
+                self.devices(name).nth(at.parse().ok()?)
+            }
+            EditKind::Emulator => at(self.root(), &["devices", "emulator"]),
+            EditKind::Loader => at(self.root(), &["os", "loader"]),
+            EditKind::Title => child(self.root(), "title"),
+            EditKind::Description => child(self.root(), "description"),
+            EditKind::Metadata => child(self.root(), "metadata")?
+                .children()
+                .find(|node| node.is_element() && node.tag_name().namespace() == Some(device)),
+        }
+    }
+
+    /// What stands there, in the words of edits; none: there is no such device.
+    fn now(&self) -> Option<Option<String>> {
+        let node = self.node();
+        Some(match self.edit.kind {
+            EditKind::DiskSource => {
+                let source = child(node?, "source");
+                source.and_then(|source| source.attribute("file").or(source.attribute("dev"))).map(str::to_owned)
+            }
+            EditKind::InterfaceSource => {
+                let source = child(node?, "source")?;
+                match (source.attribute("network"), source.attribute("bridge")) {
+                    (Some(network), _) => Some(format!("network {network}")),
+                    (None, Some(bridge)) => Some(format!("bridge {bridge}")),
+                    (None, None) => None,
+                }
+            }
+            EditKind::GraphicsListen => {
+                let listen = child(node?, "listen").and_then(|listen| listen.attribute("address"));
+                listen.or(node?.attribute("listen")).map(str::to_owned)
+            }
+            EditKind::GraphicsPort => match (node?.attribute("autoport"), node?.attribute("port")) {
+                (Some("yes"), _) => Some("auto".to_owned()),
+                (_, port) => port.map(str::to_owned),
+            },
+            EditKind::CharacterPath => {
+                child(node?, "source").and_then(|source| source.attribute("path")).map(str::to_owned)
+            }
+            EditKind::Emulator | EditKind::Loader | EditKind::Title | EditKind::Description => text(node),
+            EditKind::Metadata => node.map(|node| self.document.input_text()[node.range()].to_owned()),
+        })
+    }
+
+    fn changes(&self, after: Option<&str>) -> Result<Changes, Failure> {
+        let gone = || refused(self.edit, "the domain has no such device any more".to_owned());
+        let device = || self.node().ok_or_else(gone);
+        Ok(match (self.edit.kind, after) {
+            (EditKind::DiskSource, path) => {
+                let source = child(device()?, "source").ok_or_else(gone)?;
+                let name = if source.has_attribute("dev") { "dev" } else { "file" };
+                match path {
+                    Some(path) => vec![attribute(source, name, path)],
+                    None => vec![(source.range(), String::new())],
+                }
+            }
+            (EditKind::InterfaceSource, Some(to)) => {
+                let interface = device()?;
+                let source = child(interface, "source").ok_or_else(gone)?;
+                let (kind, name) = to.split_once(' ').unwrap_or(("bridge", to));
+                vec![
+                    attribute(interface, "type", kind),
+                    (source.range(), format!("<source {kind}='{}'/>", escaped(name))),
+                ]
+            }
+            (EditKind::GraphicsListen, Some(address)) => {
+                let graphics = device()?;
+                let mut changes = Vec::new();
+                if graphics.has_attribute("listen") {
+                    changes.push(attribute(graphics, "listen", address));
+                }
+                if let Some(listen) = child(graphics, "listen").filter(|listen| listen.has_attribute("address")) {
+                    changes.push(attribute(listen, "address", address));
+                }
+                changes
+            }
+            (EditKind::GraphicsPort, Some(port)) => {
+                let (auto, port) = if port == "auto" { ("yes", "-1") } else { ("no", port) };
+                // Two insertions at one place would change places when the later one is made first.
+                let mut changes = vec![attribute(device()?, "autoport", auto), attribute(device()?, "port", port)];
+                if changes[0].0 == changes[1].0 {
+                    let second = changes.remove(1).1;
+                    changes[0].1.push_str(&second);
+                }
+                changes
+            }
+            (EditKind::CharacterPath, Some(path)) => {
+                let node = device()?;
+                let mut nodes = vec![node];
+                // libvirt shows the first serial port a second time, as a console.
+                if node.has_tag_name("serial") {
+                    let port = |node: Node<'_, '_>| child(node, "target").and_then(|t| t.attribute("port")).map(str::to_owned);
+                    let twin = |other: &Node<'_, '_>| {
+                        child(*other, "target").and_then(|target| target.attribute("type")) == Some("serial")
+                            && port(*other) == port(node)
+                    };
+                    nodes.extend(self.devices("console").filter(twin));
+                }
+                let sources = nodes.into_iter().filter_map(|node| child(node, "source"));
+                sources.map(|source| attribute(source, "path", path)).collect()
+            }
+            (EditKind::Emulator | EditKind::Loader, Some(path)) => vec![inner(device()?, path)],
+            (EditKind::Title | EditKind::Description, text) => self.child_of_root(text.map(escaped)),
+            (EditKind::Metadata, element) => self.metadata(element)?,
+            (_, None) => return Err(refused(self.edit, "something has to stand there".to_owned())),
+        })
+    }
+
+    /// The title or the description, which libvirt has behind the name.
+    fn child_of_root(&self, content: Option<String>) -> Changes {
+        let name = self.edit.kind.as_str();
+        let element = content.map(|content| format!("<{name}>{content}</{name}>")).unwrap_or_default();
+        match (self.node(), child(self.root(), "name")) {
+            (Some(node), _) => vec![(node.range(), element)],
+            (None, Some(after)) => vec![(after.range().end..after.range().end, element)],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn metadata(&self, element: Option<&str>) -> Result<Changes, Failure> {
+        let element = element.unwrap_or_default();
+        if !element.is_empty() {
+            let parsed = Document::parse(element)
+                .map_err(|error| refused(self.edit, format!("what shall stand there is no XML element: {error}")))?;
+            if parsed.root_element().tag_name().namespace() != Some(self.device()) {
+                return Err(refused(self.edit, "the element that shall stand there has another namespace".to_owned()));
+            }
+        }
+        Ok(match (self.node(), child(self.root(), "metadata"), child(self.root(), "name")) {
+            (Some(node), ..) => vec![(node.range(), element.to_owned())],
+            (None, Some(all), _) => vec![(all.range(), with_child(all, element))],
+            (None, None, Some(name)) => {
+                vec![(name.range().end..name.range().end, format!("<metadata>{element}</metadata>"))]
+            }
+            (None, None, None) => Vec::new(),
+        })
+    }
+}
+
+/// An attribute's new value, or the attribute if it isn't there.
+fn attribute(node: Node<'_, '_>, name: &str, value: &str) -> (Range<usize>, String) {
+    match node.attribute_node(name) {
+        Some(attribute) => (attribute.range(), format!("{name}='{}'", escaped(value))),
+        None => {
+            let end = node.range().start + 1 + node.tag_name().name().len();
+            (end..end, format!(" {name}='{}'", escaped(value)))
+        }
+    }
+}
+
+/// An element's new text.
+fn inner(node: Node<'_, '_>, text: &str) -> (Range<usize>, String) {
+    match (node.first_child(), node.last_child()) {
+        (Some(first), Some(last)) => (first.range().start..last.range().end, escaped(text)),
+        _ => (node.range(), format!("<{0}>{1}</{0}>", node.tag_name().name(), escaped(text))),
+    }
+}
+
+/// An element with another one at its end.
+fn with_child(node: Node<'_, '_>, element: &str) -> String {
+    let text = &node.document().input_text()[node.range()];
+    match text.rfind("</") {
+        Some(end) => format!("{}{element}{}", &text[..end], &text[end..]),
+        // It had nothing in it.
+        None => format!("{}>{element}</{}>", text.trim_end_matches("/>"), node.tag_name().name()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
