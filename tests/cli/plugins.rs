@@ -60,6 +60,31 @@ fn a_rule_from_nothing_changes_the_verdict_of_a_running_check() {
 }
 
 #[test]
+fn every_hook_has_a_scaffold_that_builds_and_is_loaded() {
+    let site = Site::with(TWO_HOSTS, "[plugins]\nfolders = [\"plugins\"]\n");
+    fs::create_dir(site.path("plugins")).expect("a folder");
+    for (hook, interface) in [
+        ("transform", "waypost:transform/rewrite@0.1.0"),
+        ("recovery", "waypost:recovery/recover@0.1.0"),
+        ("convergence", "waypost:convergence/steer@0.1.0"),
+    ] {
+        let name = format!("my-{hook}");
+        let made = site.expect(0, &["plugin", "new", &name, "--hook", hook]).out;
+        assert!(made.contains(&format!("holds a {hook} policy")), "{made}");
+        let wasm = build(&site.path(&name));
+        let inspected = site.expect(0, &["plugin", "inspect", wasm.to_str().expect("UTF-8")]).out;
+        assert!(inspected.contains(interface) && inspected.contains("it would be loaded"), "{inspected}");
+        fs::copy(&wasm, site.path("plugins").join(wasm.file_name().expect("a name"))).expect("copied");
+    }
+    let plugins = site.document(0, &["plugin", "list"])["plugins"].as_array().expect("plugins").clone();
+    for hook in ["transform", "recovery", "convergence"] {
+        let mine = plugins.iter().find(|plugin| plugin["name"] == format!("my_{hook}")).expect("it is listed");
+        assert_eq!((&mine["state"], &mine["hooks"][0]), (&"ready".into(), &hook.into()), "{mine}");
+    }
+    assert!(site.expect(2, &["plugin", "new", "x", "--hook", "placement"]).err.contains("it is precheck, transform"));
+}
+
+#[test]
 fn the_shipped_policies_are_listed_ready() {
     let site = Site::new(TWO_HOSTS);
     let plugins = site.document(0, &["plugin", "list"])["plugins"].as_array().expect("plugins").clone();

@@ -12,5 +12,6 @@ mod postcopy;
 mod rules;
 mod site;
 mod steered;
+mod transformed;
 mod transports;
 mod traps;

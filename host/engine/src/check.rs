@@ -74,6 +74,11 @@ impl CheckReport {
         (allowed || planned.is_err()).then_some(planned)
     }
 
+    /// What is edited in the definition on its way to a destination.
+    pub fn edits(&self, destination: &HostName) -> Edits {
+        edits_for(&self.edits, destination)
+    }
+
     /// The choices that were judged: what was asked for, under what the site says.
     pub fn options(&self) -> &Options {
         &self.options

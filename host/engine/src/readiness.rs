@@ -127,11 +127,7 @@ pub(crate) async fn judge(
                 for verdict in &mut verdicts {
                     check::judge(&ports.settings.networks, &request.options, &rewritten.edits, facts, verdict);
                 }
-                let row = ReadinessRow {
-                    domain: brief.clone(),
-                    source: facts.source.name.clone(),
-                    verdicts,
-                };
+                let row = ReadinessRow { domain: brief.clone(), source: facts.source.name.clone(), verdicts };
                 rows.push((index, row));
             }
         });

@@ -54,7 +54,8 @@ pub(crate) async fn rewrite(
         let (ports, request, facts) = (Arc::clone(ports), request.clone(), Arc::clone(facts));
         blocking(move || Ok(ports.policies.transform(&request, &facts))).await?
     };
-    let mut rewritten = Rewritten { groups: Vec::new(), decisions: transformation.decisions, ..Rewritten::nothing(facts) };
+    let mut rewritten =
+        Rewritten { groups: Vec::new(), decisions: transformation.decisions, ..Rewritten::nothing(facts) };
     let mut plain = Vec::new();
     for (candidate, transformed) in facts.candidates.iter().zip(transformation.each) {
         let name = &candidate.host.name;

@@ -107,9 +107,9 @@ impl<'d, 'i> Place<'d, 'i> {
     fn node(&self) -> Option<Node<'d, 'i>> {
         let device = self.device();
         match self.edit.kind {
-            EditKind::DiskSource => self.devices("disk").find(|disk| {
-                child(*disk, "target").and_then(|target| target.attribute("dev")) == Some(device)
-            }),
+            EditKind::DiskSource => self
+                .devices("disk")
+                .find(|disk| child(*disk, "target").and_then(|target| target.attribute("dev")) == Some(device)),
             EditKind::InterfaceSource => self.devices("interface").find(|interface| {
                 let mac = child(*interface, "mac").and_then(|mac| mac.attribute("address"));
                 mac.is_some_and(|mac| mac.eq_ignore_ascii_case(device))
@@ -210,7 +210,8 @@ impl<'d, 'i> Place<'d, 'i> {
                 let mut nodes = vec![node];
                 // libvirt shows the first serial port a second time, as a console.
                 if node.has_tag_name("serial") {
-                    let port = |node: Node<'_, '_>| child(node, "target").and_then(|t| t.attribute("port")).map(str::to_owned);
+                    let port =
+                        |node: Node<'_, '_>| child(node, "target").and_then(|t| t.attribute("port")).map(str::to_owned);
                     let twin = |other: &Node<'_, '_>| {
                         child(*other, "target").and_then(|target| target.attribute("type")) == Some("serial")
                             && port(*other) == port(node)

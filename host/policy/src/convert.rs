@@ -390,12 +390,8 @@ fn proposal(from: rewrite::Edit) -> Result<Proposal, Nonsense> {
     let port = |port: Option<u16>| port.map_or_else(|| "auto".to_owned(), |port| port.to_string());
     let (kind, device, after) = match change {
         Change::DiskSource(to) => (EditKind::DiskSource, Some(to.target), to.path),
-        Change::InterfaceBridge(to) => {
-            (EditKind::InterfaceSource, Some(to.mac), Some(format!("bridge {}", to.name)))
-        }
-        Change::InterfaceNetwork(to) => {
-            (EditKind::InterfaceSource, Some(to.mac), Some(format!("network {}", to.name)))
-        }
+        Change::InterfaceBridge(to) => (EditKind::InterfaceSource, Some(to.mac), Some(format!("bridge {}", to.name))),
+        Change::InterfaceNetwork(to) => (EditKind::InterfaceSource, Some(to.mac), Some(format!("network {}", to.name))),
         Change::GraphicsListen(to) => (EditKind::GraphicsListen, Some(to.kind), Some(to.address)),
         Change::GraphicsPort(to) => (EditKind::GraphicsPort, Some(to.kind), Some(port(to.port))),
         Change::CharacterPath(to) => {

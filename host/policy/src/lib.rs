@@ -38,8 +38,8 @@ mod watch;
 
 mod chosen;
 mod policies;
-mod transform;
 mod runtime;
+mod transform;
 
 pub use artifact::{FILE_BYTES, Hook, ImportStanding, Kind, LoadError, Refused, import_standing};
 pub use cache::CacheError;

@@ -14,4 +14,5 @@ mod policies {
     mod hostile;
     mod loading;
     mod recovery;
+    mod transform;
 }

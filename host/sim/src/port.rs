@@ -271,9 +271,11 @@ impl Hypervisor for World {
 
     fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>> {
         let attempted = "edit the definition";
-        Box::pin(self.call(Step::DomainFacts, &plan.source.host, attempted, move |state| {
-            edit::possible(state, plan, attempted)
-        }))
+        Box::pin(
+            self.call(Step::DomainFacts, &plan.source.host, attempted, move |state| {
+                edit::possible(state, plan, attempted)
+            }),
+        )
     }
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {

@@ -247,11 +247,14 @@ pub enum Plugin {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Make a folder with a precheck policy to start from
+    /// Make a folder with a policy to start from
     New {
         /// Folder to make; its name is the policy's
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
+        /// What it is asked for: precheck, transform, recovery or convergence
+        #[arg(long, value_name = "HOOK", default_value = "precheck", value_parser = hook)]
+        hook: waypost_policy::Hook,
     },
 }
 
@@ -339,6 +342,10 @@ fn ms(text: &str) -> Result<u64, String> {
 
 fn number(text: &str, unit: &str, example: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("it is a whole number of {unit} without the unit, as {example}"))
+}
+
+fn hook(text: &str) -> Result<waypost_policy::Hook, String> {
+    waypost_policy::Hook::parse(text).ok_or_else(|| "it is precheck, transform, recovery or convergence".to_owned())
 }
 
 fn priority(text: &str) -> Result<waypost::core::queue::Priority, String> {

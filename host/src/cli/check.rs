@@ -44,6 +44,7 @@ pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
         let waypost = app.open(&world, Watching::Off).await?;
         let report = waypost.engine().check(&question).await?;
         show(app.out, &report);
+        show_edits(app.out, &report);
         app.out.document(Document::Check(Box::new(document(&report))));
         Ok(exit(&report))
     })
@@ -80,6 +81,15 @@ pub fn show(out: Out, report: &CheckReport) {
             out.tone(findings::tone(verdict.decision()), verdict.decision())
         ));
         findings::show(&out, verdict);
+    }
+}
+
+/// What is edited in the definition on its way, for every destination that is open. A plan shows it too.
+fn show_edits(out: Out, report: &CheckReport) {
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.decision() == Decision::Allowed) {
+        for edit in report.edits(&verdict.destination).0 {
+            out.line(format!("to {}: edit {edit}  [{}: {}]", verdict.destination, edit.plugin, edit.reason));
+        }
     }
 }
 
@@ -121,6 +131,7 @@ async fn watch(app: &App, waypost: &Waypost, question: &Question) -> anyhow::Res
             match &answer {
                 Ok(report) => {
                     show(app.out, report);
+                    show_edits(app.out, report);
                     app.out.document(Document::Check(Box::new(document(report))));
                 }
                 // The domain or a host may come back: that is what is being watched for.

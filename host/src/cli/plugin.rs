@@ -12,6 +12,6 @@ pub fn run(app: &App, command: Plugin) -> anyhow::Result<Exit> {
     match command {
         Plugin::List => list::run(app),
         Plugin::Inspect { file } => inspect::run(app, &file),
-        Plugin::New { dir } => new::run(app, &dir),
+        Plugin::New { dir, hook } => new::run(app, &dir, hook),
     }
 }

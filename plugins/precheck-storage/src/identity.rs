@@ -19,7 +19,7 @@ pub enum Sameness {
 
 pub fn sameness(
     case: &Case<'_>,
-    path: &str,
+    [path, path_there]: [&str; 2],
     target: &str,
     here: Option<&DiskView>,
     our_pool: Option<&Pool>,
@@ -28,14 +28,18 @@ pub fn sameness(
 ) -> Sameness {
     if let Some(our_pool) = our_pool {
         match case.destination.storage_proof(&our_pool.name, &their_pool.name) {
-            Some(true) => return Sameness::Proven,
+            // One store, and one place in it: a domain that is edited on its way may name another path there.
+            Some(true) if path == path_there || below(our_pool, path) == below(their_pool, path_there) => {
+                return Sameness::Proven;
+            }
+            Some(true) => {}
             Some(false) => {
                 let why = format!("a probe of {} and {} showed two stores", our_pool.name, their_pool.name);
                 return Sameness::Different(why);
             }
             None => {}
         }
-        if named_alike(path, our_pool, their_pool) {
+        if named_alike([path, path_there], our_pool, their_pool) {
             return Sameness::Proven;
         }
     }
@@ -45,14 +49,18 @@ pub fn sameness(
     observed(ours, theirs, again)
 }
 
-/// Whether a path lies on one store that both pools name: same kind, same servers, and the same place on them. A mount
-/// one directory higher is the same store.
-pub fn named_alike(path: &str, ours: &Pool, theirs: &Pool) -> bool {
+/// A path below the folder of a pool.
+fn below<'a>(pool: &Pool, path: &'a str) -> &'a str {
+    let target = pool.target.as_deref().unwrap_or_default().trim_end_matches('/');
+    path.strip_prefix(target).unwrap_or(path).trim_start_matches('/')
+}
+
+/// Whether the source's path and the destination's lie on one store that both pools name: same kind, same servers, and
+/// the same place on them. A mount one directory higher is the same store.
+pub fn named_alike([path, path_there]: [&str; 2], ours: &Pool, theirs: &Pool) -> bool {
     fn place(pool: &Pool, path: &str) -> String {
-        let below =
-            pool.target.as_deref().and_then(|target| path.strip_prefix(target.trim_end_matches('/'))).unwrap_or(path);
         let export = pool.source.dir.as_deref().unwrap_or_default().trim_end_matches('/');
-        format!("{export}/{}", below.trim_start_matches('/'))
+        format!("{export}/{}", below(pool, path))
     }
     // The order of servers means nothing; a list names none twice.
     let same_servers = |ours: &[String], theirs: &[String]| {
@@ -64,8 +72,8 @@ pub fn named_alike(path: &str, ours: &Pool, theirs: &Pool) -> bool {
         && ours.source.name == theirs.source.name
         && ours.source.devices == theirs.source.devices
         // Mounted alike, as nearly always, one path is one place.
-        && ((ours.source.dir == theirs.source.dir && ours.target == theirs.target)
-            || place(ours, path) == place(theirs, path))
+        && ((path == path_there && ours.source.dir == theirs.source.dir && ours.target == theirs.target)
+            || place(ours, path) == place(theirs, path_there))
 }
 
 /// Whether the pool's source means the same on every host.
@@ -137,5 +145,6 @@ fn between(before: &str, there: &str, again: &str) -> bool {
 pub fn same_pool(source: &HostFacts, destination: &HostFacts, path: &str) -> bool {
     let (Some(ours), Some(theirs)) = (source.pool_of_path(path), destination.pool_of_path(path)) else { return false };
     theirs.active
-        && (destination.storage_proof(&ours.name, &theirs.name) == Some(true) || named_alike(path, ours, theirs))
+        && (destination.storage_proof(&ours.name, &theirs.name) == Some(true)
+            || named_alike([path, path], ours, theirs))
 }

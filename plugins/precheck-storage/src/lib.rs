@@ -90,7 +90,9 @@ impl Case<'_> {
         }
     }
 
+    /// `path` is that on the destination; the source's is another where the domain is edited on its way.
     fn seen(&self, disk: &Disk, path: &str, here: Option<&DiskView>, there: Option<&DiskView>) -> Seen<'_> {
+        let own_path = here.map_or(path, |view| view.source.as_str());
         let named = there.and_then(|view| view.pool.as_deref()).and_then(|name| self.destination.pool(name));
         let Some(pool) = named.or_else(|| self.destination.pool_of_path(path)) else { return Seen::NoPool };
         if !pool.active {
@@ -100,8 +102,8 @@ impl Case<'_> {
             .and_then(|view| view.pool.as_deref())
             .or(disk.pool.as_deref())
             .and_then(|name| self.source.pool(name))
-            .or_else(|| self.source.pool_of_path(path));
-        let sameness = sameness(self, path, &disk.target, here, our_pool, there, pool);
+            .or_else(|| self.source.pool_of_path(own_path));
+        let sameness = sameness(self, [own_path, path], &disk.target, here, our_pool, there, pool);
         let present = there.is_some_and(|view| view.volume.is_some());
         match sameness {
             Sameness::Different(why) => Seen::Different(pool, why),

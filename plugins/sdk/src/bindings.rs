@@ -11,6 +11,7 @@ pub mod precheck {
     });
 }
 
+#[cfg(feature = "transform")]
 #[allow(missing_docs, clippy::all, reason = "generated; the WIT holds the documentation")]
 pub mod transform {
     wit_bindgen::generate!({

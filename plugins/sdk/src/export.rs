@@ -7,9 +7,11 @@
 use crate::bindings::precheck::waypost::facts::{environment, inventory as raw};
 #[cfg(target_family = "wasm")]
 use crate::{
-    Answer, Convergence, DomainFacts, Edit, Finding, HostFacts, Opening, OpeningQuestion, Precheck, Question, Recovery,
-    Request, SteeringAnswer, SteeringQuestion, Transform, TransformRequest,
+    Answer, Convergence, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Precheck, Question, Recovery,
+    Request, SteeringAnswer, SteeringQuestion,
 };
+#[cfg(all(target_family = "wasm", feature = "transform"))]
+use crate::{Edit, Transform, TransformRequest};
 
 /// Exports a type as the precheck of this crate.
 #[macro_export]
@@ -41,6 +43,7 @@ macro_rules! export_precheck {
 }
 
 /// Exports a type as the transform policy of this crate.
+#[cfg(feature = "transform")]
 #[macro_export]
 macro_rules! export_transform {
     ($policy:ty) => {
@@ -136,7 +139,7 @@ pub fn findings<P: Precheck>(
 }
 
 /// One call of a transform policy.
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "transform"))]
 pub fn edits<P: Transform>(
     request: &TransformRequest,
     domain: &raw::DomainFacts,

@@ -1,7 +1,8 @@
 //! What the author of a policy needs: the facts, a way to say a finding, the macro that exports the policy, and made-up
 //! hosts for native tests.
 //!
-//! A policy is a type that implements [`Precheck`], [`Transform`], [`Recovery`] or [`Convergence`]. Built for `wasm32-unknown-unknown` it becomes a
+//! A policy is a type that implements [`Precheck`], [`Recovery`] or [`Convergence`], or, with the feature
+//! `transform`, `Transform`. Built for `wasm32-unknown-unknown` it becomes a
 //! `.wasm` whose only imports are `waypost:*`; built natively it is an ordinary library whose facts are plain values
 //! that a test fills in (`waypost_plugin::testing`).
 //!
@@ -42,6 +43,7 @@ pub mod recovery;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 pub mod text;
+#[cfg(feature = "transform")]
 mod transform;
 
 pub use bindings::convergence::exports::waypost::convergence::steer::{
@@ -52,6 +54,7 @@ pub use bindings::precheck::waypost::facts::types;
 pub use bindings::recovery::exports::waypost::recovery::recover::{
     Answer, Change, Deed, Figures, Observed, Question, Side,
 };
+#[cfg(feature = "transform")]
 pub use bindings::transform::exports::waypost::transform::rewrite::{
     Change as EditChange, Edit, Request as TransformRequest,
 };
@@ -59,14 +62,20 @@ pub use environment::{Level, log, settings};
 pub use facts::{DomainFacts, HostFacts};
 #[cfg(not(target_family = "wasm"))]
 pub use facts::{GuestKind, StorageProof};
-pub use policy::{Convergence, Precheck, Recovery, Transform, Travel, no_settings};
+#[cfg(feature = "transform")]
+pub use policy::Transform;
+pub use policy::{Convergence, Precheck, Recovery, Travel, no_settings};
 pub use recovery::answer;
 pub use types::{DomainState, Finding, Severity};
 
 /// What the export macros expand to. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings::{convergence, precheck, recovery, transform};
+    #[cfg(feature = "transform")]
+    pub use crate::bindings::transform;
+    pub use crate::bindings::{convergence, precheck, recovery};
+    #[cfg(all(target_family = "wasm", feature = "transform"))]
+    pub use crate::export::edits;
     #[cfg(target_family = "wasm")]
-    pub use crate::export::{decide, edits, findings, on_panic, open, steer};
+    pub use crate::export::{decide, findings, on_panic, open, steer};
 }

@@ -2,9 +2,11 @@
 
 use crate::types::{DomainState, Severity};
 use crate::{
-    Answer, DomainFacts, Edit, Finding, HostFacts, Opening, OpeningQuestion, Question, Request, SteeringAnswer,
-    SteeringQuestion, TransformRequest,
+    Answer, DomainFacts, Finding, HostFacts, Opening, OpeningQuestion, Question, Request, SteeringAnswer,
+    SteeringQuestion,
 };
+#[cfg(feature = "transform")]
+use crate::{Edit, TransformRequest};
 
 /// A rule that is asked before anything is touched.
 pub trait Precheck {
@@ -30,6 +32,7 @@ pub trait Precheck {
 }
 
 /// A rule that is asked what has to be different on the destination.
+#[cfg(feature = "transform")]
 pub trait Transform {
     /// What to edit in the domain's definition for that destination; empty if nothing. The edits for one destination must
     /// not depend on the others. What is as it should be already may be said and is left out by the host.

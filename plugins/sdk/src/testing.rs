@@ -12,10 +12,9 @@ use crate::types::{
     BackingLayer, CharacterDevice, CpuComparison, CpuResult, Disk, DiskView, Firmware, Graphics, GuestCpu, HostCpu,
     Machine, MemoryBacking, MigrationPorts, Network, NetworkInterface, NumaCell, Pool, PoolSource, Severity, Volume,
 };
-use crate::{
-    DomainFacts, DomainState, Edit, Finding, GuestKind, HostFacts, Level, Precheck, Question, Request, Side, Transform,
-    TransformRequest,
-};
+use crate::{DomainFacts, DomainState, Finding, GuestKind, HostFacts, Level, Precheck, Question, Request, Side};
+#[cfg(feature = "transform")]
+use crate::{Edit, Transform, TransformRequest};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -36,6 +35,7 @@ pub fn request() -> Request {
 }
 
 /// [`request`] as a transform policy gets it.
+#[cfg(feature = "transform")]
 pub fn transform_request() -> TransformRequest {
     let Request { mode, destination_name, persistence, requester, decided_at_ms, .. } = request();
     TransformRequest { mode, destination_name, persistence, requester, decided_at_ms }
@@ -380,6 +380,7 @@ pub fn check_from<P: Precheck>(
 ///
 /// # Panics
 /// If an edit breaks a rule.
+#[cfg(feature = "transform")]
 pub fn rewrite<P: Transform>(domain: &DomainFacts, destination: &HostFacts) -> Vec<Edit> {
     let edits = P::rewrite(&transform_request(), domain, &host("kvm1"), destination);
     for edit in &edits {

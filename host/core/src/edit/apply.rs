@@ -29,7 +29,8 @@ fn apply(edit: &Edit, domain: &mut DomainFacts) {
                 Some(text) => (text.strip_prefix(BRIDGE), text.strip_prefix(NETWORK)),
                 None => (None, None),
             };
-            for interface in domain.interfaces.iter_mut().filter(|there| there.mac.as_deref() == edit.device.as_deref()) {
+            for interface in domain.interfaces.iter_mut().filter(|there| there.mac.as_deref() == edit.device.as_deref())
+            {
                 interface.kind = if network.is_some() { "network" } else { "bridge" }.to_owned();
                 interface.bridge = bridge.map(str::to_owned);
                 interface.network = network.map(str::to_owned);

@@ -56,7 +56,8 @@ pub fn resolve(plugin: &PluginName, domain: &DomainFacts, proposals: &[Proposal]
     for proposal in proposals {
         let Proposal { kind, device, after, reason } = proposal.clone();
         // libvirt writes MAC addresses in lower case, people as they like.
-        let device = if kind == EditKind::InterfaceSource { device.map(|mac| mac.to_ascii_lowercase()) } else { device };
+        let device =
+            if kind == EditKind::InterfaceSource { device.map(|mac| mac.to_ascii_lowercase()) } else { device };
         let at = place(kind, device.as_deref());
         if seen.contains(&(kind, device.clone())) {
             return Err(EditError::Twice(at));

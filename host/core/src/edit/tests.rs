@@ -24,8 +24,13 @@ fn domain() -> DomainFacts {
         mac: Some(MAC.into()),
         teaming: None,
     }];
-    domain.graphics =
-        vec![Graphics { kind: "vnc".into(), listen: vec!["10.0.0.1".into()], socket: None, autoport: true, port: Some(-1) }];
+    domain.graphics = vec![Graphics {
+        kind: "vnc".into(),
+        listen: vec!["10.0.0.1".into()],
+        socket: None,
+        autoport: true,
+        port: Some(-1),
+    }];
     let character = |device: &str, kind: &str, path: &str| CharacterDevice {
         device: device.into(),
         kind: kind.into(),
@@ -59,7 +64,12 @@ fn an_edit_shows_what_stands_there_before_and_after() {
     for (kind, device, after, expected) in [
         (EditKind::DiskSource, "vda", Some("/b/x"), "disk vda: /srv/images/web.img becomes /b/x"),
         (EditKind::DiskSource, "sda", None, "disk sda: /iso/tools.iso becomes nothing"),
-        (EditKind::InterfaceSource, "52:54:00:00:00:01", Some("bridge br-lan"), "interface 52:54:00:00:00:01: network default becomes bridge br-lan"),
+        (
+            EditKind::InterfaceSource,
+            "52:54:00:00:00:01",
+            Some("bridge br-lan"),
+            "interface 52:54:00:00:00:01: network default becomes bridge br-lan",
+        ),
         (EditKind::GraphicsListen, "vnc", Some("::1"), "vnc address: 10.0.0.1 becomes ::1"),
         (EditKind::GraphicsPort, "vnc", Some("5950"), "vnc port: auto becomes 5950"),
         (EditKind::CharacterPath, "serial 1", Some("/b/log"), "serial 1: /var/log/web becomes /b/log"),
@@ -147,8 +157,13 @@ fn the_facts_show_the_domain_as_it_arrives_and_nothing_else_changes() {
     let there = edits.applied(&domain());
     let mut expected = domain();
     expected.disks[0].source = Some("/b/x".into());
-    expected.interfaces[0] =
-        Interface { kind: "bridge".into(), network: None, bridge: Some("br-lan".into()), portgroup: None, ..expected.interfaces[0].clone() };
+    expected.interfaces[0] = Interface {
+        kind: "bridge".into(),
+        network: None,
+        bridge: Some("br-lan".into()),
+        portgroup: None,
+        ..expected.interfaces[0].clone()
+    };
     expected.graphics[0] =
         Graphics { listen: vec!["::1".into()], autoport: false, port: Some(5950), ..expected.graphics[0].clone() };
     expected.character_devices[1].path = Some("/b/log".into());

@@ -3,6 +3,7 @@
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Later, Transfer};
+use waypost_core::recovery::FailureClass;
 use waypost_core::sample;
 
 use super::ending::Ending;
@@ -89,7 +90,7 @@ impl Performing {
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
             Err(fault) => {
-                let failure = ending.explain(&task, fault.class(), fault.to_string());
+                let failure = ending.explain(&task, fault.class(), words(&plan, &fault));
                 task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
@@ -109,10 +110,23 @@ pub(super) fn begun(
         // An intent without its result, as after a restart: it may have begun.
         Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
         Err(fault) => {
-            task.record(Record::PerformReturned { result: Err((fault.class(), fault.to_string())) })?;
+            task.record(Record::PerformReturned { result: Err((fault.class(), words(&plan, &fault))) })?;
             Ok(Stage::Locating(Locating { task, plan }))
         }
     }
+}
+
+/// A host's words; of a definition that was edited on its way and refused also who edited what.
+fn words(plan: &Plan, fault: &Fault) -> String {
+    let refused = matches!(fault.class(), FailureClass::Incompatible | FailureClass::Refused | FailureClass::Storage);
+    if plan.edits.is_empty() || !refused {
+        return fault.to_string();
+    }
+    let edits: Vec<_> = plan.edits.0.iter().map(|edit| format!("{} by {}", edit.place(), edit.plugin)).collect();
+    format!(
+        "{fault}; the definition was edited on its way ({}): if that is what is refused, correct the policy or its settings",
+        edits.join(", ")
+    )
 }
 
 fn out_of_sight(task: Task, plan: Plan, fault: Fault) -> Stage {

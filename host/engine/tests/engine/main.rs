@@ -17,4 +17,5 @@ mod shared;
 mod steered;
 mod storms;
 mod straight;
+mod transformed;
 mod written;

@@ -8,9 +8,9 @@ use waypost_core::plan::{DestinationFate, Plan, RunState, SourceFate, TransferMo
 use waypost_core::request::StorageSafety;
 use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer};
 
+use super::sent::Definitions;
 use crate::error::Failure;
 use crate::raw::Param;
-use super::sent::Definitions;
 
 /// Flags and parameters of one migration.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use waypost_core::copies::Copies;
+use waypost_core::edit::Edits;
 use waypost_core::facts::{Candidate, CpuComparison, Disk, DiskView, DomainFacts, HostFacts, PairFacts, Snapshot};
 use waypost_core::finding::Finding;
 use waypost_core::ids::{DomainId, HostName, Moment};
-use waypost_core::edit::Edits;
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{Judgement, Policies as _};
 use waypost_core::request::{CheckRequest, Options, StorageSafety};
@@ -147,7 +147,7 @@ fn described(resolve: &Resolve, world: &str, fields: &str) -> Vec<u8> {
 pub fn resolve() -> Resolve {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let mut resolve = Resolve::default();
-    for package in ["facts", "precheck", "recovery", "convergence"] {
+    for package in ["facts", "precheck", "transform", "recovery", "convergence"] {
         resolve.push_path(wit.join(package)).unwrap();
     }
     resolve

@@ -6,8 +6,8 @@ use waypost_core::ports::{Fault, FaultKind};
 use waypost_core::request::StorageSafety;
 use waypost_core::stream::{Compression, DiskCopy, Encryption, Transport};
 
-use crate::state::{Host, Local, State};
 use crate::edit::{self, edited};
+use crate::state::{Host, Local, State};
 use crate::{cpu, words};
 
 /// A migration of a domain that another one has.
