@@ -118,8 +118,9 @@ pub(super) fn begun(
 
 /// A host's words; of a definition that was edited on its way and refused also who edited what.
 fn words(plan: &Plan, fault: &Fault) -> String {
-    let refused = matches!(fault.class(), FailureClass::Incompatible | FailureClass::Refused | FailureClass::Storage);
-    if plan.edits.is_empty() || !refused {
+    let elsewhere =
+        matches!(fault.class(), FailureClass::Cancelled | FailureClass::Unreachable | FailureClass::Network);
+    if plan.edits.is_empty() || elsewhere {
         return fault.to_string();
     }
     let edits: Vec<_> = plan.edits.0.iter().map(|edit| format!("{} by {}", edit.place(), edit.plugin)).collect();
