@@ -2,8 +2,11 @@
 //! every migration the guest's own counter is read from the serial logs of all hosts: it must be one guest, and its
 //! count must never run backwards.
 
+mod attempts;
+mod controllers;
 mod convergence;
 mod copies;
+mod crashes;
 mod failures;
 mod modes;
 mod moves;
@@ -11,6 +14,7 @@ mod networks;
 mod postcopy;
 mod rules;
 mod site;
+mod situations;
 mod steered;
 mod transformed;
 mod transports;

@@ -164,9 +164,9 @@ impl Site {
 
     /// Waits until something that libvirt or the command reports has become true.
     pub fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while !holds(self) {
-            assert!(Instant::now() < deadline, "after 30 s still not: {what}");
+            assert!(Instant::now() < deadline, "after 120 s still not: {what}");
             // What is waited for is the state of another process: asked for at a pace that leaves the machine alone.
             std::thread::park_timeout(Duration::from_millis(50));
         }

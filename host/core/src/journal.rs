@@ -267,6 +267,12 @@ pub struct Course {
 }
 
 impl Course {
+    /// This attempt's call was refused because another migration has the domain: it began nothing, and whatever runs on
+    /// either side is not its own.
+    pub fn is_not_begun(&self) -> bool {
+        matches!(self.failure, Some((FailureClass::Migrating, _)))
+    }
+
     /// A task that was just taken on.
     pub fn begin(request: MigrationRequest) -> Self {
         Self {

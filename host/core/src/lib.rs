@@ -19,6 +19,7 @@ pub mod finding;
 pub mod ids;
 pub mod journal;
 pub mod network;
+pub mod notice;
 pub mod outcome;
 pub mod phase;
 pub mod plan;

@@ -15,6 +15,7 @@ use crate::edit::Edits;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
+use crate::notice::Notice;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
 use crate::plan::Plan;
@@ -46,6 +47,8 @@ words! {
         Aborted = "aborted",
         /// Another job holds the domain.
         Busy = "busy",
+        /// Another migration holds the domain: what was asked for was not begun.
+        Migrating = "migrating",
         /// libvirt refuses it in this state.
         Refused = "refused",
         /// libvirt holds that the disks are not safe to migrate.
@@ -95,6 +98,7 @@ impl Fault {
             FaultKind::Storage | FaultKind::UnsafeStorage => FailureClass::Storage,
             FaultKind::Incompatible => FailureClass::Incompatible,
             FaultKind::Refused | FaultKind::Busy | FaultKind::Unsupported => FailureClass::Refused,
+            FaultKind::Migrating => FailureClass::Migrating,
             FaultKind::HypervisorDied => FailureClass::HypervisorDied,
             FaultKind::NoDomain | FaultKind::Other => FailureClass::Other,
         }
@@ -260,6 +264,16 @@ pub trait Hypervisor: Send + Sync {
     /// Whether the edits of a plan can be made in the definitions as they are now; a plan without edits costs nothing.
     /// Touches nothing. What only the migration itself can tell - whether the guest would notice - is not asked here.
     fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>>;
+    /// The notice that a domain carries; none where there is none, or the driver keeps none.
+    fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>>;
+    /// Puts a notice on an active domain in place of what it carried, or takes it away. It goes with the domain when that
+    /// moves, and ends with its process.
+    fn put_notice<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        notice: Option<&'a Notice>,
+    ) -> Later<'a, Result<(), Fault>>;
     /// Starts the planned migration on a connection of its own.
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>>;
     /// Joins the two halves of an interrupted post-copy of this plan again, on a connection of its own, so that the rest

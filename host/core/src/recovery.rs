@@ -30,6 +30,8 @@ words! {
         Incompatible = "incompatible",
         /// libvirt refused the operation in this state.
         Refused = "refused",
+        /// Another migration of the domain is under way, so this one was not begun.
+        Migrating = "migrating",
         /// The hypervisor process of one side ended.
         HypervisorDied = "hypervisor-died",
         /// The controller was restarted and can't know how the call ended.

@@ -36,6 +36,8 @@ pub struct Settings {
     pub networks: Arc<Networks>,
     /// How many migrations may run at once.
     pub slots: SlotLimits,
+    /// This controller, for the notice on a domain that it moves: machine and state folder.
+    pub controller: String,
     /// What the site says of encryption: the default of requests, and where it is required no request gets less.
     pub encryption: Encryption,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             cancel_poll: Duration::from_millis(500),
             networks: Arc::default(),
             slots: SlotLimits::default(),
+            controller: "waypost".to_owned(),
             encryption: Encryption::Auto,
         }
     }

@@ -8,6 +8,7 @@ mod by_hand;
 mod ending;
 mod finishing;
 pub(crate) mod helm;
+mod notice;
 mod outside;
 mod performing;
 mod prepared;
@@ -27,7 +28,7 @@ use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
-use waypost_core::situation::{Action, History, Situation, Withheld, permitted};
+use waypost_core::situation::{Action, History, Side, Situation, Withheld, permitted};
 
 use crate::engine::Ports;
 use crate::error::EngineError;
@@ -230,7 +231,22 @@ pub(crate) fn judged(
     plan: &Plan,
     situation: &Situation,
 ) -> (Vec<Action>, Vec<Withheld>) {
+    // The migration that runs is another's, and so is every job, copy and definition: this task ends where the domain still
+    // is on its source, whatever goes on with it there.
+    if course.is_not_begun()
+        && let Side::Present(here) = &situation.source
+        && here.state.is_active()
+    {
+        return (vec![Action::AcceptSource, Action::HandOver], Vec::new());
+    }
     let (mut left, mut withheld) = history.judge(plan, situation, permitted(plan, situation));
+    if course.is_not_begun() {
+        let ours = |action: &Action| {
+            matches!(action, Action::Wait | Action::AcceptSource | Action::AcceptDestination | Action::HandOver)
+        };
+        let why = "another migration had the domain: this task began nothing, and ends nothing";
+        withheld.extend(left.extract_if(.., |action| !ours(action)).map(|action| (action, why)));
+    }
     let why = if course.cancel_requested {
         Some("somebody asked to cancel")
     } else if attempts_left(ports, course) == 0 {

@@ -68,7 +68,8 @@ fn make(folder: &Path) -> Result<PathBuf> {
     if !missing.is_empty() {
         return Err(LabError::Requirements(missing));
     }
-    let work = folder.join(format!("work.{}", std::process::id()));
+    // Several labs may do this at once, in several processes and in several threads of one.
+    let work = folder.join(format!("work.{}.{:?}", std::process::id(), std::thread::current().id()));
     fs::create_dir_all(&work).attempt(|| format!("create {}", work.display()))?;
     let made = (|| {
         if !kernel.exists() {

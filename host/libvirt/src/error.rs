@@ -126,6 +126,10 @@ impl Failure {
                 | sys::VIR_ERR_NO_NODE_DEVICE
         )
     }
+    /// No metadata in that namespace.
+    pub(crate) fn is_no_metadata(&self) -> bool {
+        self.code == sys::VIR_ERR_NO_DOMAIN_METADATA
+    }
     /// Not possible in the present state.
     pub fn is_invalid_operation(&self) -> bool {
         self.code == sys::VIR_ERR_OPERATION_INVALID
@@ -152,9 +156,8 @@ impl Failure {
             | sys::VIR_ERR_STORAGE_POOL_BUILT
             | sys::VIR_ERR_STORAGE_PROBE_FAILED => FaultKind::Storage,
             _ if self.is_unsupported() => FaultKind::Unsupported,
-            _ if says(&["another migration job is already running", "cannot acquire state change lock"]) => {
-                FaultKind::Busy
-            }
+            _ if says(&["another migration job is already running"]) => FaultKind::Migrating,
+            _ if says(&["cannot acquire state change lock"]) => FaultKind::Busy,
             _ if says(&[HOST_KEY, NO_LOGIN, NO_CONFIRMATION, "certificate", "Certificate"]) => {
                 FaultKind::Authentication
             }
@@ -358,7 +361,7 @@ mod tests {
                 "Cannot access storage file '/mnt/a.img': No such file or directory",
                 K::Storage,
             ),
-            (invalid, sys::VIR_FROM_QEMU, "another migration job is already running for domain 'g1'", K::Busy),
+            (invalid, sys::VIR_FROM_QEMU, "another migration job is already running for domain 'g1'", K::Migrating),
             (invalid, sys::VIR_FROM_QEMU, "domain is not running", K::Refused),
             (invalid, sys::VIR_FROM_QEMU, "domain has 1 snapshots", K::Refused),
             (sys::VIR_ERR_OPERATION_TIMEOUT, sys::VIR_FROM_QEMU, "cannot acquire state change lock", K::Busy),

@@ -8,6 +8,7 @@ use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Command, Creation, Depth, Events, Fault, FoundVolume, Hypervisor, Later, Transfer};
 use waypost_core::sample::Sample;
@@ -22,7 +23,7 @@ use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, storage};
 use crate::transfer::Course;
 use crate::volumes;
-use crate::{events, orders, transfer, uri};
+use crate::{events, notice, orders, transfer, uri};
 
 /// Between two looks at a measurement that takes longer than it was asked to.
 const MEASURED_YET: Duration = Duration::from_millis(50);
@@ -278,6 +279,29 @@ impl Hypervisor for Libvirt {
             }
             let source = self.control(&plan.source.host, "edit a definition")?;
             Ok(transfer::rehearse(source, plan).await?)
+        })
+    }
+
+    fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("read the notice of domain {domain}");
+            Ok(self.ask(host, attempted, move |session| notice::read(session, domain)).await?)
+        })
+    }
+
+    fn put_notice<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        notice: Option<&'a Notice>,
+    ) -> Later<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let attempted = match notice {
+                Some(_) => format!("put a notice on domain {domain}"),
+                None => format!("take the notice from domain {domain}"),
+            };
+            let (control, notice) = (self.control(host, &attempted)?, notice.cloned());
+            Ok(control.order(attempted, move |session| notice::put(session, domain, notice.as_ref())).await?)
         })
     }
 

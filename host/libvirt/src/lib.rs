@@ -19,6 +19,7 @@ mod events;
 mod facts;
 mod hypervisor;
 mod link;
+mod notice;
 mod orders;
 #[allow(unsafe_code, reason = "the one audited module over libvirt's C interface")]
 mod raw;

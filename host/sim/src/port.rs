@@ -10,6 +10,7 @@ use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
     Command, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
@@ -276,6 +277,36 @@ impl Hypervisor for World {
                 edit::possible(state, plan, attempted)
             }),
         )
+    fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
+        let attempted = "read the domain's notice";
+        Box::pin(self.call(Step::ReadNotice, host, attempted, move |state| {
+            let local = state.local(host, domain).ok_or_else(|| no_domain(host, attempted, &domain))?;
+            Ok(local.notice.clone().filter(|_| local.process.is_some()))
+        }))
+    }
+
+    fn put_notice<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        notice: Option<&'a Notice>,
+    ) -> Later<'a, Result<(), Fault>> {
+        let attempted = "put a notice on the domain";
+        Box::pin(async move {
+            if self.state().silence(host).is_none() {
+                self.behind_the_job(host, domain, attempted).await?;
+            }
+            self.call(Step::PutNotice, host, attempted, move |state| {
+                let local = state.local_mut(host, domain).ok_or_else(|| no_domain(host, attempted, &domain))?;
+                if local.process.is_none() {
+                    let why = "Requested operation is not valid: domain is not running".to_owned();
+                    return Err(crate::words::fault(FaultKind::Refused, host, attempted, why));
+                }
+                local.notice = notice.cloned();
+                Ok(())
+            })
+            .await
+        })
     }
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {

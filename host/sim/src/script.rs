@@ -53,6 +53,10 @@ words! {
         Undefine = "undefine",
         /// Autostart is set.
         SetAutostart = "set-autostart",
+        /// The notice that a domain carries is read.
+        ReadNotice = "read-notice",
+        /// It is put there, or taken away.
+        PutNotice = "put-notice",
         /// Events are subscribed to.
         Events = "events",
         /// A volume is looked at.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 use waypost_core::facts::{DomainState, HostFacts};
 use waypost_core::ids::{DomainId, HostName};
+use waypost_core::notice::Notice;
 use waypost_core::ports::HostEvent;
 use waypost_core::sample::Sample;
 
@@ -112,6 +113,8 @@ pub(crate) struct Local {
     pub(crate) off: &'static str,
     pub(crate) max_downtime_ms: Option<u64>,
     pub(crate) bandwidth_mib_s: Option<u64>,
+    /// Who moves it, for others to see.
+    pub(crate) notice: Option<Notice>,
 }
 
 /// A hypervisor process.
@@ -515,6 +518,7 @@ impl Local {
             off: "shutdown",
             max_downtime_ms: None,
             bandwidth_mib_s: None,
+            notice: None,
         }
     }
 }

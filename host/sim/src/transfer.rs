@@ -326,6 +326,7 @@ impl Run<'_> {
             off: "unknown",
             max_downtime_ms: None,
             bandwidth_mib_s: None,
+            // The notice goes with the document.
             ..source
         };
         state.begin(self.destination, id, incoming, "incoming migration");

@@ -19,7 +19,7 @@ pub(crate) fn fault(kind: FaultKind, host: &HostName, attempted: &str, message: 
     let code = match kind {
         FaultKind::NoDomain => Some(42),
         FaultKind::Aborted => Some(78),
-        FaultKind::Refused => Some(55),
+        FaultKind::Refused | FaultKind::Migrating => Some(55),
         FaultKind::UnsafeStorage => Some(81),
         FaultKind::Incompatible => Some(91),
         FaultKind::Busy => Some(68),
@@ -49,6 +49,7 @@ pub(crate) fn scripted(kind: FaultKind) -> &'static str {
         FaultKind::Authentication => "authentication failed: No authentication callback available",
         FaultKind::Aborted => "operation aborted: job 'migration out' canceled by client",
         FaultKind::Busy => LOCKED,
+        FaultKind::Migrating => "Requested operation is not valid: another migration job is already running for domain",
         FaultKind::Refused => "Requested operation is not valid: domain is not running",
         FaultKind::UnsafeStorage => "Unsafe migration: Migration without shared storage is unsafe",
         FaultKind::Incompatible => "the CPU is incompatible with host CPU",

@@ -211,9 +211,9 @@ impl File {
         }
         let shipped = if self.plugins.shipped { places::shipped_plugins() } else { None };
         let default = Config::default();
+        let state_dir = self.state_dir.map_or(default.state_dir, |dir| folder.join(dir));
         Ok(Config {
             file: Some(path.to_owned()),
-            state_dir: self.state_dir.map_or(default.state_dir, |dir| folder.join(dir)),
             cache_dir: self.cache_dir.map_or(default.cache_dir, |dir| folder.join(dir)),
             hosts,
             plugin_folders: shipped
@@ -229,8 +229,10 @@ impl File {
                 networks: networks.into(),
                 slots,
                 encryption: self.transfers.encryption,
+                controller: places::controller_name(&state_dir),
                 ..self.engine.resolve(&wrong)?
             },
+            state_dir,
         })
     }
 }

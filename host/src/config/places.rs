@@ -37,6 +37,13 @@ pub fn user_name() -> String {
     nix::unistd::User::from_uid(id).ok().flatten().map_or_else(|| format!("uid {id}"), |user| user.name)
 }
 
+/// What this controller is called on the domains that it moves: the machine, and the folder that tells its tasks from those
+/// of another controller on it.
+pub fn controller_name(state_dir: &Path) -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", machine.trim(), state_dir.display())
+}
+
 fn place(system: &str, variable: &str, below_home: &str) -> PathBuf {
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from(system);

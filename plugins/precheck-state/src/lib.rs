@@ -23,9 +23,20 @@ impl Precheck for State {
 fn about(request: &Request, domain: &DomainFacts) -> Vec<Finding> {
     let travel = request.travel(domain);
     let mut findings = Vec::new();
+    // Who moves a domain with Waypost leaves a notice on it.
+    let notice = domain.metadata("urn:waypost:task:1");
     // A migration under way explains everything else that could be said of the state.
     if let Some(finding) = migrating(domain) {
-        return vec![finding];
+        return vec![finding.with_option("notice", notice, "none: no Waypost moves it")];
+    }
+    if let Some(notice) = notice {
+        findings.push(
+            Finding::warning("notice-of-another", "The domain carries the notice of another migration task.")
+                .with("notice", notice)
+                .remedy(
+                    "Ask that controller what became of the task (waypost task ID); one that is over left it behind.",
+                ),
+        );
     }
     findings.extend(fits(travel, domain));
     findings.extend(definition(request, travel, domain));

@@ -66,7 +66,9 @@ fn again(question: &Question, settings: &Settings) -> Option<Answer> {
     }
     let mut change = Change { destination: None, max_downtime_ms: None, post_copy: None };
     let reason = match question.class.as_str() {
-        "network" | "hypervisor-died" | "controller-restarted" | "other" => "the failure may have been a passing one",
+        "network" | "stalled" | "hypervisor-died" | "controller-restarted" | "other" => {
+            "the failure may have been a passing one"
+        }
         "unreachable" => match question.others.first().filter(|_| settings.other_destination) {
             Some(host) => {
                 change.destination = Some(host.clone());

@@ -16,6 +16,7 @@ fn decide(class: &str, change: impl FnOnce(&mut Question)) -> Answer {
 fn each_class_of_failure_has_its_answer() {
     let table = [
         ("network", "try-again"),
+        ("stalled", "try-again"),
         ("hypervisor-died", "try-again"),
         ("controller-restarted", "try-again"),
         ("other", "try-again"),

@@ -10,7 +10,7 @@ use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side, Situation, arrived, permitted};
 
 use super::recovering::Locating;
-use super::{Stage, Task, tell, ticker};
+use super::{Stage, Task, notice, tell, ticker};
 use crate::error::EngineError;
 
 /// The call returned without an error.
@@ -127,6 +127,9 @@ pub(super) async fn tidy_up(
     plan: &Plan,
     situation: Situation,
 ) -> Result<Result<Situation, String>, EngineError> {
+    if matches!(&situation.destination, Side::Present(there) if there.state.is_active()) {
+        notice::take(task, plan, &plan.destination.host).await;
+    }
     let steps = steps(plan, &situation);
     if steps.is_empty() {
         return Ok(Ok(situation));

@@ -11,7 +11,7 @@ use super::finishing::Finishing;
 use super::helm::{Demand, Helm};
 use super::outside::Outside;
 use super::recovering::Locating;
-use super::{Stage, Task, ticker};
+use super::{Stage, Task, notice, ticker};
 use crate::error::EngineError;
 
 /// libvirt was asked to migrate.
@@ -90,7 +90,8 @@ impl Performing {
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
             Err(fault) => {
-                let failure = ending.explain(&task, fault.class(), words(&plan, &fault));
+                let message = notice::explained(&task, &plan, &fault, words(&plan, &fault)).await;
+                let failure = ending.explain(&task, fault.class(), message);
                 task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
@@ -99,7 +100,7 @@ impl Performing {
 }
 
 /// What follows a call that was on record as intended before it was made.
-pub(super) fn begun(
+pub(super) async fn begun(
     mut task: Task,
     plan: Plan,
     call: Result<Box<dyn Transfer>, Fault>,
@@ -110,7 +111,8 @@ pub(super) fn begun(
         // An intent without its result, as after a restart: it may have begun.
         Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
         Err(fault) => {
-            task.record(Record::PerformReturned { result: Err((fault.class(), words(&plan, &fault))) })?;
+            let message = notice::explained(&task, &plan, &fault, words(&plan, &fault)).await;
+            task.record(Record::PerformReturned { result: Err((fault.class(), message)) })?;
             Ok(Stage::Locating(Locating { task, plan }))
         }
     }

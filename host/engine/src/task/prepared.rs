@@ -8,7 +8,7 @@ use waypost_core::ports::{Command, Events};
 use waypost_core::situation::{Side, Situation};
 
 use super::performing::begun;
-use super::{Stage, Task, tell, volumes};
+use super::{Stage, Task, notice, tell, volumes};
 use crate::error::EngineError;
 
 /// A plan, and nothing done yet.
@@ -98,12 +98,17 @@ impl Prepared {
         // libvirt answers 0 to an offline migration of a domain that somebody started meanwhile, and copies nothing.
         let now = task.look(&plan).await;
         if let Err(why) = still_fits(&plan, &now) {
+            let why = match notice::others(&task, &plan).await {
+                Some(who) => format!("{why}; {who}"),
+                None => why,
+            };
             return Ok(Stage::Abandoned(Abandoned::new(task, plan, why)));
         }
         task.recorder.note("moving");
         task.record(Record::PerformIntended)?;
+        notice::put(&task, &plan).await;
         let call = task.ports().hypervisor.clone().start(&plan).await;
-        begun(task, plan, call, events)
+        begun(task, plan, call, events).await
     }
 }
 

@@ -10,12 +10,12 @@ use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Command;
 use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::sample::Stage as Copying;
-use waypost_core::situation::{Action, Situation};
+use waypost_core::situation::{Action, Side, Situation};
 
 use super::accepted::Accepted;
 use super::outside::Outside;
 use super::performing::begun;
-use super::{Stage, Task, finishing, prepared, tell, volumes};
+use super::{Stage, Task, finishing, notice, prepared, tell, volumes};
 use crate::check::blocking;
 use crate::error::EngineError;
 
@@ -110,7 +110,8 @@ fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, En
     let permitted = task.permitted(&plan, &situation);
     task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
     // A job that runs, where both sides can be asked: its time limit, its policy and the watch over it go on.
-    if situation.has_job() && !situation.is_dark() && !situation.is_interrupted(&plan) {
+    let ours = !task.recorder.course.is_not_begun();
+    if ours && situation.has_job() && !situation.is_dark() && !situation.is_interrupted(&plan) {
         return Ok(Stage::Outside(Outside { task, plan, lost: None }));
     }
     Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
@@ -164,6 +165,7 @@ fn others(task: &Task, plan: &Plan) -> Vec<HostName> {
 
 /// Undoes what this attempt made ready and begins the next one. What can't be undone keeps it from beginning.
 async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<Stage, EngineError> {
+    notice::take(&task, &plan, &plan.source.host).await;
     let left = prepared::undo(&mut task, &plan).await?;
     // Undoing took time: the domain must still be where it was, as it was.
     let now = task.look(&plan).await;
@@ -190,7 +192,7 @@ async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineErr
     let events = hypervisor.events(&plan.source.host).await.ok();
     task.record(Record::Resumed)?;
     let call = hypervisor.resume_post_copy(&plan).await;
-    begun(task, plan, call, events)
+    begun(task, plan, call, events).await
 }
 
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
@@ -221,6 +223,9 @@ async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), Strin
 }
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
+    if matches!(&now.source, Side::Present(here) if here.state.is_active() && !here.job) {
+        notice::take(&task, &plan, &plan.source.host).await;
+    }
     let left = prepared::undo(&mut task, &plan).await?;
     // A source that doesn't take an order may not be what it was a moment ago.
     if !left.is_empty() {

@@ -110,6 +110,8 @@ async fn every_call_can_fail_hang_and_lose_its_answer() {
                     Step::Resume => world.command(&a, id, Command::Resume).await,
                     Step::Destroy => world.command(&a, id, Command::Destroy).await,
                     Step::Undefine => world.command(&a, id, Command::Undefine).await,
+                    Step::ReadNotice => world.notice(&a, id).await.map(drop),
+                    Step::PutNotice => world.put_notice(&a, id, None).await,
                     Step::SetAutostart => {
                         world.command(&a, id, Command::SetAutostart(waypost_core::plan::Autostart::On)).await
                     }

@@ -14,7 +14,7 @@ use crate::{cpu, words};
 pub(crate) fn may_begin(state: &State, plan: &Plan) -> Result<(), Fault> {
     if state.jobs.contains_key(&plan.domain) {
         let why = format!("another migration job is already running for domain '{}'", plan.name);
-        return Err(words::fault(FaultKind::Busy, &plan.source.host, "migrate", why));
+        return Err(words::fault(FaultKind::Migrating, &plan.source.host, "migrate", why));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
+use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
     ClaimError, Command, Creation, DecisionRecord, Depth, Events, Fault, FoundVolume, Hypervisor, KeptProof, Later,
@@ -187,6 +188,20 @@ impl Hypervisor for SpiedHosts {
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         self.ledger.told().ordered(host, command);
         self.world.command(host, domain, command)
+    }
+    fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
+        self.world.notice(host, domain)
+    }
+    fn put_notice<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        notice: Option<&'a Notice>,
+    ) -> Later<'a, Result<(), Fault>> {
+        if !self.ledger.told().records.contains(&Record::PerformIntended) {
+            self.ledger.told().breach(format!("a notice was put on {host}"));
+        }
+        self.world.put_notice(host, domain, notice)
     }
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         {

@@ -1,0 +1,55 @@
+//! The notice that the domain carries while it is moved, for whoever else is about to move it. It excludes nobody, so nothing
+//! depends on it: one that can't be put is no reason not to move the domain, and one that can't be taken away says of a task
+//! that is over that it is. That it may be there follows from the record that the transfer was intended.
+
+use waypost_core::ids::HostName;
+use waypost_core::notice::Notice;
+use waypost_core::plan::{Plan, TransferMode};
+use waypost_core::ports::Fault;
+use waypost_core::recovery::FailureClass;
+
+use super::Task;
+
+/// Puts this task's notice on the domain. Of a definition that travels there is nothing to be put it on.
+pub(super) async fn put(task: &Task, plan: &Plan) {
+    if plan.mode != TransferMode::Live {
+        return;
+    }
+    let ports = task.ports();
+    let notice =
+        Notice { task: task.recorder.id, controller: ports.settings.controller.clone(), since: ports.clock.now() };
+    if let Err(fault) = ports.hypervisor.put_notice(&plan.source.host, plan.domain, Some(&notice)).await {
+        tracing::info!(%fault, "no notice on the domain");
+    }
+}
+
+/// Takes it away from where the domain is, if it is this task's.
+pub(super) async fn take(task: &Task, plan: &Plan, host: &HostName) {
+    if plan.mode != TransferMode::Live {
+        return;
+    }
+    let hypervisor = &task.ports().hypervisor;
+    let taken = match hypervisor.notice(host, plan.domain).await {
+        Ok(Some(notice)) if notice.task == task.recorder.id => hypervisor.put_notice(host, plan.domain, None).await,
+        Ok(_) => Ok(()),
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = taken {
+        tracing::info!(%fault, "the notice stays on the domain");
+    }
+}
+
+/// Whose notice the domain carries, if it is somebody else's: what a refusal leaves out.
+pub(super) async fn others(task: &Task, plan: &Plan) -> Option<String> {
+    let notice = task.ports().hypervisor.notice(&plan.source.host, plan.domain).await.ok()??;
+    (notice.task != task.recorder.id).then(|| format!("{} carries the notice of {notice}", plan.name))
+}
+
+/// The words of a failed call, with who was faster where that is the reason.
+pub(super) async fn explained(task: &Task, plan: &Plan, fault: &Fault, words: String) -> String {
+    let refused = matches!(fault.class(), FailureClass::Migrating | FailureClass::Refused);
+    match if refused { others(task, plan).await } else { None } {
+        Some(who) => format!("{words}; {who}"),
+        None => words,
+    }
+}

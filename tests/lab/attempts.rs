@@ -1,0 +1,96 @@
+//! A second attempt after a first that failed for real: over the same way once it is mended, to another host, and in
+//! another manner.
+
+use std::fs;
+
+use serde_json::Value;
+use waypost_lab::{GuestSpec, Link, Program};
+
+use crate::site::Site;
+
+/// A site whose recovery policy tries again.
+fn site(hosts: u32, settings: &str, more: &str) -> Site {
+    let retry = format!("\n[plugin.recovery-retry]\nsettings = {{ delay_ms = 500{settings} }}\n");
+    let shadow = "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n";
+    let site = Site::with(hosts, &format!("{more}{retry}{shadow}"));
+    let config = fs::read_to_string(site.config()).expect("the configuration");
+    let named = config.replacen("[plugins]\n", "[plugins]\nrecovery = \"recovery-retry\"\n", 1);
+    fs::write(site.config(), named).expect("the configuration is written");
+    site
+}
+
+fn outcome(output: &std::process::Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+}
+
+#[test]
+fn the_way_breaks_and_the_second_attempt_takes_it_once_it_is_mended() {
+    let site = site(2, "", "\n[engine]\nstall_s = 3\n");
+    site.busy_guest("g1");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let limits = ["--bandwidth", "40", "--json", "--migrate-uri", &uri, "--listen-address", &listen];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    site.until("the first attempt is given up", |site| {
+        site.waypost(&["task", &task]).expect_code(0).out.contains("no byte moved")
+    });
+    kvm2.restore(Link::Migration).expect("the link is back");
+    site.until("the second attempt copies", |site| {
+        site.waypost(&["task", &task, "--json"]).expect_code(0).json()["attempt"] == 2
+    });
+    site.until_copying("kvm1", "g1");
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", site.waypost(&["task", &task]).out);
+    let summary = outcome(&output)["outcome"]["summary"].to_string();
+    assert!(summary.contains("on attempt 2"), "{summary}");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn the_destination_goes_away_and_the_second_attempt_goes_to_another() {
+    let site = site(3, "", "");
+    site.busy_guest("g1");
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    kvm2.kill_libvirtd().expect("its daemon dies");
+    // Nothing is tried while nobody can say what is there.
+    site.until("it can't be asked", |site| site.waypost(&["task", &task]).expect_code(0).out.contains("unknown ("));
+    kvm2.start_libvirtd().expect("its daemon is back");
+    site.until("the second attempt begins", |site| {
+        site.waypost(&["task", &task, "--json"]).expect_code(0).json()["attempt"] == 2
+    });
+    site.until_copying("kvm1", "g1");
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", site.waypost(&["task", &task]).out);
+    assert_eq!(site.state("kvm3", "g1").as_deref(), Some("running"), "{}", outcome(&output));
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1")), (None, None));
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn the_time_is_over_and_the_second_attempt_may_stand_still_for_longer() {
+    let site = site(2, ", downtime_after_timeout_ms = 20000", "");
+    // A pass over what it writes takes 0.8 s, and a downtime of 300 ms is never enough.
+    let mut spec = GuestSpec { memory_mib: 64, ..GuestSpec::tick("g1") };
+    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
+        *working_set_mib = 32;
+        *dirty_pages_per_tick = waypost_lab::SPIN;
+    }
+    site.start_guest(&spec);
+    let ran = site.waypost(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--timeout", "15", "--json"]);
+    let task = site.only_task();
+    let told = site.waypost(&["task", &task]).expect_code(0).out;
+    assert_eq!(ran.code, 0, "{told}");
+    assert!(told.contains("the time limit of 15 s was over"), "{told}");
+    assert!(ran.json()["outcome"]["summary"].to_string().contains("on attempt 2"), "{}", ran.out);
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+}

@@ -1,0 +1,330 @@
+//! The controller dies right before or right after a record of its journal, in each phase, with a real guest; another one
+//! takes the task over. On the simulator it dies at every record of many courses (`host/engine/tests/engine/killed.rs`);
+//! here real daemons show what is then there.
+//!
+//! Who dies is this very test program, started once more: it drives a task through the library, over a store that ends the
+//! process at the record that its environment names. The product has no such switch.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::{env, fs};
+
+use serde_json::{Value, json};
+use waypost::core::ids::Moment;
+use waypost::core::journal::{Record, Step};
+use waypost::core::ports::{
+    ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
+};
+use waypost::core::queue::{Entry, SlotLimits, SlotWish, Turn};
+use waypost::core::stream::{DiskCopy, Disks, Transport};
+use waypost::wiring::{self, SharedStore, Watching};
+use waypost::{Adopted, Config, DomainId, DomainKey, Engine, HostName, MigrationRequest, Options, TaskId, World};
+use waypost_lab::{DiskPlace, GuestSpec, Program};
+
+use crate::site::Site;
+
+/// What the process that dies is told.
+const ORDERS: &str = "WAYPOST_TEST_DIES";
+
+/// A store that ends the process at a record.
+struct Deadly {
+    store: SharedStore,
+    record: String,
+    after: bool,
+}
+
+/// The records at which it can be told to die.
+fn name(record: &Record) -> &'static str {
+    match record {
+        Record::Accepted { .. } => "accepted",
+        Record::Planned { .. } => "planned",
+        Record::StepIntended { step: Step::Volume { .. } } => "volume-intended",
+        Record::StepSettled { step: Step::Volume { .. }, .. } => "volume-settled",
+        Record::StepIntended { .. } => "step-intended",
+        Record::StepSettled { .. } => "step-settled",
+        Record::Prepared => "prepared",
+        Record::PerformIntended => "perform-intended",
+        Record::PerformReturned { .. } => "perform-returned",
+        Record::Located { .. } => "located",
+        Record::ActionIntended { .. } => "action-intended",
+        Record::Ended { .. } => "ended",
+        _ => "another",
+    }
+}
+
+impl Deadly {
+    fn write<T>(&self, record: &Record, write: impl FnOnce() -> T) -> T {
+        let here = name(record) == self.record;
+        if here && !self.after {
+            std::process::abort();
+        }
+        let written = write();
+        if here {
+            std::process::abort();
+        }
+        written
+    }
+}
+
+/// What is handed on as it is.
+macro_rules! handed_on {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        fn $name(&self, $($argument: $type),*) -> $answer {
+            self.store.$name($($argument),*)
+        }
+    )*};
+}
+
+impl Store for Deadly {
+    fn create(&self, id: TaskId, at: Moment, first: &Record) -> Result<Box<dyn TaskLock>, StoreFault> {
+        self.write(first, || self.store.create(id, at, first))
+    }
+    fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault> {
+        self.write(record, || self.store.append(id, at, record))
+    }
+    handed_on! {
+        claim(id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
+        journal(id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault>;
+        tasks() -> Result<Vec<TaskBrief>, StoreFault>;
+        lock(id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
+        claim_slot(id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault>;
+        hold_slot(id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault>;
+        queue() -> Result<Vec<Entry>, StoreFault>;
+        request_cancel(id: TaskId, requester: &str) -> Result<(), StoreFault>;
+        cancel_requested(id: TaskId) -> Result<Option<String>, StoreFault>;
+        request_steering(id: TaskId, wish: &Wish) -> Result<(), StoreFault>;
+        wishes(id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
+        settle_wish(id: TaskId, number: u64) -> Result<(), StoreFault>;
+        put_reading(id: TaskId, reading: &Reading) -> Result<(), StoreFault>;
+        reading(id: TaskId) -> Result<Option<Reading>, StoreFault>;
+        put_decisions(id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault>;
+        decisions(id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault>;
+        put_facts(digest: &str, canonical: &str) -> Result<(), StoreFault>;
+        facts(digest: &str) -> Result<Option<String>, StoreFault>;
+        intend_probe(probe: &ProbeVolume) -> Result<(), StoreFault>;
+        settle_probe(probe: &ProbeVolume) -> Result<(), StoreFault>;
+        open_probes() -> Result<Vec<ProbeVolume>, StoreFault>;
+        put_proof(proof: &KeptProof) -> Result<(), StoreFault>;
+        proofs(source: &HostName, destination: &HostName) -> Result<Vec<KeptProof>, StoreFault>;
+    }
+}
+
+/// Drives a migration, or takes one over, until its record.
+fn die(orders: &str) {
+    let orders: Value = serde_json::from_str(orders).expect("orders");
+    let text = |key: &str| orders[key].as_str().map(str::to_owned);
+    let config = Config::read(text("config").expect("a configuration").as_ref()).expect("the configuration is read");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let hosts = wiring::hosts(&config, &World::Libvirt).expect("hosts");
+        let policies = Arc::new(wiring::policies(&config, Watching::Off).expect("policies"));
+        let store = wiring::store(&config, &World::Libvirt).expect("a store");
+        let store = Deadly { store, record: text("record").expect("a record"), after: orders["after"] == true };
+        let depth = wiring::depth(&config);
+        let engine =
+            Engine::new(hosts.hypervisor, policies, Arc::new(store), hosts.clock, config.engine.clone(), depth);
+        let driver = match text("task") {
+            Some(id) => match engine.adopt(id.parse().expect("an id")).expect("the task is taken over") {
+                Adopted::Driver(driver) => *driver,
+                Adopted::Observer(_) => panic!("somebody drives it"),
+            },
+            None => {
+                let transport = if orders["direct"] == true { Transport::Direct } else { Transport::PeerToPeer };
+                let copy = if orders["copy"] == true { DiskCopy::Full } else { DiskCopy::No };
+                let request = MigrationRequest {
+                    domain: DomainKey::parse(&text("domain").expect("a domain")),
+                    source: None,
+                    destination: HostName::new(text("to").expect("a destination")),
+                    options: Options {
+                        max_downtime_ms: Some(20_000),
+                        bandwidth_mib_s: orders["bandwidth"].as_u64(),
+                        transport,
+                        disks: Disks { copy, ..Disks::default() },
+                        ..Options::default()
+                    },
+                    requester: "test".to_owned(),
+                };
+                engine.accept(request).expect("it is accepted")
+            }
+        };
+        let outcome = driver.drive().await;
+        panic!("the record never came: {outcome:?}");
+    });
+}
+
+/// Starts the process that dies. `test` is the test that it is started from.
+fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Child {
+    let mut orders = json!({ "config": site.config(), "record": record, "after": when == "after" });
+    let all = orders.as_object_mut().expect("an object");
+    all.extend(more.as_object().expect("an object").clone());
+    Command::new(env::current_exe().expect("this program"))
+        .args(["--exact", test, "--nocapture"])
+        .env(ORDERS, orders.to_string())
+        // What it says is looked at by nobody, and a full pipe would stop it.
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts")
+}
+
+fn dies(mut child: Child) {
+    use std::os::unix::process::ExitStatusExt as _;
+    let status = child.wait().expect("it ends");
+    assert!(status.signal().is_some(), "it came to an end without the record: {status}");
+}
+
+fn newest_task(site: &Site) -> String {
+    let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
+    tasks["tasks"][0]["id"].as_str().expect("an id").to_owned()
+}
+
+/// It runs on that host and nowhere else, and it is the one that it was.
+fn is_on(site: &Site, host: &str, what: &str) {
+    for other in ["kvm1", "kvm2"] {
+        let expected = (other == host).then_some("running");
+        assert_eq!(site.state(other, "g1").as_deref(), expected, "{what}: on {other}");
+    }
+    site.assert_one_counting_guest("g1");
+}
+
+/// In each phase of a migration that nothing else disturbs.
+fn every_phase(direct: bool, test: &str) {
+    let site = Site::new(2);
+    site.guest("g1");
+    let mut from = "kvm1";
+    for (record, when, arrives) in [
+        ("accepted", "after", true),
+        ("planned", "after", false),
+        ("step-intended", "after", false),
+        ("step-settled", "after", false),
+        ("prepared", "after", false),
+        ("perform-intended", "before", false),
+        ("perform-intended", "after", false),
+        ("perform-returned", "before", true),
+        ("perform-returned", "after", true),
+        ("ended", "before", true),
+    ] {
+        let what = format!("died {when} {record}");
+        let to = if from == "kvm1" { "kvm2" } else { "kvm1" };
+        dies(doomed(&site, test, record, when, json!({ "domain": "g1", "to": to, "direct": direct })));
+        let task = newest_task(&site);
+        let ran = site.waypost(&["recover", &task]);
+        assert_eq!(ran.code, if arrives { 0 } else { 4 }, "{what}:\n{}{}", ran.out, ran.err);
+        if arrives {
+            from = to;
+        } else {
+            // What was made ready is taken back.
+            assert_eq!(site.virsh(from, &["migrate-getmaxdowntime", "g1"]).trim(), "300", "{what}");
+        }
+        is_on(&site, from, &what);
+    }
+}
+
+#[test]
+fn peer_to_peer_each_phase_is_taken_over() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    every_phase(false, "crashes::peer_to_peer_each_phase_is_taken_over");
+}
+
+#[test]
+fn direct_each_phase_is_taken_over() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    every_phase(true, "crashes::direct_each_phase_is_taken_over");
+}
+
+/// The transfer failed, and then the controller dies while it looks for the domain and while it does something about it.
+#[test]
+fn locating_and_recovering_are_taken_over() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    site.guest("g1");
+    // 40 MiB in its working set, at 2 MiB/s: there is time to kill.
+    for direct in [false, true] {
+        for (record, when) in [("perform-returned", "after"), ("located", "after"), ("action-intended", "after")] {
+            let what = format!("direct: {direct}, died {when} {record}");
+            let orders = json!({ "domain": "g1", "to": "kvm2", "direct": direct, "bandwidth": 1 });
+            let child = doomed(&site, "crashes::locating_and_recovering_are_taken_over", record, when, orders);
+            site.until_copying("kvm1", "g1");
+            site.lab.host("kvm2").and_then(|host| host.kill_qemu("g1")).expect("the incoming process is killed");
+            dies(child);
+            let task = newest_task(&site);
+            let ran = site.waypost(&["recover", &task]);
+            assert_eq!(ran.code, 4, "{what}:\n{}{}", ran.out, ran.err);
+            is_on(&site, "kvm1", &what);
+        }
+    }
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--max-downtime", "20000"]).expect_code(0);
+    is_on(&site, "kvm2", "after all");
+}
+
+/// Volumes that are half made, or made for nothing.
+#[test]
+fn a_volume_that_was_made_ready_is_removed() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    let site = Site::new(2);
+    site.start_guest(&GuestSpec { disk: DiskPlace::Local, disk_mib: 4, ..GuestSpec::tick("g1") });
+    let images = site.lab.host("kvm2").expect("kvm2").images();
+    for (record, when, made) in
+        [("volume-intended", "after", false), ("volume-settled", "before", true), ("volume-settled", "after", true)]
+    {
+        let what = format!("died {when} {record}");
+        let orders = json!({ "domain": "g1", "to": "kvm2", "copy": true });
+        dies(doomed(&site, "crashes::a_volume_that_was_made_ready_is_removed", record, when, orders));
+        assert_eq!(images.join("g1.img").exists(), made, "{what}");
+        let task = newest_task(&site);
+        let ran = site.waypost(&["recover", &task]);
+        assert_eq!(ran.code, 4, "{what}:\n{}{}", ran.out, ran.err);
+        assert_eq!(fs::read_dir(&images).expect("the store").count(), 0, "{what}: nothing is left\n{}", ran.out);
+        is_on(&site, "kvm1", &what);
+    }
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
+    is_on(&site, "kvm2", "after all");
+}
+
+/// What a reader is shown must not run backwards, and the policy must be at work again.
+#[test]
+fn a_transfer_that_is_taken_over_goes_on_as_it_was() {
+    let settings = "window_s = 2, throttle = false";
+    let site = Site::with(
+        2,
+        &format!("\n[engine]\nsteer_every_ms = 250\n\n[plugin.convergence-adaptive]\nsettings = {{ {settings} }}\n"),
+    );
+    let mut spec = GuestSpec { memory_mib: 64, ..GuestSpec::tick("g1") };
+    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
+        *working_set_mib = 32;
+        *dirty_pages_per_tick = waypost_lab::SPIN;
+    }
+    site.start_guest(&spec);
+    let mut first = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    let shown = |site: &Site| {
+        let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
+        tasks["tasks"][0]["permille"].as_u64().expect("progress")
+    };
+    site.until("progress is shown", |site| shown(site) > 0);
+    first.kill().expect("the controller is killed");
+    first.wait().expect("it is gone");
+    let before = shown(&site);
+
+    let ran = site.waypost(&["recover", &task]).expect_code(0);
+    let percents: Vec<u64> = ran
+        .err
+        .lines()
+        .filter_map(|line| line.trim_start().split_once('%').and_then(|(number, _)| number.parse().ok()))
+        .collect();
+    assert!(!percents.is_empty() && percents.is_sorted(), "{percents:?}\n{}", ran.err);
+    assert!(percents[0] >= before / 10, "it was at {before} permille and went on at {percents:?}");
+    let record = site.waypost(&["task", &task]).expect_code(0).out;
+    let (_, after) = record.split_once("watched from outside from here on").unwrap_or_else(|| panic!("{record}"));
+    assert!(after.contains("convergence-adaptive"), "no policy steers what was taken over:\n{record}");
+    is_on(&site, "kvm2", "it arrives");
+}
