@@ -128,7 +128,7 @@ pub(super) async fn tidy_up(
     situation: Situation,
 ) -> Result<Result<Situation, String>, EngineError> {
     if matches!(&situation.destination, Side::Present(there) if there.state.is_active()) {
-        notice::take(task, plan, &plan.destination.host).await;
+        notice::clear(task, plan).await;
     }
     let steps = steps(plan, &situation);
     if steps.is_empty() {

@@ -15,6 +15,11 @@ pub(super) async fn put(task: &Task, plan: &Plan) {
     if plan.mode != TransferMode::Live {
         return;
     }
+    // One that is there may be of somebody who begins at this very moment, and is a better name than ours if libvirt then
+    // lets that one have the domain. One that is old goes with the next arrival.
+    if others(task, plan).await.is_some() {
+        return;
+    }
     let ports = task.ports();
     let notice =
         Notice { task: task.recorder.id, controller: ports.settings.controller.clone(), since: ports.clock.now() };
@@ -23,14 +28,23 @@ pub(super) async fn put(task: &Task, plan: &Plan) {
     }
 }
 
-/// Takes it away from where the domain is, if it is this task's.
-pub(super) async fn take(task: &Task, plan: &Plan, host: &HostName) {
+/// Takes it away from the source, where the domain stays: only if it is this task's.
+pub(super) async fn take(task: &Task, plan: &Plan) {
+    take_from(task, plan, &plan.source.host, |notice| notice.task == task.recorder.id).await;
+}
+
+/// Takes it away from the destination, where this task has moved the domain: whoever else wrote one did not.
+pub(super) async fn clear(task: &Task, plan: &Plan) {
+    take_from(task, plan, &plan.destination.host, |_| true).await;
+}
+
+async fn take_from(task: &Task, plan: &Plan, host: &HostName, ours: impl Fn(&Notice) -> bool) {
     if plan.mode != TransferMode::Live {
         return;
     }
     let hypervisor = &task.ports().hypervisor;
     let taken = match hypervisor.notice(host, plan.domain).await {
-        Ok(Some(notice)) if notice.task == task.recorder.id => hypervisor.put_notice(host, plan.domain, None).await,
+        Ok(Some(notice)) if ours(&notice) => hypervisor.put_notice(host, plan.domain, None).await,
         Ok(_) => Ok(()),
         Err(fault) => Err(fault),
     };

@@ -165,7 +165,7 @@ fn others(task: &Task, plan: &Plan) -> Vec<HostName> {
 
 /// Undoes what this attempt made ready and begins the next one. What can't be undone keeps it from beginning.
 async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<Stage, EngineError> {
-    notice::take(&task, &plan, &plan.source.host).await;
+    notice::take(&task, &plan).await;
     let left = prepared::undo(&mut task, &plan).await?;
     // Undoing took time: the domain must still be where it was, as it was.
     let now = task.look(&plan).await;
@@ -224,7 +224,7 @@ async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), Strin
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
     if matches!(&now.source, Side::Present(here) if here.state.is_active() && !here.job) {
-        notice::take(&task, &plan, &plan.source.host).await;
+        notice::take(&task, &plan).await;
     }
     let left = prepared::undo(&mut task, &plan).await?;
     // A source that doesn't take an order may not be what it was a moment ago.
