@@ -3,6 +3,7 @@
 //! count must never run backwards.
 
 mod attempts;
+mod cancels;
 mod controllers;
 mod convergence;
 mod copies;

@@ -34,6 +34,39 @@ fn each_mode_moves_the_guest() {
     site.assert_one_counting_guest("g1");
 }
 
+/// A definition, none, a pause, a new name: each in each of the three ways.
+#[test]
+fn each_kind_of_domain_moves_in_each_way() {
+    let site = Site::new(2);
+    site.guest("defined");
+    let transient = waypost_lab::Persistence::Transient;
+    site.start_guest(&waypost_lab::GuestSpec { persistence: transient, ..waypost_lab::GuestSpec::tick("transient") });
+    let (mut from, mut to, mut name) = ("kvm1", "kvm2", "defined");
+    for way in [&[][..], &["--direct"], &["--tunnelled"]] {
+        let persistent = |host: &str, domain: &str| {
+            site.virsh(host, &["dominfo", domain])
+                .lines()
+                .any(|line| line.starts_with("Persistent:") && line.ends_with("yes"))
+        };
+        // Renamed, and back the next time; paused on the second leg, and running after it.
+        let renamed = if name == "defined" { "renamed" } else { "defined" };
+        site.virsh(from, &["suspend", name]);
+        site.waypost(&[&["migrate", name, "--to", to, "--name", renamed][..], way].concat()).expect_code(0);
+        assert_eq!(site.state(to, renamed).as_deref(), Some("paused"), "{way:?}");
+        assert!(persistent(to, renamed), "{way:?}");
+        site.virsh(to, &["resume", renamed]);
+        assert_eq!(site.state(from, name), None, "{way:?}: its definition is gone from the source");
+        site.waypost(&[&["migrate", "transient", "--to", to][..], way].concat()).expect_code(0);
+        assert_eq!(site.state(to, "transient").as_deref(), Some("running"), "{way:?}");
+        assert!(!persistent(to, "transient"), "{way:?}");
+        assert_eq!(site.state(from, "transient"), None, "{way:?}");
+        (from, to, name) = (to, from, renamed);
+    }
+    for guest in ["defined", "transient"] {
+        site.assert_one_counting_guest(guest);
+    }
+}
+
 #[test]
 fn a_direct_move_of_a_definition_needs_no_stream() {
     let site = Site::new(2);

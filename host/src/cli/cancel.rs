@@ -1,5 +1,8 @@
 //! `waypost cancel ID`: asks whoever drives the task, or takes it over where nobody does, and says how it ended.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use waypost::TaskId;
 use waypost::wiring::Watching;
 
@@ -7,13 +10,28 @@ use super::app::App;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
 
+/// An abort is carried out within a second; what takes longer than this is worth a word.
+const UNCONFIRMED: Duration = Duration::from_secs(10);
+
 pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
         let waypost = app.open(&world, Watching::Off).await?;
         waypost.engine().request_cancel(id, &app.requester())?;
         app.out.note(format!("asked for task {id} to be cancelled"));
-        Ok(match follow::to_the_end(&waypost, app.out, id, Interrupt::Leaves).await? {
+        let mut ending = pin!(follow::to_the_end(&waypost, app.out, id, Interrupt::Leaves));
+        let ended = tokio::select! {
+            ended = &mut ending => ended,
+            () = tokio::time::sleep(UNCONFIRMED) => {
+                app.out.note(format!(
+                    "the abort is not confirmed: after {} s no host has said that the transfer is over; it is asked for again \
+                     and watched, and an interrupt here leaves",
+                    UNCONFIRMED.as_secs()
+                ));
+                ending.await
+            }
+        };
+        Ok(match ended? {
             // What this command was asked to do is done.
             Exit::Cancelled => Exit::Done,
             Exit::Done => {

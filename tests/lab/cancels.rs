@@ -1,0 +1,59 @@
+//! A cancellation in the phases that other tests don't have (during the copy of memory: [`crate::failures`]; of disks:
+//! [`crate::copies`]; in post-copy: [`crate::postcopy`]): before libvirt has a job, and with a daemon that hangs.
+
+use crate::site::{Site, lines_of_stderr};
+
+#[test]
+fn a_task_that_waits_for_its_turn_is_cancelled_before_anything_is_touched() {
+    let site =
+        Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n\n[migrations]\noutgoing_per_host = 1\n");
+    site.busy_guest("g1");
+    site.guest("g2");
+    let first = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "20"]);
+    site.until_copying("kvm1", "g1");
+    let mut second = site.start(&["migrate", "g2", "--to", "kvm2"]);
+    let said = lines_of_stderr(&mut second).find(|line| line.contains("waiting for a slot"));
+    said.expect("it says that it waits");
+    let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
+    let waiting = tasks["tasks"][0]["id"].as_str().expect("an id").to_owned();
+    site.waypost(&["cancel", &waiting]).expect_code(0);
+    assert_eq!(second.wait().expect("it ends").code(), Some(6));
+    let told = site.waypost(&["task", &waiting]).expect_code(0).out;
+    assert!(told.contains("cancelled before anything was touched"), "{told}");
+    assert_eq!((site.state("kvm1", "g2").as_deref(), site.state("kvm2", "g2")), (Some("running"), None));
+    // The other one was none of its business.
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let first = first.wait_with_output().expect("the first ends");
+    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
+    for guest in ["g1", "g2"] {
+        site.assert_one_counting_guest(guest);
+    }
+}
+
+/// Nobody can say whether the transfer was aborted, so nobody does.
+#[test]
+fn a_daemon_that_hangs_leaves_the_cancellation_unconfirmed_until_it_answers() {
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    site.busy_guest("g1");
+    let driver = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "20"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    let signal = |signal: &str| {
+        let command = format!("kill -{signal} $(cat /run/libvirtd.pid)");
+        let sent = site.lab.host("kvm1").and_then(|host| host.run(&["sh", "-c", &command])).expect("a shell");
+        assert!(sent.status.success(), "{sent:?}");
+    };
+    signal("STOP");
+    let mut cancel = site.start(&["cancel", &task]);
+    let said = lines_of_stderr(&mut cancel).find(|line| line.contains("not confirmed"));
+    said.expect("it says that the abort is not confirmed");
+    let open = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    assert_eq!(open["outcome"], serde_json::Value::Null, "nobody claims an end: {open:#}");
+    signal("CONT");
+    let driver = driver.wait_with_output().expect("the driver ends");
+    assert_eq!(driver.status.code(), Some(6), "{}", String::from_utf8_lossy(&driver.stderr));
+    cancel.wait().expect("the cancelling command ends");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    site.until("nothing is left on the destination", |site| site.state("kvm2", "g1").is_none());
+    site.assert_one_counting_guest("g1");
+}
