@@ -71,7 +71,8 @@ fn siblings_never_see_each_other() {
 #[test]
 fn plugins_and_hosts_never_depend_on_each_other() {
     for (package, dependencies) in dependencies() {
-        let policy = ["precheck-", "recovery-", "convergence-"].iter().any(|hook| package.starts_with(hook));
+        let policy =
+            ["precheck-", "transform-", "recovery-", "convergence-"].iter().any(|hook| package.starts_with(hook));
         let plugin = package == "waypost-plugin" || policy;
         for dependency in dependencies.iter().filter(|d| d.starts_with("waypost") || d.starts_with("precheck-")) {
             if plugin {

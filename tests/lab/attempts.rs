@@ -25,7 +25,7 @@ fn outcome(output: &std::process::Output) -> Value {
 
 #[test]
 fn the_way_breaks_and_the_second_attempt_takes_it_once_it_is_mended() {
-    let site = site(2, "", "\n[engine]\nstall_s = 5\n");
+    let site = site(2, "", "\n[engine]\nstall_s = 5\nmax_attempts = 8\n");
     site.busy_guest("g1");
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());

@@ -94,13 +94,16 @@ async fn arriving(ports: &Ports, facts: &Snapshot, to: &Candidate, edits: &Edits
     Ok(Snapshot { domain, candidates, source_disks_again: again, ..facts.clone() })
 }
 
+/// The facts of each group, with one record per policy that judged them.
+pub(crate) type Records = Vec<(Arc<Snapshot>, Vec<DecisionRecord>)>;
+
 /// Asks the prechecks about all groups. Blocks for as long as they think.
 pub(crate) fn judge(
     ports: &Ports,
     request: &CheckRequest,
     rewritten: &Rewritten,
     probe: Option<&dyn StorageProbe>,
-) -> (Vec<Verdict>, Vec<(Arc<Snapshot>, Vec<DecisionRecord>)>) {
+) -> (Vec<Verdict>, Records) {
     let (mut verdicts, mut decisions) = (Vec::new(), Vec::new());
     for group in &rewritten.groups {
         let judgement = ports.policies.precheck(request, group, probe);

@@ -40,7 +40,7 @@ pub(crate) fn ask(
     if !any(&set) {
         return Transformation::default();
     }
-    let view = indexes.view(facts, &request.options.disks);
+    let view = indexes.view(facts, &request.options);
     let asked = convert::transform_request(request);
     let mut wanted: Vec<(Vec<Edit>, Vec<Judged>)> = facts.candidates.iter().map(|_| Default::default()).collect();
     let mut decisions = Vec::new();

@@ -1,4 +1,5 @@
-//! The hosts and domains of a world, as a TOML file or as values: the same types for both.
+//! The hosts and domains of a world, as a TOML file or as values: the same types for both. It is as long as the list of
+//! what a fleet can say: one file format, one file.
 //!
 //! Everything has a default, so that a small fleet is a few lines:
 //!

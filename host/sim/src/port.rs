@@ -277,6 +277,8 @@ impl Hypervisor for World {
                 edit::possible(state, plan, attempted)
             }),
         )
+    }
+
     fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
         let attempted = "read the domain's notice";
         Box::pin(self.call(Step::ReadNotice, host, attempted, move |state| {

@@ -46,6 +46,7 @@ fn live() -> Plan {
         copies: waypost_core::copies::Copies::default(),
         network: None,
         memory_bytes: None,
+        edits: waypost_core::edit::Edits::default(),
         notes: Notes::default(),
     }
 }
