@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use waypost_core::facts::DomainState;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
@@ -232,10 +233,12 @@ pub(crate) fn judged(
     situation: &Situation,
 ) -> (Vec<Action>, Vec<Withheld>) {
     // The migration that runs is another's, and so is every job, copy and definition: this task ends where the domain still
-    // is on its source, whatever goes on with it there.
+    // runs on its source, or another's job has it there, whatever goes on with it. One that stands still there without a job
+    // is what the table is for.
     if course.is_not_begun()
         && let Side::Present(here) = &situation.source
         && here.state.is_active()
+        && (here.job || here.state != DomainState::Paused)
     {
         return (vec![Action::AcceptSource, Action::HandOver], Vec::new());
     }

@@ -1,4 +1,5 @@
-//! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect.
+//! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect. As long as the port has
+//! calls, which stand in its order.
 
 mod orders;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::ports::Hypervisor as _;
+use waypost_core::ports::{FaultKind, Hypervisor as _};
 use waypost_core::request::Options;
 use waypost_core::situation::Side;
 use waypost_sim::{Lasting, Scripted, Step, What};
@@ -62,13 +62,27 @@ fn cases(mind: impl Fn(u64) -> Mind) -> Vec<Case> {
     let mut all = Vec::new();
     for kind in kinds() {
         for &step in Step::ALL {
-            for what in What::each() {
+            for what in What::each().into_iter().filter(|what| can_be_said(what, step)) {
                 let fault = Scripted::at(step, what);
                 all.push(kind.clone().fault(fault).mind(mind(dice.below(u64::MAX))));
             }
         }
     }
     all
+}
+
+/// That another migration has the domain is said before anything begins, and at no later step.
+fn can_be_said(what: &What, step: Step) -> bool {
+    let later = [
+        Step::Prepare,
+        Step::Perform,
+        Step::SwitchOver,
+        Step::PostCopy,
+        Step::Finish,
+        Step::Confirm,
+        Step::UndefineSource,
+    ];
+    *what != What::Error(FaultKind::Migrating) || !later.contains(&step)
 }
 
 #[test]
