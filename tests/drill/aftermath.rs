@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::fault::Fault;
-use crate::rows::{Expected, Row, Stage, Trouble};
+use crate::rows::{Expected, Row, Trouble};
 use crate::scene::Scene;
+use crate::site::Site;
 use crate::traces;
 
 /// How long a task may take from its fault to its end: a link is cut for a minute, libvirt notices after half of one, and the
@@ -32,27 +32,11 @@ pub fn drill(row: &Row) -> Result<Truth, String> {
     let (ended, took) = match &row.trouble {
         Trouble::Beforehand(_) => end_of(&scene, row, &mut controller, begun)?,
         Trouble::Midway(stage, fault) => {
-            scene.until_under_way(row);
-            if *stage == Stage::PostCopy {
-                scene.site.waypost(&["steer", &scene.site.only_task(), "--postcopy"]).expect_code(0);
-                let switched = "the guest runs on the destination";
-                scene.site.until(switched, |site| site.state("kvm2", "g1").as_deref() == Some("running"));
-            }
-            let (struck, process) = (Instant::now(), controller.id());
-            let over = AtomicBool::new(false);
-            // A trouble lasts for a time of its own, and the truth may come before it is over.
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    fault.strike(&scene, process);
-                    while row.expected == Expected::Either && !over.load(Ordering::Relaxed) {
-                        scene.let_go(row);
-                        std::thread::park_timeout(Duration::from_secs(1));
-                    }
-                });
-                let ended = end_of(&scene, row, &mut controller, struck);
-                over.store(true, Ordering::Relaxed);
-                ended
-            })?
+            let driver = controller.id();
+            let switch = |site: &Site| {
+                site.waypost(&["steer", &site.only_task(), "--postcopy"]).expect_code(0);
+            };
+            scene.amid(row, (*stage, fault), driver, switch, |struck| end_of(&scene, row, &mut controller, struck))?
         }
     };
     let task = ended["id"].as_str().unwrap_or_default().to_owned();

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
-use crate::rows::{Expected, Row, Stage, Trouble};
+use crate::rows::{Row, Trouble};
 use crate::scene::Scene;
+use crate::site::Site;
 use crate::traces;
 
 /// How long virsh is waited for.
@@ -42,29 +42,14 @@ pub fn play(row: &Row) -> Result<Peer, String> {
     let scene = Scene::set(row);
     let begun = Instant::now();
     let mut virsh = scene.migrate_by_virsh(row);
-    let over = AtomicBool::new(false);
     let (returned, worked) = match &row.trouble {
         Trouble::Beforehand(_) => wait(&mut virsh, begun)?,
         Trouble::Midway(stage, fault) => {
-            scene.until_under_way(row);
-            if *stage == Stage::PostCopy {
-                scene.site.virsh("kvm1", &["migrate-postcopy", "g1"]);
-                let switched = "the guest runs on the destination";
-                scene.site.until(switched, |site| site.state("kvm2", "g1").as_deref() == Some("running"));
-            }
-            let (struck, process) = (Instant::now(), virsh.id());
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    fault.strike(&scene, process);
-                    while row.expected == Expected::Either && !over.load(Ordering::Relaxed) {
-                        scene.let_go(row);
-                        std::thread::park_timeout(Duration::from_secs(1));
-                    }
-                });
-                let waited = wait(&mut virsh, struck);
-                over.store(true, Ordering::Relaxed);
-                waited
-            })?
+            let driver = virsh.id();
+            let switch = |site: &Site| {
+                site.virsh("kvm1", &["migrate-postcopy", "g1"]);
+            };
+            scene.amid(row, (*stage, fault), driver, switch, |struck| wait(&mut virsh, struck))?
         }
     };
     let left = left(&scene)?;

@@ -5,11 +5,13 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use waypost_lab::{DiskPlace, GuestSpec, Host, LOCAL, Program, Relay};
 
 use crate::fault::Fault;
-use crate::rows::{Row, Stage, Trouble, Way};
+use crate::rows::{Expected, Row, Stage, Trouble, Way};
 use crate::site::Site;
 use crate::{hanging, traces};
 
@@ -216,6 +218,38 @@ impl Scene {
             }),
             _ => self.site.until_copying("kvm1", "g1"),
         }
+    }
+
+    /// Breaks the migration that `driver` drives where the row wants it broken, and meanwhile waits for what comes of it.
+    /// `switch` asks for post-copy.
+    pub fn amid<T>(
+        &self,
+        row: &Row,
+        (stage, fault): (Stage, &Fault),
+        driver: u32,
+        switch: impl FnOnce(&Site),
+        wait: impl FnOnce(Instant) -> T,
+    ) -> T {
+        self.until_under_way(row);
+        if stage == Stage::PostCopy {
+            switch(&self.site);
+            let switched = "the guest runs on the destination";
+            self.site.until(switched, |site| site.state("kvm2", "g1").as_deref() == Some("running"));
+        }
+        let (struck, over) = (Instant::now(), AtomicBool::new(false));
+        // A trouble lasts for a time of its own, and the end may come before it is over.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                fault.strike(self, driver);
+                while row.expected == Expected::Either && !over.load(Ordering::Relaxed) {
+                    self.let_go(row);
+                    std::thread::park_timeout(Duration::from_secs(1));
+                }
+            });
+            let ended = wait(struck);
+            over.store(true, Ordering::Relaxed);
+            ended
+        })
     }
 
     /// The guest's disk is what it was.

@@ -79,10 +79,28 @@ pub struct Proposal {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Edits(pub Vec<Edit>);
 
+/// The value of a graphics port that libvirt chooses.
+pub const AUTO: &str = "auto";
+/// How the value of an interface's source begins that is a bridge; its name follows.
+pub const BRIDGE: &str = "bridge ";
+/// The same of a network.
+pub const NETWORK: &str = "network ";
+
 impl Edit {
     /// The place in words: `interface 52:54:00:00:00:01`, `title`.
     pub fn place(&self) -> String {
         place(self.kind, self.device.as_deref())
+    }
+
+    /// Why it can't be made, with who wants it where.
+    pub fn refused(&self, why: &str) -> String {
+        format!("policy {} wants to edit {}: {why}", self.plugin, self.place())
+    }
+
+    /// The same where something else stands there than the plan was made for; `words` lead to it, as `it is`.
+    pub fn outdated(&self, words: &str, now: Option<&str>) -> String {
+        let before = self.before.as_deref().unwrap_or("nothing");
+        self.refused(&format!("{words} {}, and the plan was made for {before}", now.unwrap_or("nothing")))
     }
 }
 
@@ -144,13 +162,6 @@ impl Edits {
     /// Whether a destination has to be looked at again, because disks are elsewhere there.
     pub fn move_disks(&self) -> bool {
         self.0.iter().any(|edit| edit.kind == EditKind::DiskSource)
-    }
-
-    /// The policies behind them, each once.
-    pub fn plugins(&self) -> Vec<&PluginName> {
-        let mut names: Vec<_> = self.0.iter().map(|edit| &edit.plugin).collect();
-        names.dedup();
-        names
     }
 }
 

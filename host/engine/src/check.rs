@@ -163,11 +163,14 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
             let (verdicts, judged) = rewriting::judge(&ports, &request, &rewritten, Some(&prober));
             let mut decisions = on_ground_of(&texts[0].0, rewritten.decisions);
             for (ground, records) in judged {
-                if !Arc::ptr_eq(&ground, &facts) {
-                    texts.push(ground.canonical());
-                }
-                let digest = if Arc::ptr_eq(&ground, &facts) { &texts[0].0 } else { &texts[texts.len() - 1].0 };
-                decisions.extend(on_ground_of(digest, records));
+                let at = match Arc::ptr_eq(&ground, &facts) {
+                    true => 0,
+                    false => {
+                        texts.push(ground.canonical());
+                        texts.len() - 1
+                    }
+                };
+                decisions.extend(on_ground_of(&texts[at].0, records));
             }
             Ok((verdicts, decisions, texts))
         })

@@ -194,6 +194,12 @@ impl Task {
         judged(self.ports(), &self.recorder.course, &self.recorder.history, plan, situation).0
     }
 
+    /// Whether both sides, read right now, and the past still permit an action.
+    async fn still_permits(&mut self, plan: &Plan, action: Action) -> bool {
+        let now = self.look(plan).await;
+        self.permitted(plan, &now).contains(&action)
+    }
+
     /// Attempts that may follow this one.
     fn attempts_left(&self) -> u32 {
         attempts_left(self.ports(), &self.recorder.course)

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use roxmltree::{Document, Node};
-use waypost_core::edit::{Edit, EditKind, Edits};
+use waypost_core::edit::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK};
 
 use crate::error::Failure;
 use crate::facts::xml::{at, child, children, escaped, parse, text};
@@ -56,29 +56,29 @@ fn changes(document: &str, edit: &Edit, which: Which) -> Result<Changes, Failure
     let Some(now) = place.now() else {
         return match which {
             Which::Definition => Ok(Vec::new()),
-            Which::Present => Err(refused(edit, "the domain has no such device any more".to_owned())),
+            Which::Present => Err(refused(edit, GONE)),
         };
     };
     if now == edit.after {
         return Ok(Vec::new());
     }
     if now != edit.before && (which == Which::Present || place.ties_to_host()) {
-        let (words, now) = match which {
-            Which::Present => ("it is", now),
-            Which::Definition => ("in the definition, which takes effect with the next start, it is", now),
+        let words = match which {
+            Which::Present => "it is",
+            Which::Definition => "in the definition, which takes effect with the next start, it is",
         };
-        let now = now.as_deref().unwrap_or("nothing");
-        let before = edit.before.as_deref().unwrap_or("nothing");
-        return Err(refused(edit, format!("{words} {now}, and the plan was made for {before}")));
+        return Err(Failure::refused(edit.outdated(words, now.as_deref())));
     }
     let mut changes = place.changes(edit.after.as_deref())?;
     changes.sort_by_key(|(range, _)| range.start);
     Ok(changes)
 }
 
-fn refused(edit: &Edit, why: String) -> Failure {
-    Failure::refused(format!("policy {} wants to edit {}: {why}", edit.plugin, edit.place()))
+fn refused(edit: &Edit, why: &str) -> Failure {
+    Failure::refused(edit.refused(why))
 }
+
+const GONE: &str = "the domain has no such device any more";
 
 struct Place<'d, 'i> {
     document: &'d Document<'i>,
@@ -142,8 +142,8 @@ impl<'d, 'i> Place<'d, 'i> {
             EditKind::InterfaceSource => {
                 let source = child(node?, "source")?;
                 match (source.attribute("network"), source.attribute("bridge")) {
-                    (Some(network), _) => Some(format!("network {network}")),
-                    (None, Some(bridge)) => Some(format!("bridge {bridge}")),
+                    (Some(network), _) => Some(format!("{NETWORK}{network}")),
+                    (None, Some(bridge)) => Some(format!("{BRIDGE}{bridge}")),
                     (None, None) => None,
                 }
             }
@@ -152,7 +152,7 @@ impl<'d, 'i> Place<'d, 'i> {
                 listen.or(node?.attribute("listen")).map(str::to_owned)
             }
             EditKind::GraphicsPort => match (node?.attribute("autoport"), node?.attribute("port")) {
-                (Some("yes"), _) => Some("auto".to_owned()),
+                (Some("yes"), _) => Some(AUTO.to_owned()),
                 (_, port) => port.map(str::to_owned),
             },
             EditKind::CharacterPath => {
@@ -164,7 +164,7 @@ impl<'d, 'i> Place<'d, 'i> {
     }
 
     fn changes(&self, after: Option<&str>) -> Result<Changes, Failure> {
-        let gone = || refused(self.edit, "the domain has no such device any more".to_owned());
+        let gone = || refused(self.edit, GONE);
         let device = || self.node().ok_or_else(gone);
         Ok(match (self.edit.kind, after) {
             (EditKind::DiskSource, path) => {
@@ -178,7 +178,10 @@ impl<'d, 'i> Place<'d, 'i> {
             (EditKind::InterfaceSource, Some(to)) => {
                 let interface = device()?;
                 let source = child(interface, "source").ok_or_else(gone)?;
-                let (kind, name) = to.split_once(' ').unwrap_or(("bridge", to));
+                let (kind, name) = match to.strip_prefix(NETWORK) {
+                    Some(network) => ("network", network),
+                    None => ("bridge", to.strip_prefix(BRIDGE).unwrap_or(to)),
+                };
                 vec![
                     attribute(interface, "type", kind),
                     (source.range(), format!("<source {kind}='{}'/>", escaped(name))),
@@ -196,7 +199,7 @@ impl<'d, 'i> Place<'d, 'i> {
                 changes
             }
             (EditKind::GraphicsPort, Some(port)) => {
-                let (auto, port) = if port == "auto" { ("yes", "-1") } else { ("no", port) };
+                let (auto, port) = if port == AUTO { ("yes", "-1") } else { ("no", port) };
                 // Two insertions at one place would change places when the later one is made first.
                 let mut changes = vec![attribute(device()?, "autoport", auto), attribute(device()?, "port", port)];
                 if changes[0].0 == changes[1].0 {
@@ -224,7 +227,7 @@ impl<'d, 'i> Place<'d, 'i> {
             (EditKind::Emulator | EditKind::Loader, Some(path)) => vec![inner(device()?, path)],
             (EditKind::Title | EditKind::Description, text) => self.child_of_root(text.map(escaped)),
             (EditKind::Metadata, element) => self.metadata(element)?,
-            (_, None) => return Err(refused(self.edit, "something has to stand there".to_owned())),
+            (_, None) => return Err(refused(self.edit, "something has to stand there")),
         })
     }
 
@@ -243,9 +246,9 @@ impl<'d, 'i> Place<'d, 'i> {
         let element = element.unwrap_or_default();
         if !element.is_empty() {
             let parsed = Document::parse(element)
-                .map_err(|error| refused(self.edit, format!("what shall stand there is no XML element: {error}")))?;
+                .map_err(|error| refused(self.edit, &format!("what shall stand there is no XML element: {error}")))?;
             if parsed.root_element().tag_name().namespace() != Some(self.device()) {
-                return Err(refused(self.edit, "the element that shall stand there has another namespace".to_owned()));
+                return Err(refused(self.edit, "the element that shall stand there has another namespace"));
             }
         }
         Ok(match (self.node(), child(self.root(), "metadata"), child(self.root(), "name")) {

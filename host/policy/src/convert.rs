@@ -7,7 +7,7 @@ use thiserror::Error;
 use waypost_core::convergence::{
     Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
 };
-use waypost_core::edit::{EditKind, Proposal};
+use waypost_core::edit::{AUTO, BRIDGE, EditKind, NETWORK, Proposal};
 use waypost_core::facts;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::HostName;
@@ -387,11 +387,13 @@ pub(crate) fn proposals(answer: Vec<Vec<rewrite::Edit>>, asked: usize) -> Result
 fn proposal(from: rewrite::Edit) -> Result<Proposal, Nonsense> {
     use rewrite::Change;
     let rewrite::Edit { change, reason } = from;
-    let port = |port: Option<u16>| port.map_or_else(|| "auto".to_owned(), |port| port.to_string());
+    let port = |port: Option<u16>| port.map_or_else(|| AUTO.to_owned(), |port| port.to_string());
     let (kind, device, after) = match change {
         Change::DiskSource(to) => (EditKind::DiskSource, Some(to.target), to.path),
-        Change::InterfaceBridge(to) => (EditKind::InterfaceSource, Some(to.mac), Some(format!("bridge {}", to.name))),
-        Change::InterfaceNetwork(to) => (EditKind::InterfaceSource, Some(to.mac), Some(format!("network {}", to.name))),
+        Change::InterfaceBridge(to) => (EditKind::InterfaceSource, Some(to.mac), Some(format!("{BRIDGE}{}", to.name))),
+        Change::InterfaceNetwork(to) => {
+            (EditKind::InterfaceSource, Some(to.mac), Some(format!("{NETWORK}{}", to.name)))
+        }
         Change::GraphicsListen(to) => (EditKind::GraphicsListen, Some(to.kind), Some(to.address)),
         Change::GraphicsPort(to) => (EditKind::GraphicsPort, Some(to.kind), Some(port(to.port))),
         Change::CharacterPath(to) => {

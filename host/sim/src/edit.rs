@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waypost_core::edit::{Edit, EditKind, Edits};
+use waypost_core::edit::{BRIDGE, Edit, EditKind, Edits, NETWORK};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Fault, FaultKind};
 
@@ -50,12 +50,12 @@ fn make(edit: &Edit, spec: &mut DomainSpec, paths: &mut [String]) {
         }
         EditKind::InterfaceSource => {
             let at = (0..spec.interfaces.len()).find(|at| Some(report::mac(spec, *at)) == edit.device);
-            let (kind, name) = after.as_deref().and_then(|text| text.split_once(' ')).unwrap_or_default();
+            let named = |kind| after.as_deref().and_then(|text| text.strip_prefix(kind)).map(str::to_owned);
             if let Some(interface) = at.and_then(|at| spec.interfaces.get_mut(at)) {
                 // An address that was made from the old place stays.
                 interface.mac.clone_from(&edit.device);
-                interface.network = (kind == "network").then(|| name.to_owned());
-                interface.bridge = (kind == "bridge").then(|| name.to_owned());
+                interface.network = named(NETWORK);
+                interface.bridge = named(BRIDGE);
             }
         }
         EditKind::GraphicsListen => spec.graphics_listen = after.unwrap_or_default(),

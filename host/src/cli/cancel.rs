@@ -20,9 +20,9 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
         waypost.engine().request_cancel(id, &app.requester())?;
         app.out.note(format!("asked for task {id} to be cancelled"));
         let mut ending = pin!(follow::to_the_end(&waypost, app.out, id, Interrupt::Leaves));
-        let ended = tokio::select! {
-            ended = &mut ending => ended,
-            () = tokio::time::sleep(UNCONFIRMED) => {
+        let ended = match tokio::time::timeout(UNCONFIRMED, &mut ending).await {
+            Ok(ended) => ended,
+            Err(_) => {
                 app.out.note(format!(
                     "the abort is not confirmed: after {} s no host has said that the transfer is over; it is asked for again \
                      and watched, and an interrupt here leaves",

@@ -15,6 +15,7 @@ use super::args;
 use super::exit::Exit;
 use super::findings;
 use super::output::{Out, Tone};
+use super::plan;
 
 /// What nothing tells of - free memory, another domain's start - is noticed by asking again after this time.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -88,7 +89,7 @@ pub fn show(out: Out, report: &CheckReport) {
 fn show_edits(out: Out, report: &CheckReport) {
     for verdict in report.verdicts.iter().filter(|verdict| verdict.decision() == Decision::Allowed) {
         for edit in report.edits(&verdict.destination).0 {
-            out.line(format!("to {}: edit {edit}  [{}: {}]", verdict.destination, edit.plugin, edit.reason));
+            out.line(format!("to {}: {}", verdict.destination, plan::edit_words(&edit)));
         }
     }
 }

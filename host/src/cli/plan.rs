@@ -9,6 +9,7 @@ use waypost::Options;
 use waypost::api::v1;
 use waypost::core::convergence::Prediction;
 use waypost::core::copies::CopiedDisk;
+use waypost::core::edit::Edit;
 use waypost::core::facts::Disk;
 use waypost::core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost::core::request::{AfterMove, DEFAULT_TIMEOUT_S, Persistence, SourceDefinition, StorageSafety};
@@ -44,7 +45,12 @@ pub enum Origin {
 impl Origin {
     /// Asked for, or the default.
     pub fn asked(asked: bool) -> Self {
-        if asked { Self::Asked } else { Self::Default }
+        Self::asked_or(asked, Self::Default)
+    }
+
+    /// Asked for, or from elsewhere.
+    pub fn asked_or(asked: bool, elsewhere: Self) -> Self {
+        if asked { Self::Asked } else { elsewhere }
     }
 
     fn as_str(self) -> &'static str {
@@ -84,6 +90,11 @@ impl From<&Choice> for v1::Choice {
     }
 }
 
+/// An edit of the definition in words, with who wants it and why.
+pub fn edit_words(edit: &Edit) -> String {
+    format!("edit {edit}  [{}: {}]", edit.plugin, edit.reason)
+}
+
 /// The plan for people.
 pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
     out.line(out.tone(Tone::Strong, "plan"));
@@ -91,7 +102,7 @@ pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
         out.line(format!("  {choice}"));
     }
     for edit in &plan.edits.0 {
-        out.line(format!("  edit {edit}  [{}: {}]", edit.plugin, edit.reason));
+        out.line(format!("  {}", edit_words(edit)));
     }
     for note in &plan.notes.0 {
         out.line(format!("  note: {note}"));
@@ -207,7 +218,7 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
     let tunnelled = plan.transport == Transport::Tunnelled;
     choices.push(match &plan.network {
         Some(network) => {
-            let origin = if asked.network.is_some() { Origin::Asked } else { Origin::Site };
+            let origin = Origin::asked_or(asked.network.is_some(), Origin::Site);
             Choice::new("network", origin, format!("take the network {network}"))
         }
         None => Choice::new("network", Origin::Default, "take no migration network of the configuration"),
@@ -215,7 +226,7 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
     if !tunnelled {
         choices.push(match &plan.migrate_uri {
             Some(uri) => {
-                let origin = if asked.migrate_uri.is_some() { Origin::Asked } else { Origin::Network };
+                let origin = Origin::asked_or(asked.migrate_uri.is_some(), Origin::Network);
                 Choice::new("migrate-uri", origin, format!("send the memory to {uri}"))
             }
             None => {
@@ -224,7 +235,7 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
         });
         choices.push(match &plan.listen_address {
             Some(address) => {
-                let origin = if asked.listen_address.is_some() { Origin::Asked } else { Origin::Network };
+                let origin = Origin::asked_or(asked.listen_address.is_some(), Origin::Network);
                 Choice::new("listen-address", origin, format!("listen on {address}"))
             }
             None => Choice::new("listen-address", Origin::Default, "listen on every address of the destination"),
@@ -232,14 +243,14 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
     }
     choices.push(match plan.bandwidth_mib_s {
         Some(limit) => {
-            let origin = if asked.bandwidth_mib_s.is_some() { Origin::Asked } else { Origin::Network };
+            let origin = Origin::asked_or(asked.bandwidth_mib_s.is_some(), Origin::Network);
             Choice::new("bandwidth", origin, format!("at most {limit} MiB/s"))
         }
         None => Choice::new("bandwidth", Origin::Default, "no bandwidth limit"),
     });
     choices.push(match plan.max_downtime_ms {
         Some(ms) => {
-            let origin = if asked.max_downtime_ms.is_some() { Origin::Asked } else { Origin::Policy };
+            let origin = Origin::asked_or(asked.max_downtime_ms.is_some(), Origin::Policy);
             Choice::new("max-downtime", origin, format!("switch over when that takes at most {ms} ms"))
         }
         None => Choice::new("max-downtime", Origin::Default, "switch over within the hypervisor's own downtime limit"),

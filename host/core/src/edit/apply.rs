@@ -1,7 +1,7 @@
 //! The domain as it will arrive: its facts with the edits made. The prechecks judge this one.
 
-use super::resolve::{AUTO, BRIDGE, NETWORK, names_of};
-use super::{Edit, EditKind, Edits};
+use super::resolve::names_of;
+use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK};
 use crate::facts::{DomainFacts, Metadata};
 
 impl Edits {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::{Edit, EditKind, Edits, Proposal, place};
+use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK, Proposal, place};
 use crate::facts::{CharacterDevice, DomainFacts, Graphics, Interface};
 use crate::ids::PluginName;
 use crate::network::NAMESPACE;
@@ -77,13 +77,10 @@ impl Edits {
     /// Whether each place still holds what the edits were made on; else which doesn't, and what is there.
     pub fn still_hold(&self, domain: &DomainFacts) -> Result<(), String> {
         for edit in &self.0 {
-            let says = |why: String| format!("policy {} wants to edit {}: {why}", edit.plugin, edit.place());
             let case = Case { domain, kind: edit.kind, device: edit.device.as_deref(), at: &edit.place() };
-            let now = case.before(edit.after.as_deref()).map_err(|error| says(error.to_string()))?;
+            let now = case.before(edit.after.as_deref()).map_err(|error| edit.refused(&error.to_string()))?;
             if now != edit.before {
-                let text = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
-                let (now, before) = (text(now), text(edit.before.clone()));
-                return Err(says(format!("it is {now}, and the plan was made for {before}")));
+                return Err(edit.outdated("it is", now.as_deref()));
             }
         }
         Ok(())
@@ -238,13 +235,6 @@ impl Case<'_> {
         }
     }
 }
-
-/// The port that libvirt chooses.
-pub(super) const AUTO: &str = "auto";
-/// What an interface hangs on, before the name.
-pub(super) const BRIDGE: &str = "bridge ";
-/// The same.
-pub(super) const NETWORK: &str = "network ";
 
 /// Each character device under the name that edits have for it: `serial 0`.
 pub(super) fn names_of(devices: &[CharacterDevice]) -> Vec<(String, &CharacterDevice)> {

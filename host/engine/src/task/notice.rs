@@ -5,8 +5,6 @@
 use waypost_core::ids::HostName;
 use waypost_core::notice::Notice;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::Fault;
-use waypost_core::recovery::FailureClass;
 
 use super::Task;
 
@@ -57,13 +55,4 @@ async fn take_from(task: &Task, plan: &Plan, host: &HostName, ours: impl Fn(&Not
 pub(super) async fn others(task: &Task, plan: &Plan) -> Option<String> {
     let notice = task.ports().hypervisor.notice(&plan.source.host, plan.domain).await.ok()??;
     (notice.task != task.recorder.id).then(|| format!("{} carries the notice of {notice}", plan.name))
-}
-
-/// The words of a failed call, with who was faster where that is the reason.
-pub(super) async fn explained(task: &Task, plan: &Plan, fault: &Fault, words: String) -> String {
-    let refused = matches!(fault.class(), FailureClass::Migrating | FailureClass::Refused);
-    match if refused { others(task, plan).await } else { None } {
-        Some(who) => format!("{words}; {who}"),
-        None => words,
-    }
 }

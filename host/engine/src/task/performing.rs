@@ -90,8 +90,7 @@ impl Performing {
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
             Err(fault) => {
-                let message = notice::explained(&task, &plan, &fault, words(&plan, &fault)).await;
-                let failure = ending.explain(&task, fault.class(), message);
+                let failure = ending.explain(&task, fault.class(), told(&task, &plan, &fault).await);
                 task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
@@ -111,15 +110,25 @@ pub(super) async fn begun(
         // An intent without its result, as after a restart: it may have begun.
         Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
         Err(fault) => {
-            let message = notice::explained(&task, &plan, &fault, words(&plan, &fault)).await;
+            let message = told(&task, &plan, &fault).await;
             task.record(Record::PerformReturned { result: Err((fault.class(), message)) })?;
             Ok(Stage::Locating(Locating { task, plan }))
         }
     }
 }
 
-/// A host's words; of a definition that was edited on its way and refused also who edited what.
-fn words(plan: &Plan, fault: &Fault) -> String {
+/// A host's words, with what they leave out: who edited the definition on its way, and who was faster.
+async fn told(task: &Task, plan: &Plan, fault: &Fault) -> String {
+    let refused = matches!(fault.class(), FailureClass::Migrating | FailureClass::Refused);
+    let words = with_edits(plan, fault);
+    match if refused { notice::others(task, plan).await } else { None } {
+        Some(who) => format!("{words}; {who}"),
+        None => words,
+    }
+}
+
+/// Of a definition that was edited on its way and refused, also who edited what.
+fn with_edits(plan: &Plan, fault: &Fault) -> String {
     let elsewhere =
         matches!(fault.class(), FailureClass::Cancelled | FailureClass::Unreachable | FailureClass::Network);
     if plan.edits.is_empty() || elsewhere {

@@ -168,8 +168,7 @@ async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<
     notice::take(&task, &plan).await;
     let left = prepared::undo(&mut task, &plan).await?;
     // Undoing took time: the domain must still be where it was, as it was.
-    let now = task.look(&plan).await;
-    let allowed = task.permitted(&plan, &now).contains(&Action::TryAgain);
+    let allowed = task.still_permits(&plan, Action::TryAgain).await;
     if !left.is_empty() || !allowed {
         let why = match left.is_empty() {
             true => "the situation changed right before it; not done".to_owned(),
@@ -197,11 +196,8 @@ async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineErr
 
 /// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
 async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), String> {
-    if action.is_destructive() {
-        let now = task.look(plan).await;
-        if !task.permitted(plan, &now).contains(&action) {
-            return Err("the situation changed right before it; not done".into());
-        }
+    if action.is_destructive() && !task.still_permits(plan, action).await {
+        return Err("the situation changed right before it; not done".into());
     }
     let (host, command) = match action {
         Action::AbortJob => (&plan.source.host, Command::AbortJob),
@@ -228,11 +224,8 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
     }
     let left = prepared::undo(&mut task, &plan).await?;
     // A source that doesn't take an order may not be what it was a moment ago.
-    if !left.is_empty() {
-        let now = task.look(&plan).await;
-        if !task.permitted(&plan, &now).contains(&Action::AcceptSource) {
-            return Ok(Stage::Locating(Locating { task, plan }));
-        }
+    if !left.is_empty() && !task.still_permits(&plan, Action::AcceptSource).await {
+        return Ok(Stage::Locating(Locating { task, plan }));
     }
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };

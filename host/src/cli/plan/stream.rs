@@ -69,7 +69,7 @@ fn auto_converge(stream: &Stream, asked: &Stream) -> Choice {
         percent(stream.auto_converge_initial),
         percent(stream.auto_converge_increment)
     );
-    Choice::new("auto-converge", if asked.auto_converge { Origin::Asked } else { Origin::Policy }, words)
+    Choice::new("auto-converge", Origin::asked_or(asked.auto_converge, Origin::Policy), words)
 }
 
 fn post_copy(stream: &Stream) -> Choice {
