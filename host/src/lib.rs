@@ -39,6 +39,7 @@ pub use waypost_core::ids::{DomainId, DomainKey, HostName, PluginName, TaskId};
 pub use waypost_core::outcome::{Outcome, OutcomeKind};
 pub use waypost_core::request::{MigrationRequest, Options};
 pub use waypost_core::verdict::{Decision, Verdict};
+pub use waypost_engine::remedy;
 pub use waypost_engine::{
     Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Question, Seen, Settings,
     Targets, View,

@@ -2,9 +2,6 @@
 //! times say little about a machine that others use too. Arguments name the parts to run, none runs all; after `modes`
 //! words pick the modes whose names contain them. What one policy costs is measured by the `cost` benchmark of
 //! host/policy. A missed promise is said and makes the exit code 1.
-//!
-//! It is built as the tests are: nearly all of the time is libvirt's, and an optimised build of the sandbox would cost
-//! whoever runs this a quarter of an hour. What is installed is faster, so nothing here flatters it.
 
 #[path = "../plots/courses.rs"]
 #[allow(dead_code, reason = "shared with the plots, which use more of it")]
@@ -27,6 +24,8 @@ mod shuttle;
 mod site;
 mod statistics;
 
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -58,13 +57,35 @@ fn main() -> ExitCode {
     for (name, measure) in PARTS {
         if parts.is_empty() || parts.iter().any(|part| part == name) {
             let began = Instant::now();
-            figures.extend(measure(&only));
-            println!("part {name}: {:.0} s", began.elapsed().as_secs_f64());
+            let measured = unbroken(name, || measure(&only));
+            measured.iter().for_each(|figure| println!("{figure}"));
+            println!("part {name}: {:.0} s\n", began.elapsed().as_secs_f64());
+            figures.extend(measured);
         }
     }
-    println!();
-    for Figure { what, measured, promise, kept } in &figures {
-        println!("{} {what}\n     {measured}\n     promised: {promise}", if *kept { "ok  " } else { "MISS" });
+    let (kept, missed): (Vec<_>, Vec<_>) = figures.iter().partition(|figure| figure.kept);
+    println!("{} promises kept, {} missed", kept.len(), missed.len());
+    missed.iter().for_each(|figure| println!("{figure}"));
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What was measured; or, where measuring itself broke off, that as a promise that was missed, so that whatever comes
+/// after it is measured all the same.
+fn unbroken(what: &str, measure: impl FnOnce() -> Vec<Figure>) -> Vec<Figure> {
+    catch_unwind(AssertUnwindSafe(measure)).unwrap_or_else(|broke| {
+        let text = broke.downcast_ref::<String>().map(String::as_str).or(broke.downcast_ref::<&str>().copied());
+        vec![Figure {
+            what: format!("{what}: measuring it"),
+            measured: format!("broke off: {}", text.unwrap_or("without a word")),
+            promise: "to come to an end",
+            kept: false,
+        }]
+    })
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, measured, promise, kept } = self;
+        write!(f, "{} {what}\n     {measured}\n     promised: {promise}", if *kept { "ok  " } else { "MISS" })
     }
-    if figures.iter().all(|f| f.kept) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -58,6 +58,9 @@ fn a_task_stays_on_record() {
     let tasks = site.tasks();
     assert_eq!(tasks.len(), 1);
     assert_eq!((&tasks[0]["outcome"], &tasks[0]["permille"]), (&"completed".into(), &1000.into()));
+    // What is over can be looked at, and nothing is offered that no task would do any more.
+    let looked = site.expect(0, &["recover", tasks[0]["id"].as_str().expect("an id")]).out;
+    assert!(looked.contains("permitted: nothing: the task is over"), "{looked}");
     assert!(site.expect(0, &["tasks"]).out.contains("completed"));
     assert_eq!(site.expect(0, &["tasks", "--unfinished"]).out.lines().count(), 1);
 

@@ -24,6 +24,46 @@ fn a_person_raises_the_downtime_limit_and_the_guest_arrives() {
     site.waypost(&["steer", &task, "--max-downtime", "100"]).expect_code(1);
 }
 
+/// libvirt keeps a bandwidth that was set on the way for every later migration of the domain, whoever begins it.
+#[test]
+fn a_bandwidth_that_was_set_on_the_way_is_put_back_where_the_guest_stays() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let before = site.virsh("kvm1", &["migrate-getspeed", "g1"]);
+    let child = site.start(&ENDLESS);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.waypost(&["steer", &task, "--bandwidth", "7"]).expect_code(0);
+    site.until("libvirt took it", |site| site.virsh("kvm1", &["migrate-getspeed", "g1"]).trim() == "7");
+    site.waypost(&["cancel", &task]).expect_code(0);
+    assert_eq!(child.wait_with_output().expect("the command ends").status.code(), Some(6));
+    assert_eq!(site.virsh("kvm1", &["migrate-getspeed", "g1"]), before);
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_bandwidth_after_the_switch_is_that_of_the_post_copy() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "1"];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.waypost(&["steer", &task, "--postcopy"]).expect_code(0);
+    // At 1 MiB/s what is left takes minutes.
+    site.until("the guest runs on the destination", |site| site.state("kvm2", "g1").as_deref() == Some("running"));
+    site.waypost(&["steer", &task, "--bandwidth", "200"]).expect_code(0);
+    let speed = ["migrate-getspeed", "g1", "--postcopy"];
+    site.until("libvirt took it", |site| {
+        let source = site.lab.host("kvm1").expect("a host of the lab");
+        // It may be over before anybody looks.
+        source.virsh(&speed).map_or(true, |said| said.trim() == "200")
+    });
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    site.assert_one_counting_guest("g1");
+}
+
 #[test]
 fn a_guest_that_is_paused_for_its_last_bytes_runs_on_the_destination() {
     let site = Site::new(2);

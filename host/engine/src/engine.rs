@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
-use waypost_core::convergence::{Steered, Steering};
+use waypost_core::convergence::Steering;
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
@@ -21,8 +22,9 @@ use crate::observer::Observer;
 use crate::planning::{self, For, Planned};
 use crate::probe;
 use crate::readiness::{self, Fleet, Readiness};
-use crate::recorder::{Recorder, note_steering};
+use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
+use crate::steered::SteeringLog;
 use crate::task::{Acted, Driver, judged, look, waiting};
 
 /// Everything that the engine needs of the world.
@@ -43,7 +45,7 @@ struct Past {
     /// When its transfer was begun.
     performing_since: Option<Moment>,
     /// What was done to the running transfer.
-    steered: Vec<Steered>,
+    steered: SteeringLog,
     /// What was seen and done.
     history: History,
 }
@@ -55,7 +57,8 @@ pub struct Looked {
     pub plan: Plan,
     /// What both sides say.
     pub situation: Situation,
-    /// What may be done, in the order in which a careful person would consider it.
+    /// What may be done, in the order in which a careful person would consider it; nothing for a task that is over, unless
+    /// it ended stuck.
     pub permitted: Vec<Action>,
     /// What both sides would permit, and the past of the task does not; each with the reason.
     pub withheld: Vec<(Action, &'static str)>,
@@ -166,7 +169,12 @@ impl Engine {
         let Some(plan) = course.plan.clone() else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);
-        let (permitted, withheld) = judged(&self.ports, &course, &history, &plan, &situation);
+        // What is over is over: whatever both sides show now, this task does nothing about it any more.
+        let over = course.outcome.as_ref().is_some_and(|outcome| outcome.kind != OutcomeKind::Stuck);
+        let (permitted, withheld) = match over {
+            true => (Vec::new(), Vec::new()),
+            false => judged(&self.ports, &course, &history, &plan, &situation),
+        };
         Ok(Some(Looked { plan, situation, permitted, withheld }))
     }
 
@@ -210,7 +218,8 @@ impl Engine {
 
     fn driver(&self, id: TaskId, course: Course, past: Past, lock: Box<dyn TaskLock>) -> Result<Driver, EngineError> {
         let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
-        recorder.performing_since = past.performing_since;
+        let now = self.ports.clock.now().0;
+        recorder.performing = past.performing_since.map(|since| Spent::already(now.saturating_sub(since.0)));
         recorder.steered = past.steered;
         recorder.history = past.history;
         recorder.restore_progress()?;
@@ -224,7 +233,7 @@ impl Engine {
         }
         let mut past = Past { history: History::of(journal.iter().map(|(_, record)| record)), ..Past::default() };
         for (at, record) in &journal {
-            note_steering(&mut past.steered, past.performing_since, *at, record);
+            past.steered.note(at.0.saturating_sub(past.performing_since.map_or(at.0, |since| since.0)), record);
             if matches!(record, Record::PerformIntended) {
                 past.performing_since = Some(*at);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use waypost_core::convergence::Steered;
+use tokio::time::Instant;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
@@ -12,6 +12,7 @@ use waypost_core::situation::History;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::steered::SteeringLog;
 use crate::view::View;
 
 /// A task's course, its journal, and the view that others have of it. Owns the task's lock: who holds a recorder drives.
@@ -19,10 +20,11 @@ pub(crate) struct Recorder {
     pub(crate) ports: Arc<Ports>,
     pub(crate) id: TaskId,
     pub(crate) course: Course,
-    /// When the transfer of this attempt was begun; the time limit counts from here, also for a later controller.
-    pub(crate) performing_since: Option<Moment>,
+    /// How long the transfer of this attempt has been going on; the time limit counts from its begin, also for a later
+    /// controller.
+    pub(crate) performing: Option<Spent>,
     /// What was done to the running transfer of this attempt.
-    pub(crate) steered: Vec<Steered>,
+    pub(crate) steered: SteeringLog,
     /// What was seen and done in this attempt.
     pub(crate) history: History,
     progress: Progress,
@@ -31,22 +33,27 @@ pub(crate) struct Recorder {
     _lock: Box<dyn TaskLock>,
 }
 
-/// A reading is put into the store this often: for watchers of other processes, who look about once a second.
-const READING_EVERY_MS: u64 = 1000;
+/// Time that goes on whatever anybody sets the clock to. Only what passed under an earlier controller is a difference of two
+/// of the journal's moments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    before_ms: u64,
+    since: Instant,
+}
 
-/// Keeps the list of what was done to a transfer: live, and when a journal is read back.
-pub(crate) fn note_steering(list: &mut Vec<Steered>, since: Option<Moment>, at: Moment, record: &Record) {
-    match record {
-        Record::PerformIntended => list.clear(),
-        Record::SteerIntended { action, value, .. } => {
-            let at_ms = at.0.saturating_sub(since.map_or(at.0, |since| since.0));
-            list.push(Steered { at_ms, action: *action, value: *value });
-        }
-        // What a host refused was not done.
-        Record::SteerSettled { result: Err(_), .. } => drop(list.pop()),
-        _ => {}
+impl Spent {
+    /// From now on, with so many ms before.
+    pub(crate) fn already(before_ms: u64) -> Self {
+        Self { before_ms, since: Instant::now() }
+    }
+
+    fn ms(self) -> u64 {
+        self.before_ms.saturating_add(u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
+
+/// A reading is put into the store this often: for watchers of other processes, who look about once a second.
+const READING_EVERY_MS: u64 = 1000;
 
 impl Recorder {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId, course: Course, lock: Box<dyn TaskLock>) -> Self {
@@ -55,8 +62,8 @@ impl Recorder {
             ports,
             id,
             course,
-            performing_since: None,
-            steered: Vec::new(),
+            performing: None,
+            steered: SteeringLog::default(),
             history: History::default(),
             progress: Progress::default(),
             last_reading: None,
@@ -76,7 +83,7 @@ impl Recorder {
         self.ports.store.append(self.id, now, &record)?;
         self.course.apply(&record).map_err(EngineError::Illegal)?;
         self.history.note(&record);
-        note_steering(&mut self.steered, self.performing_since, now, &record);
+        self.steered.note(self.performing_ms(), &record);
         match record {
             // A wish was for the transfer that is over.
             Record::PerformReturned { .. } => {
@@ -84,7 +91,7 @@ impl Recorder {
                     self.ports.store.settle_wish(self.id, number)?;
                 }
             }
-            Record::PerformIntended => self.performing_since = Some(now),
+            Record::PerformIntended => self.performing = Some(Spent::already(0)),
             Record::NextAttempt { .. } => self.progress = Progress::default(),
             Record::Ended { ref outcome } if outcome.kind == waypost_core::outcome::OutcomeKind::Completed => {
                 self.progress.complete();
@@ -116,8 +123,7 @@ impl Recorder {
 
     /// Time since the transfer of this attempt began, ms, also if another controller began it.
     pub(crate) fn performing_ms(&self) -> u64 {
-        let now = self.ports.clock.now().0;
-        now.saturating_sub(self.performing_since.map_or(now, |since| since.0))
+        self.performing.map_or(0, Spent::ms)
     }
 
     /// What went wrong in all attempts.

@@ -207,10 +207,7 @@ impl Task {
 
     /// When the time for the whole transfer is over, also if another process began it.
     fn deadline(&self, plan: &Plan) -> Instant {
-        let now = self.ports().clock.now().0;
-        let since = self.recorder.performing_since.map_or(now, |m| m.0);
-        let spent = now.saturating_sub(since);
-        let left = plan.timeout_s.saturating_mul(1000).saturating_sub(spent);
+        let left = plan.timeout_s.saturating_mul(1000).saturating_sub(self.recorder.performing_ms());
         Instant::now() + std::time::Duration::from_millis(left)
     }
 

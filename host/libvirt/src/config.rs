@@ -6,6 +6,8 @@ use std::time::Duration;
 use waypost_core::facts::MigrationPorts;
 use waypost_core::ids::HostName;
 
+use crate::uri::without_secrets;
+
 /// A host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
@@ -30,6 +32,11 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
+    /// What is attempted where a connection is opened, for an error.
+    pub(crate) fn opening(&self) -> String {
+        format!("open a connection to {}", without_secrets(&self.uri))
+    }
+
     /// A host with everything else at its default.
     pub fn new(name: impl Into<String>, uri: impl Into<String>) -> Self {
         Self {

@@ -119,7 +119,7 @@ impl Control {
     }
 
     fn error(&self, cause: Cause) -> Error {
-        Error { host: self.host.name.clone(), attempted: "open a connection".to_owned(), cause }
+        Error { host: self.host.name.clone(), attempted: self.host.opening(), cause }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -92,11 +92,11 @@ impl Link {
     pub(crate) fn open(host: Arc<HostConfig>) -> Opening {
         let (ready, opening) = watch::channel(None);
         let failed = ready.clone();
-        let name = host.name.clone();
+        let (name, attempted) = (host.name.clone(), host.opening());
         let thread = thread::Builder::new().name(format!("libvirt-{name}"));
         if let Err(error) = thread.spawn(move || serve(&host, ready)) {
             let cause = Failure::refused(format!("can't start a thread: {error}")).into();
-            failed.send_replace(Some(Err(Error { host: name, attempted: "open a connection".into(), cause })));
+            failed.send_replace(Some(Err(Error { host: name, attempted, cause })));
         }
         opening
     }
@@ -184,7 +184,7 @@ fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>
     let session = match establish(host, closed) {
         Ok(session) => Arc::new(session),
         Err(cause) => {
-            let error = Error { host: host.name.clone(), attempted: "open a connection".into(), cause };
+            let error = Error { host: host.name.clone(), attempted: host.opening(), cause };
             ready.send_replace(Some(Err(error)));
             return;
         }

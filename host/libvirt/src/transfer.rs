@@ -12,7 +12,7 @@ use virt::domain::Domain;
 use waypost_core::facts::DomainState;
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Command, Fault, Later, Transfer};
+use waypost_core::ports::{Command, Fault, FaultKind, Later, Transfer};
 use waypost_core::stream::Transport;
 
 use crate::control::Control;
@@ -71,6 +71,7 @@ pub(crate) async fn start(
         domain: plan.domain,
         attempted,
         answer: oneshot::channel().1,
+        logs: logs(&source.host().uri, plan),
         destination: None,
         result: None,
     };
@@ -154,6 +155,8 @@ pub(crate) struct Running {
     domain: DomainId,
     attempted: String,
     answer: oneshot::Receiver<Result<(), Failure>>,
+    /// Where the hypervisor of either side says what happened to it.
+    logs: Option<String>,
     /// Why the connection to the destination closed, of a direct migration whose call still relies on it.
     destination: Option<watch::Receiver<Option<String>>>,
     result: Option<Result<(), Fault>>,
@@ -177,7 +180,7 @@ impl Transfer for Running {
             };
             let cause = match answer {
                 Ok(Ok(())) => return self.result.insert(Ok(())).clone(),
-                Ok(Err(failure)) => Cause::Libvirt(failure),
+                Ok(Err(failure)) => Cause::Libvirt(self.with_logs(failure)),
                 Err(_) => Cause::Defect,
             };
             let host: HostName = self.source.host().name.clone();
@@ -187,7 +190,28 @@ impl Transfer for Running {
     }
 }
 
+/// The hypervisor's logs of either side, which no call of libvirt hands out: a person has to read them there.
+fn logs(uri: &str, plan: &Plan) -> Option<String> {
+    let path = uri.split_once("://").filter(|(scheme, _)| scheme.starts_with("qemu"))?.1;
+    let path = path.split_once('/')?.1;
+    (path.split('?').next() == Some("system")).then(|| {
+        let log = |name: &str, host: &HostName| format!("/var/log/libvirt/qemu/{name}.log on {host}");
+        let (here, there) = (log(&plan.name, &plan.source.host), log(&plan.destination_name, &plan.destination.host));
+        format!("libvirt doesn't hand out the hypervisor's own log: {here}, {there}")
+    })
+}
+
 impl Running {
+    /// A failure whose words may not be the cause, with where the cause would be.
+    fn with_logs(&self, failure: Failure) -> Failure {
+        match (&self.logs, failure.kind()) {
+            (Some(logs), FaultKind::HypervisorDied | FaultKind::Other) => {
+                Failure { message: format!("{}; {logs}", failure.message), ..failure }
+            }
+            _ => failure,
+        }
+    }
+
     /// The source doesn't know that nobody can complete what it sends: it would go on for ever, and the call with it.
     fn abort(&self) {
         let (source, id) = (Arc::clone(&self.source), self.domain);

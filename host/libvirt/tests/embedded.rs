@@ -207,7 +207,8 @@ async fn a_host_that_isnt_there_is_unreachable_at_once() {
     let hosts = unix(&dir.path().join("none"), Duration::from_secs(5));
     let begun = Instant::now();
     let fault = hosts.domains(&HOST.into()).await.unwrap_err();
-    assert_eq!((fault.kind, fault.attempted.as_str()), (FaultKind::Unreachable, "open a connection"), "{fault}");
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert!(fault.attempted.starts_with("open a connection to ") && fault.attempted.contains("/none"), "{fault}");
     assert!(fault.code.is_some());
     assert!(begun.elapsed() < Duration::from_secs(2));
     // Asked again and again, it is tried ever more rarely: 100 + 200 + 400 ms.

@@ -400,11 +400,11 @@ async fn a_daemon_that_hangs_costs_the_deadline_and_one_that_comes_back_is_found
 
     signal("STOP");
     // The first call waits on a connection that was fine, the next ones on one that can't be opened.
-    for attempted in ["list its domains", "open a connection", "open a connection"] {
+    for attempted in ["list its domains", "open a connection to qemu", "open a connection to qemu"] {
         let begun = Instant::now();
         let fault = hosts.domains(&three).await.unwrap_err();
         let waited = begun.elapsed();
-        assert_eq!((fault.kind, fault.attempted.as_str()), (FaultKind::Deadline, attempted), "{fault}");
+        assert!(fault.kind == FaultKind::Deadline && fault.attempted.starts_with(attempted), "{fault}");
         assert!((limit..limit + Duration::from_millis(500)).contains(&waited), "{waited:?}");
     }
     let side = hosts.observe(&three, DomainId(Uuid::nil())).await;

@@ -36,6 +36,8 @@ use job::{bytes_in, time_for};
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
 /// QEMU's default downtime limit.
 pub(crate) const MAX_DOWNTIME_MS: u64 = 300;
+/// What stands for no limit of the bandwidth, as libvirt has it.
+pub(crate) const NO_LIMIT_MIB_S: u64 = i64::MAX as u64 >> 20;
 /// How long a stage that can't be aborted hangs.
 const HANG: Duration = Duration::from_secs(600);
 pub(crate) const PAGE: u64 = 4096;
@@ -114,6 +116,7 @@ impl Run<'_> {
         self.wait(PREPARE).await?;
 
         self.enter(Step::Perform).await?;
+        self.stand_still();
         let performed = self.perform().await;
         self.world.state().script.leave_perform(self.source);
         let way = performed?;
@@ -161,16 +164,17 @@ impl Run<'_> {
     fn register(&self, shows: bool) -> Result<(), Fault> {
         let mut state = self.world.state();
         checks::may_begin(&state, self.plan)?;
-        let job = Job { may_post_copy: self.plan.stream.post_copy, ..Job::new(self.source, self.destination, shows) };
+        let job = Job {
+            may_post_copy: self.plan.stream.post_copy,
+            bandwidth_mib_s: self.plan.bandwidth_mib_s,
+            ..Job::new(self.source, self.destination, shows)
+        };
         state.jobs.insert(self.id(), job);
-        // A new job forgets the figures of the last one, and sets its own limit.
+        // A new job forgets the figures of the last one.
         for host in [self.source, self.destination] {
             if let Some(host) = state.host_mut(host) {
                 host.completed.remove(&self.id());
             }
-        }
-        if let (Some(local), Some(limit)) = (state.local_mut(self.source, self.id()), self.plan.bandwidth_mib_s) {
-            local.bandwidth_mib_s = Some(limit);
         }
         Ok(())
     }
@@ -342,6 +346,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A guest that is not moved live stands still from here on.
+    fn stand_still(&self) {
+        let mut state = self.world.state();
+        let runs = state.process(self.source, self.id()).is_some_and(|process| process.runs);
+        if self.plan.stream.stands_still && runs {
+            state.pause(self.source, self.id(), "migration", "not live");
+            state.tell(self.source, lifecycle(self.id(), "suspended", "migrated"));
+        }
+    }
+
     /// Pass after pass, until what is left can be sent within the downtime limit.
     async fn perform(&self) -> Result<Way, Trouble> {
         let id = self.id();
@@ -426,7 +440,9 @@ impl Run<'_> {
     fn limits(&self) -> (u64, Duration) {
         let state = self.world.state();
         let local = state.local(self.source, self.id());
-        let limit = local.and_then(|local| local.bandwidth_mib_s);
+        let job = state.jobs.get(&self.id());
+        // The request's limit is the job's alone; one that is set on the way is the domain's, and stays after it.
+        let limit = job.and_then(|job| job.bandwidth_mib_s).or(local.and_then(|local| local.bandwidth_mib_s));
         let link = state.bandwidth(self.source, self.destination);
         let rate = limit.map_or(link, |limit| link.min(limit.saturating_mul(1 << 20)));
         let downtime = local.and_then(|local| local.max_downtime_ms).unwrap_or(MAX_DOWNTIME_MS);

@@ -7,8 +7,8 @@ use waypost::HostName;
 use waypost::api::v1::{Document, Host, Hosts};
 use waypost::core::facts::HostFacts;
 use waypost::core::ports::{Depth, Fault, Hypervisor};
+use waypost::remedy;
 
-use super::advice;
 use super::app::App;
 use super::exit::Exit;
 use super::output::bytes;
@@ -23,7 +23,7 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
         for (name, answer) in &answers {
             if let Err(fault) = answer {
                 app.out.note(format!("{name}: {fault}"));
-                advice::on_fault(fault).iter().for_each(|advice| app.out.note(format!("  remedy: {advice}")));
+                remedy::of(fault).iter().for_each(|advice| app.out.note(format!("  remedy: {advice}")));
             }
         }
         let exit = if hosts.iter().any(|host| host.error.is_some()) { Exit::Error } else { Exit::Done };

@@ -103,7 +103,8 @@ async fn act(out: Out, waypost: &Waypost, id: TaskId, action: Action) -> anyhow:
 
 fn tell(out: Out, id: TaskId, situation: &Situation, permitted: &[Action]) {
     let words: Vec<_> = permitted.iter().copied().map(Action::as_str).collect();
-    out.line(format!("permitted: {}", words.join(", ")));
+    let words = if words.is_empty() { "nothing: the task is over".to_owned() } else { words.join(", ") };
+    out.line(format!("permitted: {words}"));
     for action in permitted {
         out.line(format!("  {action}: {}", action.meaning()));
     }
@@ -117,7 +118,9 @@ async fn look(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<bool> {
     };
     out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
     out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
-    out.line(format!("so: {}", why(&plan, &situation)));
+    if !permitted.is_empty() {
+        out.line(format!("so: {}", why(&plan, &situation)));
+    }
     tell(out, id, &situation, &permitted);
     for (action, why) in withheld {
         out.line(format!("withheld: {action}, because of the task's past: {why}"));

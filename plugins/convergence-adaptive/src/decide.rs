@@ -91,21 +91,22 @@ impl<'a> View<'a> {
         format!("{} are left at {}/s", bytes(left), bytes(self.rate))
     }
 
-    /// Time to carry so much, ms.
-    fn time_for(&self, amount: u64) -> u64 {
-        u64::try_from(u128::from(amount) * 1000 / u128::from(self.rate)).unwrap_or(u64::MAX)
-    }
-
-    /// A downtime within the bound into which a pass's leavings fit, where it isn't set yet.
+    /// A downtime within the bound into which a pass's leavings fit, where it isn't set yet. A limit that is too low costs
+    /// a pass and is raised; one that is too high is a guest that stands still for longer than it had to. So the estimate
+    /// that is kinder to the guest counts: a busy host's readings dip for a second at a time.
     fn downtime(&self, stalled: &str) -> Option<SteeringAnswer> {
         let bound = self.question.bounds.max_downtime_ms;
         let burden = history::burden(self.question);
-        let with_room = self.time_for(burden).saturating_mul(100 + ROOM_PERCENT) / 100;
+        let sustained = history::sustained(&self.question.samples, self.window_ms);
+        let rate = sustained.map_or(self.rate, |sustained| sustained.max(self.rate));
+        let with_room = time_for(burden, rate).saturating_mul(100 + ROOM_PERCENT) / 100;
         let needed = with_room.max(1).div_ceil(STEP_MS).saturating_mul(STEP_MS);
         let in_force = self.question.transfer.max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS);
         let fits = needed <= bound && needed > in_force && self.question.bounds.permits("set-downtime");
         fits.then(|| {
-            let words = format!("{stalled}; a pass leaves {}, which {needed} ms of downtime carry", bytes(burden));
+            let (leaves, carried) = (bytes(burden), bytes(rate));
+            let words =
+                format!("{stalled}; a pass leaves {leaves}, which {needed} ms of downtime carry at {carried}/s");
             SteeringAnswer::set_downtime(needed, format!("{words} (bound {bound} ms, now {in_force} ms)"))
         })
     }
@@ -118,7 +119,7 @@ impl<'a> View<'a> {
             return None;
         }
         let rest = history::rest(self.question);
-        let needed = self.time_for(rest).saturating_mul(3) / 2;
+        let needed = time_for(rest, self.rate).saturating_mul(3) / 2;
         let left = self.limit_ms.saturating_sub(elapsed);
         (left <= needed.saturating_add(self.settings.reserve_s * 1000)).then(|| {
             let (left, needed) = (left / 1000, needed.div_ceil(1000));
@@ -166,4 +167,9 @@ impl<'a> View<'a> {
         }
         SteeringAnswer::hold(format!("{stalled}; nothing that could end it is possible"))
     }
+}
+
+/// Time to carry so much at that rate, ms.
+fn time_for(amount: u64, rate: u64) -> u64 {
+    u64::try_from(u128::from(amount) * 1000 / u128::from(rate.max(1))).unwrap_or(u64::MAX)
 }

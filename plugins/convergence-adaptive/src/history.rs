@@ -35,6 +35,15 @@ pub fn bandwidth(samples: &[Sample], newest_percent: u64) -> Option<u64> {
     estimate.and_then(|rate| u64::try_from(rate).ok()).or_else(told).filter(|rate| *rate > 0)
 }
 
+/// The bandwidth over the whole window, bytes/s. None: nothing moved, or there are no two readings in it.
+pub fn sustained(samples: &[Sample], window_ms: u64) -> Option<u64> {
+    let newest = samples.last()?;
+    let first = samples.iter().find(|sample| sample.elapsed_ms.saturating_add(window_ms) >= newest.elapsed_ms)?;
+    let ms = newest.elapsed_ms.checked_sub(first.elapsed_ms).filter(|ms| *ms > 0)?;
+    let moved = u128::from(newest.processed_bytes.saturating_sub(first.processed_bytes));
+    u64::try_from(moved * 1000 / u128::from(ms)).ok().filter(|rate| *rate > 0)
+}
+
 /// What a switch-over would have to carry as things are, bytes: the smallest of the last passes' first readings, or what is
 /// left now where no second pass has begun.
 pub fn burden(question: &SteeringQuestion) -> u64 {

@@ -8,7 +8,8 @@
 //! 1. Nothing before something was moved, nothing in post-copy, nothing while an order has yet to take effect.
 //! 2. Wait while it gets smaller. It is taken to be stalled when the smallest of what had to be moved in the last
 //!    `window_s` is not `margin_percent` below the smallest before; see `history` for what is compared.
-//! 3. Stalled, and what a pass leaves fits at the present bandwidth into a downtime within the bound: set that downtime.
+//! 3. Stalled, and what a pass leaves fits into a downtime within the bound, at the bandwidth of now or of the window,
+//!    whichever is more: set that downtime.
 //! 4. Stalled, and the hypervisor still slows the guest down further: wait.
 //! 5. Stalled, and the transfer had `own_time_s`, or half of its time limit where that is shorter: post-copy, where it is
 //!    the first permitted of `last_resort`, at a local minimum of what is left, so that little has to follow.

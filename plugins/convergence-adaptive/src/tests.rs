@@ -102,6 +102,26 @@ fn what_fits_into_the_bound_gets_its_downtime() {
 }
 
 #[test]
+fn a_dip_of_the_bandwidth_makes_no_long_downtime() {
+    let mut question = stalled(80, 100 * MIB);
+    // In the last two seconds a tenth was carried.
+    let newest = question.samples.len() - 1;
+    let before = question.samples[newest - 2].processed_bytes;
+    question.samples[newest - 1].processed_bytes = before + 10 * MIB;
+    question.samples[newest].processed_bytes = before + 20 * MIB;
+    let answer = decide(&question);
+    assert_eq!(answer.action, "set-downtime", "{}", answer.reason);
+    // 20 s at 91 MiB/s on the whole; the newest readings alone say 46, and 2610 ms.
+    assert!((1200..1500).contains(&answer.value.unwrap()), "{:?}: {}", answer.value, answer.reason);
+    // One that lasts is believed.
+    for (number, sample) in question.samples.iter_mut().rev().enumerate().take(30) {
+        sample.processed_bytes = before - 10 * MIB * number as u64;
+    }
+    let answer = decide(&question);
+    assert!(answer.action != "set-downtime" || answer.value.unwrap() > 2000, "{:?}: {}", answer.value, answer.reason);
+}
+
+#[test]
 fn a_guest_that_is_slowed_down_further_gets_its_time() {
     let mut question = stalled(84, 400 * MIB);
     for sample in &mut question.samples {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK, Proposal, place};
 use crate::facts::{CharacterDevice, DomainFacts, Graphics, Interface};
 use crate::ids::PluginName;
-use crate::network::NAMESPACE;
+use crate::{network, notice};
 
 /// Bytes of a path, a name or an address.
 const SHORT_BYTES: usize = 4096;
@@ -135,7 +135,8 @@ impl Case<'_> {
             EditKind::Description => domain.description.clone(),
             EditKind::Metadata => {
                 let namespace = self.device.unwrap_or_default();
-                if namespace.is_empty() || namespace == NAMESPACE {
+                // Which network a domain takes and who moves it are for others to say.
+                if ["", network::NAMESPACE, notice::NAMESPACE].contains(&namespace) {
                     return self.unfit("this namespace is not for policies to edit");
                 }
                 domain.metadata.iter().find(|element| element.namespace == namespace).map(|element| element.xml.clone())

@@ -110,7 +110,8 @@ fn what_cannot_be_made_is_refused_with_its_place() {
         (EditKind::Title, "", Some("two\nlines"), "control characters"),
         (EditKind::Title, "", Some(" "), "empty"),
         (EditKind::Metadata, "urn:site", Some("text"), "one XML element"),
-        (EditKind::Metadata, NAMESPACE_OF_WAYPOST, None, "not for policies"),
+        (EditKind::Metadata, crate::network::NAMESPACE, None, "not for policies"),
+        (EditKind::Metadata, crate::notice::NAMESPACE, None, "not for policies"),
     ] {
         let error = one(kind, device, after).unwrap_err().to_string();
         assert!(error.contains(why), "{kind} {device} {after:?}: {error}");
@@ -122,8 +123,6 @@ fn what_cannot_be_made_is_refused_with_its_place() {
         "also if both say the same: a policy that says a thing twice has lost its way"
     );
 }
-
-const NAMESPACE_OF_WAYPOST: &str = crate::network::NAMESPACE;
 
 fn by(plugin: &str, after: &str) -> Edit {
     let proposals = [proposal(EditKind::GraphicsListen, "vnc", Some(after))];

@@ -137,7 +137,7 @@ fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
         EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_) => Err(error),
         error => {
             let summary = format!("{error}; {}", words_for_untouched(&task));
-            task.end_untouched(OutcomeKind::RolledBack, summary, None)
+            task.end_untouched(OutcomeKind::RolledBack, summary, error.remedy())
         }
     }
 }

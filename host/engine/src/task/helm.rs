@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use waypost_core::convergence::{Bounds, HISTORY, Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, RunState, TransferMode};
-use waypost_core::ports::{Command, DecisionRecord, Later, Wish};
+use waypost_core::ports::{Command, DecisionRecord, Fault, Later, Wish};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::stream::Transport;
 
@@ -32,7 +32,7 @@ pub(super) struct Helm {
     /// When the policy is asked next.
     due: Instant,
     asking: Option<Later<'static, Result<Advice, EngineError>>>,
-    doing: Option<(Order, Later<'static, Result<(), String>>)>,
+    doing: Option<(Order, Doing)>,
     /// What is still to be done, oldest first.
     orders: VecDeque<Order>,
     watchdog: Watchdog,
@@ -44,11 +44,21 @@ pub(super) struct Helm {
 
 type Advice = (SteeringAnswer, Option<DecisionRecord>);
 
+/// What is under way for an order.
+enum Doing {
+    /// What it is about to change is read, so that it can be put back.
+    Reading(Later<'static, Result<Option<u64>, Fault>>),
+    /// A host carries it out.
+    Carrying(Later<'static, Result<(), String>>),
+}
+
 /// Something to be done to the transfer.
 #[derive(Debug, Clone)]
 struct Order {
     action: Steering,
     value: Option<u64>,
+    /// What was in force, once it was read.
+    before: Option<Option<u64>>,
     by: String,
     reason: String,
     /// The wish that it fulfils, by its number.
@@ -59,6 +69,8 @@ struct Order {
 pub(super) enum Turn {
     /// The policy answered.
     Advised(Box<Result<Advice, EngineError>>),
+    /// What was in force was read.
+    Read(Result<Option<u64>, Fault>),
     /// A host carried the order out, or not.
     Done(Result<(), String>),
 }
@@ -111,7 +123,7 @@ impl Helm {
             }
             let Wish { action, value, requester } = wish;
             let reason = "asked for while it runs".to_owned();
-            self.orders.push_back(Order { action, value, by: requester, reason, wish: Some(number) });
+            self.orders.push_back(Order { action, value, before: None, by: requester, reason, wish: Some(number) });
         }
         if self.asking.is_none() && self.doing.is_none() && self.orders.is_empty() && Instant::now() >= self.due {
             self.ask(task, plan);
@@ -126,9 +138,13 @@ impl Helm {
             advice = async { match asking.as_mut() { Some(f) => f.await, None => std::future::pending().await } } => {
                 Turn::Advised(Box::new(advice))
             }
-            result = async { match doing.as_mut() { Some((_, f)) => f.await, None => std::future::pending().await } } => {
-                Turn::Done(result)
-            }
+            turn = async {
+                match doing.as_mut() {
+                    Some((_, Doing::Reading(before))) => Turn::Read(before.await),
+                    Some((_, Doing::Carrying(result))) => Turn::Done(result.await),
+                    None => std::future::pending().await,
+                }
+            } => turn
         };
         if let Turn::Advised(_) = turn {
             self.asking = None;
@@ -155,8 +171,17 @@ impl Helm {
                     task.recorder.put_decisions(&[decision])?;
                     let SteeringAnswer { action, value, reason } = answer;
                     if !held {
-                        self.orders.push_back(Order { action, value, by, reason, wish: None });
+                        self.orders.push_back(Order { action, value, before: None, by, reason, wish: None });
                     }
+                }
+            }
+            Turn::Read(before) => {
+                if let Some((order, _)) = self.doing.take() {
+                    let before = before.unwrap_or_else(|fault| {
+                        task.recorder.note(format!("{fault}: it can't be put back should {} stay", order.action));
+                        None
+                    });
+                    self.orders.push_front(Order { before: Some(before), ..order });
                 }
             }
             Turn::Done(result) => {
@@ -174,19 +199,29 @@ impl Helm {
             return Ok(None);
         }
         let Some(order) = self.orders.pop_front() else { return Ok(None) };
-        let Order { action, value, by, reason, .. } = order.clone();
+        let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
+        let post_copy = self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
+        // libvirt keeps a pre-copy's limit after the job, for every later migration of the domain.
+        if order.action == Steering::SetBandwidth && order.before.is_none() && !post_copy {
+            let before = Box::pin(async move { hypervisor.bandwidth(&source, domain).await });
+            self.doing = Some((order, Doing::Reading(before)));
+            return Ok(None);
+        }
+        let Order { action, value, before, by, reason, .. } = order.clone();
         let said = match value {
             Some(value) => format!("{by}: {action} {value}: {reason}"),
             None => format!("{by}: {action}: {reason}"),
         };
         task.recorder.note(said);
-        task.record(Record::SteerIntended { action, value, by: by.clone(), reason: reason.clone() })?;
+        let (who, why) = (by.clone(), reason.clone());
+        task.record(Record::SteerIntended { action, value, before: before.flatten(), by: who, reason: why })?;
         let command = match (action, value) {
             (Steering::Abort, _) => {
                 self.settle(task, &order, Ok(()))?;
                 return Ok(Some(Demand::GiveUp(format!("{by} gave the transfer up: {reason}"))));
             }
             (Steering::SetDowntime, Some(ms)) => Command::SetMaxDowntime { ms },
+            (Steering::SetBandwidth, Some(mib_s)) if post_copy => Command::SetPostCopyBandwidth { mib_s },
             (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
             (Steering::PostCopy, _) => Command::StartPostCopy,
             (Steering::Suspend, _) => Command::Suspend,
@@ -195,18 +230,17 @@ impl Helm {
                 return Ok(None);
             }
         };
-        let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
         let carried_out =
             Box::pin(
                 async move { hypervisor.command(&source, domain, command).await.map_err(|fault| fault.to_string()) },
             );
-        self.doing = Some((order, carried_out));
+        self.doing = Some((order, Doing::Carrying(carried_out)));
         Ok(None)
     }
 
     /// Whether the transfer is as the answer wants it, or was proven not to become so.
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
-        let last = task.recorder.steered.iter().rev().find(|done| done.action == answer.action);
+        let last = task.recorder.steered.done().iter().rev().find(|done| done.action == answer.action);
         let refused = self.refused.iter().filter(|order| **order == (answer.action, answer.value)).count();
         // A transfer that was given up and goes on all the same may be given up again.
         (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value)) || refused >= TRIES
@@ -239,7 +273,7 @@ impl Helm {
             elapsed_ms: task.recorder.performing_ms(),
             samples: self.samples.iter().cloned().collect(),
             passes: self.passes.clone(),
-            steered: task.recorder.steered.clone(),
+            steered: task.recorder.steered.done().to_vec(),
             decided_at: task.ports().clock.now(),
         };
         let ports = task.ports().clone();

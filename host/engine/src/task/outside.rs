@@ -56,7 +56,7 @@ impl Outside {
         let mut tick = ticker(task.ports().settings.look_every);
         loop {
             if !ending.is_wanted() && Instant::now() >= deadline {
-                end(&task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched);
+                end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
             }
             if !ending.is_wanted() {
                 end_if_wanted(&mut task, &plan, &mut ending, switched)?;
@@ -77,12 +77,12 @@ impl Outside {
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
                     let demand = helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
-                    obey(&task, &plan, &mut ending, demand);
+                    obey(&mut task, &plan, &mut ending, demand)?;
                 }
                 if !ending.is_wanted() {
                     helm.look_around(&task, &plan)?;
                     let demand = helm.go_on(&mut task, &plan)?;
-                    obey(&task, &plan, &mut ending, demand);
+                    obey(&mut task, &plan, &mut ending, demand)?;
                 }
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;

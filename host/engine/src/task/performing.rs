@@ -1,5 +1,6 @@
 //! The transfer, with libvirt's call in this process: its return tells the end, readings and events tell the way.
 
+use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Later, Transfer};
@@ -70,7 +71,7 @@ impl Performing {
                     helm.look_around(&task, &plan)?;
                 }
                 () = tokio::time::sleep_until(deadline), if !ending.is_wanted() => {
-                    end(&task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched);
+                    end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
                 _ = again.tick(), if ending.is_wanted() && !switched => abort(&task, &plan),
@@ -79,7 +80,7 @@ impl Performing {
                 None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
                 demand => demand,
             };
-            obey(&task, &plan, &mut ending, demand);
+            obey(&mut task, &plan, &mut ending, demand)?;
         };
         drop(reading);
         match result {
@@ -159,41 +160,68 @@ pub(super) fn end_if_wanted(
     switched: bool,
 ) -> Result<(), EngineError> {
     if task.note_cancel()? {
-        end(task, plan, ending, Ending::Wish, switched);
+        end(task, plan, ending, Ending::Wish, switched)?;
     }
     Ok(())
 }
 
 /// Does what the helm demands.
-pub(super) fn obey(task: &Task, plan: &Plan, ending: &mut Ending, demand: Option<Demand>) {
+pub(super) fn obey(
+    task: &mut Task,
+    plan: &Plan,
+    ending: &mut Ending,
+    demand: Option<Demand>,
+) -> Result<(), EngineError> {
     match demand {
         None => {}
         Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
-        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), false),
-        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), false),
+        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), false)?,
+        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), false)?,
         // The guest is on both hosts: nothing may be ended, and the call returns once the source knows of it.
         Some(Demand::Interrupt(why)) => {
             task.recorder.note(format!("{why} The post-copy is interrupted, to be resumed"));
             order(task, plan, Command::InterruptPostCopy);
         }
     }
+    Ok(())
 }
 
 /// Begins to end the transfer; of one that was switched to post-copy only says what can't be had any more.
-pub(super) fn end(task: &Task, plan: &Plan, ending: &mut Ending, why: Ending, switched: bool) {
+pub(super) fn end(
+    task: &mut Task,
+    plan: &Plan,
+    ending: &mut Ending,
+    why: Ending,
+    switched: bool,
+) -> Result<(), EngineError> {
     task.recorder.note(match &why {
         _ if switched => {
             "the guest runs on the destination already: its memory follows, nothing is taken back".to_owned()
         }
-        Ending::Clock(_) => format!("the time limit of {} s is over; aborting", plan.timeout_s),
+        Ending::Clock(s) => format!("the time limit of {s} s is over; aborting"),
         Ending::Stalled(why) | Ending::GivenUp(why) => format!("{why} Aborting"),
         Ending::Wish | Ending::No => "cancelling".to_owned(),
     });
-    *ending = why;
     if !switched {
+        // A wish and a policy's order are on record already.
+        let reason = match &why {
+            Ending::Clock(s) => Some(format!("the time limit of {s} s is over")),
+            Ending::Stalled(why) => Some(why.clone()),
+            Ending::Wish | Ending::GivenUp(_) | Ending::No => None,
+        };
+        if let Some(reason) = reason {
+            let (action, by) = (Steering::Abort, OURSELVES.to_owned());
+            task.record(Record::SteerIntended { action, value: None, before: None, by, reason })?;
+            task.record(Record::SteerSettled { action, result: Ok(()) })?;
+        }
         abort(task, plan);
     }
+    *ending = why;
+    Ok(())
 }
+
+/// In the journal, who ends a transfer that no person and no policy ended: the clock and the watchdog are Waypost's own.
+const OURSELVES: &str = "waypost";
 
 const ABORT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 

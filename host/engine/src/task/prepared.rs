@@ -1,6 +1,7 @@
 //! From a plan to the commit point. Every step is journalled before it is done, and everything here can be undone.
 
 use waypost_core::facts::DomainState;
+use waypost_core::ids::HostName;
 use waypost_core::journal::{Record, Step, StepEnd};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::plan::{Autostart, Before, Plan, RunState, SourceFate, TransferMode};
@@ -124,27 +125,39 @@ impl Abandoned {
     /// Takes back what was made ready, newest first. What can't be taken back is told.
     pub(super) async fn roll_back(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, why, kind } = self;
-        let left = undo(&mut task, &plan).await?;
+        let Undone { left, .. } = undo(&mut task, &plan).await?;
         let summary = format!("{why}; {} was not touched on {}", plan.name, plan.source.host);
         let remedy = remedy_for(&left);
         task.end_untouched(kind, summary, remedy)
     }
 }
 
-/// Undoes the open steps, newest first. Answers what could not be undone, for a person.
-pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Vec<String>, EngineError> {
+/// What became of undoing.
+#[derive(Debug, Default)]
+pub(super) struct Undone {
+    /// What could not be undone, for a person.
+    pub(super) left: Vec<String>,
+    /// A host didn't take an order: it may not be what it was a moment ago.
+    pub(super) refused: bool,
+}
+
+/// Undoes what was done to the running transfer and the open steps, newest first.
+pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineError> {
     let steps: Vec<_> = task.recorder.course.open_steps.iter().rev().cloned().collect();
-    let mut left = Vec::new();
+    let Undone { mut left, mut refused } = Undone::default();
+    if let Some(mib_s) = task.recorder.steered.bandwidth_before()
+        && let Err(why) = put_back(task, plan, &plan.source.host, Command::SetBandwidth { mib_s }, &mut refused).await
+    {
+        left.push(format!("the bandwidth limit of {mib_s} MiB/s on {} ({why})", plan.source.host));
+    }
     for step in steps {
         let undone = match &step {
             Step::MaxDowntime { host, before_ms: Some(ms), .. } => {
-                let order = Command::SetMaxDowntime { ms: *ms };
-                task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
+                put_back(task, plan, host, Command::SetMaxDowntime { ms: *ms }, &mut refused).await
             }
             Step::MaxDowntime { before_ms: None, .. } => Ok(()),
             Step::SourceAutostart { host } => {
-                let order = Command::SetAutostart(Autostart::On);
-                task.ports().hypervisor.command(host, plan.domain, order).await.map_err(|fault| fault.to_string())
+                put_back(task, plan, host, Command::SetAutostart(Autostart::On), &mut refused).await
             }
             Step::Volume { host, disk } => volumes::take_back(task, plan, host, disk).await,
         };
@@ -157,7 +170,21 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Vec<String>, En
         }
         task.record(Record::StepSettled { step, result: undone.map(|()| StepEnd::Undone) })?;
     }
-    Ok(left)
+    refused |= !left.is_empty();
+    Ok(Undone { left, refused })
+}
+
+/// Puts back what was in force. The limits of a domain end with its process, and then there is nothing to put back.
+async fn put_back(task: &Task, plan: &Plan, host: &HostName, order: Command, refused: &mut bool) -> Result<(), String> {
+    let hypervisor = &task.ports().hypervisor;
+    let Err(fault) = hypervisor.command(host, plan.domain, order).await else { return Ok(()) };
+    *refused = true;
+    let limit = !matches!(order, Command::SetAutostart(_));
+    match hypervisor.observe(host, plan.domain).await {
+        Side::Present(seen) if limit && !seen.state.is_active() => Ok(()),
+        Side::Absent { .. } if limit => Ok(()),
+        _ => Err(fault.to_string()),
+    }
 }
 
 /// The remedy for what could not be undone.

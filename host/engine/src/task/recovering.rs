@@ -15,6 +15,7 @@ use waypost_core::situation::{Action, Side, Situation};
 use super::accepted::Accepted;
 use super::outside::Outside;
 use super::performing::begun;
+use super::prepared::Undone;
 use super::{Stage, Task, finishing, notice, prepared, tell, volumes};
 use crate::check::blocking;
 use crate::error::EngineError;
@@ -166,7 +167,7 @@ fn others(task: &Task, plan: &Plan) -> Vec<HostName> {
 /// Undoes what this attempt made ready and begins the next one. What can't be undone keeps it from beginning.
 async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<Stage, EngineError> {
     notice::take(&task, &plan).await;
-    let left = prepared::undo(&mut task, &plan).await?;
+    let Undone { left, .. } = prepared::undo(&mut task, &plan).await?;
     // Undoing took time: the domain must still be where it was, as it was.
     let allowed = task.still_permits(&plan, Action::TryAgain).await;
     if !left.is_empty() || !allowed {
@@ -222,10 +223,13 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
     if matches!(&now.source, Side::Present(here) if here.state.is_active() && !here.job) {
         notice::take(&task, &plan).await;
     }
-    let left = prepared::undo(&mut task, &plan).await?;
+    let Undone { left, refused } = prepared::undo(&mut task, &plan).await?;
     // A source that doesn't take an order may not be what it was a moment ago.
-    if !left.is_empty() && !task.still_permits(&plan, Action::AcceptSource).await {
-        return Ok(Stage::Locating(Locating { task, plan }));
+    if refused {
+        let fresh = task.look(&plan).await;
+        if fresh != *now || !task.permitted(&plan, &fresh).contains(&Action::AcceptSource) {
+            return Ok(Stage::Locating(Locating { task, plan }));
+        }
     }
     let course = &task.recorder.course;
     let kind = if course.cancel_requested { OutcomeKind::Cancelled } else { OutcomeKind::RolledBack };

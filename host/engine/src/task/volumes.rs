@@ -163,7 +163,7 @@ async fn may_be_taken_back(task: &mut Task, plan: &Plan) -> Result<(), String> {
     if let Side::Unknown(why) = &now.source {
         return Err(format!("the source can't be asked: {why}"));
     }
-    let committed = task.recorder.performing_since.is_some();
+    let committed = task.recorder.performing.is_some();
     if committed && !task.permitted(plan, &now).contains(&Action::AcceptSource) {
         return Err("the domain is not known to be safe on the source any more".into());
     }

@@ -9,13 +9,14 @@ use waypost_core::ids::TaskId;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::ports::{FaultKind, Store};
 use waypost_core::request::{Options, SourceDefinition};
+use waypost_core::situation::Action;
 use waypost_core::stream::Stream;
-use waypost_engine::{Adopted, Driver, Engine, EngineError};
+use waypost_engine::{Acted, Adopted, Driver, Engine, EngineError};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 use waypost_store::SqliteStore;
 
 use crate::faults::{NEVER, hasty};
-use crate::support::{Case, Meddle, Mind, Ran, Site, Stroke, in_virtual_time, judge, side_by_side, tell};
+use crate::support::{Case, Meddle, Mind, Minded, Ran, Site, Stroke, a, b, in_virtual_time, judge, side_by_side, tell};
 
 /// Courses of every shape: straight ones, and failures that take every way through recovery.
 pub fn courses() -> Vec<Case> {
@@ -73,14 +74,24 @@ pub fn courses() -> Vec<Case> {
     }
     let left = Scripted::at(Step::Confirm, What::ReplyLost(FaultKind::Unreachable));
     all.push(Case::offline().options(hasty()).fault(left));
+    // Further attempts: the first meets a fault, the second may too.
+    let died = || Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+    all.push(Case::live().options(hasty()).mind(Mind::Again).fault(died()));
+    all.push(Case::copying().mind(Mind::Again).fault(died()).fault(died().occurrence(2)));
+    // Steered all the way: slowed down, given more downtime, switched.
+    let stream = Stream { post_copy: true, ..Stream::default() };
+    all.push(Case::endless().mind(Mind::Steers).options(Options { stream, bandwidth_mib_s: Some(100), ..hasty() }));
     all
 }
 
 /// Drives until the end, an error of the store, or the kill (none).
 pub async fn drive(driver: Driver) -> Option<Result<Outcome, EngineError>> {
     let driving = tokio::spawn(driver.drive());
-    let ended: Result<_, JoinError> =
-        tokio::time::timeout(NEVER, driving).await.unwrap_or_else(|_| panic!("a task has no end"));
+    unless_killed(tokio::time::timeout(NEVER, driving).await.unwrap_or_else(|_| panic!("a task has no end")))
+}
+
+/// What a controller came to; none if it was killed.
+fn unless_killed<T>(ended: Result<T, JoinError>) -> Option<T> {
     match ended {
         Ok(result) => Some(result),
         Err(error) => match error.try_into_panic() {
@@ -130,6 +141,69 @@ fn appends(case: &Case) -> usize {
     })
 }
 
+/// A person goes on with a task that ended stuck: whatever is permitted, in the order in which it is listed.
+async fn by_hand(engine: &Engine, task: TaskId) -> Option<Outcome> {
+    loop {
+        let looked = engine.look(task).await.unwrap().expect("it has a plan");
+        let wanted = looked.permitted.iter().find(|action| !matches!(action, Action::Wait | Action::HandOver));
+        let (acting, action) = (engine.clone(), *wanted.unwrap_or(&Action::HandOver));
+        let done = tokio::spawn(async move { acting.act(task, action, "ann").await });
+        match unless_killed(done.await)?.unwrap() {
+            Acted::Ended(outcome) => return Some(outcome),
+            Acted::Open(..) => {}
+            Acted::Driver(driver) => return drive(*driver).await.map(Result::unwrap),
+        }
+    }
+}
+
+/// A task that a policy handed over although much was possible, and a host that answers again.
+async fn handed_over(case: &Case) -> (Site, TaskId) {
+    let site = Site::new(case.clone());
+    let (engine, _) = site.engine(None);
+    let driver = engine.accept(site.request()).unwrap();
+    let task = driver.id();
+    let outcome = drive(driver).await.unwrap().unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
+    for host in [a(), b()] {
+        site.world.mend(&host);
+    }
+    (site, task)
+}
+
+#[test]
+fn killed_at_every_record_of_a_person_who_goes_on_it_ends_truthfully() {
+    let (mut cases, mut ran) = (Vec::new(), Vec::new());
+    for what in [What::LeftBehind, What::HypervisorDies(Who::Destination), What::LinkCut(Lasting::Forever)] {
+        for step in [Step::Perform, Step::Finish] {
+            let fault = Scripted::at(step, what.clone());
+            let case = Case::live().options(hasty()).mind(Mind::HandsOver).fault(fault);
+            let appends = in_virtual_time(async {
+                let (site, task) = handed_over(&case).await;
+                let (engine, store) = site.engine(None);
+                by_hand(&engine, task).await.expect("nobody kills it");
+                store.appends()
+            });
+            assert!(appends > 3, "reopened, looked at, acted on, ended: {appends} records");
+            for append in 1..=appends {
+                for stroke in [Stroke::KillBefore, Stroke::KillAfter] {
+                    let meddle = Meddle { append, stroke };
+                    cases.push((case.clone(), meddle));
+                    ran.push(in_virtual_time(async {
+                        let (site, task) = handed_over(&case).await;
+                        let killed = by_hand(&site.engine(Some(meddle)).0, task).await;
+                        assert_eq!(killed, None, "it was not killed");
+                        let whoever = site.engine_with(Arc::new(Minded::new(Mind::Conservative)));
+                        let outcome = bring_to_its_end(&whoever, task).await;
+                        judge(&site, task, outcome).await
+                    }));
+                }
+            }
+        }
+    }
+    let counts = tell("killed while a person goes on", &cases, &ran);
+    assert!(counts[&OutcomeKind::RolledBack] > 0, "{counts:?}");
+}
+
 fn every_record(courses: &[Case], away: &[u64]) -> Vec<Killed> {
     let mut all = Vec::new();
     for case in courses {
@@ -148,7 +222,9 @@ fn every_record(courses: &[Case], away: &[u64]) -> Vec<Killed> {
 #[test]
 fn killed_at_every_record_it_is_adopted_and_ends_truthfully() {
     let mut cases = every_record(&courses(), &[0, 700, 400_000]);
-    let adversarial = courses().into_iter().enumerate().map(|(seed, case)| case.mind(Mind::Random(seed as u64)));
+    // Those with a mind of their own keep it.
+    let plain = courses().into_iter().enumerate().filter(|(_, case)| case.mind == Mind::Conservative);
+    let adversarial = plain.map(|(seed, case)| case.mind(Mind::Random(seed as u64)));
     cases.extend(every_record(&adversarial.collect::<Vec<_>>(), &[0]));
     let ran = side_by_side(&cases, |killed: &Killed| {
         in_virtual_time(play_on(Site::new(killed.case.clone()), killed.meddle, killed.away, None))

@@ -6,6 +6,7 @@
 mod support;
 
 mod cancelled;
+mod clock;
 mod copies;
 mod faults;
 mod killed;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::time::Instant;
 use waypost_core::finding::Severity;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::network::{Fallback, Network, Networks, Place, Role};
@@ -68,7 +67,7 @@ fn migrate(networks: Networks, eth1: &str, options: Options) -> (Outcome, Option
             Arc::new(world),
             Arc::new(Minded::new(Mind::Conservative)),
             Arc::clone(&store),
-            Arc::new(VirtualClock(Instant::now())) as Arc<dyn Clock>,
+            Arc::new(VirtualClock::new()) as Arc<dyn Clock>,
             Settings { networks: Arc::new(networks), ..Settings::default() },
             Depth::default(),
         );

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use waypost_core::ids::{DomainKey, HostName, TaskId};
 use waypost_core::journal::Record;
 use waypost_core::network::{Fallback, Network, Networks, Place, Role};
@@ -45,7 +45,7 @@ impl Site {
         Self {
             world: World::new(&Fleet::new(hosts, domains)).unwrap(),
             store: Arc::new(MemoryStore::default()),
-            clock: Arc::new(VirtualClock(Instant::now())),
+            clock: Arc::new(VirtualClock::new()),
             limits,
             networks: Arc::default(),
         }

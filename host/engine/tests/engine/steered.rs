@@ -8,14 +8,14 @@ use waypost_core::facts::Snapshot;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe, Wish};
+use waypost_core::ports::{Command, DecisionRecord, Hypervisor as _, Judgement, Policies, StorageProbe, Wish};
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::stream::Stream;
 use waypost_engine::{Adopted, Engine};
 use waypost_sim::{Lasting, Scripted, Step, What};
 
-use crate::support::{Case, Mind, Minded, Site, b, in_virtual_time, judge};
+use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time, judge};
 
 /// Answers one thing from the third reading on, and keeps what it was asked.
 struct Pilot {
@@ -86,12 +86,12 @@ fn post_copy() -> Stream {
     Stream { post_copy: true, ..Stream::default() }
 }
 
-/// What was done to the transfer, as the journal has it.
+/// What policies and persons had done to the transfer, as the journal has it.
 fn orders(site: &Site, task: TaskId) -> Vec<(Steering, Option<u64>, bool)> {
     let journal = site.store.journal(task).unwrap();
     let settled = |at: usize| matches!(journal.get(at + 1), Some((_, Record::SteerSettled { result: Ok(()), .. })));
     let order = |(at, (_, record)): (usize, &(_, Record))| match record {
-        Record::SteerIntended { action, value, .. } => Some((*action, *value, settled(at))),
+        Record::SteerIntended { action, value, by, .. } if by != "waypost" => Some((*action, *value, settled(at))),
         _ => None,
     };
     journal.iter().enumerate().filter_map(order).collect()
@@ -124,6 +124,11 @@ fn a_guest_that_never_arrives_by_itself_arrives_by_each_way_that_a_policy_has() 
             let (task, outcome) = end(&site, &site.engine_with(pilot.clone()), async |_| {}).await;
             let kind = if arrives { OutcomeKind::Completed } else { OutcomeKind::RolledBack };
             assert_eq!(outcome.kind, kind, "{action}: {outcome:?}");
+            let journal = site.store.journal(task).unwrap();
+            let by_the_clock = journal.iter().any(|(_, record)| {
+                matches!(record, Record::SteerIntended { action: Steering::Abort, by, .. } if by == "waypost")
+            });
+            assert_eq!(by_the_clock, !arrives, "who ended it is on record");
             if max_downtime_ms.is_none() {
                 assert_eq!(orders(&site, task), [(action, set, true)], "within the bounds, and once");
             }
@@ -209,6 +214,58 @@ fn a_person_steers_a_running_transfer_through_the_store() {
         ];
         assert_eq!(orders(&site, task), done);
         assert_eq!(site.store.wishes(task).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_bandwidth_that_was_changed_on_the_way_is_put_back_where_the_guest_stays() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        let before = site.world.bandwidth(&a(), site.id).await.unwrap();
+        let (engine, _) = site.engine(None);
+        let (task, outcome) = end(&site, &engine, async |task| {
+            let other = site.engine(None).0;
+            for value in [20, 30] {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                let wish = Wish { action: Steering::SetBandwidth, value: Some(value), requester: "anna".into() };
+                other.request_steering(task, &wish).unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert_eq!(site.world.bandwidth(&a(), site.id).await.unwrap(), Some(30));
+            other.request_cancel(task, "anna").unwrap();
+        })
+        .await;
+        assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
+        assert_eq!(
+            orders(&site, task),
+            [(Steering::SetBandwidth, Some(20), true), (Steering::SetBandwidth, Some(30), true)]
+        );
+        // What the first order found, not what the second one did.
+        assert_eq!(site.world.bandwidth(&a(), site.id).await.unwrap(), before);
+    });
+}
+
+#[test]
+fn a_bandwidth_after_the_switch_is_that_of_the_post_copy() {
+    in_virtual_time(async {
+        let case = Case::endless();
+        let site = Site::new(case.clone().options(Options { stream: post_copy(), ..case.options.clone() }));
+        let (engine, _) = site.engine(None);
+        let (_, outcome) = end(&site, &engine, async |task| {
+            let other = site.engine(None).0;
+            let wish = |action, value| Wish { action, value, requester: "anna".into() };
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            other.request_steering(task, &wish(Steering::PostCopy, None)).unwrap();
+            while engine.read(task).unwrap().outcome.is_none() && !site.world.truth(site.id).running_on.contains(&b()) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other.request_steering(task, &wish(Steering::SetBandwidth, Some(50))).unwrap();
+        })
+        .await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        let orders = site.ledger.told().orders.clone();
+        assert!(orders.contains(&Command::SetPostCopyBandwidth { mib_s: 50 }), "{orders:?}");
+        assert!(!orders.iter().any(|order| matches!(order, Command::SetBandwidth { .. })), "{orders:?}");
     });
 }
 

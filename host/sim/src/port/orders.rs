@@ -52,6 +52,9 @@ pub(super) fn obey(
         }
         Command::SetBandwidth { mib_s } => {
             local.bandwidth_mib_s = Some(mib_s);
+            if let Some(job) = state.jobs.get_mut(&domain) {
+                job.bandwidth_mib_s = None;
+            }
             state.wake(domain);
         }
         Command::AbortJob => match job {

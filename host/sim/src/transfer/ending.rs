@@ -42,7 +42,8 @@ impl Run<'_> {
         let running = state.process(self.destination, id).is_some_and(|process| !process.incoming);
         // Who can't be told that the destination took over stays paused, and a daemon that died resumes nobody.
         let resume = match trouble {
-            Trouble::Cut | Trouble::SourceDaemon | Trouble::SourceDied => false,
+            Trouble::Cut => stage <= Step::Perform,
+            Trouble::SourceDaemon | Trouble::SourceDied => false,
             Trouble::Left => stage < Step::Finish,
             _ => !(prepared && running),
         };

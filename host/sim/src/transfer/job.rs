@@ -23,6 +23,8 @@ pub(crate) struct Job {
     pub(crate) abort: bool,
     /// The migration was begun with post-copy allowed.
     pub(crate) may_post_copy: bool,
+    /// The limit that the request named, until somebody sets another.
+    pub(crate) bandwidth_mib_s: Option<u64>,
     /// Somebody asked for the switch to post-copy.
     pub(crate) post_copy: bool,
     /// Somebody interrupted the post-copy.
@@ -107,6 +109,7 @@ impl Job {
             woken: Arc::new(Notify::new()),
             abort: false,
             may_post_copy: false,
+            bandwidth_mib_s: None,
             post_copy: false,
             interrupted: false,
             orphaned: None,
@@ -144,7 +147,8 @@ impl Job {
             dirty_pages_per_s: Some(copy.dirty_pages_s),
             page_bytes: Some(PAGE),
             iteration: Some(copy.pass),
-            downtime_ms: copy.downtime_ms.or(Some(1000 * left / copy.rate.max(1))),
+            // At a standstill nobody can tell.
+            downtime_ms: copy.downtime_ms.or((copy.rate > 0).then(|| 1000 * left / copy.rate)),
             downtime_net_ms: None,
             setup_ms: Some(copy.setup_ms),
             remaining_ms: None,

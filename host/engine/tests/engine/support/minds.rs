@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use waypost_core::convergence::{Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::{Moment, PluginName};
 use waypost_core::ports::{DecisionRecord, Judgement, Policies, StorageProbe};
@@ -21,6 +22,12 @@ pub enum Mind {
     Last,
     /// Always one that isn't permitted.
     Forbidden,
+    /// Another attempt while there is one; then what the shipped policy does.
+    Again,
+    /// Hands over at once.
+    HandsOver,
+    /// What the shipped policy does; and the running transfer is slowed down, and then switched to post-copy.
+    Steers,
 }
 
 /// A small random generator, so that a case is its seed.
@@ -68,7 +75,9 @@ impl Policies for Minded {
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
         let permitted = &question.permitted;
         let (action, delay_ms) = match self.mind {
-            Mind::Conservative => conservative(question),
+            Mind::Again if permitted.contains(&Action::TryAgain) && question.attempts_left > 0 => (Action::TryAgain, 0),
+            Mind::HandsOver if permitted.contains(&Action::HandOver) => (Action::HandOver, 0),
+            Mind::Conservative | Mind::Again | Mind::HandsOver | Mind::Steers => conservative(question),
             Mind::Random(_) => {
                 let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
                 (dice.pick(permitted), dice.below(20_000))
@@ -79,6 +88,18 @@ impl Policies for Minded {
         let answer =
             RecoveryAnswer { action, delay_ms, reason: format!("{:?}", self.mind), change: AttemptChange::NONE };
         (answer, decision("recovery", action.to_string(), question.decided_at))
+    }
+
+    fn steer(&self, question: &SteeringQuestion) -> (SteeringAnswer, Option<DecisionRecord>) {
+        const ORDERS: [(Steering, Option<u64>); 3] =
+            [(Steering::SetBandwidth, Some(90)), (Steering::SetDowntime, Some(400)), (Steering::PostCopy, None)];
+        let left = ORDERS.iter().find(|(action, _)| question.steered.iter().all(|done| done.action != *action));
+        let answer = match left.filter(|_| self.mind == Mind::Steers) {
+            Some((action, value)) => SteeringAnswer { action: *action, value: *value, reason: "the next".into() },
+            None => SteeringAnswer::hold("nothing"),
+        };
+        let decision = decision("convergence", answer.action.to_string(), question.decided_at);
+        (answer, Some(decision))
     }
 }
 

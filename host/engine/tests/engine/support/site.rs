@@ -1,7 +1,7 @@
 //! A case and the site on which it is played: two hosts, one domain, a store, and as many controllers as it takes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 use waypost_core::facts::Volume;
@@ -96,12 +96,27 @@ impl Case {
     }
 }
 
-/// Wall-clock time that goes with the runtime's.
-pub struct VirtualClock(pub Instant);
+/// Wall-clock time that goes with the runtime's, until somebody sets it.
+pub struct VirtualClock {
+    since: Instant,
+    set_by_ms: AtomicI64,
+}
+
+impl VirtualClock {
+    pub fn new() -> Self {
+        Self { since: Instant::now(), set_by_ms: AtomicI64::new(0) }
+    }
+
+    /// Sets it forward, or back.
+    pub fn jump(&self, ms: i64) {
+        self.set_by_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Moment {
-        Moment(1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap())
+        let shown = i64::try_from(self.since.elapsed().as_millis()).unwrap() + self.set_by_ms.load(Ordering::Relaxed);
+        Moment(1_700_000_000_000_u64.checked_add_signed(shown).unwrap())
     }
 }
 
@@ -113,7 +128,7 @@ pub struct Site {
     pub ledger: Arc<Ledger>,
     pub before: Truth,
     pub images_before: [Vec<Volume>; 2],
-    clock: Arc<VirtualClock>,
+    pub clock: Arc<VirtualClock>,
 }
 
 impl Site {
@@ -145,7 +160,7 @@ impl Site {
         world.script(case.faults.clone());
         let id = world.domain("g1").unwrap();
         let before = world.truth(id);
-        let clock = Arc::new(VirtualClock(Instant::now()));
+        let clock = Arc::new(VirtualClock::new());
         let images_before = [a(), b()].map(|host| world.images(&host, OWN));
         Self { case, world, id, store, ledger: Arc::default(), before, images_before, clock }
     }

@@ -36,6 +36,8 @@ pub struct Told {
     pub looked_at_change: BTreeMap<HostName, usize>,
     /// The store has failed: nothing may be done to a domain any more.
     pub broken: bool,
+    /// Orders that were given.
+    pub orders: Vec<Command>,
     /// Migrations that were started.
     pub starts: usize,
     /// Every breach of the rule.
@@ -77,13 +79,18 @@ impl Told {
                         matches!(record, Record::StepIntended { step: Step::SourceAutostart { host: on } } if on == host)
                     })
             }
-            Command::SetBandwidth { .. } => steered(Steering::SetBandwidth),
+            Command::SetBandwidth { .. } if steered(Steering::SetBandwidth) => true,
+            // Put back.
+            Command::SetBandwidth { mib_s } => self.records.iter().any(
+                |record| matches!(record, Record::SteerIntended { before: Some(before), .. } if *before == mib_s),
+            ),
             Command::StartPostCopy => steered(Steering::PostCopy),
             Command::Suspend => steered(Steering::Suspend),
             // A watchdog's, as the abort of a transfer that stands still.
             Command::InterruptPostCopy => self.records.contains(&Record::PerformIntended),
-            Command::SetPostCopyBandwidth { .. } => false,
+            Command::SetPostCopyBandwidth { .. } => steered(Steering::SetBandwidth),
         };
+        self.orders.push(command);
         if !written {
             self.breach(format!("{command:?} on {host} was not intended"));
         }
@@ -184,6 +191,9 @@ impl Hypervisor for SpiedHosts {
     }
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)
+    }
+    fn bandwidth<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
+        self.world.bandwidth(host, domain)
     }
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         self.ledger.told().ordered(host, command);

@@ -1,0 +1,83 @@
+//! What was done to the running transfer of an attempt. The same function keeps it live and when a journal is read back,
+//! so that a policy is told the same before and after a restart.
+
+use waypost_core::convergence::Steered;
+use waypost_core::journal::Record;
+
+/// Orders to one transfer, as far as they are known to have been carried out.
+#[derive(Debug, Default)]
+pub(crate) struct SteeringLog {
+    done: Vec<Steered>,
+    /// On record as intended. Without its end nobody knows whether it was done, so it doesn't count: giving an order twice
+    /// does no harm, and taking one for given that never was would keep a transfer from its end.
+    open: Option<Steered>,
+    bandwidth_before: Option<u64>,
+}
+
+impl SteeringLog {
+    /// Takes a record in that was written so many ms after this attempt's transfer began.
+    pub(crate) fn note(&mut self, at_ms: u64, record: &Record) {
+        match record {
+            Record::PerformIntended | Record::NextAttempt { .. } => *self = Self::default(),
+            Record::SteerIntended { action, value, before, .. } => {
+                self.open = Some(Steered { at_ms, action: *action, value: *value });
+                // The first one: later ones are our own.
+                self.bandwidth_before = self.bandwidth_before.or(*before);
+            }
+            Record::SteerSettled { result, .. } => {
+                self.done.extend(self.open.take().filter(|_| result.is_ok()));
+            }
+            _ => {}
+        }
+    }
+
+    /// What was carried out, oldest first.
+    pub(crate) fn done(&self) -> &[Steered] {
+        &self.done
+    }
+
+    /// The source's own bandwidth limit, MiB/s, where an order may have changed it.
+    pub(crate) fn bandwidth_before(&self) -> Option<u64> {
+        self.bandwidth_before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_core::convergence::Steering;
+
+    use super::*;
+
+    fn intended(action: Steering, value: u64, before: Option<u64>) -> Record {
+        Record::SteerIntended { action, value: Some(value), before, by: "any".into(), reason: String::new() }
+    }
+
+    fn settled(action: Steering, result: Result<(), String>) -> Record {
+        Record::SteerSettled { action, result }
+    }
+
+    fn log(records: &[Record]) -> SteeringLog {
+        let mut log = SteeringLog::default();
+        for (at, record) in records.iter().enumerate() {
+            log.note(at as u64, record);
+        }
+        log
+    }
+
+    #[test]
+    fn an_order_counts_once_its_end_is_on_record() {
+        let order = intended(Steering::SetDowntime, 500, None);
+        assert_eq!(log(std::slice::from_ref(&order)).done(), [], "whoever finds it so gives it again");
+        assert_eq!(log(&[order.clone(), settled(Steering::SetDowntime, Err("no".into()))]).done(), []);
+        let done = Steered { at_ms: 0, action: Steering::SetDowntime, value: Some(500) };
+        assert_eq!(log(&[order, settled(Steering::SetDowntime, Ok(()))]).done(), [done]);
+    }
+
+    #[test]
+    fn what_was_in_force_before_the_first_order_is_kept_even_if_nobody_knows_its_end() {
+        let (first, second) =
+            (intended(Steering::SetBandwidth, 20, Some(100)), intended(Steering::SetBandwidth, 30, Some(20)));
+        assert_eq!(log(&[first.clone(), second]).bandwidth_before(), Some(100));
+        assert_eq!(log(&[first, Record::PerformIntended]).bandwidth_before(), None, "another transfer");
+    }
+}
