@@ -52,7 +52,9 @@ install: setup plugins ## waypost and its policies under PREFIX (default /usr/lo
 	cargo build --locked --release --bin waypost
 	install -D -m 0755 target/release/waypost $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/waypost
 	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins
+	install -d $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins-optional
 	install -m 0644 target/plugins/*.wasm $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins/
+	install -m 0644 target/plugins-optional/*.wasm $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins-optional/
 
 clean: ## everything that was built
 	cargo clean

@@ -162,8 +162,10 @@ pub struct SteeringQuestion {
     pub decided_at: Moment,
 }
 
-/// So many readings are given to a policy: at one a second, two minutes.
-pub const HISTORY: usize = 120;
+/// So many readings are given to a policy: two minutes.
+pub const HISTORY: usize = 240;
+/// The newest reading beside, they are so far apart at least, ms.
+pub const SPACING_MS: u64 = 500;
 
 /// What it chose.
 #[derive(Debug, Clone, PartialEq, Eq)]

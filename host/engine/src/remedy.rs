@@ -27,6 +27,8 @@ pub fn of(fault: &Fault) -> Option<String> {
         FaultKind::Deadline => {
             format!("{host} is too slow or hangs: see its libvirt daemon, or raise [limits] in the configuration")
         }
+        // Some words of a host's own configuration say it better.
+        FaultKind::Authentication if fault.message.contains("accept_unverified") => return None,
         FaultKind::Authentication => {
             format!(
                 "see the credentials, certificates or host key for {host}: auth_file, ~/.ssh/known_hosts, or libvirt's pki folder"

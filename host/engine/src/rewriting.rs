@@ -14,6 +14,7 @@ use waypost_core::verdict::{Judged, Verdict};
 use crate::check::blocking;
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::way;
 
 /// What is to be judged.
 pub(crate) struct Rewritten {
@@ -106,9 +107,11 @@ pub(crate) fn judge(
 ) -> (Vec<Verdict>, Records) {
     let (mut verdicts, mut decisions) = (Vec::new(), Vec::new());
     for group in &rewritten.groups {
-        let judgement = ports.policies.precheck(request, group, probe);
-        verdicts.extend(judgement.verdicts);
-        decisions.push((Arc::clone(group), judgement.decisions));
+        for (request, group) in way::asked(&ports.settings.networks, request, group) {
+            let judgement = ports.policies.precheck(&request, &group, probe);
+            verdicts.extend(judgement.verdicts);
+            decisions.push((group, judgement.decisions));
+        }
     }
     for verdict in &mut verdicts {
         let found = rewritten.findings.iter().find(|(name, _)| *name == verdict.destination);

@@ -1,17 +1,46 @@
 //! What the site's networks mean for a verdict: no way at all is a blocker like any other, and a step back to another
 //! network is a warning that the record keeps.
 
-use waypost_core::facts::Snapshot;
+use std::sync::Arc;
+
+use waypost_core::facts::{Candidate, Snapshot};
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::PluginName;
-use waypost_core::network::{Networks, memory_way};
-use waypost_core::request::Options;
+use waypost_core::network::{Networks, memory_uri, memory_way};
+use waypost_core::request::{CheckRequest, Options};
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 
 /// No network can carry the memory.
 const NO_WAY: &str = "migration-network-missing";
 /// Another network than the wanted one is taken.
 const STEPPED_BACK: &str = "migration-network-fallback";
+
+/// What the prechecks are asked: a migrate URI that the networks make stands in the request as one that was asked for does,
+/// so that no rule judges a way that isn't taken. Destinations with one answer to it are asked about together.
+pub(crate) fn asked(
+    networks: &Networks,
+    request: &CheckRequest,
+    facts: &Arc<Snapshot>,
+) -> Vec<(CheckRequest, Arc<Snapshot>)> {
+    let mut groups: Vec<(Option<String>, Vec<Candidate>)> = Vec::new();
+    for candidate in &facts.candidates {
+        let uri = memory_uri(networks, &request.options, facts, candidate);
+        match groups.iter_mut().find(|(known, _)| *known == uri) {
+            Some((_, group)) => group.push(candidate.clone()),
+            None => groups.push((uri, vec![candidate.clone()])),
+        }
+    }
+    let of_group = |(uri, candidates): (Option<String>, Vec<Candidate>)| {
+        let mut request = request.clone();
+        if uri.is_some() {
+            request.options.migrate_uri = uri;
+        }
+        let all = candidates.len() == facts.candidates.len();
+        let group = if all { Arc::clone(facts) } else { Arc::new(Snapshot { candidates, ..(**facts).clone() }) };
+        (request, group)
+    };
+    groups.into_iter().map(of_group).collect()
+}
 
 /// Adds what the networks say of a destination.
 pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, verdict: &mut Verdict) {

@@ -76,7 +76,7 @@ impl Policies for PolicyRuntime {
         let ask = |plugin: &Plugin, caller: &Caller<'_>| plugin.recover(&self.registry.machine, caller, question);
         let word = match chosen::choose(&set, Hook::Recovery) {
             Some(chosen) => Word::of(&chosen, ask),
-            None => Word::nobody("has to decide: no recovery policy is loaded"),
+            None => Word::nobody("decides, because no recovery policy is loaded"),
         };
         let (answer, fault) = match word.obeyed(|answer| answer.action.to_string()) {
             Ok(answer) => (answer.clone(), None),

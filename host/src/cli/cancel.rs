@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use waypost::TaskId;
 use waypost::wiring::Watching;
+use waypost::{OutcomeKind, TaskId};
 
 use super::app::App;
 use super::exit::Exit;
@@ -17,8 +17,13 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     let world = app.world();
     app.block_on(&world, async {
         let waypost = app.open(&world, Watching::Off).await?;
-        waypost.engine().request_cancel(id, &app.requester())?;
-        app.out.note(format!("asked for task {id} to be cancelled"));
+        let outcome = waypost.engine().read(id)?.outcome;
+        if outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Cancelled) {
+            app.out.note(format!("task {id} is cancelled already"));
+        } else {
+            waypost.engine().request_cancel(id, &app.requester())?;
+            app.out.note(format!("asked for task {id} to be cancelled"));
+        }
         let mut ending = pin!(follow::to_the_end(&waypost, app.out, id, Interrupt::Leaves));
         let ended = match tokio::time::timeout(UNCONFIRMED, &mut ending).await {
             Ok(ended) => ended,

@@ -4,6 +4,8 @@
 use anyhow::bail;
 use waypost::TaskId;
 use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
+use waypost::core::ids::Moment;
+use waypost::core::journal::Record;
 use waypost::core::situation::{Action, Situation, why};
 use waypost::wiring::Watching;
 use waypost::{Acted, Adopted, Looked, Waypost};
@@ -83,14 +85,16 @@ async fn act(out: Out, waypost: &Waypost, id: TaskId, action: Action) -> anyhow:
     let recorded = waypost.store().journal(id)?.len();
     let by = waypost::config::user_name();
     let exit = match waypost.engine().act(id, action, &by).await? {
-        Acted::Ended(outcome) => {
-            out.line(format!("{}: {}", outcome.kind, outcome.summary));
-            Exit::of_outcome(outcome.kind)
-        }
+        // Its end is told as any other, by whoever follows a task.
+        Acted::Ended(_) => follow::to_the_end(waypost, out, id, Interrupt::Leaves).await?,
         Acted::Open(situation, permitted) => {
             tell(out, id, &situation, &permitted);
+            let failed = failure_of(action, &waypost.store().journal(id)?[recorded..]);
+            if let Some(why) = &failed {
+                out.note(format!("{action} failed: {why}"));
+            }
             out.line(format!("the task is open: waypost recover {id} lets the recovery policy go on"));
-            Exit::Done
+            if failed.is_some() { Exit::Error } else { Exit::Done }
         }
         Acted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
     };
@@ -99,6 +103,14 @@ async fn act(out: Out, waypost: &Waypost, id: TaskId, action: Action) -> anyhow:
         out.line(format!("  {}  {}", waypost::api::time::clock(*at), task::sentence(record)));
     }
     Ok(exit)
+}
+
+/// Why the action came to nothing, if it did.
+fn failure_of(action: Action, journal: &[(Moment, Record)]) -> Option<String> {
+    journal.iter().rev().find_map(|(_, record)| match record {
+        Record::ActionDone { action: done, result } if *done == action => Some(result.clone().err()),
+        _ => None,
+    })?
 }
 
 fn tell(out: Out, id: TaskId, situation: &Situation, permitted: &[Action]) {

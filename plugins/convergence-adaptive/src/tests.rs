@@ -18,7 +18,7 @@ fn stalled(seconds: u64, leaves: u64) -> SteeringQuestion {
         _ => reading(second * 1000, 2 + (second - 40) / 5, leaves - leaves / 5 * (second % 5)),
     };
     let mut question = question_of((1..=seconds).map(sample).collect());
-    let too_many = question.samples.len().saturating_sub(120);
+    let too_many = question.samples.len().saturating_sub(240);
     question.samples.drain(..too_many);
     question.transfer.post_copy = true;
     question

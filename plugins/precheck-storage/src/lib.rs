@@ -153,8 +153,8 @@ impl Case<'_> {
             .with("pool there", &pool.name)
             .with("kind of pool", &pool.kind)
             .remedy(format!(
-                "Move the disk to storage that both hosts share; if it is shared, refresh the list: \
-                         virsh pool-refresh {}.",
+                "Move the disk to storage that both hosts share, or have it copied: --copy-storage full; if it is shared, \
+                         refresh the list: virsh pool-refresh {}.",
                 pool.name
             )),
             Seen::Different(pool, why) => Finding::blocker(

@@ -28,6 +28,13 @@ pub fn memory_way(
     }
 }
 
+/// The migrate URI that the site's networks make for a destination; none where they have no say.
+pub fn memory_uri(networks: &Networks, options: &Options, facts: &Snapshot, to: &Candidate) -> Option<String> {
+    // That there is no way at all is for the verdict to say.
+    let chosen = memory_way(networks, options, facts, to).ok().flatten()?;
+    chosen.address.map(|address| uri(address, None))
+}
+
 fn wanted(networks: &Networks, options: &Options, facts: &Snapshot, to: &Candidate) -> Option<(String, Wanted)> {
     let (domain, request) = (&facts.domain, options.network.as_deref());
     networks.wanted(request, domain.migration_network.as_deref(), &domain.name, &facts.source.name, &to.host.name)

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
-use waypost_core::convergence::{Bounds, HISTORY, Steering, SteeringAnswer, SteeringQuestion};
+use waypost_core::convergence::{Bounds, HISTORY, SPACING_MS, Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, RunState, TransferMode};
 use waypost_core::ports::{Command, DecisionRecord, Fault, Later, Wish};
@@ -107,10 +107,7 @@ impl Helm {
         if self.passes.last().is_none_or(|last| last.iteration != sample.iteration) && self.passes.len() < PASSES {
             self.passes.push(sample.clone());
         }
-        if self.samples.len() == HISTORY {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample.clone());
+        keep(&mut self.samples, sample);
         self.watchdog.look(&task.ports().settings, plan, sample, Instant::now())
     }
 
@@ -351,5 +348,36 @@ impl Watchdog {
             Stage::PostCopy => Demand::Interrupt(why),
             Stage::PreCopy | Stage::Final => Demand::Stalled(why),
         })
+    }
+}
+
+/// Keeps a reading: the newest, and before it two minutes of them at a distance.
+fn keep(samples: &mut VecDeque<Sample>, sample: &Sample) {
+    let mut newest = samples.iter().rev().map(|sample| sample.elapsed_ms);
+    let too_soon = matches!((newest.next(), newest.next()), (Some(last), Some(before)) if last.saturating_sub(before) < SPACING_MS);
+    if too_soon {
+        samples.pop_back();
+    } else if samples.len() == HISTORY {
+        samples.pop_front();
+    }
+    samples.push_back(sample.clone());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_minutes_of_readings_are_kept_however_often_it_is_read() {
+        for every_ms in [100, 250, 500, 1000] {
+            let mut samples = VecDeque::new();
+            for at in (0..=600_000).step_by(every_ms) {
+                keep(&mut samples, &Sample { elapsed_ms: at, ..Sample::default() });
+            }
+            let times: Vec<u64> = samples.iter().map(|sample| sample.elapsed_ms).collect();
+            assert!(times.len() <= HISTORY && times.last() == Some(&600_000), "every {every_ms} ms: {times:?}");
+            assert!(times[0] <= 600_000 - 118_000, "every {every_ms} ms it begins at {}", times[0]);
+            assert!(times[..times.len() - 1].windows(2).all(|pair| pair[1] - pair[0] >= SPACING_MS));
+        }
     }
 }

@@ -305,7 +305,7 @@ impl State {
             question.passes.push(sample.clone());
         }
         question.samples.push(sample);
-        let too_many = question.samples.len().saturating_sub(120);
+        let too_many = question.samples.len().saturating_sub(240);
         question.samples.drain(..too_many);
     }
 
