@@ -39,7 +39,7 @@ fn declare(site: &Site, fallback: &str, more: &str) {
 }
 
 /// A guest with 80 MiB to move.
-fn guest(site: &Site, name: &str) {
+pub fn guest(site: &Site, name: &str) {
     let mut spec = GuestSpec::tick(name);
     spec.memory_mib = 128;
     if let Program::Tick { working_set_mib, .. } = &mut spec.program {
@@ -56,7 +56,7 @@ fn sent(site: &Site, host: &str) -> (u64, u64) {
 }
 
 /// Runs what moves the guest and says what its source sent meanwhile.
-fn sent_by(site: &Site, host: &str, arguments: &[&str]) -> (u64, u64) {
+pub fn sent_by(site: &Site, host: &str, arguments: &[&str]) -> (u64, u64) {
     let before = sent(site, host);
     site.waypost(arguments).expect_code(0);
     let after = sent(site, host);
