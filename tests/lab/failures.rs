@@ -127,7 +127,7 @@ fn assert_still_on_source(site: &Site) {
     site.assert_one_counting_guest("g1");
 }
 
-fn interrupt(process: u32, signal: &str) {
+pub fn interrupt(process: u32, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }

@@ -9,6 +9,7 @@ mod convergence;
 mod copies;
 mod crashes;
 mod failures;
+mod ipv6;
 mod modes;
 mod moves;
 mod networks;

@@ -1,12 +1,17 @@
-//! Which cable the memory takes, read from the counters of the hosts' own interfaces, and the queue between processes.
+//! Which cable the memory and the disks take, read from the counters of the hosts' own interfaces, and the queue between
+//! processes.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
-use waypost_lab::{GuestSpec, Link, Program};
+use serde_json::Value;
+use waypost_lab::{DiskPlace, GuestSpec, Link, Program};
 
+use crate::failures::interrupt;
 use crate::site::{Site, lines_of_stderr};
 
-/// A lab whose two networks are declared: `migration` on eth1 with that fallback, and `spare` on eth0.
+/// A lab whose two networks are declared: `migration` on eth1 with that fallback, `spare` on eth0, and there for disks
+/// alone `disks`.
 fn site(fallback: &str, more: &str) -> Site {
     let site = Site::new(2);
     declare(&site, fallback, more);
@@ -21,8 +26,9 @@ fn declare(site: &Site, fallback: &str, more: &str) {
     for host in site.lab.hosts() {
         let addresses = format!("addresses = [{:?}, {:?}]\n", host.mgmt_ip(), host.migration_ip());
         let networks = format!(
-            "networks = {{ migration = {{ address = {:?}, interface = \"eth1\" }}, spare = {:?}, management = {:?} }}\n",
+            "networks = {{ migration = {{ address = {:?}, interface = \"eth1\" }}, spare = {:?}, disks = {:?}, management = {:?} }}\n",
             host.migration_ip(),
+            host.mgmt_ip(),
             host.mgmt_ip(),
             host.mgmt_ip(),
         );
@@ -33,13 +39,14 @@ fn declare(site: &Site, fallback: &str, more: &str) {
     }
     config.push_str(&format!(
         "\n# networks\n[[network]]\nname = \"migration\"\nroles = [\"migration\"]\nfallback = {fallback:?}\n\
-         [[network]]\nname = \"spare\"\nroles = [\"migration\"]\n[networks]\ndefault = \"migration\"\n{more}"
+         [[network]]\nname = \"spare\"\nroles = [\"migration\"]\n[[network]]\nname = \"disks\"\nroles = [\"disk-copy\"]\n\
+         [networks]\ndefault = \"migration\"\n{more}"
     ));
     fs::write(site.config(), config).expect("the configuration is written");
 }
 
 /// A guest with 80 MiB to move.
-fn guest(site: &Site, name: &str) {
+pub fn guest(site: &Site, name: &str) {
     let mut spec = GuestSpec::tick(name);
     spec.memory_mib = 128;
     if let Program::Tick { working_set_mib, .. } = &mut spec.program {
@@ -48,15 +55,23 @@ fn guest(site: &Site, name: &str) {
     site.start_guest(&spec);
 }
 
+/// What the journal says was planned.
+pub fn plan_of(site: &Site, task: &str) -> Value {
+    let told = site.waypost(&["task", task, "--json"]).expect_code(0).json();
+    let journal = told["journal"].as_array().expect("a journal");
+    let planned = journal.iter().find(|entry| entry["record"] == "planned").expect("a plan");
+    planned["details"]["plan"].clone()
+}
+
 /// Bytes that a host has sent, on the migration network and on the management network.
-fn sent(site: &Site, host: &str) -> (u64, u64) {
+pub fn sent(site: &Site, host: &str) -> (u64, u64) {
     let host = site.lab.host(host).expect("a host of the lab");
     let bytes = |link| host.interface_bytes(link).expect("bytes").sent;
     (bytes(Link::Migration), bytes(Link::Management))
 }
 
 /// Runs what moves the guest and says what its source sent meanwhile.
-fn sent_by(site: &Site, host: &str, arguments: &[&str]) -> (u64, u64) {
+pub fn sent_by(site: &Site, host: &str, arguments: &[&str]) -> (u64, u64) {
     let before = sent(site, host);
     site.waypost(arguments).expect_code(0);
     let after = sent(site, host);
@@ -119,6 +134,108 @@ fn a_network_that_is_down_is_refused_or_stepped_back_from() {
     assert!(notes.contains("the memory takes network management instead of migration"), "{ran:#}");
     assert!(ran["verdict"].to_string().contains("migration-network-fallback"), "{ran:#}");
     site.assert_one_counting_guest("g1");
+}
+
+/// Moves the guest with its disk, and says how many MiB its source sent on the migration network and on the other one.
+fn mib_sent_with_disk(site: &Site, from: &str, more: &[&str]) -> (u64, u64) {
+    let (migration, management) = sent_by(site, from, &[&["migrate", "g1", "--copy-storage", "full"], more].concat());
+    (migration >> 20, management >> 20)
+}
+
+#[test]
+fn copied_disks_take_a_network_of_their_own_and_the_memory_another() {
+    let site = site("refuse", "disk_copy = \"disks\"\n");
+    let mut spec = GuestSpec { memory_mib: 128, disk: DiskPlace::Local, disk_mib: 160, ..GuestSpec::tick("g1") };
+    if let Program::Tick { working_set_mib, .. } = &mut spec.program {
+        *working_set_mib = 80;
+    }
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    let image = |host: &str| site.lab.host(host).expect("a host").images().join("g1.img");
+    let disk = fs::OpenOptions::new().write(true).open(image("kvm1")).expect("the guest's image");
+    for mib in 1..160 {
+        disk.write_all_at(&[0x5a; 1 << 20], mib << 20).expect("the disk is filled");
+    }
+    disk.write_all_at(b"a mark at the end", 159 << 20).expect("the mark is written");
+    drop(disk);
+    site.virsh("kvm1", &["start", "g1"]);
+
+    let (migration, management) = mib_sent_with_disk(&site, "kvm1", &["--to", "kvm2"]);
+    assert!((70..130).contains(&migration), "{migration} MiB took the network of the memory");
+    assert!((150..200).contains(&management), "{management} MiB took the network of the disks");
+    let plan = plan_of(&site, &site.only_task());
+    assert_eq!(plan["disks"]["uri"], "tcp://10.77.0.2", "{plan:#}");
+    assert_eq!(plan["migrate_uri"], "tcp://10.88.0.2", "{plan:#}");
+
+    // The other way round, and driven from here.
+    fs::remove_file(image("kvm1")).expect("a person takes the source's old image away");
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    fs::write(site.config(), text.replace("disks = \"10.77.", "disks = \"10.88.")).expect("it is written");
+    let back = ["--to", "kvm1", "--network", "spare", "--direct"];
+    let (migration, management) = mib_sent_with_disk(&site, "kvm2", &back);
+    assert!((150..200).contains(&migration), "{migration} MiB took the network of the disks");
+    assert!((70..130).contains(&management), "{management} MiB took the network of the memory");
+    site.assert_one_counting_guest("g1");
+    let mut mark = [0; 17];
+    let there = fs::File::open(image("kvm1")).expect("the copy");
+    there.read_exact_at(&mut mark, 159 << 20).expect("the mark is read");
+    assert_eq!(&mark, b"a mark at the end");
+}
+
+/// What a network is can't change under the migration that it carries: another process with another configuration counts
+/// the migration where it is, and whoever takes it over leaves it there.
+#[test]
+fn a_network_that_is_declared_anew_stays_what_it_was_for_the_migration_that_it_carries() {
+    let site = site("refuse", "[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    let one_at_a_time = text.replace("fallback = \"refuse\"", "max_migrations = 1");
+    assert_ne!(text, one_at_a_time);
+    fs::write(site.config(), &one_at_a_time).expect("it is written");
+    site.busy_guest("g1");
+    guest(&site, "g2");
+    let before = sent(&site, "kvm1");
+    let mut first = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "20"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+
+    // From now on `migration` means the other cable.
+    let anew = one_at_a_time
+        .replace("migration = { address = \"10.88.", "migration = { address = \"10.77.")
+        .replace("interface = \"eth1\"", "interface = \"eth0\"");
+    assert_ne!(one_at_a_time, anew);
+    fs::write(site.config(), &anew).expect("it is written");
+    let mut second = site.start(&["migrate", "g2", "--to", "kvm2"]);
+    let waiting = second.id();
+    let mut said = lines_of_stderr(&mut second);
+    let waits = said.find(|line| line.contains("waiting for a slot")).expect("it says that it waits");
+    assert!(waits.contains("network migration carries 1 of 1"), "{waits}");
+    interrupt(waiting, "INT");
+    said.for_each(drop);
+    assert_eq!(second.wait().expect("it has ended").code(), Some(6), "cancelled while it waits");
+
+    // Neither that nor a network that is not declared any more is anything to the one that runs.
+    let other = anew.replace("roles = [\"migration\"]\nmax_migrations", "roles = [\"disk-copy\"]\nmax_migrations");
+    let other = other.replace("default = \"migration\"", "default = \"spare\"");
+    assert_ne!(anew, other);
+    fs::write(site.config(), other).expect("it is written");
+    first.kill().expect("its controller is killed");
+    first.wait().expect("it has ended");
+    let taken_over = site.start(&["watch", &task]);
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let ended = taken_over.wait_with_output().expect("the transfer ends");
+    assert_eq!(ended.status.code(), Some(0), "{}", site.waypost(&["task", &task]).out);
+    let after = sent(&site, "kvm1");
+    assert!(after.0 - before.0 > 100 << 20, "only {} bytes took the network", after.0 - before.0);
+    assert!(after.1 - before.1 < 4 << 20, "{} bytes took the other one", after.1 - before.1);
+    let plan = plan_of(&site, &task);
+    assert_eq!(plan["network"], "migration", "{plan:#}");
+    site.assert_one_counting_guest("g1");
+
+    // The next one goes by what is declared now.
+    let refused = site.waypost(&["migrate", "g2", "--to", "kvm2", "--network", "migration"]).expect_code(3);
+    assert!(refused.out.contains("has not the role migration"), "{}", refused.out);
+    let (migration, management) = sent_by(&site, "kvm1", &["migrate", "g2", "--to", "kvm2"]);
+    assert!(management > 70 << 20 && migration < 2 << 20, "{migration} and {management} bytes");
+    site.assert_one_counting_guest("g2");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use waypost_lab::{Host, SshAccess, TcpAuth};
+use waypost_lab::{Host, Link, SshAccess, TcpAuth};
 
 use crate::site::{Ran, Site};
 
@@ -56,6 +56,20 @@ fn certificates_over_tls_lead_to_the_hosts_and_from_one_to_the_other() {
     refused(&site, &["client certificate", &format!("clientcert.pem in {}", pki.display())]);
     by(&site.lab.client_pki());
     moves(&site);
+}
+
+#[test]
+fn addresses_of_ipv6_lead_to_the_hosts_and_from_one_to_the_other() {
+    let site = crate::ipv6::site(Link::Management);
+    site.guest("g1");
+    let uri = |host: &Host| format!("qemu+tcp://[{}]/system", host.ipv6(Link::Management));
+    reach(&site, |host| ways(&uri(host), &uri(host)));
+    let there = site.lab.host("kvm2").expect("kvm2").ipv6(Link::Management);
+    let arrives = ["--migrate-uri", &format!("tcp://[{there}]"), "--listen-address", &there];
+    waypost(&site, &[&["migrate", "g1", "--to", "kvm2"][..], &arrives].concat()).expect_code(0);
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    assert!(waypost(&site, &["hosts"]).expect_code(0).out.contains("qemu+tcp://[fd00:77::2]/system"));
+    site.assert_one_counting_guest("g1");
 }
 
 #[test]

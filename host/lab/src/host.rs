@@ -96,6 +96,11 @@ impl Host {
         Link::Migration.address(self.index)
     }
 
+    /// Its address of IPv6 on one of its cables, once [`Lab::add_ipv6`](crate::Lab::add_ipv6) has given it one.
+    pub fn ipv6(&self, link: Link) -> String {
+        link.address6(self.index)
+    }
+
     /// Its own images (`/var/lib/libvirt/images` inside), as seen from outside.
     pub fn images(&self) -> PathBuf {
         self.files.images()
@@ -337,14 +342,19 @@ impl Host {
         self.ip_batch(init, &inside)
     }
 
+    /// Its addresses of IPv6, which are lost with the power.
+    pub(crate) fn add_ipv6(&self) -> Result<()> {
+        let address =
+            |link: Link| format!("addr add {}/64 dev {} nodad\n", link.address6(self.index), link.interface());
+        self.ip_batch(self.init()?, &Link::BOTH.map(address).concat())
+    }
+
     fn switch_port(&self, link: Link, state: &str) -> Result<()> {
         self.ip_batch(self.lab_process()?, &format!("link set {} {state}\n", link.port(self.index)))
     }
 
     fn ip_batch(&self, process: ProcessId, commands: &str) -> Result<()> {
-        let mut ip = self.privilege.enter(process, Entrance::Network);
-        ip.arg(find("ip").unwrap_or_else(|| PathBuf::from("ip"))).args(["-batch", "-"]);
-        run_with_input(&mut ip, commands)
+        ip_batch(self.privilege, process, commands)
     }
 
     fn lab_process(&self) -> Result<ProcessId> {
@@ -361,6 +371,13 @@ impl Host {
         let absent = || LabError::Spec(format!("{what} does not run on {}", self.name));
         daemon.ok_or_else(absent)?.kill_and_wait(PATIENCE)
     }
+}
+
+/// Has `ip` carry these commands out in the network that a process is in.
+pub(crate) fn ip_batch(privilege: Privilege, process: ProcessId, commands: &str) -> Result<()> {
+    let mut ip = privilege.enter(process, Entrance::Network);
+    ip.arg(find("ip").unwrap_or_else(|| PathBuf::from("ip"))).args(["-batch", "-"]);
+    run_with_input(&mut ip, commands)
 }
 
 /// Sends one line to the lab's process 1.

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     capabilities, config,
     error::{Attempt, LabError, Result},
-    host::Host,
-    layout::{Layout, fits_a_socket, host_name},
+    host::{Host, ip_batch},
+    layout::{Layout, Link, fits_a_socket, host_name},
     pki,
     privilege::{Entrance, Privilege},
     process::{ProcessId, readable},
@@ -39,6 +39,9 @@ use crate::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const UNFINISHED_STATE: &str = "lab.json.new";
+
+/// The controller's number among the addresses of a network.
+const CONTROLLER: u32 = 254;
 
 /// A lab that is up.
 #[derive(Debug)]
@@ -196,6 +199,14 @@ impl Lab {
         let mut command = self.state.privilege.enter(init, Entrance::Network);
         command.arg(program);
         Ok(command)
+    }
+
+    /// Gives every host that has power, and the controller, an address of IPv6 on both networks, beside that of IPv4.
+    pub fn add_ipv6(&self) -> Result<()> {
+        let init = self.state.init.ok_or_else(|| LabError::NoLab(self.layout.dir.clone()))?;
+        let address = |link: Link| format!("addr add {}/64 dev {} nodad\n", link.address6(CONTROLLER), link.switch());
+        ip_batch(self.state.privilege, init, &Link::BOTH.map(address).concat())?;
+        self.hosts().into_iter().filter(Host::is_powered).try_for_each(|host| host.add_ipv6())
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -189,6 +189,14 @@ impl Link {
             Link::Migration => format!("10.88.0.{host}"),
         }
     }
+
+    /// The address of IPv6, where a lab has them; hosts have numbers below 17, and the controller 254.
+    pub(crate) fn address6(self, host: u32) -> String {
+        match self {
+            Link::Management => format!("fd00:77::{host}"),
+            Link::Migration => format!("fd00:88::{host}"),
+        }
+    }
 }
 
 /// kvm1, kvm2, ...
