@@ -8,4 +8,5 @@ mod guide {
 
     mod operator;
     mod policy;
+    mod service;
 }

@@ -65,6 +65,10 @@ fn siblings_never_see_each_other() {
             all[&package].iter().filter(|d| d.starts_with("waypost-") && *d != "waypost-core").cloned().collect();
         assert!(ours.is_empty(), "{package} depends on {ours:?}: only the facade may name more than one of them");
     }
+    // The service stands on the engine, and answers in the shapes for programs.
+    let ours: BTreeSet<_> =
+        all["waypost-service"].iter().filter(|d| d.starts_with("waypost-")).map(String::as_str).collect();
+    assert_eq!(ours, BTreeSet::from(["waypost-api", "waypost-core", "waypost-engine"]));
     assert!(!all["waypost-lab"].contains("waypost-core"), "the lab is no part of the product");
 }
 
@@ -94,6 +98,7 @@ fn each_fence_holds_its_library() {
         ("virt", "waypost-libvirt"),
         ("virt-sys", "waypost-libvirt"),
         ("rusqlite", "waypost-store"),
+        ("hyper", "waypost-service"),
     ];
     for (package, dependencies) in dependencies() {
         for (library, home) in fences {

@@ -22,6 +22,8 @@ packages=(
     "iproute2:ip"
     "nftables:nft"
     "util-linux:nsenter"
+    # For the guide to the service.
+    "curl:curl"
     # For the tests of the ways to reach a host: passwords, and logins by key.
     "sasl2-bin:saslpasswd2"
     "libsasl2-modules:/usr/lib/x86_64-linux-gnu/sasl2/libdigestmd5.so"

@@ -19,8 +19,10 @@ mod dry_run;
 mod hosts;
 mod lab;
 mod migrate;
+mod openapi;
 mod plugin;
 mod recover;
+mod serve;
 mod steer;
 mod task;
 mod tasks;
@@ -81,6 +83,8 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Cancel(args) => cancel::run(app, args.id),
         Command::Recover(args) => recover::run(app, args.id, args.action),
         Command::Plugin(command) => plugin::run(app, command),
+        Command::Serve(args) => serve::run(app, args),
+        Command::Openapi => openapi::run(),
         Command::Lab(command) => lab::run(app, command),
         Command::Drive(args) => drive::run(app, args.id),
         Command::Completions { shell } => {

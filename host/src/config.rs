@@ -34,6 +34,8 @@ pub struct Config {
     pub policies: PolicyConfig,
     /// Times of the engine.
     pub engine: Settings,
+    /// Where the service listens.
+    pub socket: PathBuf,
 }
 
 impl Config {
@@ -72,6 +74,7 @@ impl Default for Config {
             plugin_folders: places::shipped_plugins().into_iter().collect(),
             policies: PolicyConfig::default(),
             engine: Settings::default(),
+            socket: places::socket(),
         }
     }
 }

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
+use waypost_api::v1;
+use waypost_core::facts::Disk;
 use waypost_core::ids::Moment;
+use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Hypervisor, Policies};
+use waypost_core::request::Options;
 use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
+use waypost_service::{Limits, Parts, Service, Site};
 
+use crate::choices::{around, choices};
 use crate::config::Config;
-use crate::wiring::{self, Hosts, OpenError, SharedStore, Watching, World};
+use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedStore, Watching, World};
 
 /// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
 #[derive(Clone)]
@@ -17,7 +23,9 @@ pub struct Waypost {
     hypervisor: Arc<dyn Hypervisor>,
     policies: Arc<PolicyRuntime>,
     store: SharedStore,
+    feed: SharedFeed,
     clock: Arc<dyn Clock>,
+    config: Arc<Config>,
 }
 
 impl Waypost {
@@ -28,7 +36,7 @@ impl Waypost {
 
     /// Over the hosts of that world.
     pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
-        let (hosts, store) = (wiring::hosts(config, world)?, wiring::store(config, world)?);
+        let (hosts, store) = (wiring::hosts(config, world)?, wiring::store_and_feed(config, world)?);
         Ok(Self::of(config, hosts, store, wiring::policies_to_ask(config, watching)?))
     }
 
@@ -41,11 +49,11 @@ impl Waypost {
             let config = config.clone();
             tokio::task::spawn_blocking(move || wiring::policies_to_ask(&config, watching))
         };
-        let store = wiring::store(config, world)?;
+        let store = wiring::store_and_feed(config, world)?;
         Ok(Self::of(config, hosts, store, loading.await.map_err(|_| OpenError::Panicked)??))
     }
 
-    fn of(config: &Config, hosts: Hosts, store: SharedStore, policies: PolicyRuntime) -> Self {
+    fn of(config: &Config, hosts: Hosts, (store, feed): (SharedStore, SharedFeed), policies: PolicyRuntime) -> Self {
         let Hosts { hypervisor, clock } = hosts;
         let policies = Arc::new(policies);
         let engine = Engine::new(
@@ -56,7 +64,7 @@ impl Waypost {
             config.engine.clone(),
             wiring::depth(config),
         );
-        Self { engine, hypervisor, policies, store, clock }
+        Self { engine, hypervisor, policies, store, feed, clock, config: Arc::new(config.clone()) }
     }
 
     /// What answers questions and moves domains.
@@ -84,8 +92,45 @@ impl Waypost {
         &self.store
     }
 
+    /// The same store, for readers of what happens.
+    pub fn feed(&self) -> &SharedFeed {
+        &self.feed
+    }
+
+    /// Makes a service of it and sets it to work: see [`Service`]. Must be called inside the runtime.
+    pub fn serve(&self, limits: Limits) -> Service {
+        let site = Configured { config: Arc::clone(&self.config), policies: Arc::clone(&self.policies) };
+        let parts = Parts {
+            engine: self.engine.clone(),
+            hypervisor: Arc::clone(&self.hypervisor),
+            store: Arc::clone(&self.store),
+            feed: Arc::clone(&self.feed),
+            clock: Arc::clone(&self.clock),
+            site: Arc::new(site),
+        };
+        Service::start(parts, limits)
+    }
+
     /// Now, by the clock of these hosts.
     pub fn now(&self) -> Moment {
         self.clock.now()
+    }
+}
+
+/// What the service is told of the configuration and the policies.
+struct Configured {
+    config: Arc<Config>,
+    policies: Arc<PolicyRuntime>,
+}
+
+impl Site for Configured {
+    fn plugins(&self) -> v1::Plugins {
+        wiring::plugins(&self.config, &self.policies)
+    }
+
+    fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
+        let made = choices(plan, asked, Some(disks));
+        let beside = around(&self.config, &self.policies, asked, plan);
+        made.iter().chain(&beside).map(v1::Choice::from).collect()
     }
 }

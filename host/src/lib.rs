@@ -20,11 +20,13 @@
 //! ```
 //!
 //! In reading order: [`config`] is what a site says, [`wiring`] puts the parts together and is the only place that names
-//! them all, [`Waypost`] holds them. What they speak is the core's ([`core`]) and the engine's; what programs outside
+//! them all, [`Waypost`] holds them, and [`Waypost::serve`] makes a [`service`] of them. What they speak is the core's ([`core`]) and the engine's; what programs outside
 //! read is [`api`]'s.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+pub mod amounts;
+pub mod choices;
 pub mod config;
 mod facade;
 pub mod wiring;
@@ -44,3 +46,4 @@ pub use waypost_engine::{
     Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Question, Seen, Settings,
     Targets, View,
 };
+pub use waypost_service as service;

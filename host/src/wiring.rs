@@ -3,6 +3,7 @@
 //! Each part can be had alone, because a command that lists tasks must not wait for hosts or policies.
 
 mod fleet;
+mod listing;
 mod named;
 
 use std::path::PathBuf;
@@ -11,18 +12,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use tokio::time::Instant;
+use waypost_core::feed::Feed;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
 use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
 use waypost_store::SqliteStore;
 
 pub use fleet::SimulationError;
-pub use named::wrong as wrongly_named;
+pub use listing::plugins;
 
 use crate::config::{Config, ConfigError};
 
 /// A store that several parts hold.
 pub type SharedStore = Arc<dyn Store>;
+
+/// The same, for readers of what happens.
+pub type SharedFeed = Arc<dyn Feed>;
 
 /// Which hosts there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,11 +88,17 @@ pub enum OpenError {
 
 /// The store. Simulated tasks are kept apart: nobody must take one for real.
 pub fn store(config: &Config, world: &World) -> Result<SharedStore, OpenError> {
+    store_and_feed(config, world).map(|(store, _)| store)
+}
+
+/// The store, and the same for readers.
+pub fn store_and_feed(config: &Config, world: &World) -> Result<(SharedStore, SharedFeed), OpenError> {
     let folder = match world {
         World::Libvirt => config.state_dir.clone(),
         World::Simulated { .. } => config.state_dir.join("simulated"),
     };
-    Ok(Arc::new(SqliteStore::open(&folder).map_err(OpenError::Store)?))
+    let store = Arc::new(SqliteStore::open(&folder).map_err(OpenError::Store)?);
+    Ok((Arc::clone(&store) as SharedStore, store))
 }
 
 /// The policies, whatever is wrong with them: for a list.

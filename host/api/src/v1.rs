@@ -1,4 +1,4 @@
-//! Version 1 of what programs read.
+//! Version 1 of what programs read and, of the service, ask for.
 //!
 //! A command with `--json` prints one [`Document`] on standard output: its result, or the error in its stead. Only
 //! `check --watch` prints more, one per line, whenever the answer changes. Commands that follow a task (`migrate`,
@@ -9,12 +9,26 @@
 mod check;
 mod fleet;
 mod plugin;
+mod problem;
+mod request;
+mod service;
 mod task;
+mod words;
 
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
 pub use plugin::{Plugin, Plugins};
+pub use problem::{PROBLEM_JSON, Problem};
+pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
+pub use service::{
+    Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
+    TaskStatus, Unread, Version, Withheld,
+};
 pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
+pub use words::{
+    Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,
+    Transport,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +66,8 @@ pub enum Document {
     Plugins(Plugins),
     /// `plugin inspect`.
     Plugin(Box<Plugin>),
+    /// `serve`, once it listens, and `serve --check`.
+    Serving(Serving),
     /// `lab up` and `lab status`.
     Lab(Lab),
     /// Any command that could not do what it was asked.

@@ -15,6 +15,7 @@ pub mod convergence;
 pub mod copies;
 pub mod edit;
 pub mod facts;
+pub mod feed;
 pub mod finding;
 pub mod ids;
 pub mod journal;

@@ -12,6 +12,7 @@ use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
+use waypost_core::queue::{Entry, SlotLimits};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, History, Situation};
 
@@ -123,6 +124,12 @@ impl Engine {
 
     /// Takes a request on: from here on it is a task with a journal, and [`Driver::drive`] brings it to its end.
     pub fn accept(&self, request: MigrationRequest) -> Result<Driver, EngineError> {
+        self.accept_as(TaskId(Uuid::now_v7()), request)
+    }
+
+    /// The same under an id that was chosen before, by whoever must be able to name the task even if the answer gets lost.
+    /// An id that a task has already is refused.
+    pub fn accept_as(&self, id: TaskId, request: MigrationRequest) -> Result<Driver, EngineError> {
         let options = under_site(&request.options, self.ports.settings.encryption).map_err(EngineError::Refused)?;
         let request = MigrationRequest { options, ..request };
         admit(&request).map_err(EngineError::Refused)?;
@@ -132,7 +139,6 @@ impl Engine {
         if let Some(source) = &request.source {
             known_host(&known, source)?;
         }
-        let id = TaskId(Uuid::now_v7());
         let first = Record::Accepted { request: request.clone() };
         let lock = self.ports.store.create(id, self.ports.clock.now(), &first)?;
         Ok(Driver::new(Recorder::new(Arc::clone(&self.ports), id, Course::begin(request), lock)))
@@ -155,6 +161,16 @@ impl Engine {
     /// Watches a task without ever driving it.
     pub fn observe(&self, id: TaskId) -> Observer {
         Observer::new(Arc::clone(&self.ports), id)
+    }
+
+    /// Attempts of one task whose request names no number, and the most that a request may name.
+    pub fn max_attempts(&self) -> u32 {
+        self.ports.settings.max_attempts
+    }
+
+    /// How many migrations may run at once, and the tasks that hold a slot or wait for one.
+    pub fn queue(&self) -> Result<(SlotLimits, Vec<Entry>), EngineError> {
+        Ok((self.ports.settings.slots.clone(), self.ports.store.queue()?))
     }
 
     /// What a task's journal comes to.

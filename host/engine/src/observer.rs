@@ -38,8 +38,9 @@ impl Observer {
         self.id
     }
 
-    /// Looks once.
-    pub fn look(&self) -> Result<Seen, EngineError> {
+    /// What is on record of the task right now. Unlike [`Observer::look`] it doesn't ask who drives it, so it may be called as
+    /// often as anybody wants to know.
+    pub fn view(&self) -> Result<View, EngineError> {
         let journal = self.ports.store.journal(self.id)?;
         if journal.is_empty() {
             return Err(EngineError::NoTask(self.id));
@@ -53,14 +54,18 @@ impl Observer {
             _ => None,
         }
         .unwrap_or_default();
-        let view = View {
+        Ok(View {
             note,
             generation: journal.len() as u64,
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
             ..View::of(self.id, &course)
-        };
-        let view = Box::new(view);
+        })
+    }
+
+    /// Looks once, also at who drives it.
+    pub fn look(&self) -> Result<Seen, EngineError> {
+        let view = Box::new(self.view()?);
         if view.outcome.is_some() {
             return Ok(Seen::Over(view));
         }

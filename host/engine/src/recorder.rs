@@ -116,6 +116,7 @@ impl Recorder {
                 view.source = Some(plan.source.host.clone());
             }
             view.outcome.clone_from(&course.outcome);
+            view.cancel_requested = course.cancel_requested;
             view.permille = permille;
         });
         Ok(())

@@ -37,6 +37,10 @@ pub struct View {
     pub note: String,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// Who asked for it.
+    pub requester: String,
+    /// Somebody asked to cancel it.
+    pub cancel_requested: bool,
 }
 
 impl View {
@@ -57,6 +61,8 @@ impl View {
             plan: course.plan.clone(),
             note: String::new(),
             outcome: course.outcome.clone(),
+            requester: course.request.requester.clone(),
+            cancel_requested: course.cancel_requested,
         }
     }
 }

@@ -96,6 +96,12 @@ impl App {
         self.runtime(world)?.block_on(work)
     }
 
+    /// The same on several threads and in real time, for a program that stays and has many clients.
+    pub fn block_on_threads<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let runtime = Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+        runtime.block_on(work)
+    }
+
     fn runtime(&self, world: &World) -> anyhow::Result<Runtime> {
         let mut builder = Builder::new_current_thread();
         builder.enable_all();

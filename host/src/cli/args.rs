@@ -75,6 +75,10 @@ pub enum Command {
     /// Policies
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Serve hosts, checks, tasks and events over HTTP on a Unix socket
+    Serve(Serve),
+    /// Print the OpenAPI description of the service
+    Openapi,
     /// Throw-away libvirt hosts on this machine
     #[command(subcommand)]
     Lab(Lab),
@@ -107,6 +111,16 @@ pub struct TaskArg {
     /// Task id
     #[arg(value_name = "ID", value_parser = task_id)]
     pub id: TaskId,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Path of the socket; without it the one of the configuration
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+    /// Say whether it could start, and what is in the way; start nothing
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// What is wanted of a running transfer.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use waypost::api::v1::{self, Document};
+use waypost::api::v1::Document;
 use waypost::core::verdict::{Decision, Verdict};
+use waypost::service::documents::check as document;
 use waypost::wiring::Watching;
 use waypost::{CheckReport, DomainKey, HostName, Question, Targets, Waypost};
 
@@ -92,19 +93,6 @@ fn show_edits(out: Out, report: &CheckReport) {
             out.line(format!("to {}: {}", verdict.destination, plan::edit_words(&edit)));
         }
     }
-}
-
-/// The report for programs, with the plan of every open destination.
-pub fn document(report: &CheckReport) -> v1::Check {
-    let mut check = v1::Check::new(&report.facts, &report.facts_digest, &report.verdicts, &report.decisions);
-    for (shape, verdict) in check.verdicts.iter_mut().zip(&report.verdicts) {
-        match report.plan(&verdict.destination, 1) {
-            Some(Ok(plan)) => shape.plan = Some(v1::Plan::from(&plan)),
-            Some(Err(error)) => shape.plan_error = Some(error.to_string()),
-            None => {}
-        }
-    }
-    check
 }
 
 /// Judges again whenever something changed, and tells only what is new.

@@ -31,7 +31,7 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     }
     if let Some(plan) = &course.plan {
         out.line("");
-        plan::show(&out, plan, &plan::choices(plan, &course.current.options, None));
+        plan::show(&out, plan, &waypost::choices::choices(plan, &course.current.options, None));
     }
     out.line(format!("\n{}", out.tone(Tone::Strong, "journal (UTC)")));
     if let Some((at, _)) = journal.first() {

@@ -38,6 +38,13 @@ pub(super) struct File {
     plugin: BTreeMap<String, Plugin>,
     engine: Engine,
     transfers: Transfers,
+    service: Service,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Service {
+    socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -232,6 +239,7 @@ impl File {
                 controller: places::controller_name(&state_dir),
                 ..self.engine.resolve(&wrong)?
             },
+            socket: self.service.socket.map_or(default.socket, |path| folder.join(path)),
             state_dir,
         })
     }

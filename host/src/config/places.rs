@@ -21,6 +21,15 @@ pub(super) fn cache_dir() -> PathBuf {
     place("/var/cache/waypost", "XDG_CACHE_HOME", ".cache")
 }
 
+/// The service's socket: for root in the system's folder for such things, else in the user's own.
+pub(super) fn socket() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/run/waypost/waypost.sock");
+    }
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    own.map_or_else(|| state_dir().join("waypost.sock"), |dir| dir.join("waypost.sock"))
+}
+
 /// The shipped policies: beside an installed program (`bin/waypost` and `lib/waypost/plugins`), or, for one that was
 /// built in the source tree, `target/plugins`. None where there is neither.
 pub(super) fn shipped_plugins() -> Option<PathBuf> {

@@ -14,7 +14,29 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-const STEPS: &[&str] = &[TABLES, WISHES, SLOTS];
+const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES];
+
+/// The one order of all records, and the keys of repeated requests. AUTOINCREMENT: a number that a reader has seen never
+/// comes to stand for another record, also after the last rows were removed.
+const CHANGES: &str = "
+    CREATE TABLE change (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        task     TEXT NOT NULL,
+        number   INTEGER NOT NULL,
+        UNIQUE (task, number)
+    ) STRICT;
+    INSERT INTO change (task, number) SELECT task, number FROM record ORDER BY at, task, number;
+
+    CREATE TABLE request_key (
+        requester TEXT NOT NULL,
+        key       TEXT NOT NULL,
+        digest    TEXT NOT NULL,
+        task      TEXT NOT NULL,
+        at        INTEGER NOT NULL,
+        PRIMARY KEY (requester, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX request_key_by_age ON request_key (at);
+";
 
 /// Who waits for a slot, or holds one.
 const SLOTS: &str = "

@@ -18,9 +18,10 @@ use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 use crate::fault;
 use crate::records::{Misfit, read, read_record, write, write_record};
 use crate::schema::{self, Promise};
-use rows::{brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
+use rows::{BRIEF, brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
 
 mod driving;
+mod feed;
 mod rows;
 mod slots;
 
@@ -38,6 +39,8 @@ struct Inner {
     /// For reading, and for the readings of a transfer: apart, so that who watches never waits for another task's disk
     /// write; opened when it is first needed.
     visible: OnceLock<Mutex<Connection>>,
+    /// For the feed, and never for writing: SQLite tells a connection of everybody's writes but its own.
+    watching: OnceLock<Mutex<Connection>>,
     /// Tasks whose locks are held through this store: they need no look at a lock to be known as driven.
     driven: Mutex<HashSet<TaskId>>,
 }
@@ -49,7 +52,14 @@ impl SqliteStore {
         schema::prepare_folder(dir, &database, &locks)?;
         let durable = Mutex::new(schema::connect(&database, Promise::Durable)?);
         Ok(Self {
-            inner: Arc::new(Inner { database, locks, durable, visible: OnceLock::new(), driven: Mutex::default() }),
+            inner: Arc::new(Inner {
+                database,
+                locks,
+                durable,
+                visible: OnceLock::new(),
+                watching: OnceLock::new(),
+                driven: Mutex::default(),
+            }),
         })
     }
 }
@@ -117,6 +127,10 @@ impl Store for SqliteStore {
             {
                 let update = "UPDATE task SET destination = ?2 WHERE id = ?1";
                 run(db, update, params![id.to_string(), host.as_str()]).map_err(trying.sql())?;
+            }
+            if matches!(record, Record::NextAttempt { .. }) {
+                // What was read of the attempt before says nothing of this one.
+                run(db, "DELETE FROM reading WHERE task = ?1", params![id.to_string()]).map_err(trying.sql())?;
             }
             let (attempt, outcome) = match record {
                 Record::NextAttempt { attempt, .. } => (*attempt, None),
@@ -192,11 +206,10 @@ impl Store for SqliteStore {
         let trying = self.inner.trying("list the tasks".to_owned());
         trying.visibly(|db| {
             let mut statement = db
-                .prepare_cached(
-                    "SELECT id, created_at, max(updated_at, coalesce(reading.at, 0)), domain, domain_name, source,
-                            destination, phase, outcome, coalesce(permille, 0)
-                     FROM task LEFT JOIN reading ON reading.task = task.id ORDER BY created_at DESC, id DESC",
-                )
+                .prepare_cached(&format!(
+                    "SELECT {BRIEF} FROM task LEFT JOIN reading ON reading.task = task.id
+                     ORDER BY created_at DESC, id DESC"
+                ))
                 .map_err(trying.sql())?;
             let rows = statement.query_map([], brief).map_err(trying.sql())?;
             rows.collect::<Result<_, _>>().map_err(trying.sql())
@@ -454,12 +467,25 @@ impl Trying<'_> {
 
     /// Runs statements that read, or that may be lost with the machine.
     fn visibly<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
-        let connection = match self.inner.visible.get() {
+        self.on(&self.inner.visible, work)
+    }
+
+    /// Runs statements of the feed, which only read.
+    fn watching<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        self.on(&self.inner.watching, work)
+    }
+
+    fn on<T>(
+        &self,
+        place: &OnceLock<Mutex<Connection>>,
+        work: impl FnOnce(&Connection) -> Result<T, StoreFault>,
+    ) -> Result<T, StoreFault> {
+        let connection = match place.get() {
             Some(connection) => connection,
             None => {
                 let fresh = schema::connect(&self.inner.database, Promise::Visible)?;
                 // Another thread may have been faster; then its connection is used and this one is closed.
-                self.inner.visible.get_or_init(|| Mutex::new(fresh))
+                place.get_or_init(|| Mutex::new(fresh))
             }
         };
         work(&held(connection))

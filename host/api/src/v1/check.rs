@@ -1,6 +1,7 @@
 //! What the rules say, and what would be done.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use waypost_core::convergence;
 use waypost_core::edit;
 use waypost_core::facts::Snapshot;
@@ -13,7 +14,7 @@ use crate::json;
 use crate::time::rfc3339;
 
 /// A check of one domain against its candidate destinations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// Name on the source.
     pub domain: String,
@@ -50,7 +51,7 @@ impl Check {
 }
 
 /// What a migration would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DryRun {
     /// Every choice; null where it was refused or can't be planned.
     pub plan: Option<Plan>,
@@ -66,7 +67,7 @@ pub struct DryRun {
 }
 
 /// A choice of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Choice {
     /// What is chosen: `transport`, `bandwidth`, `disk`, ...
     pub choice: String,
@@ -77,7 +78,7 @@ pub struct Choice {
 }
 
 /// What is expected of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
     /// What the guest dirties, measured.
     pub dirty_bytes_per_s: u64,
@@ -100,7 +101,7 @@ impl From<&convergence::Prediction> for Prediction {
 }
 
 /// What all findings about one destination come to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
     /// Destination.
     pub destination: String,
@@ -127,7 +128,7 @@ impl From<&verdict::Verdict> for Verdict {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// Stable code.
     pub code: String,
@@ -168,7 +169,7 @@ impl From<&Judged> for Finding {
 }
 
 /// A name and a value. A list of them keeps its order and may repeat a name, which an object could not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
     /// Name.
     pub name: String,
@@ -177,7 +178,7 @@ pub struct Evidence {
 }
 
 /// Every choice of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Attempt, from 1.
     pub attempt: u32,
@@ -222,10 +223,13 @@ pub struct Plan {
     /// `peer-to-peer`, `direct`, `tunnelled`.
     pub transport: String,
     /// The stream, with the keys of `waypost_core::stream::Stream`.
+    #[schema(value_type = Object)]
     pub stream: serde_json::Value,
     /// Disks that travel along, with the keys of `waypost_core::stream::Disks`.
+    #[schema(value_type = Object)]
     pub disks: serde_json::Value,
     /// What each of them needs on the destination, with the keys of `waypost_core::copies::CopiedDisk`.
+    #[schema(value_type = Vec<Object>)]
     pub copies: Vec<serde_json::Value>,
     /// Migration network; null: none was chosen.
     pub network: Option<String>,
@@ -238,7 +242,7 @@ pub struct Plan {
 }
 
 /// One edit of the definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Edit {
     /// Policy that wants it.
     pub plugin: String,
@@ -262,7 +266,7 @@ impl From<&edit::Edit> for Edit {
 }
 
 /// One end of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanEnd {
     /// Configured name.
     pub host: String,
@@ -312,7 +316,7 @@ impl From<&plan::Plan> for Plan {
 }
 
 /// What one policy was asked and answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     /// Policy.
     pub plugin: String,

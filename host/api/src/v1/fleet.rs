@@ -1,18 +1,19 @@
 //! Hosts and domains as they are, and the hosts of a lab.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use waypost_core::facts::{DomainBrief, HostFacts};
 use waypost_core::ports::Fault;
 
 /// All configured hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Hosts {
     /// In the order of the configuration.
     pub hosts: Vec<Host>,
 }
 
 /// One host. Everything but the name is null where it could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Host {
     /// Configured name.
     pub name: String,
@@ -81,7 +82,7 @@ fn version(encoded: u64) -> String {
 }
 
 /// Domains of all hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Domains {
     /// By host, then by name.
     pub domains: Vec<Domain>,
@@ -90,7 +91,7 @@ pub struct Domains {
 }
 
 /// One domain on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Domain {
     /// Host.
     pub host: String,
@@ -118,7 +119,7 @@ impl Domain {
 }
 
 /// A lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lab {
     /// Where it lies.
     pub dir: String,
@@ -129,7 +130,7 @@ pub struct Lab {
 }
 
 /// A host of a lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LabHost {
     /// `kvm1`, ...
     pub name: String,

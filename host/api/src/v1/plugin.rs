@@ -1,9 +1,10 @@
 //! Policies as the runtime sees them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// All policies that were found or are configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plugins {
     /// By name.
     pub plugins: Vec<Plugin>,
@@ -14,7 +15,7 @@ pub struct Plugins {
 }
 
 /// One policy.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Plugin {
     /// Name: the file's without the ending.
     pub name: String,

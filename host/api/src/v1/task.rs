@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Record, StepEnd};
 use waypost_core::outcome;
@@ -15,14 +16,14 @@ use super::check::{Decision, Plan, Verdict};
 use crate::time::rfc3339;
 
 /// All tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tasks {
     /// Newest first.
     pub tasks: Vec<TaskBrief>,
 }
 
 /// A task in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskBrief {
     /// Task id.
     pub id: String,
@@ -64,7 +65,7 @@ impl From<&ports::TaskBrief> for TaskBrief {
 }
 
 /// A task with everything that is on record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Task {
     /// Task id.
     pub id: String,
@@ -101,7 +102,7 @@ impl Task {
 }
 
 /// How a task ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`.
     pub kind: String,
@@ -125,7 +126,7 @@ impl From<&outcome::Outcome> for Outcome {
 }
 
 /// A task that is over, as the command that followed it saw it end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ended {
     /// Task id.
     pub task: String,
@@ -142,7 +143,7 @@ pub struct Ended {
 }
 
 /// A running task at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// Task id.
     pub task: String,
@@ -165,7 +166,7 @@ pub struct Progress {
 }
 
 /// One reading of a transfer. What the hypervisor doesn't report is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sample {
     /// `pre-copy`, `post-copy`, `final`.
     pub stage: String,
@@ -217,7 +218,7 @@ impl From<&sample::Sample> for Sample {
 }
 
 /// What both sides of a task say now, and what that permits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Look {
     /// Task id.
     pub task: String,
@@ -242,7 +243,7 @@ impl Look {
 }
 
 /// What one host says of a domain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "domain", rename_all = "kebab-case")]
 pub enum Side {
     /// The host can't be asked.
@@ -287,13 +288,14 @@ impl From<&situation::Side> for Side {
 }
 
 /// One record of a journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
     /// When.
     pub at: String,
     /// What kind: `accepted`, `judged`, `planned`, `perform-intended`, ...
     pub record: String,
     /// What it holds; its keys depend on the kind.
+    #[schema(value_type = Object)]
     pub details: Map<String, Value>,
 }
 

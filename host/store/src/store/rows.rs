@@ -57,12 +57,18 @@ pub(super) fn reopenable(db: &Connection, task: TaskId) -> rusqlite::Result<Resu
 
 pub(super) fn put_record(db: &Connection, id: TaskId, number: u32, at: Moment, body: &str) -> rusqlite::Result<()> {
     let insert = "INSERT INTO record (task, number, at, body) VALUES (?1, ?2, ?3, ?4)";
-    run(db, insert, params![id.to_string(), number, whole(at.0), body])
+    run(db, insert, params![id.to_string(), number, whole(at.0), body])?;
+    // One transaction writes at a time, so the numbers grow in the order in which records come to be seen.
+    run(db, "INSERT INTO change (task, number) VALUES (?1, ?2)", params![id.to_string(), number])
 }
 
 pub(super) fn run(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
+
+/// The columns that [`brief`] reads, of `task LEFT JOIN reading`.
+pub(super) const BRIEF: &str = "id, created_at, max(updated_at, coalesce(reading.at, 0)), domain, domain_name, source, \
+                                destination, phase, outcome, coalesce(permille, 0)";
 
 pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
     let outcome: Option<String> = row.get(8)?;

@@ -14,6 +14,7 @@ use waypost_core::verdict::{PolicyMode, Verdict};
 
 use super::*;
 
+mod feed;
 mod queue;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -303,7 +304,10 @@ fn tables_of_an_older_version_are_brought_up_to_date_and_keep_what_they_hold() {
     drop(store);
     // As version 1 left it.
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch("DROP TABLE wish; DROP TABLE slot; PRAGMA user_version = 1").unwrap();
+    raw.execute_batch(
+        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 1",
+    )
+    .unwrap();
     drop(raw);
     let store = SqliteStore::open(&dir).unwrap();
     assert_eq!(store.journal(task(1)).unwrap().len(), 1);

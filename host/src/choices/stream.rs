@@ -1,10 +1,10 @@
 //! The stream in words, with what is left as it is.
 
-use waypost::core::plan::Plan;
-use waypost::core::stream::{Compression, Encryption, Stream};
+use waypost_core::plan::Plan;
+use waypost_core::stream::{Compression, Encryption, Stream};
 
 use super::{Choice, Origin};
-use crate::cli::output::bytes;
+use crate::amounts::bytes;
 
 const NOT_SAID: &str = "the hypervisor's default";
 

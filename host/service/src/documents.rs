@@ -1,0 +1,104 @@
+//! Documents from what the engine answers: those that the command prints too, and a task as it stands.
+
+use waypost_api::time::rfc3339;
+use waypost_api::v1;
+use waypost_core::feed::Feed;
+use waypost_core::ids::TaskId;
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::phase::Phase;
+use waypost_core::ports::StoreFault;
+use waypost_engine::{CheckReport, Engine, Readiness, View};
+
+use crate::problem::Failed;
+
+/// A report, with the plan of every open destination.
+pub fn check(report: &CheckReport) -> v1::Check {
+    let mut check = v1::Check::new(&report.facts, &report.facts_digest, &report.verdicts, &report.decisions);
+    for (shape, verdict) in check.verdicts.iter_mut().zip(&report.verdicts) {
+        match report.plan(&verdict.destination, 1) {
+            Some(Ok(plan)) => shape.plan = Some(v1::Plan::from(&plan)),
+            Some(Err(error)) => shape.plan_error = Some(error.to_string()),
+            None => {}
+        }
+    }
+    check
+}
+
+/// The picture of a fleet.
+pub(crate) fn readiness(readiness: &Readiness) -> v1::Readiness {
+    v1::Readiness {
+        rows: readiness
+            .rows
+            .iter()
+            .map(|row| v1::ReadinessRow {
+                domain: v1::Domain::new(row.source.as_str(), &row.domain),
+                verdicts: row.verdicts.iter().map(v1::Verdict::from).collect(),
+            })
+            .collect(),
+        unread: readiness.unread.iter().map(v1::Unread::from).collect(),
+    }
+}
+
+/// A task as it stands; none if there is no such task.
+pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Option<v1::TaskStatus>, Failed> {
+    // First: whoever waits from this number on misses nothing of what is read after it.
+    let sequence = feed.last_change_of(id)?;
+    let Some(brief) = feed.brief(id)? else { return Ok(None) };
+    let view = engine.observe(id).view()?;
+    let outcome = view.outcome.as_ref();
+    let completed = outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Completed);
+    Ok(Some(v1::TaskStatus {
+        id: id.to_string(),
+        status: match outcome {
+            Some(outcome) => outcome.kind.to_string(),
+            None if view.phase == Phase::Accepted && !view.note.is_empty() => "queued".to_owned(),
+            None => "running".to_owned(),
+        },
+        message: message(&view),
+        // The reading that says so is written after the record that does.
+        permille: if completed { 1000 } else { view.permille },
+        phase: view.phase.to_string(),
+        attempt: view.attempt,
+        domain: view.domain,
+        domain_id: brief.domain.map(|id| id.to_string()),
+        source: view.source.or(brief.source).map(|host| host.to_string()),
+        destination: view.destination.to_string(),
+        target_uri: view.plan.as_ref().map(|plan| plan.peer_uri.clone()),
+        requested_by: view.requester,
+        cancel_requested: view.cancel_requested,
+        created_at: rfc3339(brief.created_at),
+        updated_at: rfc3339(brief.updated_at),
+        outcome: view.outcome.as_ref().map(v1::Outcome::from),
+        sample: view.sample.as_ref().map(v1::Sample::from),
+        sequence,
+    }))
+}
+
+/// Whether there is something new about a task since a number, or since a progress that was seen.
+pub(crate) fn is_news(feed: &dyn Feed, id: TaskId, since: u64, permille: Option<u16>) -> Result<bool, StoreFault> {
+    if feed.last_change_of(id)? > since {
+        return Ok(true);
+    }
+    Ok(permille.is_some() && feed.brief(id)?.map(|brief| brief.permille) != permille)
+}
+
+fn message(view: &View) -> String {
+    if let Some(outcome) = &view.outcome {
+        return outcome.summary.clone();
+    }
+    if !view.note.is_empty() {
+        return view.note.clone();
+    }
+    let (domain, to) = (&view.domain, &view.destination);
+    match view.phase {
+        Phase::Accepted => format!("the facts of {domain} are read and the rules are asked"),
+        Phase::Planned | Phase::Preparing | Phase::Prepared => {
+            format!("the migration of {domain} to {to} is made ready")
+        }
+        Phase::Performing => format!("{domain} is moving to {to}"),
+        Phase::Finishing => format!("it is being verified that {domain} is on {to}"),
+        Phase::Locating => format!("{domain} is looked for on both hosts"),
+        Phase::Recovering => format!("what to do about {domain} is being decided and done"),
+        Phase::Ended => "it is over".to_owned(),
+    }
+}

@@ -1,0 +1,31 @@
+//! Waypost as a service: hosts, checks, tasks and events over HTTP, for dashboards and programs.
+//!
+//! [`Service`] holds the parts and nothing global, so that a program may have several; [`Service::router`] is an ordinary
+//! axum router that another program mounts under a path of its own, behind its own authentication. Three things are at work
+//! behind it: `desk` drives the tasks, and takes over those that nobody drives; `hub` reads what was written by whatever
+//! process and renders it once for everybody who listens; `gate` is the one place that every request passes. The engine moves
+//! domains and the store remembers; what is here only asks, drives and tells.
+//!
+//! In reading order: [`service`] the whole, `gate` and `caller` who gets in, `routes` what may be asked, `problem` what is said
+//! when it goes wrong, `desk` and `hub` what goes on meanwhile, [`socket`] the way in.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
+mod caller;
+mod desk;
+pub mod documents;
+mod gate;
+mod hub;
+mod input;
+mod limits;
+mod openapi;
+mod problem;
+mod routes;
+pub mod service;
+pub mod socket;
+
+pub use caller::Caller;
+pub use limits::Limits;
+pub use openapi::openapi;
+pub use problem::Code;
+pub use service::{Parts, Service, Site};

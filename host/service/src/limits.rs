@@ -1,0 +1,51 @@
+//! What one client may cost the others.
+
+use std::time::Duration;
+
+/// Bounds of the service.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest body of a request, bytes.
+    pub body_bytes: usize,
+    /// Requests that are worked on at once; one more is told to come back.
+    pub requests: usize,
+    /// Time for a request, its body included. Calls to hosts have deadlines of their own, which are shorter by default.
+    pub request_time: Duration,
+    /// Listeners to events and long polls at once.
+    pub watchers: usize,
+    /// Longest wait of a long poll.
+    pub longest_wait: Duration,
+    /// Time for the head of a request.
+    pub head_time: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// What the hub keeps of rendered events, bytes. Who is further behind is served from the store.
+    pub kept_event_bytes: usize,
+    /// Between two looks for tasks that nobody drives.
+    pub adopt_every: Duration,
+    /// Between two looks for what other processes wrote, while anybody listens.
+    pub look_every: Duration,
+    /// How long an idempotency key is remembered.
+    pub keys_kept: Duration,
+    /// Silence on an event stream after which a comment is sent, so that nobody on the way takes it for dead.
+    pub heartbeat: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 10,
+            requests: 256,
+            request_time: Duration::from_secs(120),
+            watchers: 4096,
+            longest_wait: Duration::from_secs(60),
+            head_time: Duration::from_secs(10),
+            connections: 8192,
+            kept_event_bytes: 8 << 20,
+            adopt_every: Duration::from_secs(5),
+            look_every: Duration::from_millis(100),
+            keys_kept: Duration::from_secs(7 * 24 * 3600),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What may be asked. Each file has the routes of one noun and their description; the router and the OpenAPI document are
+//! made of the same list.
+
+mod checks;
+mod events;
+mod hosts;
+mod recovery;
+mod system;
+mod tasks;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::openapi::Document;
+use crate::service::Service;
+
+/// All routes.
+pub(crate) fn all() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Document::begin())
+        .routes(routes!(system::version))
+        .routes(routes!(system::health))
+        .routes(routes!(system::ready))
+        .routes(routes!(system::plugins))
+        .routes(routes!(hosts::hosts))
+        .routes(routes!(hosts::host))
+        .routes(routes!(hosts::facts))
+        .routes(routes!(hosts::domains_of))
+        .routes(routes!(hosts::domain_facts))
+        .routes(routes!(hosts::domains))
+        .routes(routes!(hosts::queue))
+        .routes(routes!(hosts::readiness))
+        .routes(routes!(checks::check))
+        .routes(routes!(checks::dry_run))
+        .routes(routes!(tasks::create, tasks::list))
+        .routes(routes!(tasks::get))
+        .routes(routes!(tasks::records))
+        .routes(routes!(tasks::cancel))
+        .routes(routes!(tasks::retry))
+        .routes(routes!(tasks::steer))
+        .routes(routes!(recovery::situation))
+        .routes(routes!(recovery::act))
+        .routes(routes!(events::all))
+        .routes(routes!(events::of_task))
+}

@@ -1,0 +1,78 @@
+//! What the rules say, and what would be done. Nothing is touched.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use waypost_api::v1;
+use waypost_core::admission::{admit, within_attempts};
+use waypost_core::ids::{DomainKey, HostName};
+use waypost_engine::{EngineError, Question, Targets};
+
+use crate::caller::Caller;
+use crate::documents;
+use crate::input::Body;
+use crate::openapi::Problems;
+use crate::problem::Failed;
+use crate::service::Service;
+
+/// What the rules say of moving a domain to one, several or all other hosts.
+#[utoipa::path(post, path = "/api/v1/checks", tag = "checks", operation_id = "check", request_body = v1::NewCheck,
+    responses((status = 200, body = v1::Check, description = "All findings about every destination, and the plan for those that are open"), Problems))]
+pub(crate) async fn check(
+    State(service): State<Service>,
+    caller: Caller,
+    Body(asked): Body<v1::NewCheck>,
+) -> Result<Json<v1::Check>, Failed> {
+    let question = Question {
+        domain: DomainKey::parse(&asked.domain),
+        source: asked.from.map(HostName::new),
+        targets: match asked.to.is_empty() {
+            true => Targets::All,
+            false => Targets::These(asked.to.into_iter().map(HostName::new).collect()),
+        },
+        options: asked.options.into(),
+        requester: caller.name().to_owned(),
+    };
+    let report = service.shared.parts.engine.check(&question).await?;
+    Ok(Json(documents::check(&report)))
+}
+
+/// Every choice of a migration, before it is made.
+#[utoipa::path(post, path = "/api/v1/dry-runs", tag = "checks", operation_id = "dryRun", request_body = v1::NewTask,
+    responses((status = 200, body = v1::DryRun, description = "The plan, or why there is none"), Problems))]
+pub(crate) async fn dry_run(
+    State(service): State<Service>,
+    caller: Caller,
+    Body(asked): Body<v1::NewTask>,
+) -> Result<Json<v1::DryRun>, Failed> {
+    let request = asked.request(caller.name());
+    let engine = &service.shared.parts.engine;
+    admit(&request).map_err(EngineError::Refused)?;
+    within_attempts(&request.options, engine.max_attempts()).map_err(EngineError::Refused)?;
+    let question = Question {
+        domain: request.domain,
+        source: request.source,
+        targets: Targets::These(vec![request.destination.clone()]),
+        options: request.options,
+        requester: request.requester,
+    };
+    let report = engine.check(&question).await?;
+    let planned = engine.dry_run(&report, &request.destination).await?;
+    let check = documents::check(&report);
+    let site = Arc::clone(&service.shared.parts.site);
+    let (planned, refused) = match planned {
+        Some(Ok(planned)) => (Some(planned), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    Ok(Json(v1::DryRun {
+        plan: planned.as_ref().map(|planned| v1::Plan::from(&planned.plan)),
+        choices: planned
+            .as_ref()
+            .map_or_else(Vec::new, |planned| site.choices(&planned.plan, report.options(), &report.facts.domain.disks)),
+        plan_error: refused.or_else(|| check.verdicts.iter().find_map(|verdict| verdict.plan_error.clone())),
+        prediction: planned.as_ref().and_then(|planned| planned.prediction.as_ref()).map(v1::Prediction::from),
+        check,
+    }))
+}

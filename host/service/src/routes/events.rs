@@ -1,0 +1,98 @@
+//! What happens, as it happens: server-sent events, each record with its number, so that a client that comes back goes on
+//! where it was.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use waypost_core::ids::TaskId;
+
+use super::tasks::brief_of;
+use crate::hub::Stream;
+use crate::input::{OfTask, Params};
+use crate::openapi::Problems;
+use crate::problem::{Code, Failed};
+use crate::service::Service;
+
+/// Where a stream begins.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Beginning {
+    /// The same as the header `Last-Event-ID`, which goes before it: for clients that can't set it.
+    after: Option<u64>,
+}
+
+/// Events of all tasks, from now on or after the one that is named. `record`: a record was written; its id is its number in
+/// the one order of all records, and none is ever left out. `progress`: how far a running transfer is; without an id, because
+/// the next one says all that it said.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"), Beginning),
+    responses((status = 200, content_type = "text/event-stream", body = String,
+        description = "`record` events hold a RecordEvent, `progress` events a Progress"), Problems))]
+pub(crate) async fn all(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    Params(from): Params<Beginning>,
+) -> Result<Response, Failed> {
+    let named = named(&headers, &from)?;
+    let newest = service.read(|feed| feed.last_change()).await?;
+    stream(&service, None, known(named.unwrap_or(newest), newest)?)
+}
+
+/// Events of one task, from its first record on or after the one that is named.
+#[utoipa::path(get, path = "/api/v1/tasks/{task}/events", tag = "events", operation_id = "taskEvents",
+    params(
+        ("task" = String, Path, description = "Task id"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"),
+        Beginning
+    ),
+    responses((status = 200, content_type = "text/event-stream", body = String,
+        description = "As those of all tasks"), Problems))]
+pub(crate) async fn of_task(
+    State(service): State<Service>,
+    OfTask(id): OfTask,
+    headers: HeaderMap,
+    Params(from): Params<Beginning>,
+) -> Result<Response, Failed> {
+    let named = named(&headers, &from)?;
+    let newest = service
+        .blocking(move |service| {
+            brief_of(service, id)?;
+            Ok(service.shared.parts.feed.last_change()?)
+        })
+        .await?;
+    stream(&service, Some(id), known(named.unwrap_or(0), newest)?)
+}
+
+fn named(headers: &HeaderMap, from: &Beginning) -> Result<Option<u64>, Failed> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(from.after) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    number.map(Some).ok_or_else(|| Failed::new(Code::BadRequest, "Last-Event-ID is not the id of an event"))
+}
+
+/// A number that was never sent is of another store: waiting for it would be waiting in vain, and silently.
+fn known(after: u64, newest: u64) -> Result<u64, Failed> {
+    if after <= newest {
+        return Ok(after);
+    }
+    Err(Failed::new(Code::UnknownEvent, format!("event {after} was never sent; the last one is {newest}"))
+        .remedy("the state was replaced: read the tasks again, and listen from now on"))
+}
+
+fn stream(service: &Service, of: Option<TaskId>, after: u64) -> Result<Response, Failed> {
+    let place = service.place_to_wait()?;
+    let stream = Stream::new(&service.shared.hub, of, after, service.shared.limits.heartbeat);
+    let pieces = futures_util::stream::unfold((stream, place), |(mut stream, place)| async move {
+        let piece = stream.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(piece), (stream, place)))
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // A proxy that gathers an answer before it passes it on would make news of it old.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}

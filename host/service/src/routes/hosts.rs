@@ -1,0 +1,143 @@
+//! Hosts and domains as they are right now, and the queue between them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::Value;
+use waypost_api::{json, v1};
+use waypost_core::ids::{DomainKey, HostName};
+use waypost_core::ports::Depth;
+use waypost_core::request::Options;
+use waypost_core::tree::Shape as _;
+
+use crate::caller::Caller;
+use crate::documents;
+use crate::input::Named;
+use crate::openapi::Problems;
+use crate::problem::{Code, Failed};
+use crate::service::Service;
+
+/// All hosts, asked at the same time. One that does not answer says why.
+#[utoipa::path(get, path = "/api/v1/hosts", tag = "hosts", operation_id = "hosts",
+    responses((status = 200, body = v1::Hosts, description = "In the order of the configuration"), Problems))]
+pub(crate) async fn hosts(State(service): State<Service>) -> Json<v1::Hosts> {
+    let hypervisor = &service.shared.parts.hypervisor;
+    let asked = hypervisor.hosts().into_iter().map(|name| {
+        let hypervisor = Arc::clone(hypervisor);
+        async move {
+            let answer = hypervisor.host_facts(&name, Depth::default()).await;
+            v1::Host::new(name.as_str(), &answer)
+        }
+    });
+    Json(v1::Hosts { hosts: futures_util::future::join_all(asked).await })
+}
+
+/// One host.
+#[utoipa::path(get, path = "/api/v1/hosts/{host}", tag = "hosts", operation_id = "host",
+    params(("host" = String, Path, description = "Its configured name")),
+    responses((status = 200, body = v1::Host, description = "The host"), Problems))]
+pub(crate) async fn host(State(service): State<Service>, Named(name): Named) -> Result<Json<v1::Host>, Failed> {
+    let name = known(&service, &name)?;
+    let answer = service.shared.parts.hypervisor.host_facts(&name, Depth::default()).await;
+    Ok(Json(v1::Host::new(name.as_str(), &answer)))
+}
+
+/// Everything that policies are told of a host.
+#[utoipa::path(get, path = "/api/v1/hosts/{host}/facts", tag = "hosts", operation_id = "hostFacts",
+    params(("host" = String, Path, description = "Its configured name")),
+    responses((status = 200, body = Object, description = "Facts; the keys are those of the WIT package waypost:facts"), Problems))]
+pub(crate) async fn facts(State(service): State<Service>, Named(name): Named) -> Result<Json<Value>, Failed> {
+    let name = known(&service, &name)?;
+    let facts = service.shared.parts.hypervisor.host_facts(&name, Depth::default()).await?;
+    Ok(Json(json::value(&facts.to_tree())))
+}
+
+/// The domains of a host.
+#[utoipa::path(get, path = "/api/v1/hosts/{host}/domains", tag = "hosts", operation_id = "domainsOfHost",
+    params(("host" = String, Path, description = "Its configured name")),
+    responses((status = 200, body = v1::Domains, description = "By name"), Problems))]
+pub(crate) async fn domains_of(
+    State(service): State<Service>,
+    Named(name): Named,
+) -> Result<Json<v1::Domains>, Failed> {
+    let name = known(&service, &name)?;
+    let mut briefs = service.shared.parts.hypervisor.domains(&name).await?;
+    briefs.sort_by(|a, b| a.name.cmp(&b.name));
+    let domains = briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)).collect();
+    Ok(Json(v1::Domains { domains, unread: Vec::new() }))
+}
+
+/// Everything that policies are told of a domain.
+#[utoipa::path(get, path = "/api/v1/hosts/{host}/domains/{domain}/facts", tag = "hosts", operation_id = "domainFacts",
+    params(
+        ("host" = String, Path, description = "The host's configured name"),
+        ("domain" = String, Path, description = "The domain's name or UUID")
+    ),
+    responses((status = 200, body = Object, description = "Facts; the keys are those of the WIT package waypost:facts"), Problems))]
+pub(crate) async fn domain_facts(
+    State(service): State<Service>,
+    Path((host, domain)): Path<(String, String)>,
+) -> Result<Json<Value>, Failed> {
+    let host = known(&service, &host)?;
+    let facts = service.shared.parts.hypervisor.domain_facts(&host, &DomainKey::parse(&domain)).await?;
+    Ok(Json(json::value(&facts.to_tree())))
+}
+
+/// The domains of all hosts.
+#[utoipa::path(get, path = "/api/v1/domains", tag = "hosts", operation_id = "domains",
+    responses((status = 200, body = v1::Domains, description = "By host, then by name"), Problems))]
+pub(crate) async fn domains(State(service): State<Service>) -> Json<v1::Domains> {
+    let hypervisor = &service.shared.parts.hypervisor;
+    let asked = hypervisor.hosts().into_iter().map(|name| {
+        let hypervisor = Arc::clone(hypervisor);
+        async move {
+            let answer = hypervisor.domains(&name).await;
+            (name, answer)
+        }
+    });
+    let (mut domains, mut unread) = (Vec::new(), Vec::new());
+    for (name, answer) in futures_util::future::join_all(asked).await {
+        match answer {
+            Ok(mut briefs) => {
+                briefs.sort_by(|a, b| a.name.cmp(&b.name));
+                domains.extend(briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)));
+            }
+            Err(fault) => unread.push(v1::Host::new(name.as_str(), &Err(fault))),
+        }
+    }
+    Json(v1::Domains { domains, unread })
+}
+
+/// How many migrations may run at once, and who waits.
+#[utoipa::path(get, path = "/api/v1/queue", tag = "hosts", operation_id = "queue",
+    responses((status = 200, body = v1::Queue, description = "Limits and entries"), Problems))]
+pub(crate) async fn queue(State(service): State<Service>) -> Result<Json<v1::Queue>, Failed> {
+    service
+        .blocking(|service| {
+            let parts = &service.shared.parts;
+            let (limits, entries) = parts.engine.queue()?;
+            Ok(Json(v1::Queue::new(&limits, &entries, parts.clock.now())))
+        })
+        .await
+}
+
+/// May every domain go to every other host? The whole fleet is read for it.
+#[utoipa::path(get, path = "/api/v1/readiness", tag = "checks", operation_id = "readiness",
+    responses((status = 200, body = v1::Readiness, description = "One row per domain, each cell with its findings"), Problems))]
+pub(crate) async fn readiness(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Readiness>, Failed> {
+    let engine = &service.shared.parts.engine;
+    let fleet = engine.fleet().await?;
+    let readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
+    Ok(Json(documents::readiness(&readiness)))
+}
+
+/// The host of that name, if the configuration has it.
+fn known(service: &Service, name: &str) -> Result<HostName, Failed> {
+    let hosts = service.shared.parts.hypervisor.hosts();
+    hosts.iter().find(|host| host.as_str() == name).cloned().ok_or_else(|| {
+        let there: Vec<_> = hosts.iter().map(HostName::as_str).collect();
+        Failed::new(Code::NoSuchHost, format!("there is no host {name} in the configuration"))
+            .remedy(format!("name one of: {}", there.join(", ")))
+    })
+}

@@ -1,0 +1,149 @@
+//! The whole: what it is made of, and what a program that has one can do with it.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tokio::sync::Semaphore;
+use waypost_api::v1;
+use waypost_core::facts::Disk;
+use waypost_core::feed::Feed;
+use waypost_core::plan::Plan;
+use waypost_core::ports::{Clock, Hypervisor, Store, StoreFault};
+use waypost_core::request::Options;
+use waypost_engine::Engine;
+
+use crate::desk::Desk;
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::problem::{Code, Failed};
+use crate::{gate, routes};
+
+/// What only the program that put the parts together can tell, in the same words as its command.
+pub trait Site: Send + Sync {
+    /// All policies, also those that are broken or missing. May read files.
+    fn plugins(&self) -> v1::Plugins;
+    /// A plan in words, and what stands around it: who would be asked on the way, how often it may be tried.
+    fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice>;
+}
+
+/// What a service is put together from.
+#[derive(Clone)]
+pub struct Parts {
+    /// Moves domains.
+    pub engine: Engine,
+    /// The hosts.
+    pub hypervisor: Arc<dyn Hypervisor>,
+    /// Journals.
+    pub store: Arc<dyn Store>,
+    /// The same store, for readers.
+    pub feed: Arc<dyn Feed>,
+    /// The clock of these hosts.
+    pub clock: Arc<dyn Clock>,
+    /// What else there is to tell.
+    pub site: Arc<dyn Site>,
+}
+
+/// Waypost as a service. Cheap to clone; it works until the last clone is gone or it is drained.
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    pub(crate) limits: Limits,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) hub: Arc<Hub>,
+    /// Places for requests, and for those that wait on purpose.
+    pub(crate) requests: Semaphore,
+    pub(crate) watchers: Arc<Semaphore>,
+    /// One task is made at a time, so that of two requests with one key the second finds the task of the first.
+    pub(crate) making: Mutex<()>,
+}
+
+impl Service {
+    /// Puts a service together and sets it to work: tasks that nobody drives are taken over from here on. Must be called
+    /// inside a tokio runtime, which it uses and never makes.
+    pub fn start(parts: Parts, limits: Limits) -> Self {
+        let hub = Hub::new(Arc::clone(&parts.feed), limits.kept_event_bytes);
+        let desk = Desk::new(parts.engine.clone(), Arc::clone(&parts.feed), Arc::clone(&hub));
+        tokio::spawn(Hub::feed_listeners(Arc::downgrade(&hub), limits.look_every));
+        tokio::spawn(keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
+        let requests = Semaphore::new(limits.requests);
+        let watchers = Arc::new(Semaphore::new(limits.watchers));
+        Self { shared: Arc::new(Shared { parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) }) }
+    }
+
+    /// The routes, all under `/api/v1`. Every request must carry a [`Caller`](crate::Caller) among its extensions, put there
+    /// by whoever has proven who asks; without one it is refused.
+    pub fn router(&self) -> Router {
+        let (router, _) = routes::all().split_for_parts();
+        router
+            .fallback(async || Failed::new(Code::NoSuchRoute, "there is nothing at this path"))
+            .method_not_allowed_fallback(async || Failed::new(Code::WrongMethod, "this path has no such method"))
+            .layer(DefaultBodyLimit::max(self.shared.limits.body_bytes))
+            .layer(from_fn_with_state(self.clone(), gate::pass))
+            .with_state(self.clone())
+    }
+
+    /// Stops: nothing new is taken on, event streams end, and every task is left where that costs least, for which it has so
+    /// long. Transfers go on in the hosts; whoever starts next over the same store takes the tasks over.
+    pub async fn drain(&self, most: Duration) {
+        self.begin_draining();
+        self.shared.desk.drain(most).await;
+    }
+
+    /// The first part of [`Service::drain`]: nothing new is taken on, and event streams end.
+    pub fn begin_draining(&self) {
+        self.shared.desk.begin_draining();
+        self.shared.hub.stop();
+    }
+
+    /// Whether it is being stopped.
+    pub fn is_draining(&self) -> bool {
+        self.shared.desk.is_draining()
+    }
+
+    /// How many tasks are driven by this service right now.
+    pub fn driven(&self) -> usize {
+        self.shared.desk.driven()
+    }
+
+    /// Runs work that reads or writes the disk off the threads that drive tasks.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Failed> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let service = self.clone();
+        match tokio::task::spawn_blocking(move || work(&service)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failed::new(Code::Defect, "a defect in the service; its log has more")),
+        }
+    }
+
+    /// Reads from the feed.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Feed) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Result<T, Failed> {
+        self.blocking(move |service| Ok(work(service.shared.parts.feed.as_ref())?)).await
+    }
+}
+
+async fn keep_adopting(desk: Weak<Desk>, every: Duration) {
+    loop {
+        let Some(desk) = desk.upgrade() else { return };
+        let working = Arc::clone(&desk);
+        if tokio::task::spawn_blocking(move || working.adopt_orphans()).await.is_err() {
+            tracing::error!("a defect: looking for tasks that nobody drives panicked");
+        }
+        // Nothing tells that another process died.
+        tokio::select! {
+            () = desk.until_draining() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The way in on this machine: a Unix socket, whose peers the kernel vouches for.
+//!
+//! Who may connect is who may write to the socket's file (mode 0660) and pass its folder. The file appears with its mode: it
+//! is made in a folder of its own and moved into place. A lock beside it says whether a server is there, so that a file that a
+//! killed one left is replaced, and that of a living one never is.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use thiserror::Error;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+
+use crate::caller::Caller;
+use crate::limits::Limits;
+use crate::service::Service;
+
+/// Who may connect: owner and group.
+const MODE: u32 = 0o660;
+
+/// How long connections may take to end after the service was told to stop.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why there is no socket.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Somebody listens there.
+    #[error("another server listens on {0}: end it, or name another socket")]
+    Taken(PathBuf),
+    /// It is something else.
+    #[error("{0} is there already and is no socket: remove it, or name another path")]
+    NoSocket(PathBuf),
+    /// The name is too long for the kernel.
+    #[error("{0} is too long for a socket, whose path may have 107 bytes: name a shorter one")]
+    TooLong(PathBuf),
+    /// The file system.
+    #[error("can't {attempted} {path}")]
+    Files {
+        /// What was attempted.
+        attempted: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A socket on which nobody else listens. Its file goes when it is dropped.
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Whether a server could listen at a path right now. Makes nothing.
+pub fn probe(path: &Path) -> Result<(), SocketError> {
+    replaceable(path)?;
+    match File::open(beside(path, ".lock")).map(|lock| lock.try_lock()) {
+        Ok(Err(TryLockError::WouldBlock)) => Err(SocketError::Taken(path.to_owned())),
+        // Nobody's, or none was ever there.
+        _ => Ok(()),
+    }
+}
+
+impl Socket {
+    /// Listens at a path. Must be called inside a tokio runtime.
+    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+        let lock = prepare(path)?;
+        // Beside the socket, so that moving it is one step.
+        let folder = path.with_file_name(format!(".wp{}", std::process::id()));
+        let made = folder.join("s");
+        clear(&folder, &made);
+        DirBuilder::new().mode(0o700).create(&folder).map_err(failed("make the folder", &folder))?;
+        let listener = UnixListener::bind(&made).map_err(failed("listen on", path)).and_then(|listener| {
+            std::fs::set_permissions(&made, Permissions::from_mode(MODE)).map_err(failed("set the mode of", &made))?;
+            std::fs::rename(&made, path).map_err(failed("make the socket", path))?;
+            Ok(listener)
+        });
+        clear(&folder, &made);
+        Ok(Self { listener: listener?, path: path.to_owned(), _lock: lock })
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Serves until `stop` ends. Then nothing new is taken on, streams end, and answers that are on their way have a few
+    /// seconds. The tasks are left to [`Service::drain`].
+    pub async fn serve(self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
+        let router = service.router();
+        let names = Arc::new(Names::default());
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely. Nothing tells when there are some again.
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
+                continue;
+            };
+            let (router, names, watcher) = (router.clone(), Arc::clone(&names), graceful.watcher());
+            let head_time = limits.head_time;
+            tokio::spawn(async move {
+                let Some(caller) = names.caller(&stream).await else { return };
+                let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let mut request = request.map(Body::new);
+                    request.extensions_mut().insert(caller.clone());
+                    router.clone().oneshot(request)
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(head_time)
+                    .max_buf_size(64 << 10)
+                    .serve_connection(TokioIo::new(stream), service);
+                if let Err(error) = watcher.watch(connection).await {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+                drop(place);
+            });
+        }
+        service.begin_draining();
+        // Gone before the last answers are, so that nobody comes to a server that leaves.
+        drop(self);
+        if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut");
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The lock is still held, so the file is ours.
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the socket's file can't be removed");
+        }
+    }
+}
+
+/// Takes the lock beside a socket and sees that the path is free, or a dead server's.
+fn prepare(path: &Path) -> Result<File, SocketError> {
+    replaceable(path)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(failed("make the folder", folder))?;
+    }
+    let lock_path = beside(path, ".lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock_path)
+        .map_err(failed("open the lock", &lock_path))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(SocketError::Taken(path.to_owned())),
+        Err(TryLockError::Error(source)) => return Err(failed("lock", &lock_path)(source)),
+    }
+    // Again under the lock.
+    replaceable(path).map(|()| lock)
+}
+
+/// Whether nothing is at a path but, at most, a socket.
+fn replaceable(path: &Path) -> Result<(), SocketError> {
+    // The kernel's limit, with the zero at the end.
+    if path.as_os_str().len() > 107 {
+        return Err(SocketError::TooLong(path.to_owned()));
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.file_type().is_socket() => Err(SocketError::NoSocket(path.to_owned())),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(failed("look at", path)(source)),
+    }
+}
+
+fn failed(attempted: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SocketError + use<> {
+    let path = path.to_owned();
+    move |source| SocketError::Files { attempted, path, source }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// What a server that was killed in the middle may have left, and what a finished one leaves: nothing.
+fn clear(folder: &Path, made: &Path) {
+    let _ = std::fs::remove_file(made);
+    let _ = std::fs::remove_dir(folder);
+}
+
+/// User names by their numbers. Asking for one may go over the network.
+#[derive(Default)]
+struct Names(Mutex<HashMap<u32, String>>);
+
+impl Names {
+    /// Whoever is at the other end, as the kernel says. None: it is gone already.
+    async fn caller(self: Arc<Self>, stream: &UnixStream) -> Option<Caller> {
+        let uid = match stream.peer_cred() {
+            Ok(credentials) => credentials.uid(),
+            Err(error) => {
+                tracing::debug!(%error, "a peer is gone before it is known who it is");
+                return None;
+            }
+        };
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned();
+        if let Some(name) = known {
+            return Some(Caller::named(name));
+        }
+        let asked = tokio::task::spawn_blocking(move || {
+            let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+            user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+        });
+        let name = asked.await.unwrap_or_else(|_| format!("uid {uid}"));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, name.clone());
+        Some(Caller::named(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_runtime<T>(play: impl FnOnce() -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _inside = runtime.enter();
+        play()
+    }
+
+    #[test]
+    fn the_file_has_its_mode_and_goes_with_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run/waypost.sock");
+        in_runtime(|| {
+            let socket = Socket::bind(&path).unwrap();
+            let there = std::fs::metadata(socket.path()).unwrap();
+            assert!(there.file_type().is_socket());
+            assert_eq!(there.permissions().mode() & 0o777, MODE);
+            let left: Vec<_> =
+                std::fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(left.len(), 2, "socket and lock: {left:?}");
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_living_server_is_never_replaced_and_a_dead_one_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("waypost.sock");
+        in_runtime(|| {
+            let first = Socket::bind(&path).unwrap();
+            assert!(matches!(Socket::bind(&path), Err(SocketError::Taken(_))));
+            assert!(matches!(probe(&path), Err(SocketError::Taken(_))));
+            // As a kill leaves it: the lock goes, the file stays.
+            std::fs::hard_link(&path, dir.path().join("kept")).unwrap();
+            drop(first);
+            std::fs::rename(dir.path().join("kept"), &path).unwrap();
+            assert!(path.exists());
+            Socket::bind(&path).unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, "mine").unwrap();
+        in_runtime(|| assert!(matches!(Socket::bind(&path), Err(SocketError::NoSocket(_)))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        let long = dir.path().join("x".repeat(120));
+        in_runtime(|| assert!(matches!(Socket::bind(&long), Err(SocketError::TooLong(_)))));
+    }
+}

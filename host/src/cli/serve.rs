@@ -1,0 +1,114 @@
+//! `waypost serve`: the service on its Unix socket, until a signal ends it; or what would be in its way.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use waypost::api::v1::{Document, Serving};
+use waypost::core::ports::Depth;
+use waypost::service::Limits;
+use waypost::service::socket::{Socket, SocketError, probe};
+use waypost::wiring::{self, Watching};
+use waypost::{Config, World};
+
+use super::app::App;
+use super::args;
+use super::exit::Exit;
+
+/// How long tasks may take to come to where leaving them costs nothing: shorter than what systemd waits by default (90 s).
+const DRAIN: Duration = Duration::from_secs(30);
+
+pub fn run(app: &App, args: args::Serve) -> anyhow::Result<Exit> {
+    let config = app.config()?;
+    let path = args.socket.unwrap_or_else(|| config.socket.clone());
+    let path = std::path::absolute(path)?;
+    // Clients live in real time.
+    let world = app.world_in_real_time();
+    if args.check { check(app, &config, &world, path) } else { serve(app, &world, &path) }
+}
+
+fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
+    app.block_on_threads(async {
+        // Before anything is taken over: where a server is already, this one must not begin.
+        let socket = Socket::bind(path)?;
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let waypost = app.open(world, Watching::On).await?;
+        let limits = Limits::default();
+        let service = waypost.serve(limits.clone());
+        app.out.note(format!("listening on {}", path.display()));
+        app.out.document(Document::Serving(Serving {
+            socket: path.display().to_string(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+        }));
+        let mut stop = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        socket.serve(&service, &limits, stop()).await;
+        app.out
+            .note("stopping; transfers go on, and the next start takes the tasks over. A second signal leaves at once");
+        tokio::select! {
+            () = service.drain(DRAIN) => {}
+            () = stop() => app.out.note("left at once; what became of the tasks is looked up when they are taken over"),
+        }
+        Ok(Exit::Done)
+    })
+}
+
+/// Everything that a start needs, tried without starting. What is wrong is an error; that a host does not answer, or that a
+/// server is running, is worth a word.
+fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Result<Exit> {
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    match probe(&path) {
+        Ok(()) => {}
+        Err(SocketError::Taken(path)) => notes.push(format!("a server listens on {} right now", path.display())),
+        Err(error) => problems.push(told(&error)),
+    }
+    if let Err(error) = wiring::store(config, world) {
+        problems.push(told(&error));
+    }
+    match wiring::policies_to_ask(config, Watching::Off) {
+        Ok(policies) => {
+            for plugin in wiring::plugins(config, &policies).plugins {
+                if !matches!(plugin.state.as_str(), "ready" | "ignored") {
+                    let why = plugin.reason.unwrap_or_default();
+                    problems.push(format!("plugin {} is {}: {why}", plugin.name, plugin.state));
+                }
+            }
+        }
+        Err(error) => problems.push(told(&error)),
+    }
+    match app.block_on_threads(async {
+        let hypervisor = app.hosts(world)?;
+        let mut silent = Vec::new();
+        for host in hypervisor.hosts() {
+            if let Err(fault) = hypervisor.host_facts(&host, Depth::default()).await {
+                silent.push(format!("host {host}: {fault}"));
+            }
+        }
+        Ok(silent)
+    }) {
+        Ok(silent) => notes.extend(silent),
+        Err(error) => problems.push(format!("{error:#}")),
+    }
+    for problem in &problems {
+        app.out.line(problem);
+    }
+    for note in &notes {
+        app.out.note(format!("note: {note}"));
+    }
+    let exit = if problems.is_empty() { Exit::Done } else { Exit::Error };
+    if problems.is_empty() {
+        app.out.line(format!("the service can start, and would listen on {}", path.display()));
+    }
+    app.out.document(Document::Serving(Serving { socket: path.display().to_string(), problems, notes }));
+    Ok(exit)
+}
+
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,192 @@
+//! The feed: what readers are told, from the same tables that the drivers write. It has a connection of its own, so that a
+//! reader of a long history keeps no driver waiting, and so that SQLite's `data_version` tells of every write.
+
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
+use waypost_core::feed::{Change, Feed, KeyClaim, Moving, Place, RequestKey, TaskQuery, TaskState};
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::phase::Phase;
+use waypost_core::ports::{StoreFault, TaskBrief};
+
+use super::rows::{BRIEF, brief, id, moment, run, whole};
+use super::{SqliteStore, Trying};
+use crate::records::{read, read_record};
+
+impl Feed for SqliteStore {
+    fn version(&self) -> Result<u64, StoreFault> {
+        let trying = self.inner.trying("see whether anything was written".to_owned());
+        trying.watching(|db| {
+            let version = db.prepare_cached("PRAGMA data_version").and_then(|mut s| s.query_row([], |row| row.get(0)));
+            version.map(unsigned).map_err(trying.sql())
+        })
+    }
+
+    fn last_change(&self) -> Result<u64, StoreFault> {
+        let trying = self.inner.trying("find the last change".to_owned());
+        trying.watching(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT coalesce(max(sequence), 0) FROM change").map_err(trying.sql())?;
+            statement.query_row([], |row| row.get(0)).map(unsigned).map_err(trying.sql())
+        })
+    }
+
+    fn changes(&self, of: Option<TaskId>, after: u64, most: u32) -> Result<Vec<Change>, StoreFault> {
+        let trying = self.inner.trying(format!("read the changes after number {after}"));
+        let only = if of.is_some() { "change.task = ?3 AND" } else { "?3 IS NULL AND" };
+        let select = format!(
+            "SELECT sequence, change.task, change.number, at, body
+             FROM change JOIN record ON record.task = change.task AND record.number = change.number
+             WHERE {only} sequence > ?1 ORDER BY sequence LIMIT ?2"
+        );
+        trying.watching(|db| {
+            let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
+            let task = of.map(|task| task.to_string());
+            let rows = statement
+                .query_map(params![whole(after), most, task], |row| {
+                    Ok((unsigned(row.get(0)?), TaskId(id(row, 1)?), row.get(2)?, row.get(3)?, row.get::<_, String>(4)?))
+                })
+                .map_err(trying.sql())?;
+            rows.map(|row| {
+                let (sequence, task, number, at, body) = row.map_err(trying.sql())?;
+                let (attempt, record) = read_record(&body)
+                    .map_err(|misfit| trying.unreadable(&format!("record {number} of task {task}"), &misfit))?;
+                Ok(Change { sequence, task, number, attempt, at: moment(at), record })
+            })
+            .collect()
+        })
+    }
+
+    fn last_change_of(&self, task: TaskId) -> Result<u64, StoreFault> {
+        let trying = self.inner.trying(format!("find the last change of task {task}"));
+        trying.watching(|db| {
+            let select = "SELECT coalesce(max(sequence), 0) FROM change WHERE task = ?1";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            statement.query_row([task.to_string()], |row| row.get(0)).map(unsigned).map_err(trying.sql())
+        })
+    }
+
+    fn moving(&self) -> Result<Vec<Moving>, StoreFault> {
+        let trying = self.inner.trying("read how far the running transfers are".to_owned());
+        trying.watching(|db| {
+            let select = format!(
+                "SELECT {BRIEF}, attempt, body FROM task JOIN reading ON reading.task = task.id
+                 WHERE phase <> 'ended' ORDER BY id"
+            );
+            let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
+            let rows = statement
+                .query_map([], |row| Ok((brief(row)?, row.get(10)?, row.get::<_, String>(11)?)))
+                .map_err(trying.sql())?;
+            rows.map(|row| {
+                let (brief, attempt, body) = row.map_err(trying.sql())?;
+                let reading = read(&body).map_err(|misfit| trying.unreadable("a reading", &misfit))?;
+                Ok(Moving { brief, attempt, reading })
+            })
+            .collect()
+        })
+    }
+
+    fn page(&self, query: &TaskQuery, most: u32) -> Result<Vec<TaskBrief>, StoreFault> {
+        let trying = self.inner.trying("list tasks".to_owned());
+        let (clauses, mut values) = narrowed(query);
+        values.push(Value::from(most));
+        let select = format!(
+            "SELECT {BRIEF} FROM task LEFT JOIN reading ON reading.task = task.id {clauses}
+             ORDER BY created_at DESC, id DESC LIMIT ?"
+        );
+        trying.watching(|db| {
+            let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
+            let rows = statement.query_map(params_from_iter(values), brief).map_err(trying.sql())?;
+            rows.collect::<Result<_, _>>().map_err(trying.sql())
+        })
+    }
+
+    fn brief(&self, task: TaskId) -> Result<Option<TaskBrief>, StoreFault> {
+        let trying = self.inner.trying(format!("look up task {task}"));
+        trying.watching(|db| {
+            let select =
+                format!("SELECT {BRIEF} FROM task LEFT JOIN reading ON reading.task = task.id WHERE task.id = ?1");
+            let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
+            statement.query_row([task.to_string()], brief).optional().map_err(trying.sql())
+        })
+    }
+
+    fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault> {
+        let trying = self.inner.trying("keep the key of a request".to_owned());
+        trying.durably(|db| {
+            run(db, "DELETE FROM request_key WHERE at < ?1", params![whole(forget.0)]).map_err(trying.sql())?;
+            let select = "SELECT task, digest FROM request_key WHERE requester = ?1 AND key = ?2";
+            let row = |row: &Row<'_>| Ok((TaskId(id(row, 0)?), row.get::<_, String>(1)?));
+            let known = db
+                .prepare_cached(select)
+                .and_then(|mut statement| statement.query_row([&key.requester, &key.key], row).optional())
+                .map_err(trying.sql())?;
+            match known {
+                Some((task, digest)) if digest == key.digest => Ok(KeyClaim::Same(task)),
+                Some((task, _)) => Ok(KeyClaim::Other(task)),
+                None => put_key(db, &trying, key, task, at).map(|()| KeyClaim::New),
+            }
+        })
+    }
+
+    fn release_key(&self, key: &RequestKey) -> Result<(), StoreFault> {
+        let trying = self.inner.trying("free the key of a request that was refused".to_owned());
+        trying.durably(|db| {
+            let delete = "DELETE FROM request_key WHERE requester = ?1 AND key = ?2 AND digest = ?3
+                          AND NOT EXISTS (SELECT 1 FROM task WHERE task.id = request_key.task)";
+            run(db, delete, params![key.requester, key.key, key.digest]).map_err(trying.sql())
+        })
+    }
+}
+
+fn put_key(
+    db: &rusqlite::Connection,
+    trying: &Trying<'_>,
+    key: &RequestKey,
+    task: TaskId,
+    at: Moment,
+) -> Result<(), StoreFault> {
+    let insert = "INSERT INTO request_key (requester, key, digest, task, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(db, insert, params![key.requester, key.key, key.digest, task.to_string(), whole(at.0)]).map_err(trying.sql())
+}
+
+/// The conditions of a query, and what stands in their places in the same order. No text of a query gets into the SQL.
+fn narrowed(query: &TaskQuery) -> (String, Vec<Value>) {
+    let TaskQuery { states, domain, host, after } = query;
+    let (mut clauses, mut values) = (Vec::new(), Vec::new());
+    if !states.is_empty() {
+        let mut any = Vec::new();
+        for state in states {
+            match state {
+                TaskState::Unfinished => any.push(format!("phase <> '{}'", Phase::Ended)),
+                TaskState::In(phase) => {
+                    any.push("phase = ?".to_owned());
+                    values.push(Value::from(phase.as_str().to_owned()));
+                }
+                TaskState::Ended(kind) => {
+                    any.push("outcome = ?".to_owned());
+                    values.push(Value::from(kind.as_str().to_owned()));
+                }
+            }
+        }
+        clauses.push(format!("({})", any.join(" OR ")));
+    }
+    if let Some(domain) = domain {
+        clauses.push("(domain_name = ? OR domain = ?)".to_owned());
+        values.extend([Value::from(domain.clone()), Value::from(domain.to_lowercase())]);
+    }
+    if let Some(host) = host {
+        clauses.push("(source = ? OR destination = ?)".to_owned());
+        values.extend([Value::from(host.as_str().to_owned()), Value::from(host.as_str().to_owned())]);
+    }
+    if let Some(Place { created_at, task }) = after {
+        clauses.push("(created_at, id) < (?, ?)".to_owned());
+        values.extend([Value::from(whole(created_at.0)), Value::from(task.to_string())]);
+    }
+    let clauses = if clauses.is_empty() { String::new() } else { format!("WHERE {}", clauses.join(" AND ")) };
+    (clauses, values)
+}
+
+/// Numbers that SQLite counts up from 1, and versions, are never negative.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

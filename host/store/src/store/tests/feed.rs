@@ -1,0 +1,188 @@
+//! The feed: one order of all records, whoever wrote them; pages; keys.
+
+use waypost_core::feed::{Feed, KeyClaim, Place, RequestKey, TaskQuery, TaskState};
+
+use super::*;
+
+fn sequences(store: &SqliteStore, of: Option<TaskId>, after: u64) -> Vec<u64> {
+    store.changes(of, after, 1000).unwrap().iter().map(|change| change.sequence).collect()
+}
+
+#[test]
+fn every_record_has_its_place_in_one_order_of_all_processes() {
+    let (_guard, dir) = folder();
+    // Two opens of one folder stand for two processes.
+    let (here, there) = (SqliteStore::open(&dir).unwrap(), SqliteStore::open(&dir).unwrap());
+    assert_eq!((here.last_change().unwrap(), here.changes(None, 0, 10).unwrap().len()), (0, 0));
+    let _one = here.create(task(1), Moment(1), &by_name()).unwrap();
+    let _two = there.create(task(2), Moment(2), &by_name()).unwrap();
+    here.append(task(1), Moment(3), &told()).unwrap();
+    there.append(task(2), Moment(4), &told()).unwrap();
+    let told_of = |store: &SqliteStore| {
+        let changes = store.changes(None, 0, 10).unwrap();
+        changes.iter().map(|change| (change.task, change.number, change.at, change.attempt)).collect::<Vec<_>>()
+    };
+    let expected = [(1, 1, 1), (2, 1, 2), (1, 2, 3), (2, 2, 4)];
+    let expected = expected.map(|(id, number, at)| (task(id), number, Moment(at), 1));
+    assert_eq!(told_of(&here), expected);
+    assert_eq!(told_of(&there), expected);
+    assert_eq!(sequences(&here, None, 2), [3, 4]);
+    assert_eq!(here.changes(None, 0, 3).unwrap().len(), 3, "no more than were asked for");
+    assert_eq!(sequences(&there, Some(task(1)), 0), [1, 3]);
+    assert_eq!((here.last_change_of(task(2)).unwrap(), here.last_change_of(task(9)).unwrap()), (4, 0));
+}
+
+#[test]
+fn what_could_not_be_written_has_no_place() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let _lock = store.create(task(1), Moment(1), &by_name()).unwrap();
+    store.append(task(1), Moment(2), &Record::Prepared).unwrap_err();
+    store.create(task(1), Moment(2), &by_name()).map(drop).unwrap_err();
+    assert_eq!(store.last_change().unwrap(), 1);
+}
+
+#[test]
+fn the_version_moves_with_whatever_anybody_writes_and_only_then() {
+    let (_guard, dir) = folder();
+    let (here, there) = (SqliteStore::open(&dir).unwrap(), SqliteStore::open(&dir).unwrap());
+    let _lock = there.create(task(1), Moment(1), &by_name()).unwrap();
+    let mut before = here.version().unwrap();
+    assert_eq!(here.version().unwrap(), before);
+    let mut moved = |what: &str| {
+        let now = here.version().unwrap();
+        assert_ne!(now, before, "{what}");
+        assert_eq!(here.version().unwrap(), now, "{what}");
+        before = now;
+    };
+    there.append(task(1), Moment(2), &told()).unwrap();
+    moved("another process's record");
+    here.append(task(1), Moment(3), &told()).unwrap();
+    moved("a record of our own");
+    let reading = Reading { at: Moment(4), permille: 5, sample: Sample::default() };
+    here.put_reading(task(1), &reading).unwrap();
+    moved("a reading of our own");
+    there.put_reading(task(1), &Reading { permille: 6, ..reading }).unwrap();
+    moved("another process's reading");
+}
+
+#[test]
+fn the_records_of_an_older_store_get_their_places() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(10), &by_name()).unwrap());
+    drop(store.create(task(2), Moment(5), &by_name()).unwrap());
+    store.append(task(1), Moment(20), &told()).unwrap();
+    drop(store);
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch("DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 3").unwrap();
+    drop(raw);
+    let store = SqliteStore::open(&dir).unwrap();
+    let told_of: Vec<_> =
+        store.changes(None, 0, 10).unwrap().iter().map(|change| (change.task, change.number)).collect();
+    assert_eq!(told_of, [(task(2), 1), (task(1), 1), (task(1), 2)]);
+    store.append(task(2), Moment(30), &told()).unwrap();
+    assert_eq!(sequences(&store, None, 3), [4]);
+}
+
+#[test]
+fn a_running_transfer_shows_its_last_reading_and_another_attempt_begins_without_one() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let _lock = store.create(task(1), Moment(1), &by_name()).unwrap();
+    assert_eq!(store.moving().unwrap(), []);
+    let reading = Reading { at: Moment(4), permille: 700, sample: Sample::default() };
+    store.put_reading(task(1), &reading).unwrap();
+    let moving = store.moving().unwrap();
+    assert_eq!((moving[0].brief.id, moving[0].attempt, &moving[0].reading), (task(1), 1, &reading));
+    assert_eq!(moving[0].brief.permille, 700);
+    let failed = [
+        Record::Planned { plan: crate::records::tests::some_plan() },
+        Record::Prepared,
+        Record::PerformIntended,
+        Record::PerformReturned { result: Err((FailureClass::Network, "cut".into())) },
+        Record::Located {
+            situation: waypost_core::situation::Situation {
+                source: waypost_core::situation::Side::Unknown("x".into()),
+                destination: waypost_core::situation::Side::Unknown("y".into()),
+            },
+            permitted: vec![],
+        },
+        Record::NextAttempt { attempt: 2, change: waypost_core::recovery::AttemptChange::NONE },
+    ];
+    for record in &failed {
+        store.append(task(1), Moment(5), record).unwrap();
+    }
+    assert_eq!((store.moving().unwrap(), store.reading(task(1)).unwrap()), (vec![], None));
+    assert_eq!(store.brief(task(1)).unwrap().unwrap().permille, 0);
+    store.put_reading(task(1), &Reading { permille: 10, ..reading }).unwrap();
+    assert_eq!(store.moving().unwrap()[0].attempt, 2);
+    store.append(task(1), Moment(6), &failed[0]).unwrap();
+    store.append(task(1), Moment(6), &ended(OutcomeKind::RolledBack)).unwrap();
+    assert_eq!(store.moving().unwrap(), [], "what is over does not move");
+}
+
+#[test]
+fn tasks_come_in_pages_and_narrowed() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    // Three at the same moment: the id decides between them.
+    for n in 1..=7 {
+        let at = Moment(if (3..=5).contains(&n) { 3 } else { n });
+        let request = match n % 2 {
+            0 => by_name(),
+            _ => accepted(DomainKey::Id(domain(u128::from(n)))),
+        };
+        drop(store.create(task(u128::from(n)), at, &request).unwrap());
+    }
+    store.append(task(2), Moment(9), &ended(OutcomeKind::Refused)).unwrap();
+    let ids = |query: &TaskQuery, most| {
+        store.page(query, most).unwrap().iter().map(|brief| brief.id.0.as_u128()).collect::<Vec<_>>()
+    };
+    let (mut all, mut query) = (Vec::new(), TaskQuery::default());
+    loop {
+        let page = store.page(&query, 2).unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(Place { created_at: last.created_at, task: last.id });
+        all.extend(page.iter().map(|brief| brief.id.0.as_u128()));
+    }
+    assert_eq!(all, [7, 6, 5, 4, 3, 2, 1]);
+    let only = |states: &[TaskState]| TaskQuery { states: states.to_vec(), ..TaskQuery::default() };
+    assert_eq!(ids(&only(&[TaskState::Unfinished]), 9), [7, 6, 5, 4, 3, 1]);
+    assert_eq!(ids(&only(&[TaskState::Ended(OutcomeKind::Refused)]), 9), [2]);
+    assert_eq!(ids(&only(&[TaskState::In(Phase::Accepted), TaskState::Ended(OutcomeKind::Refused)]), 9).len(), 7);
+    assert_eq!(ids(&only(&[TaskState::In(Phase::Planned)]), 9), [0u128; 0]);
+    let of = |text: &str| TaskQuery { domain: Some(text.to_owned()), ..TaskQuery::default() };
+    assert_eq!(ids(&of("g1"), 9), [6, 4, 2]);
+    assert_eq!(ids(&of(&domain(3).to_string().to_uppercase()), 9), [3]);
+    assert_eq!(ids(&of("' OR 1=1 --"), 9), [0u128; 0]);
+    let at = |host: &str| TaskQuery { host: Some(HostName::new(host)), ..TaskQuery::default() };
+    assert_eq!((ids(&at("b"), 9).len(), ids(&at("a"), 9).len()), (7, 0));
+    assert_eq!(store.brief(task(2)).unwrap().unwrap().outcome, Some(OutcomeKind::Refused));
+    assert_eq!(store.brief(task(8)).unwrap(), None);
+}
+
+#[test]
+fn a_key_stands_for_one_request_of_one_requester_until_it_is_forgotten() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let key = |requester: &str, digest: &str| RequestKey {
+        requester: requester.into(),
+        key: "k".into(),
+        digest: digest.into(),
+    };
+    let claim = |key: &RequestKey, id, at, forget| store.claim_key(key, task(id), Moment(at), Moment(forget)).unwrap();
+    assert_eq!(claim(&key("anna", "d"), 1, 10, 0), KeyClaim::New);
+    assert_eq!(claim(&key("anna", "d"), 2, 11, 0), KeyClaim::Same(task(1)));
+    assert_eq!(claim(&key("anna", "e"), 3, 12, 0), KeyClaim::Other(task(1)));
+    assert_eq!(claim(&key("bert", "e"), 4, 13, 0), KeyClaim::New, "another's key of the same words");
+    // Released only while its task was not made.
+    store.release_key(&key("anna", "d")).unwrap();
+    assert_eq!(claim(&key("anna", "e"), 5, 14, 0), KeyClaim::New);
+    drop(store.create(task(5), Moment(15), &by_name()).unwrap());
+    store.release_key(&key("anna", "e")).unwrap();
+    assert_eq!(claim(&key("anna", "e"), 6, 16, 0), KeyClaim::Same(task(5)));
+    // Forgotten when it is old enough.
+    assert_eq!(claim(&key("anna", "e"), 7, 100, 14), KeyClaim::Same(task(5)));
+    assert_eq!(claim(&key("anna", "e"), 7, 100, 15), KeyClaim::New);
+}

@@ -1,0 +1,42 @@
+//! The description for programs, as it is committed.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn the_committed_description_is_that_of_the_routes() {
+    let output = Command::new(env!("CARGO_BIN_EXE_waypost")).arg("openapi").output().unwrap();
+    assert!(output.status.success());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    let made = String::from_utf8(output.stdout).unwrap();
+    assert!(committed == made, "docs/openapi.json is out of date: `waypost openapi > docs/openapi.json` makes it");
+}
+
+#[test]
+fn the_description_is_whole() {
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    // Every reference leads somewhere, every route can fail in the one way, every name is described.
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is referred to and not described");
+    }
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        assert!(path.starts_with("/api/v1/"), "{path}");
+        for (method, operation) in operations.as_object().unwrap() {
+            let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
+            assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path}");
+            assert!(operation["summary"].is_string() || operation["description"].is_string(), "{method} {path}");
+            for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {
+                let name = part.trim_end_matches('}');
+                let parameters = operation["parameters"].as_array().unwrap();
+                assert!(parameters.iter().any(|p| p["name"] == name && p["in"] == "path"), "{method} {path}");
+            }
+        }
+    }
+}

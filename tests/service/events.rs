@@ -1,0 +1,146 @@
+//! Events: nothing lost, nothing twice, nothing out of order - across services, processes and clients that are slow.
+
+use std::time::Duration;
+
+use waypost::core::feed::Feed as _;
+use waypost::core::ids::{DomainKey, HostName};
+use waypost::service::Limits;
+use waypost::{MigrationRequest, Options};
+
+use super::support::{Heard, SLOW, Site, TWO_HOSTS, in_virtual_time};
+
+fn records(heard: &[Heard]) -> Vec<u64> {
+    heard.iter().filter_map(|heard| heard.id).collect()
+}
+
+/// All numbers that the store has, read past the service.
+fn written(site: &Site) -> Vec<u64> {
+    site.store().changes(None, 0, 100_000).unwrap().iter().map(|change| change.sequence).collect()
+}
+
+#[test]
+fn a_migration_is_heard_from_its_first_record_to_its_last_with_its_progress_between() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let mut all = anna.listen("/events", None).await;
+        let id = anna.migrate("g1", "b").await;
+        let heard = all.until(|heard| heard.ends(&id)).await;
+        assert_eq!(records(&heard), written(&site));
+        let (first, last) = (&heard[0].data["entry"], &heard.last().unwrap().data["entry"]);
+        assert_eq!((&first["record"], &last["details"]["outcome"]), (&"accepted".into(), &"completed".into()));
+        let progress: Vec<u64> = heard
+            .iter()
+            .filter(|heard| heard.kind == "progress")
+            .map(|heard| {
+                assert!(heard.id.is_none(), "what is superseded is not resumed from");
+                assert_eq!((&heard.data["domain"], &heard.data["attempt"]), (&"g1".into(), &1.into()));
+                heard.data["permille"].as_u64().unwrap()
+            })
+            .collect();
+        assert!(progress.len() > 50 && progress.is_sorted() && *progress.last().unwrap() < 1000, "{progress:?}");
+        // One of its own, from the beginning.
+        let mut own = anna.listen(&format!("/tasks/{id}/events"), None).await;
+        let heard = own.until(|heard| heard.ends(&id)).await;
+        assert_eq!(records(&heard), written(&site));
+    });
+}
+
+#[test]
+fn a_client_goes_on_where_it_was_though_the_service_is_another_and_others_write_meanwhile() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (service, anna) = site.serve();
+        let mut listener = anna.listen("/events", None).await;
+        let one = anna.migrate("g1", "b").await;
+        let mut heard = listener.until(|heard| heard.ends(&one)).await;
+
+        service.drain(Duration::from_secs(10)).await;
+        assert!(listener.next().await.is_none(), "the stream ends with the service");
+        // While there is no service, the command moves a domain.
+        let engine = site.engine();
+        let request = |domain: &str| MigrationRequest {
+            domain: DomainKey::Name(domain.into()),
+            source: None,
+            destination: HostName::new("b"),
+            options: Options::default(),
+            requester: "command".into(),
+        };
+        engine.accept(request("g2")).unwrap().drive().await.unwrap();
+
+        let (_service, anna) = site.serve();
+        let last = records(&heard).last().copied();
+        let mut listener = anna.listen("/events", last).await;
+        // And while there is one, another process does.
+        let driver = engine.accept(request("off")).unwrap();
+        let two = driver.id().to_string();
+        let (outcome, more) = tokio::join!(driver.drive(), listener.until(|heard| heard.ends(&two)));
+        outcome.unwrap();
+        heard.extend(more);
+        assert_eq!(records(&heard), written(&site));
+    });
+}
+
+#[test]
+fn who_is_further_behind_than_what_is_kept_is_served_from_the_store() {
+    in_virtual_time(async {
+        // So little is kept that nearly everything is forgotten at once.
+        let little = Limits { kept_event_bytes: 2000, ..Limits::default() };
+        let site = Site::new(SLOW).with_limits(little);
+        let (_service, anna) = site.serve();
+        let mut slow = anna.listen("/events", None).await;
+        let mut other = anna.listen("/events?after=0", None).await;
+        let id = anna.migrate("g1", "b").await;
+        anna.end(&id).await;
+        // It did not read a byte until now.
+        let heard = slow.until(|heard| heard.ends(&id)).await;
+        assert_eq!(records(&heard), written(&site));
+        assert_eq!(records(&other.until(|heard| heard.ends(&id)).await), written(&site));
+    });
+}
+
+#[test]
+fn a_hundred_listeners_hear_the_same() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let mut listeners = Vec::new();
+        for _ in 0..100 {
+            listeners.push(anna.listen("/events", None).await);
+        }
+        let (one, two) = (anna.migrate("g1", "b").await, anna.migrate("g2", "b").await);
+        anna.end(&one).await;
+        anna.end(&two).await;
+        let all = written(&site);
+        for listener in &mut listeners {
+            let mut heard = Vec::new();
+            while records(&heard).last() != all.last() {
+                heard.push(listener.next().await.unwrap());
+            }
+            assert_eq!(records(&heard), all);
+        }
+    });
+}
+
+#[test]
+fn a_new_listener_is_told_how_far_what_runs_is_and_nothing_of_what_is_over() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        // Listens and goes: what was rendered for it must not be told to the next as news.
+        let mut early = anna.listen("/events", None).await;
+        early.until(|heard| heard.kind == "progress").await;
+        drop(early);
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 500).await;
+        let mut late = anna.listen("/events", None).await;
+        let heard = late.until(|heard| heard.kind == "progress").await;
+        assert!(heard.last().unwrap().data["permille"].as_u64().unwrap() > 500);
+        anna.end(&id).await;
+        drop(late);
+        let mut after = anna.listen("/events", None).await;
+        let next = anna.migrate("g1", "a").await;
+        let heard = after.until(|heard| heard.kind == "progress").await;
+        assert!(heard.iter().all(|heard| heard.data["task"] == *next), "{heard:?}");
+    });
+}

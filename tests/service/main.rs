@@ -1,0 +1,16 @@
+//! The service against simulated hosts: in process and in virtual time, where every course can be played in a moment, and as
+//! the real program on its real socket, where processes, files and signals are the point.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod acted;
+mod adopted;
+mod described;
+mod events;
+mod keys;
+mod many;
+mod problems;
+mod program;
+mod routes;
+mod tasks;

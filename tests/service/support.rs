@@ -1,0 +1,17 @@
+//! What every test here is made of: a site with simulated hosts and a store on disk, a client, and a reader of events.
+
+// A folder with a fleet and a configuration, and the command run in it: the same as in the tests of the command.
+#[path = "../cli/support.rs"]
+#[allow(dead_code, reason = "the command's tests need more of it")]
+pub mod command;
+
+mod client;
+mod listener;
+mod minds;
+mod program;
+mod site;
+
+pub use client::Client;
+pub use listener::Heard;
+pub use program::Program;
+pub use site::{SLOW, Site, TWO_HOSTS, in_virtual_time};

@@ -1,0 +1,184 @@
+//! A migration from the request to its end, as a client sees it.
+
+use serde_json::{Value, json};
+use waypost::service::Caller;
+
+use super::support::{Client, SLOW, Site, TWO_HOSTS, in_virtual_time};
+
+#[test]
+fn a_migration_is_taken_on_followed_and_told_to_its_end() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let answer = anna.post("/tasks", json!({"domain": "g1", "to": "b"})).await;
+        let accepted = answer.expect(202).clone();
+        let id = accepted["id"].as_str().unwrap();
+        assert_eq!(answer.headers["location"], format!("/api/v1/tasks/{id}"));
+        assert_eq!((&accepted["requested_by"], &accepted["domain"]), (&"anna".into(), &"g1".into()));
+        let ended = anna.end(id).await;
+        assert_eq!((&ended["status"], &ended["permille"]), (&"completed".into(), &1000.into()), "{ended}");
+        assert_eq!(ended["message"], ended["outcome"]["summary"]);
+        assert!(ended["target_uri"].is_string() && ended["sample"].is_object(), "{ended}");
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let journal: Vec<&str> =
+            records["journal"].as_array().unwrap().iter().map(|entry| entry["record"].as_str().unwrap()).collect();
+        assert_eq!((journal.first(), journal.last()), (Some(&"accepted"), Some(&"ended")));
+        assert_eq!(records["decisions"][0]["hook"], "precheck");
+        let domains = anna.get("/hosts/b/domains").await.expect(200).clone();
+        assert_eq!(domains["domains"][0]["name"], "g1");
+    });
+}
+
+#[test]
+fn progress_never_runs_backwards_and_reaches_the_end_only_at_the_end() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        let seen = std::cell::RefCell::new(Vec::new());
+        anna.until(&id, |status| {
+            seen.borrow_mut().push((status["permille"].as_u64().unwrap(), status["phase"] == "ended"));
+            status["phase"] == "ended"
+        })
+        .await;
+        let seen = seen.into_inner();
+        assert!(seen.len() > 50, "a poll is answered whenever there is news: {seen:?}");
+        assert!(seen.is_sorted(), "{seen:?}");
+        assert!(seen.iter().all(|(permille, ended)| (*permille == 1000) == *ended), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_long_poll_ends_with_news_or_with_its_time() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        let ended = anna.end(&id).await;
+        let began = tokio::time::Instant::now();
+        let again = anna.get(&format!("/tasks/{id}?since={}&wait=20", ended["sequence"])).await;
+        assert_eq!(again.expect(200), &ended);
+        assert_eq!(began.elapsed().as_secs(), 20, "in virtual time");
+        let at_once = anna.get(&format!("/tasks/{id}?since=0&wait=20")).await;
+        assert_eq!(at_once.expect(200), &ended);
+        assert_eq!(began.elapsed().as_secs(), 20, "there was news already");
+    });
+}
+
+#[test]
+fn a_cancelled_task_says_where_the_domain_is_and_can_be_begun_again() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let bert = anna.named(Some("bert"));
+        let id = anna.migrate("g1", "b").await;
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.post(&format!("/tasks/{id}/retry"), Value::Null).await.problem(409, "task-not-over");
+        bert.post(&format!("/tasks/{id}/cancel"), Value::Null).await.expect(202);
+        bert.post(&format!("/tasks/{id}/cancel"), Value::Null).await.expect(202);
+        let ended = anna.end(&id).await;
+        assert_eq!(ended["status"], "cancelled");
+        assert!(ended["message"].as_str().unwrap().contains("g1 is running on a"), "{ended}");
+        let records = anna.get(&format!("/tasks/{id}/records")).await;
+        let asked = records.body["journal"].as_array().unwrap().iter().find(|e| e["record"] == "cancel-requested");
+        assert_eq!(asked.unwrap()["details"]["requester"], "bert");
+        let over = anna.post(&format!("/tasks/{id}/cancel"), Value::Null).await;
+        assert_eq!(over.problem(409, "task-over")["task"], *id);
+
+        let again = bert.post(&format!("/tasks/{id}/retry"), Value::Null).await;
+        let new = again.expect(202)["id"].as_str().unwrap().to_owned();
+        assert_ne!(new, id);
+        assert_eq!(again.headers["location"], format!("/api/v1/tasks/{new}"));
+        assert_eq!(again.body["requested_by"], "bert");
+        assert_eq!(anna.end(&new).await["status"], "completed");
+        anna.post(&format!("/tasks/{new}/retry"), Value::Null).await.problem(409, "task-over");
+    });
+}
+
+#[test]
+fn a_running_transfer_is_steered() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let new = json!({"domain": "g1", "to": "b", "options": {"bandwidth_mib_s": 2}});
+        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let steer = format!("/tasks/{id}/steer");
+        anna.post(&steer, json!({"post_copy": true})).await.problem(409, "not-steerable");
+        anna.post(&steer, json!({"bandwidth_mib_s": 10, "max_downtime_ms": 700})).await.expect(202);
+        anna.end(&id).await;
+        let records = anna.get(&format!("/tasks/{id}/records")).await;
+        let done: Vec<_> = records.body["journal"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["record"] == "steer-intended")
+            .map(|entry| {
+                let details = &entry["details"];
+                (
+                    details["action"].as_str().unwrap(),
+                    details["value"].as_u64().unwrap(),
+                    details["by"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(done, [("set-downtime", 700, "anna"), ("set-bandwidth", 10, "anna")]);
+        anna.post(&steer, json!({"suspend": true})).await.problem(409, "task-over");
+    });
+}
+
+#[test]
+fn tasks_are_listed_in_pages_and_narrowed() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let mut made = Vec::new();
+        for (domain, to) in [("g1", "b"), ("g2", "b"), ("off", "b"), ("g1", "a"), ("nobody", "b")] {
+            let id = anna.migrate(domain, to).await;
+            anna.end(&id).await;
+            made.push(id);
+        }
+        made.reverse();
+        let (mut listed, mut path) = (Vec::new(), "/tasks?limit=2".to_owned());
+        loop {
+            let page = anna.get(&path).await.expect(200).clone();
+            let tasks = page["tasks"].as_array().unwrap();
+            assert!(tasks.len() <= 2);
+            listed.extend(tasks.iter().map(|task| task["id"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/tasks?limit=2&cursor={next}");
+        }
+        assert_eq!(listed, made);
+        let count = async |query: &str| {
+            let page = anna.get(&format!("/tasks?{query}")).await;
+            page.expect(200)["tasks"].as_array().unwrap().len()
+        };
+        for (query, expected) in [
+            ("domain=g1", 2),
+            ("state=completed", 4),
+            ("state=unfinished", 0),
+            ("state=unfinished,completed", 4),
+            ("state=ended", 5),
+            ("host=a", 4),
+            ("host=a&domain=g1&state=completed", 2),
+            ("host=nowhere", 0),
+        ] {
+            assert_eq!(count(query).await, expected, "{query}");
+        }
+    });
+}
+
+#[test]
+fn another_program_mounts_the_routes_under_a_path_and_says_who_asks() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let service = site.service();
+        let api = service.router().layer(axum::Extension(Caller::named("carla")));
+        let theirs = Client::over(axum::Router::new().nest("/waypost", api));
+        let request = axum::http::Request::post("/waypost/api/v1/tasks").header("content-type", "application/json");
+        let answer = theirs.send(request.body(r#"{"domain": "g1", "to": "b"}"#.into()).unwrap()).await;
+        let id = answer.expect(202)["id"].as_str().unwrap();
+        assert_eq!(answer.headers["location"], format!("/waypost/api/v1/tasks/{id}"));
+        assert_eq!(answer.body["requested_by"], "carla");
+    });
+}
