@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 pub use choice::{Chosen, Wanted, choose};
-pub use route::{memory_way, route};
+pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;
 use crate::words;
