@@ -107,3 +107,36 @@ fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
     let plan = plan_of(&site, &task);
     assert_eq!(plan["network"], "fast", "the plan is what was planned: {plan:#}");
 }
+
+/// The source's half is gone, and the guest with it. Its definition takes no order: the job of the migration is still on it,
+/// and no call shows it.
+#[test]
+fn the_orphaned_job_that_a_broken_post_copy_leaves_is_named_and_goes_with_the_daemon() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    site.virsh("kvm1", &["autostart", "g1"]);
+    let (site, child) = sent_off(site);
+    site.lab.host("kvm1").and_then(|host| host.kill_qemu("g1")).expect("the half that holds the rest is killed");
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("\"lost\"") && said.contains("it is defined on kvm1 and on kvm2"), "{said}");
+    assert!(is(&site, "kvm2", "running (post-copy failed)"), "nobody ends the other half");
+
+    for order in ["destroy", "undefine"] {
+        site.virsh("kvm2", &[order, "g1"]);
+    }
+    let jobs = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobinfo", "g1"]));
+    assert!(jobs.is_err(), "a call shows the job now: {jobs:?}");
+    let keep = ["migrate", "g1", "--to", "kvm2", "--offline", "--keep-source"];
+    let barred = site.waypost(&keep).expect_code(4);
+    let told = barred.out + &barred.err;
+    assert!(told.contains("orphaned job") && told.contains("only a restart of libvirt's daemon"), "{told}");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("shut off"));
+    assert_eq!(site.state("kvm2", "g1"), None);
+
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    kvm1.kill_libvirtd().and_then(|()| kvm1.start_libvirtd()).expect("its daemon is restarted");
+    site.waypost(&keep).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("shut off"));
+}

@@ -272,7 +272,7 @@ fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str
         kind,
         summary: format!("{}; {reason}", tell::both(plan, now)),
         causes: task.recorder.all_causes(),
-        remedy: Some(tell::remedy(plan, kind, task.recorder.id, &volumes::still_there(&task))),
+        remedy: Some(tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task))),
     };
     task.end(outcome)
 }
