@@ -9,6 +9,7 @@ use std::fmt;
 use waypost_api::v1;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::Disk;
+use waypost_core::network::MANAGEMENT;
 use waypost_core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::request::{AfterMove, DEFAULT_TIMEOUT_S, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::stream::{DiskCopy, Transport};
@@ -188,6 +189,11 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
         }
         None => Choice::new("network", Origin::Default, "take no migration network of the configuration"),
     });
+    if !plan.detours.0.is_empty() {
+        let names: Vec<_> = plan.detours.0.iter().map(|other| other.network.as_deref().unwrap_or(MANAGEMENT)).collect();
+        let words = format!("a post-copy that breaks goes on over network {}", names.join(", or "));
+        choices.push(Choice::new("post-copy-networks", Origin::Network, words));
+    }
     if !tunnelled {
         choices.push(match &plan.migrate_uri {
             Some(uri) => {

@@ -110,21 +110,38 @@ fn judge(scene: &Scene, row: &Row, task: &str, ended: &Value) -> Result<(), Stri
         (Expected::Source | Expected::Either, "rolled-back") => ("kvm1", true),
         (Expected::Refused, "refused") | (Expected::StuckOnSource, "stuck") => ("kvm1", true),
         (Expected::Destination | Expected::Either, "completed") => ("kvm2", true),
-        (Expected::Lost, "lost") => ("kvm1", false),
+        (Expected::Lost | Expected::HalfLost, "lost") => ("kvm1", false),
         (expected, outcome) => return Err(format!("{outcome} instead of {expected:?}")),
     };
     // Its words, beside what is there now, before anything is mended.
     let words = match (row.expected, runs) {
         (Expected::Refused, _) => "nothing was touched".to_owned(),
+        (Expected::HalfLost, _) => "post-copy-failed".to_owned(),
         (_, false) => "crashed".to_owned(),
         (_, true) => format!("running on {here}"),
     };
     if !summary.contains(&words) {
         return Err(format!("it does not say {words:?}: {summary}"));
     }
-    let state = site.state(here, "g1");
-    if state.as_deref() != Some(if runs { "running" } else { "shut off" }) {
-        return Err(format!("it says {summary:?}, and g1 on {here} is {state:?}"));
+    let shown = match (row.expected, row.fault()) {
+        _ if runs => vec![(here, "running")],
+        // Whichever half was not killed stands still, and nobody has ended it.
+        (Expected::HalfLost, Some(Fault::KillQemu("kvm1"))) => vec![(here, "shut off"), ("kvm2", "running")],
+        (Expected::HalfLost, _) => vec![(here, "paused")],
+        _ => vec![(here, "shut off")],
+    };
+    for (host, shown) in shown {
+        let state = site.state(host, "g1");
+        if state.as_deref() != Some(shown) {
+            return Err(format!("it says {summary:?}, and g1 on {host} is {state:?}"));
+        }
+    }
+    if row.expected == Expected::HalfLost {
+        let remedy = ended["outcome"]["remedy"].as_str().unwrap_or_default();
+        if !remedy.contains("it is defined on kvm1 and on kvm2") {
+            return Err(format!("nobody is told of the second definition: {remedy}"));
+        }
+        scene.end_what_is_left();
     }
     let dark = match row.fault() {
         Some(Fault::PowerLoss { host, .. }) => Some(*host),

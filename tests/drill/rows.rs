@@ -47,6 +47,8 @@ pub enum Expected {
     StuckOnSource,
     /// Its only process was killed: the task says that it is lost, and its definition is where it was.
     Lost,
+    /// The same of one whose memory was on both sides: one half was killed, and nobody ends the other.
+    HalfLost,
 }
 
 /// One row of the drill.
@@ -98,6 +100,16 @@ impl Row {
             && (self.expected == Expected::Lost || self.fault() == Some(&Fault::PoolStopped))
     }
 
+    /// Whether it is the copying of a disk that breaks, and not the migration around it.
+    fn is_about_the_copy(&self) -> bool {
+        let cut = |links: &[Link], s: &Option<u64>| links == LINKS.migration && s.is_some_and(|s| s > 60);
+        match self.fault() {
+            Some(Fault::KillQemu("kvm2") | Fault::DiskFull) => true,
+            Some(Fault::Cut { links, s }) => cut(links, s),
+            _ => false,
+        }
+    }
+
     /// Whether the domain takes its disk along.
     pub fn copies(&self) -> bool {
         match &self.trouble {
@@ -112,10 +124,10 @@ pub fn all() -> Vec<Row> {
     let mut rows = Vec::new();
     for way in [Way::PeerToPeer, Way::Direct] {
         rows.extend(beforehand(way));
-        if way == Way::PeerToPeer {
-            // The copying itself is the same in both ways, and its rows are the longest.
-            rows.extend(before_the_switch(way, Stage::Storage));
-        }
+        // The copying itself is the same in both ways, and its rows are the longest: of a direct one those that the copying
+        // itself is about.
+        let copying = before_the_switch(way, Stage::Storage);
+        rows.extend(copying.filter(|row| way == Way::PeerToPeer || row.is_about_the_copy()));
         rows.extend(before_the_switch(way, Stage::PreCopy));
         rows.extend(after_the_switch(way));
     }
@@ -188,6 +200,8 @@ fn after_the_switch(way: Way) -> impl Iterator<Item = Row> {
     use Expected as E;
     use Fault as F;
     let mut rows = vec![
+        (F::KillQemu("kvm2"), E::HalfLost),
+        (F::KillQemu("kvm1"), E::HalfLost),
         (F::KillDaemon { hosts: &["kvm2"], back_after_s: 0 }, E::Destination),
         (F::Cut { links: LINKS.migration, s: Some(4) }, E::Destination),
         (F::Cut { links: LINKS.migration, s: Some(60) }, E::Destination),

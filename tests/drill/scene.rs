@@ -275,6 +275,18 @@ impl Scene {
         assert!(removed, "{} is removed", self.image);
     }
 
+    /// Ends what is left of a guest that is lost, as a person would before it is started again, and keeps the source's
+    /// definition of the two. That may take no order before the daemon is restarted: the job of the migration is still on it.
+    pub fn end_what_is_left(&self) {
+        for host in self.site.lab.hosts() {
+            if self.site.state(host.name(), "g1").is_some_and(|state| state != "shut off") {
+                self.site.virsh(host.name(), &["destroy", "g1"]);
+            }
+            host.kill_libvirtd().and_then(|()| host.start_libvirtd()).expect("its daemon is restarted");
+        }
+        self.site.virsh("kvm2", &["undefine", "g1"]);
+    }
+
     /// The small disk with the command's journal, as seen from here.
     pub fn store(&self) -> PathBuf {
         self.site.lab.host("kvm1").and_then(|host| host.inside(STORE)).expect("a way to it")

@@ -1,9 +1,11 @@
 //! Post-copy for real: the guest runs on the destination while its memory follows, also when the way breaks on the way.
 
+use std::fs;
 use std::process::Child;
 
 use waypost_lab::Link;
 
+use crate::networks::plan_of;
 use crate::site::Site;
 
 /// A guest that rewrites 128 MiB all the time, on its way over the migration network; from the switch on, what is left takes
@@ -11,15 +13,23 @@ use crate::site::Site;
 fn on_its_way(more: &str) -> (Site, Child) {
     let site = Site::with(2, more);
     site.busy_guest("g1");
+    sent_off(site)
+}
+
+fn sent_off(site: Site) -> (Site, Child) {
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
     let network = ["--migrate-uri", &uri, "--listen-address", &listen];
     let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "10"];
     let child = site.start(&[&["migrate", "g1", "--to", "kvm2", "--json"][..], &limits, &network].concat());
+    switched(&site);
+    (site, child)
+}
+
+fn switched(site: &Site) {
     site.until_copying("kvm1", "g1");
     site.waypost(&["steer", &site.only_task(), "--postcopy"]).expect_code(0);
     site.until("the guest runs on the destination", |site| is(site, "kvm2", "running (post-copy)"));
-    (site, child)
 }
 
 /// The state with its reason.
@@ -60,4 +70,73 @@ fn a_post_copy_whose_way_is_cut_is_resumed() {
     arrives(&site, child);
     let record = site.waypost(&["task", &task]).expect_code(0).out;
     assert!(record.contains("resume-post-copy"), "{record}");
+}
+
+/// The network stays away: the rest takes the one that the site lets stand in for it. The destination has to notice that the
+/// stream broke before it can be joined again, and no farewell reaches it: a person closes its connection, as the guide says.
+#[test]
+fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
+    let networks = "\n[engine]\nstall_s = 3\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n\
+                    [[network]]\nname = \"fast\"\nroles = [\"migration\"]\nfallback = [\"slow\"]\n\
+                    [[network]]\nname = \"slow\"\nroles = [\"migration\"]\n[networks]\ndefault = \"fast\"\n";
+    let site = Site::with(2, networks);
+    let mut config = fs::read_to_string(site.config()).expect("the configuration");
+    for host in site.lab.hosts() {
+        let addresses = format!("addresses = [{:?}, {:?}]\n", host.mgmt_ip(), host.migration_ip());
+        let places = format!("networks = {{ fast = {:?}, slow = {:?} }}\n", host.migration_ip(), host.mgmt_ip());
+        config = config.replace(&addresses, &(addresses.clone() + &places));
+    }
+    fs::write(site.config(), config).expect("the configuration is written");
+    site.busy_guest("g1");
+    let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "10", "--json"];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
+    switched(&site);
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    let slow = || kvm1.interface_bytes(Link::Management).expect("bytes").sent;
+    let before = slow();
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    site.until("the source was told", |site| is(site, "kvm1", "paused (post-copy failed)"));
+    let closed = kvm2.run(&["ss", "-K", "dst", &kvm1.migration_ip()]).expect("the host has power");
+    assert!(closed.status.success(), "{closed:?}");
+    let task = site.only_task();
+    arrives(&site, child);
+    assert!(slow() - before > 10 << 20, "only {} bytes took the other network", slow() - before);
+    let record = site.waypost(&["task", &task]).expect_code(0).out;
+    assert!(record.contains("the post-copy is resumed, over network slow"), "{record}");
+    let plan = plan_of(&site, &task);
+    assert_eq!(plan["network"], "fast", "the plan is what was planned: {plan:#}");
+}
+
+/// The source's half is gone, and the guest with it. Its definition takes no order: the job of the migration is still on it,
+/// and no call shows it.
+#[test]
+fn the_orphaned_job_that_a_broken_post_copy_leaves_is_named_and_goes_with_the_daemon() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    site.virsh("kvm1", &["autostart", "g1"]);
+    let (site, child) = sent_off(site);
+    site.lab.host("kvm1").and_then(|host| host.kill_qemu("g1")).expect("the half that holds the rest is killed");
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("\"lost\"") && said.contains("it is defined on kvm1 and on kvm2"), "{said}");
+    assert!(is(&site, "kvm2", "running (post-copy failed)"), "nobody ends the other half");
+
+    for order in ["destroy", "undefine"] {
+        site.virsh("kvm2", &[order, "g1"]);
+    }
+    let jobs = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobinfo", "g1"]));
+    assert!(jobs.is_err(), "a call shows the job now: {jobs:?}");
+    let keep = ["migrate", "g1", "--to", "kvm2", "--offline", "--keep-source"];
+    let barred = site.waypost(&keep).expect_code(4);
+    let told = barred.out + &barred.err;
+    assert!(told.contains("orphaned job") && told.contains("only a restart of libvirt's daemon"), "{told}");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("shut off"));
+    assert_eq!(site.state("kvm2", "g1"), None);
+
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    kvm1.kill_libvirtd().and_then(|()| kvm1.start_libvirtd()).expect("its daemon is restarted");
+    site.waypost(&keep).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("shut off"));
 }

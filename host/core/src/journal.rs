@@ -176,7 +176,10 @@ pub enum Record {
         change: AttemptChange,
     },
     /// The two halves of an interrupted post-copy are being joined again. Written before the call.
-    Resumed,
+    Resumed {
+        /// Over which of the plan's ways; none: the one that the migration began on.
+        way: Option<String>,
+    },
     /// A person goes on with a task that had ended stuck.
     Reopened {
         /// Who.
@@ -223,7 +226,7 @@ impl Record {
             Self::ActionIntended { .. } => Event::ActionIntended,
             Self::ActionDone { .. } => Event::ActionDone,
             Self::NextAttempt { .. } => Event::NextAttempt,
-            Self::Resumed => Event::Resumed,
+            Self::Resumed { .. } => Event::Resumed,
             Self::Reopened { .. } => Event::Reopened,
             Self::CancelRequested { .. } => Event::CancelRequested,
             Self::Ended { outcome } => Event::Ended(outcome.kind),
@@ -244,7 +247,7 @@ pub struct Course {
     pub attempt: u32,
     /// Destinations so far, the present one last.
     pub tried: Vec<HostName>,
-    /// What went wrong in the attempts before.
+    /// What went wrong in the attempts before, and in this one before its transfer went on to a good end.
     pub earlier: Vec<String>,
     /// The plan of this attempt.
     pub plan: Option<Plan>,
@@ -254,6 +257,8 @@ pub struct Course {
     pub open_steps: Vec<Step>,
     /// Those of them that are known to be in place; of the others an effect is possible.
     pub done_steps: Vec<Step>,
+    /// The way that the last resumption of this attempt took, if there was one and the plan has several.
+    pub way: Option<String>,
     /// Why the attempt failed, if it did.
     pub failure: Option<(FailureClass, String)>,
     /// Causes so far, for the outcome.
@@ -288,6 +293,7 @@ impl Course {
             verdict: None,
             open_steps: Vec::new(),
             done_steps: Vec::new(),
+            way: None,
             failure: None,
             causes: Vec::new(),
             situation: None,
@@ -323,6 +329,8 @@ impl Course {
                 Ok(StepEnd::Done) => self.done_steps.push(step.clone()),
                 Err(why) => self.causes.push(why.clone()),
             },
+            // What a transfer failed of that went on all the same is over.
+            Record::PerformReturned { result: Ok(()) } => self.close_causes(),
             Record::PerformReturned { result: Err((class, message)) } => {
                 self.failure = Some((*class, message.clone()));
                 self.causes.push(message.clone());
@@ -338,15 +346,16 @@ impl Course {
                 if let Some(failed) = &self.plan {
                     self.current = change.applied(&self.current, failed);
                 }
-                let number = self.attempt;
-                self.earlier.extend(self.causes.drain(..).map(|cause| format!("attempt {number}: {cause}")));
+                self.close_causes();
                 self.attempt = *attempt;
                 self.tried.push(self.current.destination.clone());
                 self.plan = None;
+                self.way = None;
                 self.failure = None;
                 self.situation = None;
                 self.looks = 0;
             }
+            Record::Resumed { way } => self.way.clone_from(way),
             Record::Reopened { .. } => {
                 self.outcome = None;
                 self.looks = 0;
@@ -356,6 +365,12 @@ impl Course {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What went wrong so far is nothing that is wrong now.
+    fn close_causes(&mut self) {
+        let number = self.attempt;
+        self.earlier.extend(self.causes.drain(..).map(|cause| format!("attempt {number}: {cause}")));
     }
 
     /// Reads a journal back. The first record must be `Accepted`.

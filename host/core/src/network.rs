@@ -5,6 +5,7 @@
 //! destination no call of it tries, so that is said to be unproven instead of assumed.
 
 mod choice;
+mod detour;
 mod glob;
 mod route;
 
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 pub use choice::{Chosen, Wanted, choose};
+pub use detour::{Detour, Detours, ways};
 pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;
@@ -52,6 +54,16 @@ pub enum Fallback {
     Network(String),
     /// The one that libvirt's own connections take.
     Management,
+}
+
+impl Fallback {
+    /// What it is called among networks.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Network(name) => name,
+            Self::Management => MANAGEMENT,
+        }
+    }
 }
 
 /// A declared network.

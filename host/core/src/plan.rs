@@ -10,6 +10,7 @@ use crate::copies::{Copies, Uncopyable, copies};
 use crate::edit::{Edit, Edits};
 use crate::facts::{Candidate, DomainState, Snapshot};
 use crate::ids::{DomainId, HostName};
+use crate::network::Detours;
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer};
 use crate::words;
@@ -130,6 +131,8 @@ pub struct Plan {
     pub copies: Copies,
     /// Migration network that was chosen, by its configured name.
     pub network: Option<String>,
+    /// What may stand in for it where a post-copy is resumed.
+    pub detours: Detours,
     /// Memory of the domain; none where the facts don't tell.
     pub memory_bytes: Option<u64>,
     /// What is edited in the definition on its way.
@@ -321,6 +324,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         disks,
         copies,
         network: None,
+        detours: Detours::default(),
         memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
         edits: Edits::default(),
         notes,

@@ -70,6 +70,9 @@ pub struct RecoveryQuestion {
     pub tried: Vec<HostName>,
     /// Other hosts that a further attempt may name; whether they fit is for the prechecks to say.
     pub others: Vec<HostName>,
+    /// The ways that a resumed post-copy may take, by the names of their networks, the next in turn first; empty where there
+    /// is only the one that it began on.
+    pub ways: Vec<String>,
     /// Now.
     pub decided_at: Moment,
 }
@@ -94,6 +97,9 @@ pub struct RecoveryAnswer {
     pub reason: String,
     /// What a further attempt does otherwise; with another action it says nothing.
     pub change: AttemptChange,
+    /// The way that a resumed post-copy takes; none, or one that isn't offered: the next in turn. With another action it says
+    /// nothing.
+    pub way: Option<String>,
 }
 
 facts! {
@@ -162,7 +168,13 @@ impl RecoveryAnswer {
     /// hand over, so the safe answer then is to wait.
     pub fn safe(permitted: &[Action], reason: String) -> Self {
         let action = if permitted.contains(&Action::HandOver) { Action::HandOver } else { Action::Wait };
-        Self { action, delay_ms: if action == Action::Wait { 1000 } else { 0 }, reason, change: AttemptChange::NONE }
+        Self {
+            action,
+            delay_ms: if action == Action::Wait { 1000 } else { 0 },
+            reason,
+            change: AttemptChange::NONE,
+            way: None,
+        }
     }
 }
 

@@ -161,6 +161,7 @@ pub(crate) fn question(question: &RecoveryQuestion) -> recover::Question {
         attempts_left: question.attempts_left,
         tried: all(&question.tried, |host| host.as_str().to_owned()),
         others: all(&question.others, |host| host.as_str().to_owned()),
+        ways: question.ways.clone(),
     }
 }
 
@@ -410,7 +411,7 @@ fn proposal(from: rewrite::Edit) -> Result<Proposal, Nonsense> {
 
 /// The answer, if it is one of the permitted.
 pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Result<RecoveryAnswer, Nonsense> {
-    let recover::Answer { action, delay_ms, reason, change } = from;
+    let recover::Answer { action, delay_ms, reason, change, way } = from;
     let reason = sentence(&reason)?;
     if delay_ms > DELAY_MS {
         return Err(Nonsense::Delay { delay_ms });
@@ -425,7 +426,9 @@ pub(crate) fn recovery_answer(from: recover::Answer, permitted: &[Action]) -> Re
         max_downtime_ms: change.max_downtime_ms,
         post_copy: change.post_copy,
     });
-    Ok(RecoveryAnswer { action: chosen, delay_ms, reason, change })
+    // One that isn't offered is left out as well: it is the host's turn then.
+    let way = way.map(|way| text::line(&way, CODE_BYTES * 4));
+    Ok(RecoveryAnswer { action: chosen, delay_ms, reason, change, way })
 }
 
 /// The opening, within the bounds.

@@ -136,6 +136,9 @@ pub enum What {
     Unreachable(Who, Lasting),
     /// Source and destination can't reach each other; the controller reaches both.
     LinkCut(Lasting),
+    /// The network that the transfer takes carries nothing any more; the hosts still reach each other. Nothing happens where
+    /// there is no transfer.
+    NetworkDown(Lasting),
     /// The effect happens, but the caller is told this kind of fault. `Deadline` comes after the call's deadline.
     ReplyLost(FaultKind),
     /// A call never answers and has no effect; its caller gets a deadline. A migration stalls: until it is aborted
@@ -163,6 +166,7 @@ impl What {
             }
         }
         all.extend([short, long, Lasting::Forever].map(Self::LinkCut));
+        all.extend([short, Lasting::Forever].map(Self::NetworkDown));
         all.extend([FaultKind::Deadline, FaultKind::Unreachable].map(Self::ReplyLost));
         all.extend([Self::Hang, Self::LeftBehind]);
         all

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) route: Option<(HostName, HostName)>,
     /// Links that are cut, and until when.
     cuts: HashMap<(HostName, HostName), Option<Instant>>,
+    /// Networks that carry nothing, by the migration URI that leads over them.
+    dark: HashMap<Option<String>, Option<Instant>>,
     links: HashMap<(HostName, HostName), u64>,
     /// Domains that were active and that nobody has shut down.
     alive: BTreeMap<DomainId, ()>,
@@ -181,6 +183,7 @@ impl State {
             jobs: BTreeMap::new(),
             route: None,
             cuts: HashMap::new(),
+            dark: HashMap::new(),
             links: links.collect(),
             alive,
             first_domain,
@@ -418,12 +421,25 @@ impl State {
 
     pub(crate) fn cut_link(&mut self, a: &HostName, b: &HostName, lasting: Lasting) {
         self.log.note(a, format!("the link to {b} is cut"));
-        let until = match lasting {
-            Lasting::For(time) => Some(Instant::now() + time),
-            Lasting::Forever => None,
-        };
-        self.cuts.insert(pair(a, b), until);
+        self.cuts.insert(pair(a, b), end_of(lasting));
         self.wake_all();
+    }
+
+    /// The network that a transfer takes carries nothing any more; the daemons' own does.
+    pub(crate) fn darken(&mut self, domain: DomainId, lasting: Lasting) {
+        let Some((source, way)) = self.jobs.get(&domain).map(|job| (job.source.clone(), job.way.clone())) else {
+            return;
+        };
+        self.log.note(&source, format!("the network of {} carries nothing", way.as_deref().unwrap_or("the memory")));
+        self.dark.insert(way, end_of(lasting));
+        self.wake_all();
+    }
+
+    /// Whether memory can't get through over a network now, and until when: the hosts' link is cut, or that network.
+    pub(crate) fn impassable(&self, a: &HostName, b: &HostName, way: &Option<String>) -> Option<Option<Instant>> {
+        let dark = self.dark.get(way).copied();
+        let dark = dark.filter(|until| until.is_none_or(|until| Instant::now() < until));
+        self.cut(a, b).or(dark)
     }
 
     pub(crate) fn mend_link(&mut self, a: &HostName, b: &HostName) {
@@ -476,6 +492,13 @@ impl State {
 /// An event of a domain's life.
 pub(crate) fn lifecycle(domain: DomainId, event: &str, detail: &str) -> HostEvent {
     HostEvent::Lifecycle { domain, event: event.to_owned(), detail: detail.to_owned() }
+}
+
+fn end_of(lasting: Lasting) -> Option<Instant> {
+    match lasting {
+        Lasting::For(time) => Some(Instant::now() + time),
+        Lasting::Forever => None,
+    }
 }
 
 fn pair(a: &HostName, b: &HostName) -> (HostName, HostName) {

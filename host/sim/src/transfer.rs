@@ -166,6 +166,7 @@ impl Run<'_> {
         checks::may_begin(&state, self.plan)?;
         let job = Job {
             may_post_copy: self.plan.stream.post_copy,
+            way: self.plan.migrate_uri.clone(),
             bandwidth_mib_s: self.plan.bandwidth_mib_s,
             ..Job::new(self.source, self.destination, shows)
         };
@@ -373,10 +374,14 @@ impl Run<'_> {
             self.check()?;
             let look = self.cut()?;
             let (rate, max_downtime) = self.limits();
+            let mended;
             let struck = {
                 let mut state = self.world.state();
+                // No error comes of a network that carries nothing: somebody has to notice.
+                let dark = state.impassable(self.source, self.destination, &self.plan.migrate_uri);
                 let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
-                job.copy.settle(if job.hung || look.is_some() { 0 } else { rate });
+                job.copy.settle(if job.hung || look.is_some() || dark.is_some() { 0 } else { rate });
+                mended = dark.flatten();
                 let permille = job.copy.permille();
                 state.script.take_perform(self.source, permille)
             };
@@ -390,7 +395,7 @@ impl Run<'_> {
             match self.span(rate, max_downtime, &mut pass_began)? {
                 Span::Fits => return Ok(Way::SwitchOver),
                 Span::NextPass => {}
-                Span::Until(moving) => match moving.or(look) {
+                Span::Until(moving) => match moving.or(look).or(mended) {
                     Some(at) => tokio::select! { () = sleep_until(at) => {} () = woken.notified() => {} },
                     None => woken.notified().await,
                 },

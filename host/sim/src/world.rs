@@ -154,6 +154,11 @@ impl State {
                 }
             }
             What::LinkCut(lasting) => self.cut_route(*lasting),
+            What::NetworkDown(lasting) => {
+                if let Some(domain) = self.subject {
+                    self.darken(domain, *lasting);
+                }
+            }
             What::SwitchToPostCopy | What::InterruptPostCopy => {
                 if let Some(domain) = self.subject {
                     // Where it isn't possible nothing happens, as to the person who tried.

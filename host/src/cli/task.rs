@@ -137,7 +137,8 @@ pub fn sentence(record: &Record) -> String {
             }
             words
         }
-        Record::Resumed => "the post-copy is resumed".into(),
+        Record::Resumed { way: None } => "the post-copy is resumed".into(),
+        Record::Resumed { way: Some(way) } => format!("the post-copy is resumed, over network {way}"),
         Record::Reopened { by } => format!("{by} goes on with the task"),
         Record::CancelRequested { requester } => format!("{requester} asked to cancel"),
         Record::Ended { outcome } => format!("ended: {}", outcome.kind),

@@ -17,6 +17,7 @@ use waypost_core::facts::DomainState;
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, PluginName};
 use waypost_core::journal::{FinishStep, Record, Step, StepEnd};
+use waypost_core::network::{Detour, Detours};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{DecisionRecord, Reading};
@@ -242,7 +243,7 @@ wire_enum! {
         "action-intended" => ActionIntended { action: action, by: by, reason: reason },
         "action-done" => ActionDone { action: action, result: result },
         "next-attempt" => NextAttempt { attempt: attempt, change: change },
-        "resumed" => Resumed {},
+        "resumed" => Resumed { way: way },
         "reopened" => Reopened { by: by },
         "cancel-requested" => CancelRequested { requester: requester },
         "ended" => Ended { outcome: outcome },
@@ -286,13 +287,14 @@ wire_struct! {
         destination_before: destination_before, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s, max_downtime_ms: max_downtime_ms,
         timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, copies: copies, network: network,
-        memory_bytes: memory_bytes, edits: edits, notes: notes,
+        detours: detours, memory_bytes: memory_bytes, edits: edits, notes: notes,
     }
     End { host: host, uuid: uuid }
     CopiedDisk {
         target: target, path: path, pool: pool, volume: volume, capacity_bytes: capacity_bytes, format: format,
         backing: backing,
     }
+    Detour { network: network, migrate_uri: migrate_uri, listen_address: listen_address }
     Edit { plugin: plugin, kind: kind, device: device, before: before, after: after, reason: reason }
     Situation { source: source, destination: destination }
     Observed {
@@ -350,6 +352,18 @@ impl Wire for Copies {
     }
     fn read(value: Value) -> Result<Self, Misfit> {
         Wire::read(value).map(Copies)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl Wire for Detours {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(Detours)
     }
     fn absent() -> Option<Self> {
         Some(Self::default())

@@ -90,6 +90,7 @@ fn again(question: &Question, settings: &Settings) -> Option<Answer> {
         delay_ms: delay_ms.min(LONGEST_DELAY_MS),
         reason: reason.to_owned(),
         change: changed.then_some(change),
+        way: None,
     })
 }
 

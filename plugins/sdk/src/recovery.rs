@@ -33,7 +33,7 @@ const LONGEST_DELAY_MS: u64 = 30_000;
 
 /// An answer that changes nothing for a further attempt.
 pub fn answer(action: &str, delay_ms: u64, reason: &str) -> Answer {
-    Answer { action: action.to_owned(), delay_ms, reason: reason.to_owned(), change: None }
+    Answer { action: action.to_owned(), delay_ms, reason: reason.to_owned(), change: None, way: None }
 }
 
 /// 1, 2, 4, ... seconds, 30 at most; `number` counts from 1.

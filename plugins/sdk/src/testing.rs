@@ -332,6 +332,7 @@ pub fn question() -> Question {
         attempts_left: 2,
         tried: vec!["kvm2".into()],
         others: vec!["kvm3".into()],
+        ways: vec![],
     }
 }
 

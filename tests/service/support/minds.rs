@@ -24,8 +24,13 @@ impl Policies for Plain {
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
         let safe = [Action::AcceptSource, Action::AcceptDestination, Action::AbortJob, Action::HandOver];
         let action = safe.into_iter().find(|action| question.permitted.contains(action)).unwrap_or(Action::Wait);
-        let answer =
-            RecoveryAnswer { action, delay_ms: 1000, reason: "it is safe".into(), change: AttemptChange::NONE };
+        let answer = RecoveryAnswer {
+            action,
+            delay_ms: 1000,
+            reason: "it is safe".into(),
+            change: AttemptChange::NONE,
+            way: None,
+        };
         (answer, decision("recovery", action.as_str(), question.decided_at))
     }
 }

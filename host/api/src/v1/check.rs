@@ -233,6 +233,9 @@ pub struct Plan {
     pub copies: Vec<serde_json::Value>,
     /// Migration network; null: none was chosen.
     pub network: Option<String>,
+    /// What may stand in for it where a post-copy is resumed, with the keys of `waypost_core::network::Detour`.
+    #[schema(value_type = Vec<Object>)]
+    pub detours: Vec<serde_json::Value>,
     /// Memory of the domain.
     pub memory_bytes: Option<u64>,
     /// What is edited in the definition on its way.
@@ -308,6 +311,7 @@ impl From<&plan::Plan> for Plan {
             disks: json::value(&plan.disks.to_tree()),
             copies: plan.copies.0.iter().map(|disk| json::value(&disk.to_tree())).collect(),
             network: plan.network.clone(),
+            detours: plan.detours.0.iter().map(|detour| json::value(&detour.to_tree())).collect(),
             memory_bytes: plan.memory_bytes,
             edits: plan.edits.0.iter().map(Edit::from).collect(),
             notes: plan.notes.0.clone(),

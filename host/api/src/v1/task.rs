@@ -383,7 +383,7 @@ fn entry(record: &Record) -> (&'static str, Value) {
                 "max_downtime_ms": change.max_downtime_ms, "post_copy": change.post_copy,
             }),
         ),
-        Record::Resumed => ("resumed", Value::Null),
+        Record::Resumed { way } => ("resumed", json!({"network": way})),
         Record::Reopened { by } => ("reopened", json!({"by": by})),
         Record::CancelRequested { requester } => ("cancel-requested", json!({"requester": requester})),
         Record::Ended { outcome } => (

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::glob::fits;
-use super::{Fallback, MANAGEMENT, NetworkError, Networks, Place, Role};
+use super::{Fallback, NetworkError, Networks, Place, Role};
 use crate::facts::HostFacts;
 use crate::ids::HostName;
 
@@ -80,6 +80,8 @@ pub struct Chosen {
     pub stepped_back: Option<String>,
     /// What else a person should know of the choice.
     pub notes: Vec<String>,
+    /// What else may carry it, up or not at present, each with the destination's address; the next in order first.
+    pub others: Vec<(Fallback, Option<IpAddr>)>,
 }
 
 /// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order.
@@ -103,8 +105,9 @@ pub fn choose(
         Role::DiskCopy => "disks",
     };
     let own = Fallback::Network(name.to_owned());
+    let candidates: Vec<&Fallback> = std::iter::once(&own).chain(&wanted.fallback).collect();
     let mut why = Vec::new();
-    for candidate in std::iter::once(&own).chain(&wanted.fallback) {
+    for (at, candidate) in candidates.iter().copied().enumerate() {
         let (network, places) = match candidate {
             Fallback::Management => (None, &networks.management),
             Fallback::Network(other) => match networks.get(other).filter(|network| network.roles.contains(&role)) {
@@ -115,7 +118,7 @@ pub fn choose(
                 }
             },
         };
-        let called = network.map_or(MANAGEMENT, |network| network.name.as_str());
+        let called = candidate.name();
         let unproven = match up(places, source, destination) {
             Ok(unproven) => unproven,
             // libvirt's own connection goes over it, so it is up; only its address is not known.
@@ -143,9 +146,35 @@ pub fn choose(
             bandwidth_mib_s: network.and_then(|network| network.bandwidth_mib_s),
             stepped_back,
             notes: notes.into_iter().collect(),
+            others: candidates[at + 1..]
+                .iter()
+                .chain(&candidates[..at])
+                .filter_map(|other| networks.carries(other, role, &source.name, &destination.name))
+                .collect(),
         });
     }
     Err(NetworkError::Down { what, name: name.to_owned(), why })
+}
+
+impl Networks {
+    /// A network that may carry it between two hosts, whatever their links are at present, with the destination's address.
+    fn carries(
+        &self,
+        by: &Fallback,
+        role: Role,
+        source: &HostName,
+        destination: &HostName,
+    ) -> Option<(Fallback, Option<IpAddr>)> {
+        let places = match by {
+            // libvirt's own connections take it, also where its addresses are not known.
+            Fallback::Management => {
+                return Some((by.clone(), self.management.get(destination).map(|place| place.address)));
+            }
+            Fallback::Network(name) => &self.get(name).filter(|network| network.roles.contains(&role))?.places,
+        };
+        let (from, to) = (places.get(source)?.address, places.get(destination)?.address);
+        (from.is_ipv4() == to.is_ipv4()).then(|| (by.clone(), Some(to)))
+    }
 }
 
 /// Whether both hosts are on a network with their links up: what is left unproven, or what is wrong.

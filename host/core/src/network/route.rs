@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Chosen, NetworkError, Networks, Role, Wanted, choose};
+use super::{Chosen, Detour, Detours, Fallback, NetworkError, Networks, Role, Wanted, choose};
 use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
@@ -57,15 +57,19 @@ pub fn route(
         Some(chosen) => {
             plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
             plan.network = chosen.network;
+            if plan.stream.post_copy {
+                plan.detours = Detours(chosen.others.into_iter().map(detour).collect());
+            }
             plan.bandwidth_mib_s = plan.bandwidth_mib_s.or(chosen.bandwidth_mib_s);
             if let Some(address) = chosen.address {
                 plan.migrate_uri = Some(uri(address, None));
                 plan.listen_address.get_or_insert_with(|| address.to_string());
-                // libvirt would look for the address in the destination's certificate; without a network it looks for
-                // the host's name, and what a certificate must say shall not depend on the network.
-                if plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
-                    plan.stream.tls_destination = Some(to.host.hostname.clone());
-                }
+            }
+            // libvirt would look for the address in the destination's certificate; without a network it looks for the
+            // host's name, and what a certificate must say shall not depend on the network.
+            let addressed = chosen.address.is_some() || !plan.detours.0.is_empty();
+            if addressed && plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
+                plan.stream.tls_destination = Some(to.host.hostname.clone());
             }
         }
         None if given => plan.notes.0.extend(
@@ -103,6 +107,17 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
         None => return Err(NetworkError::NoManagementAddress(to.host.name.clone())),
     }
     Ok(())
+}
+
+fn detour((network, address): (Fallback, Option<IpAddr>)) -> Detour {
+    Detour {
+        network: match network {
+            Fallback::Network(name) => Some(name),
+            Fallback::Management => None,
+        },
+        migrate_uri: address.map(|address| uri(address, None)),
+        listen_address: address.map(|address| address.to_string()),
+    }
 }
 
 fn uri(address: IpAddr, port: Option<u16>) -> String {

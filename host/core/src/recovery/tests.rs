@@ -48,6 +48,7 @@ fn failed(encryption: Encryption) -> Plan {
         stream: Stream { encryption, ..Stream::default() },
         disks: Disks::default(),
         network: None,
+        detours: crate::network::Detours::default(),
         memory_bytes: None,
         edits: crate::edit::Edits::default(),
         notes: Notes::default(),

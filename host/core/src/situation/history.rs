@@ -51,7 +51,7 @@ impl History {
     pub fn note(&mut self, record: &Record) {
         match record {
             Record::PerformIntended => *self = Self::default(),
-            Record::Resumed => self.resuming = true,
+            Record::Resumed { .. } => self.resuming = true,
             Record::PerformReturned { result } if self.resuming => {
                 self.resuming = false;
                 let error = result.as_ref().err().map(|(_, message)| message.clone());

@@ -84,6 +84,7 @@ fn plans() -> Vec<Plan> {
                             disks: crate::stream::Disks::default(),
                             copies: crate::copies::Copies::default(),
                             network: None,
+                            detours: crate::network::Detours::default(),
                             memory_bytes: None,
                             edits: crate::edit::Edits::default(),
                             notes: crate::plan::Notes::default(),

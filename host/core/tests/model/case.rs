@@ -45,6 +45,7 @@ fn live() -> Plan {
         disks: waypost_core::stream::Disks::default(),
         copies: waypost_core::copies::Copies::default(),
         network: None,
+        detours: waypost_core::network::Detours::default(),
         memory_bytes: None,
         edits: waypost_core::edit::Edits::default(),
         notes: Notes::default(),

@@ -448,7 +448,8 @@ impl Course<'_, '_, '_, '_> {
     /// An order reaches its host, or doesn't, or nobody hears of it.
     fn order(&mut self, order: Order, action: Action) {
         if order == Order::Do(Action::ResumePostCopy) {
-            self.go("the post-copy is resumed", &[Record::Resumed], At::Watching, |next| next.world.resume_post_copy());
+            let resumed = [Record::Resumed { way: None }];
+            self.go("the post-copy is resumed", &resumed, At::Watching, |next| next.world.resume_post_copy());
             return;
         }
         let world = self.from.world;

@@ -56,7 +56,7 @@ impl Driver {
         }
         let reason = format!("{by} asked for it");
         task.record(Record::ActionIntended { action, by: PluginName::new(by), reason: reason.clone() })?;
-        let answer = RecoveryAnswer { action, delay_ms: 0, reason, change: AttemptChange::NONE };
+        let answer = RecoveryAnswer { action, delay_ms: 0, reason, change: AttemptChange::NONE, way: None };
         let task = match carry_out(task, plan, &now, answer).await? {
             Stage::Ended(outcome) => return Ok(Acted::Ended(outcome)),
             Stage::Locating(next) => {

@@ -203,6 +203,9 @@ pub(super) fn completed(task: &Task, plan: &Plan, situation: &Situation, figures
     if course.attempt > 1 {
         summary.push_str(&format!(", on attempt {}", course.attempt));
     }
+    if task.recorder.history.done().iter().any(|deed| deed.action == Action::ResumePostCopy) {
+        summary.push_str("; its post-copy broke and was resumed");
+    }
     summary.extend(tell::kept_images(plan));
     if course.cancel_requested {
         summary.push_str("; the request to cancel came too late");

@@ -177,9 +177,11 @@ pub(super) fn obey(
         Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
         Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), false)?,
         Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), false)?,
-        // The guest is on both hosts: nothing may be ended, and the call returns once the source knows of it.
+        // The guest is on both hosts: nothing may be ended, and the call returns once both know of it.
         Some(Demand::Interrupt(why)) => {
-            task.recorder.note(format!("{why} The post-copy is interrupted, to be resumed"));
+            task.recorder.note(format!(
+                "{why} The post-copy is interrupted, to be resumed once the destination has noticed, too"
+            ));
             order(task, plan, Command::InterruptPostCopy);
         }
     }

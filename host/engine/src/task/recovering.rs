@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
+use waypost_core::network::ways;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Command;
@@ -16,7 +17,7 @@ use super::accepted::Accepted;
 use super::outside::Outside;
 use super::performing::begun;
 use super::prepared::Undone;
-use super::{Stage, Task, finishing, notice, prepared, tell, volumes};
+use super::{Stage, Task, finishing, notice, prepared, tell, volumes, waiting};
 use crate::check::blocking;
 use crate::error::EngineError;
 
@@ -88,7 +89,7 @@ pub(super) async fn carry_out(
         Action::HandOver => end(task, &plan, now, OutcomeKind::Stuck, &answer.reason),
         Action::DeclareLost => end(task, &plan, now, OutcomeKind::Lost, &answer.reason),
         Action::TryAgain => try_again(task, plan, answer.change).await,
-        Action::ResumePostCopy => resume_post_copy(task, plan).await,
+        Action::ResumePostCopy => resume_post_copy(task, plan, answer.way).await,
         action => {
             let result = order(&mut task, &plan, action).await;
             let failed = result.is_err();
@@ -149,6 +150,7 @@ async fn ask(
         attempts_left: if allowed.contains(&Action::TryAgain) { task.attempts_left() } else { 0 },
         tried: course.tried.clone(),
         others: others(task, plan),
+        ways: ways(plan, course),
         decided_at: task.ports().clock.now(),
     };
     let ports = task.ports().clone();
@@ -186,12 +188,19 @@ async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<
 
 /// Joins the halves again and watches what follows as any transfer. It is on record before the call: whoever finds the
 /// record without a result looks from outside.
-async fn resume_post_copy(mut task: Task, plan: Plan) -> Result<Stage, EngineError> {
+async fn resume_post_copy(mut task: Task, plan: Plan, wanted: Option<String>) -> Result<Stage, EngineError> {
     let hypervisor = task.ports().hypervisor.clone();
     // Only for the figures at the end: the call's return says how it ended.
     let events = hypervisor.events(&plan.source.host).await.ok();
-    task.record(Record::Resumed)?;
-    let call = hypervisor.resume_post_copy(&plan).await;
+    let ways = ways(&plan, &task.recorder.course);
+    let way = wanted.filter(|wanted| ways.contains(wanted)).or_else(|| ways.first().cloned());
+    if let Some(way) = &way {
+        task.recorder.note(format!("the rest of the memory takes network {way}"));
+    }
+    task.record(Record::Resumed { way: way.clone() })?;
+    // It is under way already: it doesn't wait for a place on the network that it takes now, and has one from now on.
+    waiting::keep(task.ports(), task.recorder.id, &task.recorder.course)?;
+    let call = hypervisor.resume_post_copy(&plan.over(way.as_deref())).await;
     begun(task, plan, call, events).await
 }
 
@@ -263,7 +272,7 @@ fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str
         kind,
         summary: format!("{}; {reason}", tell::both(plan, now)),
         causes: task.recorder.all_causes(),
-        remedy: Some(tell::remedy(plan, kind, task.recorder.id, &volumes::still_there(&task))),
+        remedy: Some(tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task))),
     };
     task.end(outcome)
 }

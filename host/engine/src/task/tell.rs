@@ -47,8 +47,12 @@ pub(super) fn kept_images(plan: &Plan) -> Option<String> {
     (!images.is_empty()).then(|| format!("; its images stay on {}: {}", plan.source.host, images.join(", ")))
 }
 
-pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId, volumes: &[String]) -> String {
+pub(super) fn remedy(plan: &Plan, now: &Situation, kind: OutcomeKind, task: TaskId, volumes: &[String]) -> String {
     let mut remedy = match kind {
+        OutcomeKind::Lost if now.in_post_copy() => format!(
+            "end the half of {0} that is left, which nothing can continue, and start {0} again where it is defined; if its definition takes no order, restart libvirt's daemon there: the job of the migration is still on it; `waypost task {task}` has the evidence",
+            plan.name
+        ),
         OutcomeKind::Lost => format!(
             "start {} again where it is defined, after making sure that it runs nowhere; `waypost task {task}` has the evidence",
             plan.name
@@ -58,6 +62,14 @@ pub(super) fn remedy(plan: &Plan, kind: OutcomeKind, task: TaskId, volumes: &[St
             plan.name, plan.source.host, plan.destination.host
         ),
     };
+    let defined = |side: &Side| matches!(side, Side::Present(seen) if seen.persistent);
+    if kind == OutcomeKind::Lost && defined(&now.source) && defined(&now.destination) {
+        // Whoever starts one of them must not leave another that starts as well.
+        remedy.push_str(&format!(
+            "; it is defined on {} and on {}: keep one of the two definitions",
+            plan.source.host, plan.destination.host
+        ));
+    }
     if !volumes.is_empty() {
         remedy.push_str(&format!("; this migration made {}: no use unless the domain is there", volumes.join(", ")));
     }

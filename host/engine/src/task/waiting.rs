@@ -123,7 +123,8 @@ pub(crate) fn standing(ports: &Ports, id: TaskId) -> Result<Option<Turn>, Engine
         .filter(|turn| *turn != Turn::Granted))
 }
 
-/// Takes the slot back for a task whose transfer an earlier controller began: it runs, whatever the limits say by now.
+/// Takes the slot of a task whose transfer runs, on the network that carries it now and whatever the limits say: an earlier
+/// controller began it, or it was resumed over another network.
 pub(crate) fn keep(ports: &Ports, id: TaskId, course: &Course) -> Result<(), EngineError> {
     let running = matches!(course.phase, Phase::Performing | Phase::Finishing | Phase::Locating | Phase::Recovering);
     match &course.plan {
@@ -132,7 +133,7 @@ pub(crate) fn keep(ports: &Ports, id: TaskId, course: &Course) -> Result<(), Eng
                 priority: course.request.options.priority,
                 source: plan.source.host.clone(),
                 destination: plan.destination.host.clone(),
-                network: plan.network.clone(),
+                network: plan.over(course.way.as_deref()).network,
             };
             Ok(ports.store.hold_slot(id, ports.clock.now(), &wish)?)
         }

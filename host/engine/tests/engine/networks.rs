@@ -1,19 +1,24 @@
 //! Which network a task takes, from the configuration to the plan that is executed and to what the record says of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use waypost_core::facts::Snapshot;
 use waypost_core::finding::Severity;
 use waypost_core::ids::{DomainKey, HostName};
-use waypost_core::network::{Fallback, Network, Networks, Place, Role};
+use waypost_core::journal::{Course, Record};
+use waypost_core::network::{Detour, Fallback, Network, Networks, Place, Role};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::Plan;
-use waypost_core::ports::{Clock, Depth, Store};
-use waypost_core::request::{MigrationRequest, Options};
-use waypost_core::stream::{DiskCopy, Disks};
+use waypost_core::ports::{Clock, DecisionRecord, Depth, Judgement, Policies, StorageProbe, Store};
+use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
+use waypost_core::request::{CheckRequest, MigrationRequest, Options};
+use waypost_core::situation::Action;
+use waypost_core::stream::{DiskCopy, Disks, Stream};
 use waypost_core::verdict::Verdict;
 use waypost_engine::{Engine, Settings};
-use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, PoolSpec, World};
+use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, Lasting, PoolSpec, Scripted, Step, What, World};
 
 use crate::support::{MemoryStore, Mind, Minded, OWN, VirtualClock, in_virtual_time};
 
@@ -48,6 +53,18 @@ fn networks() -> Networks {
 
 /// One migration of g1 from a to b, where eth1 of a is in that state.
 fn migrate(networks: Networks, eth1: &str, options: Options) -> (Outcome, Option<Plan>, Option<Verdict>) {
+    let (outcome, course, _) = play(networks, eth1, options, vec![], Arc::new(Minded::new(Mind::Conservative)));
+    (outcome, course.plan, course.verdict)
+}
+
+/// The same with faults and other policies; also what its journal comes to, and its records.
+fn play(
+    networks: Networks,
+    eth1: &str,
+    options: Options,
+    faults: Vec<Scripted>,
+    policies: Arc<dyn Policies>,
+) -> (Outcome, Course, Vec<Record>) {
     in_virtual_time(async {
         let states = |eth1: &str| -> BTreeMap<String, String> {
             [("eth1", eth1), ("eth2", "up"), ("eth3", "up")].map(|(n, s)| (n.to_owned(), s.to_owned())).into()
@@ -62,10 +79,11 @@ fn migrate(networks: Networks, eth1: &str, options: Options) -> (Outcome, Option
         let disks = if options.disks.copy == DiskCopy::No { vec![DiskSpec::default()] } else { vec![own] };
         let domain = DomainSpec { disks, ..DomainSpec::named("g1", "a") };
         let world = World::new(&Fleet::new([host("a", eth1), host("b", "up")], [domain])).unwrap();
+        world.script(faults);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let engine = Engine::new(
             Arc::new(world),
-            Arc::new(Minded::new(Mind::Conservative)),
+            policies,
             Arc::clone(&store),
             Arc::new(VirtualClock::new()) as Arc<dyn Clock>,
             Settings { networks: Arc::new(networks), ..Settings::default() },
@@ -81,8 +99,8 @@ fn migrate(networks: Networks, eth1: &str, options: Options) -> (Outcome, Option
         let driver = engine.accept(request).unwrap();
         let id = driver.id();
         let outcome = driver.drive().await.unwrap();
-        let course = engine.read(id).unwrap();
-        (outcome, course.plan, course.verdict)
+        let records = store.journal(id).unwrap().into_iter().map(|(_, record)| record).collect();
+        (outcome, engine.read(id).unwrap(), records)
     })
 }
 
@@ -157,4 +175,122 @@ fn disks_take_the_memory_s_network_only_if_it_may_carry_them() {
     let outcome = migrate(networks(), "up", copy(Some("six"), None)).0;
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(outcome.summary.contains("network six has not the role disk-copy, and no other is set"), "{outcome:?}");
+}
+
+/// `mig` with what may stand in for it.
+fn with_fallback(fallback: &[Fallback]) -> Networks {
+    let mut networks = networks();
+    networks.networks[0].fallback = fallback.to_vec();
+    networks
+}
+
+/// A post-copy over `mig` to whose networks this happens, one after another; and the ways that it was resumed on.
+fn post_copy(
+    networks: Networks,
+    happens: &[Lasting],
+    policies: Arc<dyn Policies>,
+) -> (Outcome, Course, Vec<Option<String>>) {
+    let mut faults = vec![Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(100)];
+    let down = |(lasting, occurrence): (&Lasting, u32)| {
+        Scripted::at(Step::PostCopy, What::NetworkDown(*lasting)).occurrence(occurrence)
+    };
+    faults.extend(happens.iter().zip(1..).map(down));
+    let stream = Stream { post_copy: true, ..Stream::default() };
+    let options = Options { stream, bandwidth_mib_s: Some(20), ..Options::default() };
+    let (outcome, course, records) = play(networks, "up", options, faults, policies);
+    let resumed = records.into_iter().filter_map(|record| match record {
+        Record::Resumed { way } => Some(way),
+        _ => None,
+    });
+    (outcome, course, resumed.collect())
+}
+
+fn six() -> Fallback {
+    Fallback::Network("six".into())
+}
+
+#[test]
+fn a_post_copy_whose_network_is_down_is_resumed_over_the_one_that_stands_in_for_it() {
+    let minded = || Arc::new(Minded::new(Mind::Conservative));
+    // Refused as long as the destination has not noticed: that says nothing against the network.
+    let (outcome, course, ways) = post_copy(with_fallback(&[six()]), &[Lasting::Forever], minded());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    assert!(!ways.is_empty() && ways.iter().all(|way| way.as_deref() == Some("six")), "{ways:?}");
+    // The plan is what was planned; the record says what it took.
+    assert_eq!(course.plan.unwrap().network.as_deref(), Some("mig"));
+
+    // That network fails, too, and the first is mended meanwhile.
+    let a_while = Lasting::For(Duration::from_secs(30));
+    let (outcome, _, ways) = post_copy(with_fallback(&[six()]), &[a_while, Lasting::Forever], minded());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    let last = ways.last().cloned().flatten();
+    assert_eq!((ways[0].as_deref(), last.as_deref()), (Some("six"), Some("mig")), "{ways:?}");
+
+    // Where nothing may stand in for it, it is waited for.
+    let (outcome, _, ways) = post_copy(networks(), &[a_while], minded());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    assert!(!ways.is_empty() && ways.iter().all(Option::is_none), "{ways:?}");
+    let (outcome, _, ways) = post_copy(networks(), &[Lasting::Forever], minded());
+    assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
+    assert!(ways.iter().all(Option::is_none), "{ways:?}");
+}
+
+/// Takes the management network, where it is offered.
+#[derive(Default)]
+struct Cautious(Mutex<Vec<Vec<String>>>);
+
+impl Policies for Cautious {
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
+        Minded::new(Mind::Conservative).precheck(request, facts, probe)
+    }
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
+        let (answer, decision) = Minded::new(Mind::Conservative).recover(question);
+        if answer.action == Action::ResumePostCopy {
+            self.0.lock().unwrap().push(question.ways.clone());
+        }
+        (RecoveryAnswer { way: Some("management".into()), ..answer }, decision)
+    }
+}
+
+#[test]
+fn a_policy_may_name_the_network_and_what_is_not_offered_is_not_taken() {
+    let cautious = Arc::new(Cautious::default());
+    let fallback = [six(), Fallback::Management];
+    let (outcome, _, ways) = post_copy(with_fallback(&fallback), &[Lasting::Forever], cautious.clone());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    assert!(!ways.is_empty() && ways.iter().all(|way| way.as_deref() == Some("management")), "{ways:?}");
+    assert_eq!(cautious.0.lock().unwrap()[0], ["six", "management", "mig"]);
+
+    let cautious = Arc::new(Cautious::default());
+    let (outcome, _, ways) = post_copy(with_fallback(&[six()]), &[Lasting::Forever], cautious.clone());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    assert!(ways.iter().all(|way| way.as_deref() == Some("six")), "{ways:?}");
+    assert_eq!(cautious.0.lock().unwrap()[0], ["six", "mig"]);
+}
+
+#[test]
+fn what_may_stand_in_for_a_network_is_planned_with_a_post_copy_and_with_nothing_else() {
+    let fallback = [six(), Fallback::Management];
+    let may_switch = Options { stream: Stream { post_copy: true, ..Stream::default() }, ..Options::default() };
+    let names = |eth1: &str, options: &Options| -> Vec<Option<String>> {
+        let plan = migrate(with_fallback(&fallback), eth1, options.clone()).1.unwrap();
+        plan.detours.0.into_iter().map(|detour| detour.network).collect()
+    };
+    assert_eq!(names("up", &may_switch), [Some("six".into()), None]);
+    // What comes after the one that is taken comes first, and what was down may be up by then.
+    assert_eq!(names("down", &may_switch), [None, Some("mig".into())]);
+    assert_eq!(names("up", &Options::default()), []);
+    let plan = migrate(with_fallback(&fallback), "up", may_switch).1.unwrap();
+    let six = Detour {
+        network: Some("six".into()),
+        migrate_uri: Some("tcp://[fd00::2]".into()),
+        listen_address: Some("fd00::2".into()),
+    };
+    assert_eq!(plan.detours.0[0], six);
+    let over = plan.over(Some("six"));
+    assert_eq!(
+        (over.network, over.migrate_uri, over.listen_address),
+        (six.network, six.migrate_uri, six.listen_address)
+    );
+    assert_eq!(plan.over(Some("mig")), plan);
 }

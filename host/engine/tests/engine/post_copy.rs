@@ -25,7 +25,7 @@ fn switched() -> Case {
 }
 
 fn resumed(site: &Site, task: waypost_core::ids::TaskId) -> usize {
-    site.store.journal(task).unwrap().iter().filter(|(_, record)| *record == Record::Resumed).count()
+    site.store.journal(task).unwrap().iter().filter(|(_, record)| matches!(record, Record::Resumed { .. })).count()
 }
 
 /// Whatever breaks while memory follows: joined again where both halves live, lost where one is gone, never two guests.
@@ -97,7 +97,8 @@ impl Policies for Again {
         let (answer, decision) = Minded::new(Mind::Conservative).recover(question);
         if question.permitted.contains(&Action::TryAgain) {
             let change = self.change.clone();
-            let answer = RecoveryAnswer { action: Action::TryAgain, delay_ms: 5000, reason: "again".into(), change };
+            let answer =
+                RecoveryAnswer { action: Action::TryAgain, delay_ms: 5000, reason: "again".into(), change, way: None };
             return (answer, decision);
         }
         (answer, decision)

@@ -96,6 +96,7 @@ impl Policies for Stubborn {
             delay_ms: self.delay_ms,
             reason: "stubborn".into(),
             change: AttemptChange::NONE,
+            way: None,
         };
         (answer, decision)
     }

@@ -78,6 +78,7 @@ fn a_failure(plan: &waypost_core::plan::Plan) -> RecoveryQuestion {
         attempts_left: 0,
         tried: vec![],
         others: vec![],
+        ways: vec![],
         decided_at: waypost_core::ids::Moment(0),
     }
 }

@@ -195,6 +195,7 @@ mod tests {
             disks: waypost_core::stream::Disks::default(),
             copies: waypost_core::copies::Copies::default(),
             network: None,
+            detours: waypost_core::network::Detours::default(),
             memory_bytes: None,
             edits: waypost_core::edit::Edits::default(),
             notes: waypost_core::plan::Notes::default(),

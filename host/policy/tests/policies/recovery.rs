@@ -61,6 +61,7 @@ fn question() -> RecoveryQuestion {
         attempts_left: 2,
         tried: vec![HostName::new("kvm2")],
         others: vec![HostName::new("kvm3")],
+        ways: vec![],
         decided_at: Moment(1),
     }
 }
@@ -82,6 +83,7 @@ fn the_only_recovery_policy_chooses() {
         delay_ms: 250,
         reason: "because".into(),
         change: AttemptChange::NONE,
+        way: None,
     };
     assert_eq!(answer, expected);
     assert_eq!((record.plugin.as_str(), record.hook.as_str(), &record.fault), ("careful", "recovery", &None));

@@ -240,6 +240,7 @@ pub fn plan() -> Plan {
         disks: Disks::default(),
         copies: Copies::default(),
         network: None,
+        detours: waypost_core::network::Detours::default(),
         memory_bytes: None,
         edits: Edits::default(),
         notes: Notes::default(),

@@ -29,7 +29,8 @@ async fn every_fault_at_every_stage_ends_and_leaves_one_copy_that_can_run() {
                 if let Ok(mut transfer) = world.start(&plan).await
                     && timeout(Duration::from_secs(2000), transfer.finished()).await.is_err()
                 {
-                    assert_eq!(what, What::Hang, "{case}");
+                    let stalls = matches!(what, What::Hang | What::NetworkDown(Lasting::Forever));
+                    assert!(stalls, "{case}");
                     world.command(&host("a"), id, Command::AbortJob).await.unwrap();
                     assert_eq!(transfer.finished().await.unwrap_err().kind, FaultKind::Aborted, "{case}");
                 }

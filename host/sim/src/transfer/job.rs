@@ -16,6 +16,8 @@ use crate::script::Step;
 pub(crate) struct Job {
     pub(crate) source: HostName,
     pub(crate) destination: HostName,
+    /// Where the memory goes, as the migration URI says.
+    pub(crate) way: Option<String>,
     /// The source shows a job: a live migration does, an offline one doesn't.
     pub(crate) shows: bool,
     pub(crate) stage: Step,
@@ -39,6 +41,8 @@ pub(crate) struct Job {
     pub(super) hung: bool,
     /// The post-copy is interrupted; the job stays.
     pub(crate) broken: bool,
+    /// Since when.
+    pub(crate) broken_since: Option<Instant>,
     /// The incoming process was made.
     pub(super) prepared: bool,
     pub(super) cut_since: Option<Instant>,
@@ -102,6 +106,7 @@ impl Job {
     /// One that begins now.
     pub(super) fn new(source: &HostName, destination: &HostName, shows: bool) -> Self {
         Self {
+            way: None,
             source: source.clone(),
             destination: destination.clone(),
             shows,
@@ -117,6 +122,7 @@ impl Job {
             leave: false,
             hung: false,
             broken: false,
+            broken_since: None,
             prepared: false,
             cut_since: None,
             began: Instant::now(),

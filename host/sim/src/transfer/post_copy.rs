@@ -17,6 +17,8 @@ use crate::words;
 
 /// TCP gives a silent peer up after so long.
 const NOTICE: Duration = Duration::from_secs(15);
+/// A destination whose requests nobody confirms gives up sooner, where its host's TCP is told to.
+const UNCONFIRMED: Duration = Duration::from_secs(8);
 
 impl Run<'_> {
     /// The switch, and what follows it.
@@ -48,6 +50,7 @@ impl Run<'_> {
             (job.stage, job.interrupted, job.broken, job.hung, job.cut_since) =
                 (Step::PostCopy, false, false, false, None);
             (job.copy.switched, job.copy.dirty_pages_s) = (true, 0);
+            (job.way, job.broken_since) = (self.plan.migrate_uri.clone(), None);
             state.script.take(Step::PostCopy, self.source)
         };
         let mut stalled = false;
@@ -68,7 +71,7 @@ impl Run<'_> {
                 let id = self.id();
                 let whole =
                     [self.source, self.destination].iter().all(|host| state.process(host, id).is_some_and(|p| p.half));
-                let cut = state.cut(self.source, self.destination);
+                let cut = state.impassable(self.source, self.destination, &self.plan.migrate_uri);
                 let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
                 if !whole || job.interrupted {
                     return Err(Trouble::Broken);
@@ -119,7 +122,7 @@ impl Run<'_> {
         let id = self.id();
         if let Some(job) = state.jobs.get_mut(&id) {
             job.copy.settle(0);
-            (job.broken, job.interrupted) = (true, false);
+            (job.broken, job.interrupted, job.broken_since) = (true, false, Some(Instant::now()));
         }
         state.fail_half(self.source, id);
         state.notice_breaks();
@@ -157,7 +160,7 @@ impl Run<'_> {
         if !failed(&state, self.source) || !state.jobs.get(&id).is_some_and(|job| job.broken) {
             return refuse("QEMU reports migration is still running");
         }
-        if state.cut(self.source, self.destination).is_some() {
+        if state.impassable(self.source, self.destination, &self.plan.migrate_uri).is_some() {
             let why = "unable to connect to server: No route to host";
             return Err(words::fault(FaultKind::Network, self.source, "resume the post-copy", why));
         }
@@ -202,14 +205,19 @@ impl State {
         }
     }
 
-    /// A destination hears of the interruption when the source's farewell comes through.
+    /// A destination hears of the interruption when the source's farewell comes through. Over a network that stays dark it
+    /// never does: then it notices that nobody confirms what it asks for.
     pub(crate) fn notice_breaks(&mut self) {
         let broken = self.jobs.iter().filter(|(_, job)| job.broken);
-        let ends: Vec<_> = broken.map(|(id, job)| (*id, job.source.clone(), job.destination.clone())).collect();
-        for (id, source, destination) in ends {
-            if self.cut(&source, &destination).is_none() {
-                self.fail_half(&destination, id);
-            }
+        let told = broken.filter(|(_, job)| {
+            let linked = self.cut(&job.source, &job.destination).is_none();
+            let through = self.impassable(&job.source, &job.destination, &job.way).is_none();
+            let alone = job.broken_since.is_some_and(|since| since.elapsed() >= UNCONFIRMED);
+            linked && (through || alone)
+        });
+        let told: Vec<_> = told.map(|(id, job)| (*id, job.destination.clone())).collect();
+        for (id, destination) in told {
+            self.fail_half(&destination, id);
         }
     }
 

@@ -110,6 +110,14 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn detour()(
+        network in optional(text()), migrate_uri in optional(text()), listen_address in optional(text()),
+    ) -> Detour {
+        Detour { network, migrate_uri, listen_address }
+    }
+}
+
+prop_compose! {
     fn edit()(
         plugin in plugin(), kind in select(EditKind::ALL), device in optional(text()), before in optional(text()),
         after in optional(text()), reason in text(),
@@ -130,12 +138,13 @@ prop_compose! {
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
         (memory_bytes, notes) in (optional(any::<u64>()), prop::collection::vec(text(), 0..3)),
         copies in prop::collection::vec(copied_disk(), 0..3), edits in prop::collection::vec(edit(), 0..3),
+        detours in prop::collection::vec(detour(), 0..3),
     ) -> Plan {
         Plan {
             attempt, domain: DomainId(id), name, destination_name, source, destination, peer_uri, mode, initially,
             finally, source_fate, destination_fate, autostart, destination_before, storage, migrate_uri,
             listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s, transport, stream, disks, network, memory_bytes,
-            copies: Copies(copies), edits: Edits(edits), notes: Notes(notes),
+            detours: Detours(detours), copies: Copies(copies), edits: Edits(edits), notes: Notes(notes),
         }
     }
 }
@@ -238,7 +247,7 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
             });
             (any::<u32>(), change).prop_map(|(attempt, change)| Record::NextAttempt { attempt, change }).boxed()
         }
-        "resumed" => Just(Record::Resumed).boxed(),
+        "resumed" => optional(text()).prop_map(|way| Record::Resumed { way }).boxed(),
         "reopened" => text().prop_map(|by| Record::Reopened { by }).boxed(),
         "cancel-requested" => text().prop_map(|requester| Record::CancelRequested { requester }).boxed(),
         "ended" => outcome().prop_map(|outcome| Record::Ended { outcome }).boxed(),

@@ -85,8 +85,13 @@ impl Policies for Minded {
             Mind::Last => (*permitted.last().unwrap(), 0),
             Mind::Forbidden => (*Action::ALL.iter().find(|action| !permitted.contains(action)).unwrap(), 0),
         };
-        let answer =
-            RecoveryAnswer { action, delay_ms, reason: format!("{:?}", self.mind), change: AttemptChange::NONE };
+        let answer = RecoveryAnswer {
+            action,
+            delay_ms,
+            reason: format!("{:?}", self.mind),
+            change: AttemptChange::NONE,
+            way: None,
+        };
         (answer, decision("recovery", action.to_string(), question.decided_at))
     }
 

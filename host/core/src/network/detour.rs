@@ -1,0 +1,70 @@
+//! The ways that the rest of an interrupted post-copy may take: the one it began on, and what the site lets stand in for
+//! it. They are planned with the migration, so that no other configuration changes what a network is while it carries one.
+
+use super::MANAGEMENT;
+use crate::facts;
+use crate::journal::Course;
+use crate::plan::Plan;
+use crate::recovery::FailureClass;
+
+facts! {
+    /// A way that may stand in for the plan's own.
+    pub struct Detour {
+        /// Network; none: the one that libvirt's own connections take.
+        pub network: Option<String>,
+        /// Memory goes here; none: wherever libvirt on the destination says.
+        pub migrate_uri: Option<String>,
+        /// The destination listens here; none: on every address.
+        pub listen_address: Option<String>,
+    }
+}
+
+/// What may stand in for a plan's way, the first choice first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Detours(pub Vec<Detour>);
+
+impl Detour {
+    fn is_called(&self, name: &str) -> bool {
+        called(self.network.as_deref()) == name
+    }
+}
+
+fn called(network: Option<&str>) -> &str {
+    network.unwrap_or(MANAGEMENT)
+}
+
+/// The ways that a resumption may take, by name and in the order in which they are tried; empty where nothing may stand
+/// in for the one that the migration began on.
+///
+/// A way that carries nothing is left for the next one in turn, and after the last the first comes again, because a way may
+/// be mended. It is kept where the failure says nothing about it: a daemon was lost, or a host refused, as a destination
+/// does that has not noticed yet that the stream broke.
+pub fn ways(plan: &Plan, course: &Course) -> Vec<String> {
+    if plan.detours.0.is_empty() {
+        return Vec::new();
+    }
+    let own = called(plan.network.as_deref());
+    let mut ways: Vec<String> = vec![own.to_owned()];
+    ways.extend(plan.detours.0.iter().map(|detour| called(detour.network.as_deref()).to_owned()));
+    let last = course.way.as_deref().unwrap_or(own);
+    let at = ways.iter().position(|way| way == last).unwrap_or(0);
+    let kept = matches!(course.failure, Some((FailureClass::Unreachable | FailureClass::Refused, _)));
+    ways.rotate_left(at);
+    if !kept {
+        ways.rotate_left(1);
+    }
+    ways
+}
+
+impl Plan {
+    /// The plan with another of its ways; the plan as it is where that names none of its detours.
+    pub fn over(&self, way: Option<&str>) -> Self {
+        let detour = way.and_then(|way| self.detours.0.iter().find(|detour| detour.is_called(way)));
+        match detour.cloned() {
+            Some(Detour { network, migrate_uri, listen_address }) => {
+                Self { network, migrate_uri, listen_address, ..self.clone() }
+            }
+            None => self.clone(),
+        }
+    }
+}
