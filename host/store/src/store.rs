@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use waypost_core::convergence::Steering;
 use waypost_core::facts::StorageProof;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
@@ -15,15 +15,16 @@ use waypost_core::ports::{
 };
 use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 
-use crate::fault;
-use crate::records::{Misfit, read, read_record, write, write_record};
+use crate::records::{read, read_record, write, write_record};
 use crate::schema::{self, Promise};
 use rows::{BRIEF, brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
+use trying::{NO_TASK, Trying};
 
 mod driving;
 mod feed;
 mod rows;
 mod slots;
+mod trying;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
 #[derive(Clone)]
@@ -426,75 +427,6 @@ impl Store for SqliteStore {
             rows.and_then(Iterator::collect).map_err(trying.sql())
         })
     }
-}
-
-const NO_TASK: &str = "there is no such task: `waypost tasks` lists them";
-
-/// What is being tried, so that whatever fails on the way can say so.
-struct Trying<'a> {
-    inner: &'a Arc<Inner>,
-    what: String,
-}
-
-impl Inner {
-    fn trying(self: &Arc<Self>, what: String) -> Trying<'_> {
-        Trying { inner: self, what }
-    }
-}
-
-impl Trying<'_> {
-    fn sql(&self) -> impl Fn(rusqlite::Error) -> StoreFault + Copy + '_ {
-        |error| fault::sqlite(&self.what, &self.inner.database, &error)
-    }
-
-    fn refused(&self, why: impl Into<String>) -> StoreFault {
-        fault::plain(&self.what, why)
-    }
-
-    fn unreadable(&self, what: &str, misfit: &Misfit) -> StoreFault {
-        self.refused(format!("{what} can't be read: {misfit}"))
-    }
-
-    /// Runs a transaction whose effect is on the disk when this returns.
-    fn durably<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
-        let mut connection = held(&self.inner.durable);
-        // Immediate: what the transaction reads is still true when it writes, whatever other processes do.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.sql())?;
-        let made = work(&transaction)?;
-        transaction.commit().map_err(self.sql())?;
-        Ok(made)
-    }
-
-    /// Runs statements that read, or that may be lost with the machine.
-    fn visibly<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
-        self.on(&self.inner.visible, work)
-    }
-
-    /// Runs statements of the feed, which only read.
-    fn watching<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
-        self.on(&self.inner.watching, work)
-    }
-
-    fn on<T>(
-        &self,
-        place: &OnceLock<Mutex<Connection>>,
-        work: impl FnOnce(&Connection) -> Result<T, StoreFault>,
-    ) -> Result<T, StoreFault> {
-        let connection = match place.get() {
-            Some(connection) => connection,
-            None => {
-                let fresh = schema::connect(&self.inner.database, Promise::Visible)?;
-                // Another thread may have been faster; then its connection is used and this one is closed.
-                place.get_or_init(|| Mutex::new(fresh))
-            }
-        };
-        work(&held(connection))
-    }
-}
-
-fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A panic in the middle of a transaction has rolled it back, so the connection is sound.
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

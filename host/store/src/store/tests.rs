@@ -12,6 +12,7 @@ use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::sample::Sample;
 use waypost_core::verdict::{PolicyMode, Verdict};
 
+use super::trying::held;
 use super::*;
 
 mod feed;
