@@ -49,12 +49,13 @@ export class Fake {
   remember({ domain, source, destination, kind, summary, causes = [], remedy = null, minutes, sample = null }) {
     const id = uuid();
     const at = iso(Date.now() - minutes * 60_000);
+    const begun = iso(Date.now() - minutes * 60_000 - 4_000 - ((minutes * 7919) % 90_000));
     const over = { kind, summary, causes, remedy };
     const known = this.domains.find((one) => one.name === domain);
     const permille = kind === "completed" ? 1000 : sample ? 640 : 0;
     this.tasks.set(id, {
       id, status: kind, message: summary, permille, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
-      source, destination, target_uri: null, requested_by: "anna", cancel_requested: false, created_at: at, updated_at: at,
+      source, destination, target_uri: null, requested_by: "anna", cancel_requested: false, created_at: begun, updated_at: at,
       outcome: over, sample, sequence: (this.sequence += 1), journal: [], decisions: told.decisions.map((one) => ({ ...one, decided_at: at })),
     });
   }

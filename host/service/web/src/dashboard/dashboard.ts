@@ -171,7 +171,7 @@ export class WaypostDashboard extends WaypostElement {
     return html`
       <div class="head">
         ${task ? html`<a class="small back" href="#/migrations">${icon("back")}All migrations</a>` : nothing}
-        <h1 tabindex="-1">${title}</h1>
+        <h1 tabindex="-1" class=${task ? "hidden" : ""}>${title}</h1>
         ${task ? nothing : html`<p class="soft small">${says}</p>`}
       </div>
       ${this.begunNote()}

@@ -26,8 +26,8 @@ export class WaypostDecisions extends WaypostElement {
   static override styles = [
     WaypostElement.styles,
     css`
-      td {
-        vertical-align: top;
+      td:first-child {
+        white-space: nowrap;
       }
       .answer {
         max-width: 46ch;

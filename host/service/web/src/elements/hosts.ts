@@ -130,8 +130,10 @@ export class WaypostHosts extends WaypostElement {
     this.over = null;
   }
 
-  private readonly giveUp = () => {
+  private readonly giveUp = async () => {
     this.leave();
+    // Until then what is picked from can't be reached.
+    await this.updateComplete;
     this.back?.focus();
   };
 
@@ -229,8 +231,10 @@ export class WaypostHosts extends WaypostElement {
         </div>
         ${unread ? html`<p class="tiny error">${unread}</p>` : load(host)}
       </header>
-      ${this.list(host, here, coming, unread !== null)}
-      ${this.target(host)}
+      <div class="body">
+        <div class="list" ?inert=${this.picked !== null && !this.picked.dragged}>${this.list(host, here, coming, unread !== null)}</div>
+        ${this.target(host)}
+      </div>
     </section>`;
   }
 
@@ -281,7 +285,7 @@ export class WaypostHosts extends WaypostElement {
       ${
         task
           ? this.away(task)
-          : html`<span class="tiny soft state">${plain(domain.state)}${domain.persistent ? "" : ", transient"}</span>
+          : html`<span class="tiny soft state">${usual(domain) ? html`<span class="hidden">running</span>` : odd(domain)}</span>
               ${
                 movable
                   ? html`<button class="quiet move" aria-label=${`Move ${domain.name}`} @click=${(event: Event) => void this.byHand(event, domain)}>Move</button>`
@@ -335,11 +339,8 @@ export class WaypostHosts extends WaypostElement {
     const verdict = this.verdict(host.name);
     const sum = verdict && summary(verdict);
     const open = this.over === host.name;
-    const word = sum ? `${sum.word}${sum.why ? `, ${sum.why}` : ""}` : picked.problem ? "not known" : "checking";
     return html`<button
       class=${classMap({ target: true, [sum?.tone ?? "idle"]: true, open })}
-      aria-label=${`Move ${picked.domain.name} to ${host.name}: ${word}`}
-      aria-describedby=${`why-${host.name}`}
       @click=${() => this.choose(host.name)}
       @dragenter=${() => (this.over = host.name)}
       @dragleave=${(event: DragEvent) => this.dragLeft(event, host.name)}
@@ -352,9 +353,15 @@ export class WaypostHosts extends WaypostElement {
         this.choose(host.name);
       }}
     >
-      <span class="row verdict">${sum ? html`${icon(sum.icon)}<strong>${sum.word}</strong>` : html`<span class="soft">${word}…</span>`}
-        ${sum?.why ? html`<span class="small">${sum.why}</span>` : nothing}</span>
-      <span class="why" id=${`why-${host.name}`}>${verdict ? this.why(verdict) : nothing}</span>
+      <span class="row verdict"
+        ><span class="hidden">Move ${picked.domain.name} to ${host.name}:</span>
+        ${
+          sum
+            ? html`${icon(sum.icon)}<strong>${sum.word}</strong>${sum.why ? html`<span class="small">${sum.why}</span>` : nothing}`
+            : html`<span class="soft">${picked.problem ? "not known" : "the rules are being asked…"}</span>`
+        }</span
+      >
+      <span class="why">${verdict ? this.why(verdict) : nothing}</span>
     </button>`;
   }
 
@@ -369,6 +376,11 @@ export class WaypostHosts extends WaypostElement {
   }
 }
 
+/** Most domains are: what is said of every one says nothing. */
+const usual = (domain: Domain) => domain.state === "running" && domain.persistent;
+const odd = (domain: Domain) =>
+  [domain.state === "running" ? null : plain(domain.state), domain.persistent ? null : "transient"].filter(Boolean).join(", ");
+
 function runs(host: Host): string {
   const hypervisor = [host.hypervisor, host.hypervisor_version].filter(Boolean).join(" ");
   return [hypervisor, host.libvirt_version && `libvirt ${host.libvirt_version}`].filter(Boolean).join(" · ");
@@ -379,7 +391,7 @@ function load(host: Host): TemplateResult {
   const total = host.memory_kib ?? 0;
   const used = Math.max(0, total - (host.free_memory_kib ?? total));
   const full = total ? used / total : 0;
-  const tone = full > 0.92 ? "bad" : full > 0.8 ? "warn" : "good";
+  const tone = full > 0.92 ? "full" : full > 0.8 ? "high" : "";
   return html`<div
       class="bar load ${tone}"
       role="meter"
@@ -391,9 +403,10 @@ function load(host: Host): TemplateResult {
     >
       <i ${part(full)}></i>
     </div>
-    <p class="tiny soft row spread">
-      <span>${bytes(used * 1024)} of ${bytes(total * 1024)} used</span>
-      <span>${host.cpus ?? "?"} CPUs · ${host.active_domains ?? 0} of ${host.domains ?? 0} active</span>
+    <p class="tiny soft figures">
+      <span>${bytes(used * 1024)} of ${bytes(total * 1024)}</span>
+      <span>${host.cpus ?? "?"} CPUs</span>
+      <span>${host.active_domains ?? 0} of ${host.domains ?? 0} active</span>
     </p>`;
 }
 

@@ -73,6 +73,14 @@ export class WaypostMigration extends WaypostElement {
           grid-template-columns: minmax(0, 1fr);
         }
       }
+      .columns.even {
+        grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+      }
+      @container (max-width: 780px) {
+        .columns.even {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
       .plots {
         min-height: 440px;
       }
@@ -209,6 +217,8 @@ export class WaypostMigration extends WaypostElement {
     const word = standing(task);
     const mark = standingMark(word);
     const series = this.live.series.get(task.id);
+    // The course is plotted while a page watches; of what ended before there is none.
+    const plotted = !task.ended || Boolean(series?.length);
     return html`
       <header class="row spread top">
         <div class="stack">
@@ -228,18 +238,15 @@ export class WaypostMigration extends WaypostElement {
               ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
             </div>`
       }
-      <div class="columns">
+      <div class="columns ${plotted ? "" : "even"}">
         <div>
-          <section aria-label="Course">
+          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? this.figures(task) : nothing}
+          ${plotted ? html`<section aria-label="Course">
             <div class="plots">
               ${
                 series?.length
                   ? html`<waypost-plot .series=${series} .length=${series.length}></waypost-plot>`
-                  : html`<p class="soft small">${
-                      task.ended
-                        ? "The course of a migration is plotted while a page watches it; none of this one was."
-                        : "The plot begins with the first reading of the transfer."
-                    }</p>`
+                  : html`<p class="soft small">The plot begins with the first reading of the transfer.</p>`
               }
             </div>
             ${
@@ -247,22 +254,22 @@ export class WaypostMigration extends WaypostElement {
                 ? html`<p class="tiny soft">Plotted since this page began to watch, ${duration(series.at[0]! * 1000)} into the transfer.</p>`
                 : nothing
             }
-          </section>
+          </section>` : nothing}
         </div>
         <div>
-          ${task.sample ? this.figures(task) : nothing}
+          ${plotted && task.sample ? this.figures(task) : nothing}
           <section aria-label="Facts">
             <dl class="facts">
               <dt>Phase</dt><dd>${plain(task.phase)}</dd>
               <dt>Attempt</dt><dd>${task.attempt}</dd>
               ${task.requestedBy ? html`<dt>Asked for by</dt><dd>${task.requestedBy}</dd>` : nothing}
               <dt>Begun</dt><dd>${when(task.createdAt)}</dd>
-              <dt>${task.ended ? "Ended" : "Last heard of"}</dt><dd>${when(task.updatedAt)}</dd>
+              ${task.ended ? html`<dt>Ended</dt><dd>${when(task.updatedAt)}</dd>` : nothing}
               ${task.targetUri ? html`<dt>Goes to</dt><dd class="mono">${task.targetUri}</dd>` : nothing}
               <dt>Task</dt><dd class="mono">${task.id}</dd>
             </dl>
           </section>
-          ${this.open(task) ? this.bothSides(task) : nothing}
+          ${plotted && this.open(task) ? this.bothSides(task) : nothing}
         </div>
       </div>
       ${this.more(task)}
@@ -287,8 +294,8 @@ export class WaypostMigration extends WaypostElement {
           ["Dirty rate", sample.dirty_bytes_per_s === null ? null : rate(sample.dirty_bytes_per_s)],
           ["Downtime, expected", sample.downtime_ms === null ? null : duration(sample.downtime_ms)],
           ["Pass", sample.iteration === null ? null : String(sample.iteration)],
-          ["Guest slowed by", sample.throttle_percent ? `${sample.throttle_percent} %` : null],
           ["Elapsed", duration(sample.elapsed_ms)],
+          ...(sample.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),
         ];
     return html`<section aria-label=${final ? "What it came to" : "Last reading"}>
       <dl class="figures">
@@ -315,7 +322,7 @@ export class WaypostMigration extends WaypostElement {
   private controls(task: Task): TemplateResult {
     return html`${wishes(task).map(
       (wish) => html`<button
-        class=${wish.grave ? "danger" : ""}
+        class=${wish.icon === "stop" && wish.leave ? "danger" : ""}
         aria-disabled=${wish.barred ? "true" : "false"}
         title=${wish.barred ?? wish.says}
         @click=${() => {

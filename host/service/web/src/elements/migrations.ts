@@ -57,7 +57,7 @@ export class WaypostMigrations extends WaypostElement {
         gap: 2px 14px;
         align-items: center;
         padding: 9px 14px;
-        min-height: 56px;
+        min-height: 46px;
         cursor: pointer;
         font-size: var(--t-s);
       }
@@ -334,7 +334,7 @@ export class WaypostMigrations extends WaypostElement {
       <span class="figures">
         ${
           task.ended
-            ? html`<span class="ellipsis soft tiny" title=${task.outcome?.summary ?? ""}>${task.outcome?.summary ?? ""}</span>`
+            ? html`<span class="ellipsis soft tiny" title=${task.message ?? ""}>${task.message ?? `took ${took(task)}`}</span>`
             : html`${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
                 <span class="tiny soft ellipsis">${percent(task.permille)}${this.figures(task)}</span>`
         }
@@ -350,6 +350,10 @@ export class WaypostMigrations extends WaypostElement {
     if (sample.remaining_ms !== null) parts.push(`about ${duration(sample.remaining_ms)}`);
     return ` · ${parts.join(" · ")}`;
   }
+}
+
+function took(task: Task): string {
+  return duration(Math.max(0, Date.parse(task.updatedAt) - Date.parse(task.createdAt)));
 }
 
 customElements.define("waypost-migrations", WaypostMigrations);

@@ -33,7 +33,7 @@ export class WaypostPlugins extends WaypostElement {
         box-sizing: border-box;
         width: 100%;
         display: grid;
-        grid-template-columns: 14px minmax(11rem, 1fr) 10rem 6rem minmax(8rem, 1.4fr);
+        grid-template-columns: 14px minmax(11rem, 1fr) 10rem 6rem minmax(8rem, 1.6fr);
         gap: 4px 14px;
         align-items: center;
         padding: 8px 14px;
@@ -157,7 +157,7 @@ export class WaypostPlugins extends WaypostElement {
         <span class="name ellipsis">${plugin.name}</span>
         <span>${pluginBadge(plugin.state)}</span>
         <span class="mode">${plugin.mode && plugin.mode !== "enforce" ? html`<span class="tag">${plugin.mode}</span>` : nothing}</span>
-        <span class="why ellipsis soft tiny">${plugin.reason ?? nothing}</span>
+        <span class="why ellipsis soft tiny">${plugin.reason ?? (plugin.digest ? html`<code title="SHA-256 of what is in force">${plugin.digest.slice(0, 12)}</code>` : nothing)}</span>
       </button>
       ${open ? this.detail(plugin) : nothing}
     </li>`;

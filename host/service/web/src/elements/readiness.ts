@@ -48,18 +48,6 @@ export class WaypostReadiness extends WaypostElement {
         gap: 16px;
         align-items: start;
       }
-      @container (max-width: 860px) {
-        .both {
-          grid-template-columns: minmax(0, 1fr);
-        }
-        aside {
-          order: -1;
-          position: sticky;
-          top: 0;
-          z-index: 3;
-          max-height: 42vh;
-        }
-      }
       aside {
         position: sticky;
         top: 76px;
@@ -68,6 +56,19 @@ export class WaypostReadiness extends WaypostElement {
         max-height: calc(100vh - 96px);
         overflow: auto;
         scrollbar-width: thin;
+      }
+      @container (max-width: 860px) {
+        .both {
+          grid-template-columns: minmax(0, 1fr);
+        }
+        aside {
+          top: auto;
+          bottom: var(--waypost-bottom, 8px);
+          z-index: 4;
+          min-height: 0;
+          max-height: 40vh;
+          box-shadow: 0 -6px 24px rgb(8 15 25 / 16%);
+        }
       }
       .map {
         max-height: max(420px, calc(100vh - 210px));
@@ -92,7 +93,9 @@ export class WaypostReadiness extends WaypostElement {
         text-align: start;
         font-size: var(--t-s);
         border-inline-end: 1px solid var(--line);
-        max-width: 190px;
+        width: 250px;
+        max-width: 250px;
+        padding-block: 4px;
       }
       thead th:first-child {
         z-index: 3;
@@ -101,8 +104,25 @@ export class WaypostReadiness extends WaypostElement {
         color: var(--text);
         font-weight: 600;
       }
-      tbody th .ellipsis {
-        display: block;
+      tbody th > span {
+        display: flex;
+        justify-content: space-between;
+        align-items: baseline;
+        gap: 10px;
+        font-weight: 400;
+      }
+      @container (max-width: 600px) {
+        tbody th,
+        thead th:first-child {
+          width: 116px;
+          max-width: 116px;
+        }
+        tbody th > span {
+          display: block;
+        }
+        tbody th .ellipsis {
+          display: block;
+        }
       }
       td {
         padding: 2px;
@@ -122,6 +142,7 @@ export class WaypostReadiness extends WaypostElement {
         border-radius: 4px;
       }
       td button:hover {
+        background: var(--tint);
         border-color: var(--tone);
       }
       td button[aria-pressed="true"] {
@@ -296,7 +317,7 @@ export class WaypostReadiness extends WaypostElement {
     const { domain } = row;
     const of = new Map(row.verdicts.map((verdict) => [verdict.destination, verdict]));
     return html`<tr>
-      <th scope="row"><strong class="ellipsis" title=${domain.name}>${domain.name}</strong><span class="tiny">${domain.host}${domain.state === "running" ? "" : `, ${plain(domain.state)}`}</span></th>
+      <th scope="row"><span><strong class="ellipsis" title=${domain.name}>${domain.name}</strong><span class="tiny ellipsis">${domain.host}${domain.state === "running" ? "" : `, ${plain(domain.state)}`}</span></span></th>
       ${hosts.map((host, column) => {
         const verdict = of.get(host);
         if (!verdict) return html`<td><span class="here">${host === domain.host ? "here" : "–"}</span></td>`;
@@ -316,7 +337,7 @@ export class WaypostReadiness extends WaypostElement {
             this.look(cell);
           }}
           @click=${() => (this.pinned = pinned ? null : cell)}
-        >${icon(sum.icon)}${sum.why ? Number.parseInt(sum.why, 10) || nothing : nothing}</button></td>`;
+        >${icon(sum.icon)}${sum.tone !== "good" && sum.why ? Number.parseInt(sum.why, 10) || nothing : nothing}</button></td>`;
       })}
     </tr>`;
   }

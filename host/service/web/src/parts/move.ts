@@ -134,7 +134,7 @@ export class WaypostMove extends WaypostElement {
     const sum = verdict && summary(verdict);
     const open = Boolean(sum && !sum.refused && this.plan?.plan && !this.plan.plan_error);
     const heading = `${sum?.refused ? "Can’t move" : "Move"} ${this.domain.name} to ${this.to}`;
-    return html`<waypost-dialog .heading=${heading} .busy=${this.sending}>
+    return html`<waypost-dialog .heading=${heading} .busy=${this.sending} @done=${() => this.dispatchEvent(new Event("done"))}>
       <div class="stack">
         ${this.problem ? problemNote(this.problem.problem, this.problem.attempted, () => void (open ? this.send() : this.look())) : nothing}
         ${

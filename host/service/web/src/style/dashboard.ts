@@ -159,6 +159,9 @@ export const dashboardStyles = css`
   }
   .back {
     flex-basis: 100%;
+    display: flex;
+    align-items: center;
+    gap: 6px;
     text-decoration: none;
   }
   .begun {
@@ -190,6 +193,9 @@ export const dashboardStyles = css`
     }
   }
   @media (max-width: 720px) {
+    :host {
+      --waypost-bottom: calc(64px + env(safe-area-inset-bottom));
+    }
     .top {
       padding: 0 14px;
       min-height: 50px;

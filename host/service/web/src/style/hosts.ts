@@ -18,9 +18,35 @@ export const hostStyles = css`
     position: relative;
     display: flex;
     flex-direction: column;
-    min-height: 168px;
+    min-height: 232px;
     overflow: hidden;
+  }
+  .body {
+    position: relative;
+    flex: 1;
+    display: flex;
+    flex-direction: column;
     padding-bottom: 6px;
+    border-radius: 0 0 var(--r-m) var(--r-m);
+  }
+  .list {
+    display: flex;
+    flex-direction: column;
+  }
+  .load {
+    --tone: light-dark(#7c8a9b, #8b98a8);
+  }
+  .load.high {
+    --tone: light-dark(#cf8a12, #e0a03a);
+  }
+  .load.full {
+    --tone: light-dark(#cf3e33, #ef6a5f);
+  }
+  .figures {
+    display: flex;
+    justify-content: space-between;
+    gap: 10px;
+    white-space: nowrap;
   }
   .card header {
     display: grid;
@@ -48,11 +74,11 @@ export const hostStyles = css`
   .domain {
     position: relative;
     display: grid;
-    grid-template-columns: 14px 8px minmax(0, 1fr) auto auto;
-    gap: 8px;
+    grid-template-columns: 10px 8px minmax(0, 1fr) auto auto;
+    gap: 7px;
     align-items: center;
-    min-height: 34px;
-    padding: 2px 4px 2px 4px;
+    min-height: 32px;
+    padding: 1px 4px 1px 2px;
     border-radius: var(--r-s);
   }
   .domain[draggable="true"] {
@@ -97,10 +123,15 @@ export const hostStyles = css`
     font-weight: 450;
   }
   .domain .move {
-    min-height: 28px;
-    color: var(--accent);
+    min-height: 26px;
     padding: 0 8px;
     grid-column: 5;
+    font-weight: 450;
+  }
+  .domain:hover .move,
+  .domain .move:focus-visible {
+    color: var(--accent);
+    font-weight: 600;
   }
   .domain .state {
     grid-column: 4;
@@ -119,7 +150,7 @@ export const hostStyles = css`
   }
   .thin {
     position: absolute;
-    inset: auto 8px 1px 34px;
+    inset: auto 12px 0 34px;
   }
   .thin .bar {
     height: 3px;
@@ -133,10 +164,10 @@ export const hostStyles = css`
     align-items: stretch;
     justify-content: flex-start;
     gap: 6px;
-    padding: 44px 14px 12px;
+    padding: 10px 14px 12px;
     border: 2px dashed var(--tone);
     border-radius: inherit;
-    background: color-mix(in srgb, var(--tint) 93%, transparent);
+    background: color-mix(in srgb, var(--surface), var(--tint) 62%);
     color: var(--text);
     font-size: var(--t-s);
     font-weight: 400;
@@ -147,20 +178,17 @@ export const hostStyles = css`
   }
   .target.here {
     pointer-events: none;
-    align-items: center;
-    justify-content: center;
+    align-items: flex-end;
+    justify-content: flex-end;
     border: 0;
-    padding: 0;
-    background: color-mix(in srgb, var(--surface) 62%, transparent);
+    padding: 10px;
+    background: transparent;
   }
   .target.here span {
     background: var(--raised);
     border: 1px solid var(--line);
     border-radius: 99px;
     padding: 3px 10px;
-  }
-  button.target:hover:not(:disabled) {
-    background: var(--tint);
   }
   .target:hover,
   .target.open,
@@ -196,14 +224,12 @@ export const hostStyles = css`
   .target:focus-visible .line {
     -webkit-line-clamp: 8;
   }
-  .picking .card header .row:first-child {
-    position: relative;
-    z-index: 1;
-    pointer-events: none;
+  .picking .domain:not(.picked) {
+    opacity: 0.45;
   }
   .banner {
     position: sticky;
-    bottom: 12px;
+    bottom: var(--waypost-bottom, 12px);
     z-index: 2;
     display: flex;
     align-items: center;
@@ -224,10 +250,10 @@ export const hostStyles = css`
   }
   @media (hover: none) {
     .grip {
-      display: none;
+      visibility: hidden;
     }
     .domain {
-      grid-template-columns: 0 8px minmax(0, 1fr) auto auto;
+      grid-template-columns: 2px 8px minmax(0, 1fr) auto auto;
       min-height: 44px;
     }
     .domain .move {

@@ -152,7 +152,7 @@ const controls = css`
     white-space: nowrap;
     transition: background-color 0.12s;
   }
-  button:hover:not(:disabled, [aria-disabled="true"]),
+  button:where(:hover:not(:disabled, [aria-disabled="true"])),
   .button:hover {
     background: var(--hover);
   }
@@ -168,7 +168,7 @@ const controls = css`
     border-color: var(--accent);
     color: var(--on-accent);
   }
-  button.primary:hover:not(:disabled) {
+  button.primary:where(:hover:not(:disabled)) {
     background: color-mix(in srgb, var(--accent) 88%, var(--text));
   }
   button.primary:disabled {
@@ -299,10 +299,10 @@ const shapes = css`
     color: var(--tone);
   }
   .callout {
+    position: relative;
     display: grid;
-    grid-template-columns: auto 1fr;
-    gap: 2px 10px;
-    padding: 10px 12px;
+    gap: 3px;
+    padding: 10px 12px 10px 38px;
     border-radius: var(--r-m);
     background: var(--tint);
     border-inline-start: 3px solid var(--tone);
@@ -311,12 +311,9 @@ const shapes = css`
   }
   .callout > svg {
     color: var(--tone);
-    margin-top: 0.15em;
-    font-size: 1.1em;
-    grid-row: 1 / span 6;
-  }
-  .callout > :not(svg) {
-    grid-column: 2;
+    position: absolute;
+    inset: 12px auto auto 12px;
+    font-size: 16px;
   }
   .empty {
     display: grid;
@@ -347,7 +344,6 @@ const shapes = css`
   .bar > i {
     position: absolute;
     inset: 0;
-    border-radius: inherit;
     transform-origin: 0 50%;
     transform: scaleX(var(--part, 0));
     background: var(--tone, var(--accent));
