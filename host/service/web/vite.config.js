@@ -17,5 +17,5 @@ export default defineConfig(async ({ command }) => ({
       output: { entryFileNames: "waypost.js", codeSplitting: false },
     },
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, expect: { poll: { timeout: 20_000 } }, hookTimeout: 60_000, fileParallelism: false },
 }));

@@ -44,6 +44,13 @@ export class Fake {
     this.streams.clear();
   }
 
+  /** Forgets everything, as a service does whose state was replaced. */
+  replace() {
+    Object.assign(this, { sequence: 0, log: [] });
+    this.tasks.clear();
+    this.cut();
+  }
+
   // Tasks.
 
   remember({ domain, source, destination, kind, summary, causes = [], remedy = null, minutes, sample = null }) {
@@ -313,6 +320,7 @@ export class Fake {
     }
     response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
     response.write(": waypost\n\n");
+    this.resumedAfter = after === undefined ? null : Number(after);
     if (after !== undefined) for (const { id, text } of this.log) if (id > Number(after)) response.write(text);
     this.streams.add(response);
     response.on("close", () => this.streams.delete(response));

@@ -20,7 +20,8 @@ export class Parser {
     this.rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") {
-        if (this.data.length) events.push({ id: this.id, kind: this.kind || "message", data: this.data.join("\n") });
+        // An id alone tells a place.
+        if (this.data.length || this.id !== null) events.push({ id: this.id, kind: this.kind || "message", data: this.data.join("\n") });
         this.id = null;
         this.kind = "";
         this.data = [];

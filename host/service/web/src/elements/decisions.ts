@@ -47,6 +47,7 @@ export class WaypostDecisions extends WaypostElement {
       td button {
         min-height: 24px;
         padding: 0 4px;
+        vertical-align: middle;
       }
       tr.open > * {
         border-bottom-color: transparent;

@@ -5,6 +5,7 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { Problem } from "../api/client";
 import type { Situation, Side, TaskRecords } from "../api/types";
 import { Loaded } from "../live/loaded";
+import { expectedDowntime } from "../live/series";
 import { standing, type Task } from "../live/tasks";
 import { type Wish, wishes } from "../parts/wishes";
 import "../parts/dialog";
@@ -280,6 +281,7 @@ export class WaypostMigration extends WaypostElement {
   private figures(task: Task): TemplateResult {
     const sample = task.sample!;
     const final = sample.stage === "final";
+    const downtime = expectedDowntime(sample);
     const pairs: [string, string | null][] = final
       ? [
           ["Downtime", sample.downtime_ms === null ? null : duration(sample.downtime_ms)],
@@ -292,7 +294,7 @@ export class WaypostMigration extends WaypostElement {
           ["Time left, about", sample.remaining_ms === null ? null : duration(sample.remaining_ms)],
           ["Transfer rate", sample.bytes_per_s === null ? null : rate(sample.bytes_per_s)],
           ["Dirty rate", sample.dirty_bytes_per_s === null ? null : rate(sample.dirty_bytes_per_s)],
-          ["Downtime, expected", sample.downtime_ms === null ? null : duration(sample.downtime_ms)],
+          ["Downtime, expected", downtime === null ? null : duration(downtime)],
           ["Pass", sample.iteration === null ? null : String(sample.iteration)],
           ["Elapsed", duration(sample.elapsed_ms)],
           ...(sample.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),

@@ -184,7 +184,7 @@ export class WaypostMigrations extends WaypostElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    const asked = JSON.stringify([this.states, this.domain, this.host, this.sought]);
+    const asked = JSON.stringify([this.live.era, this.states, this.domain, this.host, this.sought]);
     if (asked === this.asked) return;
     this.asked = asked;
     this.older = [];

@@ -156,7 +156,7 @@ export class WaypostPlugins extends WaypostElement {
         <span class="turn">${icon("right")}</span>
         <span class="name ellipsis">${plugin.name}</span>
         <span>${pluginBadge(plugin.state)}</span>
-        <span class="mode">${plugin.mode && plugin.mode !== "enforce" ? html`<span class="tag">${plugin.mode}</span>` : nothing}</span>
+        <span class="mode">${plugin.mode === "enforce" ? html`<span class="soft tiny">enforce</span>` : plugin.mode ? html`<span class="tag">${plugin.mode}</span>` : nothing}</span>
         <span class="why ellipsis soft tiny">${plugin.reason ?? (plugin.digest ? html`<code title="SHA-256 of what is in force">${plugin.digest.slice(0, 12)}</code>` : nothing)}</span>
       </button>
       ${open ? this.detail(plugin) : nothing}

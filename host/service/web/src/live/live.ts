@@ -42,6 +42,8 @@ export class Live {
   readonly series = new Map<string, Series>();
   /** The newest page was read at least once. */
   listed = false;
+  /** Grows when the service turned out to have another state: what was read from it before is of something else. */
+  era = 0;
 
   private readonly watchers = new Set<() => void>();
   private readonly stale = new Set<string>();
@@ -90,7 +92,12 @@ export class Live {
 
   /** Looks at a task now. */
   async look(id: string): Promise<Task> {
-    return this.take(await this.client.task(id));
+    try {
+      return this.take(await this.client.task(id));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404 && this.tasks.delete(id)) this.changed();
+      throw error;
+    }
   }
 
   /** Tries the connection now. */
@@ -194,11 +201,9 @@ export class Live {
     this.gather = undefined;
     if (this.stale.size > MANY) {
       try {
-        const unlisted = new Set(this.stale);
         for (const brief of (await this.client.tasks({ limit: 500 })).tasks) {
           this.tasks.set(brief.id, fromBrief(brief, this.tasks.get(brief.id)));
           this.stale.delete(brief.id);
-          unlisted.delete(brief.id);
         }
         this.changed();
       } catch {
@@ -235,6 +240,7 @@ export class Live {
     this.series.clear();
     this.stale.clear();
     this.listed = false;
+    this.era += 1;
     this.changed();
   }
 

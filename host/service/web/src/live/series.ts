@@ -5,6 +5,12 @@ import type { Sample } from "../api/types";
 
 const MOST = 1200;
 
+/** The downtime that a reading lets expect, ms. Before anything was sent, and once the guest runs on the other side, there is
+ *  nothing to expect, whatever is reported. */
+export function expectedDowntime(sample: Sample): number | null {
+  return sample.stage === "pre-copy" && sample.bytes_per_s ? sample.downtime_ms : null;
+}
+
 export class Series {
   /** Seconds since the transfer began. */
   readonly at: number[] = [];
@@ -30,7 +36,7 @@ export class Series {
     this.remaining.push(sample.remaining_bytes);
     this.rate.push(sample.bytes_per_s);
     this.dirty.push(sample.dirty_bytes_per_s);
-    this.downtime.push(sample.downtime_ms);
+    this.downtime.push(expectedDowntime(sample));
     if (this.at.length > MOST) this.thin();
     return true;
   }

@@ -39,9 +39,10 @@ export class WaypostMove extends WaypostElement {
         grid-template-columns: 1fr 1fr;
         gap: 12px;
       }
-      fieldset {
+      fieldset,
+      summary + dl {
         border: 0;
-        margin: 0;
+        margin: 10px 0 0;
         padding: 0;
         display: grid;
         gap: 10px;

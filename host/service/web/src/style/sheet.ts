@@ -156,13 +156,6 @@ const controls = css`
   .button:hover {
     background: var(--hover);
   }
-  button:disabled,
-  button[aria-disabled="true"] {
-    color: var(--soft);
-    cursor: not-allowed;
-    background: var(--sunken);
-    border-style: dashed;
-  }
   button.primary {
     background: var(--accent);
     border-color: var(--accent);
@@ -170,11 +163,6 @@ const controls = css`
   }
   button.primary:where(:hover:not(:disabled)) {
     background: color-mix(in srgb, var(--accent) 88%, var(--text));
-  }
-  button.primary:disabled {
-    background: var(--sunken);
-    border-color: var(--line-strong);
-    color: var(--soft);
   }
   button.danger {
     color: var(--bad);
@@ -184,6 +172,14 @@ const controls = css`
     background: light-dark(#b3261e, #ff9288);
     border-color: transparent;
     color: light-dark(#ffffff, #3a0c08);
+  }
+  button:disabled,
+  button[aria-disabled="true"],
+  button.primary:disabled {
+    color: var(--soft);
+    cursor: not-allowed;
+    background: var(--sunken);
+    border: 1px dashed var(--line-strong);
   }
   button.quiet {
     border-color: transparent;
@@ -202,6 +198,10 @@ const controls = css`
   button.bare:focus-visible {
     box-shadow: var(--ring);
     border-radius: var(--r-s);
+  }
+  label.field input,
+  label.field select {
+    font-weight: 400;
   }
   input::placeholder {
     color: var(--soft);

@@ -164,6 +164,8 @@ test("a lost connection is told, and what happened meanwhile is made up for", as
   const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
   const { page, fake } = site;
   await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  fake.make({ domain: "search2", to: "kvm1" }, "ben");
+  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
   fake.down = true;
   fake.cut();
   await page.getByText(/Connection lost at/).waitFor();
@@ -171,10 +173,29 @@ test("a lost connection is told, and what happened meanwhile is made up for", as
   const task = [...fake.tasks.values()].find((one) => !one.outcome);
   fake.end(task, "stuck", "warehouse is paused on kvm4; nothing more is done");
   fake.make({ domain: "web4", to: "kvm1" }, "ben");
+  const seen = fake.sequence;
+  fake.make({ domain: "web5", to: "kvm1" }, "ben");
   fake.down = false;
   await page.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
   await page.getByRole("link", { name: /web4/ }).first().waitFor();
+  await page.getByRole("link", { name: /web5/ }).first().waitFor();
   await page.getByText(/Connection lost at/).waitFor({ state: "detached" });
+  // It went on after the last event that it had seen.
+  expect(fake.resumedAfter).toBeLessThan(seen);
+  expect(fake.resumedAfter).toBeGreaterThan(0);
+  await site.close();
+});
+
+test("a service whose state was replaced is read anew", async () => {
+  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  fake.make({ domain: "search2", to: "kvm1" }, "ben");
+  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
+  fake.replace();
+  fake.remember({ domain: "web4", source: "kvm1", destination: "kvm3", kind: "refused", summary: "web4 was not touched", minutes: 1 });
+  await page.getByRole("link", { name: /web4.*Refused/ }).waitFor();
+  expect(await page.getByRole("link", { name: /warehouse/ }).count()).toBe(0);
   await site.close();
 });
 

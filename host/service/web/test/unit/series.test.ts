@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Sample } from "../../src/api/types";
-import { Series } from "../../src/live/series";
+import { expectedDowntime, Series } from "../../src/live/series";
 
 const at = (elapsed_ms: number, stage = "pre-copy"): Sample => ({
   stage,
@@ -23,6 +23,13 @@ test("a reading that is known already, and the final one, are no points", () => 
   expect(series.add(at(400))).toBe(false);
   expect(series.add(at(900, "final"))).toBe(false);
   expect(series.at).toEqual([0.5]);
+});
+
+test("there is a downtime to expect only while memory is sent ahead", () => {
+  const sample = { ...at(500), downtime_ms: 80 };
+  expect(expectedDowntime(sample)).toBe(80);
+  expect(expectedDowntime({ ...sample, bytes_per_s: 0 })).toBe(null);
+  expect(expectedDowntime({ ...sample, stage: "post-copy" })).toBe(null);
 });
 
 test("a long migration stays whole and bounded", () => {

@@ -14,6 +14,10 @@ test("events come whole, however the text is cut", () => {
   }
 });
 
+test("an id alone tells a place", () => {
+  expect(new Parser().push("id: 9\n\n")).toEqual([{ id: "9", kind: "message", data: "" }]);
+});
+
 test("an event that the end of the stream cut off is none", () => {
   expect(new Parser().push("id: 8\ndata: half")).toEqual([]);
 });
