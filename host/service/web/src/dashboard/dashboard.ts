@@ -11,11 +11,12 @@ import "../elements/migrations";
 import "../elements/plugins";
 import "../elements/readiness";
 import { Loaded } from "../live/loaded";
+import { standing } from "../live/tasks";
 import { icon } from "../parts/icons";
 import { dashboardStyles } from "../style/dashboard";
 import { moment } from "../text/format";
-import { standing } from "../live/tasks";
-import { forget, kept, keep } from "./kept";
+import { standingMark } from "../text/words";
+import { forget, keep, kept } from "./kept";
 import "./sign-in";
 
 interface Place {
@@ -107,6 +108,7 @@ export class WaypostDashboard extends WaypostElement {
       <main id="main" tabindex="-1">
         ${denied ? html`<h1 class="hidden" tabindex="-1">Sign in</h1>${this.signIn()}` : this.page(page, task, title)}
       </main>
+      <div class="notices">${denied ? nothing : this.linkNote()}${this.begunNote()}</div>
       <footer class="tiny soft">${this.version.value ? `Waypost ${this.version.value.version}, API ${this.version.value.api}` : nothing}</footer>
     `;
   }
@@ -138,7 +140,7 @@ export class WaypostDashboard extends WaypostElement {
           : link.state === "denied"
             ? ["warn", "Not signed in"]
             : ["idle", "Connecting"];
-    const signed = this.token
+    const signed = this.token && link.state !== "denied"
       ? html`<button class="quiet" @click=${() => this.sign(null)}>Sign out</button>`
       : nothing;
     return html`<span class="link tiny ${tone}" role="status"><i></i>${text}</span>${signed}`;
@@ -174,7 +176,6 @@ export class WaypostDashboard extends WaypostElement {
         <h1 tabindex="-1" class=${task ? "hidden" : ""}>${title}</h1>
         ${task ? nothing : html`<p class="soft small">${says}</p>`}
       </div>
-      ${this.begunNote()}
       <div class="page" @waypost-created=${this.created}>${this.content(page, task)}</div>
     `;
   }
@@ -188,9 +189,10 @@ export class WaypostDashboard extends WaypostElement {
     const task = this.begun ? this.live.tasks.get(this.begun) : undefined;
     return html`<div role="status">${
       task
-        ? html`<div class="callout busy begun">${icon("arrow")}
-            <span><strong>${task.domain}</strong> goes to ${task.destination}: ${task.ended ?? standing(task)}.
-              <a href="#/migrations/${task.id}">Watch it</a></span></div>`
+        ? html`<div class="callout ${standingMark(standing(task)).tone}">${icon(standingMark(standing(task)).icon)}
+            <span class="row spread"><span><strong>${task.domain}</strong> to ${task.destination}: ${standingMark(standing(task)).label}</span>
+              <span class="row"><a href="#/migrations/${task.id}">Watch it</a>
+              <button class="quiet" aria-label="Put away" @click=${() => (this.begun = null)}>${icon("cross")}</button></span></span></div>`
         : nothing
     }</div>`;
   }
@@ -201,20 +203,20 @@ export class WaypostDashboard extends WaypostElement {
     switch (page) {
       case "migrations":
         return task
-          ? html`<waypost-migration .task=${task} .base=${base} .token=${token}></waypost-migration>`
-          : html`<waypost-migrations .base=${base} .token=${token} link=${to}></waypost-migrations>`;
+          ? html`<waypost-migration quiet .task=${task} .base=${base} .token=${token}></waypost-migration>`
+          : html`<waypost-migrations quiet .base=${base} .token=${token} link=${to}></waypost-migrations>`;
       case "readiness":
-        return html`<waypost-readiness .base=${base} .token=${token}></waypost-readiness>`;
+        return html`<waypost-readiness quiet .base=${base} .token=${token}></waypost-readiness>`;
       case "policies":
-        return html`<waypost-plugins .base=${base} .token=${token}></waypost-plugins>`;
+        return html`<waypost-plugins quiet .base=${base} .token=${token}></waypost-plugins>`;
       default:
         return html`<div class="hosts">
-          <waypost-hosts .base=${base} .token=${token} link=${to}></waypost-hosts>
+          <waypost-hosts quiet .base=${base} .token=${token} link=${to}></waypost-hosts>
           <aside class="stack" aria-label="Migrations">
             <h2>Under way</h2>
-            <waypost-migrations compact state="unfinished" limit="20" .base=${base} .token=${token} link=${to}></waypost-migrations>
+            <waypost-migrations quiet compact state="unfinished" limit="20" .base=${base} .token=${token} link=${to}></waypost-migrations>
             <h2>Ended lately</h2>
-            <waypost-migrations compact state="completed,refused,rolled-back,cancelled,stuck,lost" limit="5" .base=${base} .token=${token} link=${to}></waypost-migrations>
+            <waypost-migrations quiet compact state="completed,refused,rolled-back,cancelled,stuck,lost" limit="5" .base=${base} .token=${token} link=${to}></waypost-migrations>
           </aside>
         </div>`;
     }

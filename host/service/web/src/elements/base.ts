@@ -1,8 +1,9 @@
 // What all elements have in common: which service they talk to, the look, and how they say what happened.
 
-import { type CSSResultGroup, LitElement, type PropertyDeclarations, type PropertyValues } from "lit";
+import { type CSSResultGroup, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { Client } from "../api/client";
 import { Live } from "../live/live";
+import { linkNote } from "../parts/link";
 import { sheet } from "../style/sheet";
 
 interface Service {
@@ -24,6 +25,7 @@ export abstract class WaypostElement extends LitElement {
     base: { type: String },
     token: { type: String },
     theme: { type: String, reflect: true },
+    quiet: { type: Boolean },
   };
   static override styles: CSSResultGroup = [sheet];
 
@@ -33,9 +35,12 @@ export abstract class WaypostElement extends LitElement {
   declare token: string | null;
   /** `light`, `dark`; without it what the viewer prefers. */
   declare theme: string | null;
+  /** The page tells of a lost connection itself. */
+  declare quiet: boolean;
 
   private current: Client | null = null;
   private unwatch: (() => void) | null = null;
+  private away = false;
 
   get client(): Client {
     return this.current ?? this.resolve();
@@ -85,7 +90,22 @@ export abstract class WaypostElement extends LitElement {
 
   private attach(): void {
     this.unwatch?.();
-    this.unwatch = this.follows ? this.live.watch(() => this.heard()) : null;
+    this.unwatch = this.follows ? this.live.watch(() => this.hear()) : null;
+  }
+
+  private hear(): void {
+    const { state } = this.live.link;
+    if (state === "live" && this.away) this.back();
+    this.away = state === "lost" || (this.away && state !== "live");
+    this.heard();
+  }
+
+  /** The connection stands again: what could not be read meanwhile can be. */
+  protected back(): void {}
+
+  /** What is to be said of the connection. */
+  protected linkNote(): TemplateResult | typeof nothing {
+    return this.quiet ? nothing : linkNote(this.live);
   }
 
   /** Something happened. */

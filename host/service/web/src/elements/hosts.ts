@@ -12,7 +12,6 @@ import { Loaded } from "../live/loaded";
 import { standing, type Task } from "../live/tasks";
 import { shown, summary } from "../parts/findings";
 import { icon } from "../parts/icons";
-import { linkNote } from "../parts/link";
 import "../parts/move";
 import { bones, empty, part, problemNote, progress } from "../parts/small";
 import { findingStyles } from "../style/findings";
@@ -60,7 +59,7 @@ export class WaypostHosts extends WaypostElement {
   private readonly hosts = new Loaded<Host[]>(this, async () => (await this.client.hosts()).hosts, EVERY_MS);
   private readonly domains = new Loaded<Domains>(this, () => this.client.domains(), EVERY_MS);
   private unfinished = new Set<string>();
-  private back: HTMLElement | null = null;
+  private origin: HTMLElement | null = null;
 
   constructor() {
     super();
@@ -79,6 +78,10 @@ export class WaypostHosts extends WaypostElement {
   protected override served(): void {
     this.hosts.reset();
     this.domains.reset();
+    this.reload();
+  }
+
+  protected override back(): void {
     this.reload();
   }
 
@@ -118,7 +121,7 @@ export class WaypostHosts extends WaypostElement {
   }
 
   private async byHand(event: Event, domain: Domain): Promise<void> {
-    this.back = event.currentTarget as HTMLElement;
+    this.origin = event.currentTarget as HTMLElement;
     this.pick(domain, false);
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>("button.target")?.focus();
@@ -134,7 +137,7 @@ export class WaypostHosts extends WaypostElement {
     this.leave();
     // Until then what is picked from can't be reached.
     await this.updateComplete;
-    this.back?.focus();
+    this.origin?.focus();
   };
 
   private choose(to: string): void {
@@ -160,7 +163,7 @@ export class WaypostHosts extends WaypostElement {
         if (event.key === "Escape" && this.picked) this.giveUp();
       }}
     >
-      ${linkNote(this.live)}
+      ${this.linkNote()}
       ${problem && this.live.link.state !== "lost" ? problemNote(problem, "The hosts could not be read", () => this.reload()) : nothing}
       <div class="row spread tools">
         <input type="search" aria-label="Find a domain" placeholder="Find a domain" .value=${this.sought}
@@ -188,8 +191,8 @@ export class WaypostHosts extends WaypostElement {
 
   private moved(): void {
     this.moving = null;
-    this.back?.focus();
-    this.back = null;
+    this.origin?.focus();
+    this.origin = null;
   }
 
   private banner(): TemplateResult {
@@ -284,7 +287,7 @@ export class WaypostHosts extends WaypostElement {
       <span class="name ellipsis" title=${domain.name}>${domain.name}</span>
       ${
         task
-          ? this.away(task)
+          ? this.leaving(task)
           : html`<span class="tiny soft state">${usual(domain) ? html`<span class="hidden">running</span>` : odd(domain)}</span>
               ${
                 movable
@@ -299,12 +302,12 @@ export class WaypostHosts extends WaypostElement {
     if (!event.dataTransfer) return;
     event.dataTransfer.effectAllowed = "move";
     event.dataTransfer.setData("text/plain", domain.name);
-    this.back = null;
+    this.origin = null;
     // A browser gives up a drag whose beginning changes the page.
     setTimeout(() => this.pick(domain, true));
   }
 
-  private away(task: Task): TemplateResult {
+  private leaving(task: Task): TemplateResult {
     const mark = standingMark(standing(task));
     const text = html`<span class="tiny toned ${mark.tone}">${mark.label} ${icon("arrow")} ${task.destination}</span>
       <span class="tiny number">${percent(task.permille)}</span>`;

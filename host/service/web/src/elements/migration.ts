@@ -10,7 +10,6 @@ import { standing, type Task } from "../live/tasks";
 import { type Wish, wishes } from "../parts/wishes";
 import "../parts/dialog";
 import { icon } from "../parts/icons";
-import { linkNote } from "../parts/link";
 import { journal } from "../parts/journal";
 import "../parts/plot";
 import { bones, problemNote, progress, standingBadge, when } from "../parts/small";
@@ -174,6 +173,10 @@ export class WaypostMigration extends WaypostElement {
     this.follow();
   }
 
+  protected override back(): void {
+    if (this.first.problem) void this.first.reload();
+  }
+
   private begin(): void {
     for (const loaded of [this.first, this.records, this.situation]) loaded.reset();
     this.seen = undefined;
@@ -209,7 +212,7 @@ export class WaypostMigration extends WaypostElement {
     const task = this.known;
     return html`<article class="frame panel stack" aria-label=${task ? `Migration of ${task.domain}` : "Migration"}>
       <span class="hidden" role="status" aria-live="polite">${this.said}</span>
-      ${linkNote(this.live)}
+      ${this.linkNote()}
       ${task ? this.body(task) : this.first.problem ? problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
     </article>`;
   }

@@ -9,7 +9,6 @@ import { repeat } from "lit/directives/repeat.js";
 import { Problem } from "../api/client";
 import { fromBrief, newestFirst, standing, type Task } from "../live/tasks";
 import { icon } from "../parts/icons";
-import { linkNote } from "../parts/link";
 import { bones, empty, problemNote, progress, standingBadge, when } from "../parts/small";
 import { bytes, duration, percent, rate } from "../text/format";
 import { standingMark } from "../text/words";
@@ -102,6 +101,9 @@ export class WaypostMigrations extends WaypostElement {
       .margin {
         margin: 10px 12px;
       }
+      .margin:not(:has(> *)) {
+        display: none;
+      }
       :host([compact]) .line {
         grid-template-columns: minmax(0, 1fr) auto;
         min-height: 74px;
@@ -192,6 +194,10 @@ export class WaypostMigrations extends WaypostElement {
     void this.load();
   }
 
+  protected override back(): void {
+    if (this.problem) void this.load();
+  }
+
   private get states(): string[] {
     const words = this.state || this.chosen;
     return words ? words.split(",").map((word) => word.trim()) : [];
@@ -256,7 +262,7 @@ export class WaypostMigrations extends WaypostElement {
     return html`<section class="panel" aria-label=${this.state === "unfinished" ? "Migrations under way" : "Migrations"}>
       <span class="hidden" role="status">${this.said}</span>
       ${this.compact ? nothing : this.tools()}
-      ${linkNote(this.live, "margin")}
+      <div class="margin">${this.linkNote()}</div>
       ${this.problem && !this.live.listed ? nothing : this.problem ? html`<div class="margin">${problemNote(this.problem, "The migrations could not be read", () => void this.load())}</div>` : nothing}
       <ul class="list">
         ${repeat(tasks, (task) => task.id, (task) => this.line(task))}
@@ -274,8 +280,9 @@ export class WaypostMigrations extends WaypostElement {
 
   private nothing(): TemplateResult {
     if (this.loading || (!this.live.listed && !this.problem)) return html`<div class="margin">${bones(3)}</div>`;
-    if (this.problem) return html``;
+    if (this.problem) return empty("unlinked", "Not known", "The service does not answer.");
     if (this.state === "unfinished") return empty("moves", "Nothing is moving", "A migration that begins appears here.");
+    if (this.state) return empty("moves", "None yet", "A migration that ends appears here.");
     return this.chosen || this.sought
       ? empty("search", "No such migration", "None fits what is chosen above.")
       : empty("moves", "No migrations yet", "Those that begin, here or by the command, appear at once.");

@@ -81,8 +81,8 @@ export class WaypostPlugins extends WaypostElement {
         .why {
           grid-column: 2 / -1;
         }
-        .mode:empty,
-        .why:empty {
+        .mode:not(:has(.tag)),
+        .why:not(.said) {
           display: none;
         }
         .detail {
@@ -157,7 +157,7 @@ export class WaypostPlugins extends WaypostElement {
         <span class="name ellipsis">${plugin.name}</span>
         <span>${pluginBadge(plugin.state)}</span>
         <span class="mode">${plugin.mode === "enforce" ? html`<span class="soft tiny">enforce</span>` : plugin.mode ? html`<span class="tag">${plugin.mode}</span>` : nothing}</span>
-        <span class="why ellipsis soft tiny">${plugin.reason ?? (plugin.digest ? html`<code title="SHA-256 of what is in force">${plugin.digest.slice(0, 12)}</code>` : nothing)}</span>
+        <span class="why ellipsis soft tiny ${plugin.reason ? "said" : ""}">${plugin.reason ?? (plugin.digest ? html`<code title="SHA-256 of what is in force">${plugin.digest.slice(0, 12)}</code>` : nothing)}</span>
       </button>
       ${open ? this.detail(plugin) : nothing}
     </li>`;

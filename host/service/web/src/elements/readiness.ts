@@ -214,6 +214,10 @@ export class WaypostReadiness extends WaypostElement {
     void this.readiness.reload();
   }
 
+  protected override back(): void {
+    if (this.readiness.problem) void this.readiness.reload();
+  }
+
   private get hosts(): string[] {
     const names = new Set<string>();
     for (const row of this.readiness.value?.rows ?? []) {

@@ -164,8 +164,21 @@ export const dashboardStyles = css`
     gap: 6px;
     text-decoration: none;
   }
-  .begun {
-    margin-bottom: 14px;
+  /* Over the page, so that it moves nothing. */
+  .notices {
+    position: fixed;
+    inset: auto 24px 16px auto;
+    z-index: 6;
+    display: grid;
+    gap: 8px;
+    width: min(400px, calc(100vw - 28px));
+  }
+  .notices .callout {
+    box-shadow: 0 10px 32px rgb(8 15 25 / 24%);
+  }
+  .notices button.quiet {
+    width: 30px;
+    min-height: 26px;
   }
   .hosts {
     display: grid;
@@ -195,6 +208,10 @@ export const dashboardStyles = css`
   @media (max-width: 720px) {
     :host {
       --waypost-bottom: calc(64px + env(safe-area-inset-bottom));
+    }
+    .notices {
+      inset: auto 14px var(--waypost-bottom) 14px;
+      width: auto;
     }
     .top {
       padding: 0 14px;

@@ -186,6 +186,23 @@ test("a lost connection is told, and what happened meanwhile is made up for", as
   await site.close();
 });
 
+test("pages that were opened while the service was away fill themselves", async () => {
+  const site = await open(browser, { fleet: { history: true } });
+  const { page, fake } = site;
+  await page.getByText("web1", { exact: true }).waitFor();
+  fake.down = true;
+  fake.cut();
+  await page.goto(`${site.url}#/migrations`);
+  await page.reload();
+  await page.getByText("Not connected: the service does not answer").waitFor();
+  await page.getByText("Not known").waitFor();
+  fake.down = false;
+  await page.getByRole("link", { name: /ldap1.*Stuck/ }).waitFor();
+  await page.getByText("Not connected").waitFor({ state: "detached" });
+  await page.getByText("Older migrations").waitFor();
+  await site.close();
+});
+
 test("a service whose state was replaced is read anew", async () => {
   const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
   const { page, fake } = site;
