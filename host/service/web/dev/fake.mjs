@@ -1,0 +1,339 @@
+// A service that is made up: the routes of /api/v1 that the pages use, over a small fleet whose transfers take their time. It
+// knows no phase table and decides nothing; it is there so that pages can be changed and tested without a build of the program.
+
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+const told = JSON.parse(readFileSync(new URL("told.json", import.meta.url), "utf8"));
+const MIB = 1024 * 1024;
+const TICK_MS = 500;
+const iso = (ms = Date.now()) => new Date(ms).toISOString();
+const hex = (bytes) => randomBytes(bytes).toString("hex");
+
+/** Ids sort by the time at which they were made, as the program's do. */
+function uuid() {
+  const time = Date.now().toString(16).padStart(12, "0");
+  const rest = hex(10);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${rest.slice(0, 3)}-8${rest.slice(3, 6)}-${rest.slice(6, 18)}`;
+}
+
+const problem = (status, code, detail, more = {}) => ({
+  status,
+  body: { type: `urn:waypost:problem:${code}`, title: code, status, detail, code, phase: null, cause: null, remedy: null, task: null, ...more },
+});
+
+export class Fake {
+  /** `token`: wanted of everybody; `pace`: how much faster time passes; `history`: migrations that are over already. */
+  constructor({ token = null, pace = 1, history = true } = {}) {
+    Object.assign(this, { token, pace, sequence: 0, log: [], streams: new Set(), keys: new Map(), tasks: new Map(), down: false });
+    this.hosts = structuredClone(told.hosts);
+    this.domains = structuredClone(told.domains);
+    if (history) for (const past of told.history) this.remember(past);
+    this.timer = setInterval(() => this.tick(), TICK_MS / pace);
+    this.timer.unref();
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.cut();
+  }
+
+  /** Ends every stream, as a service that is restarted does. */
+  cut() {
+    for (const stream of this.streams) stream.end();
+    this.streams.clear();
+  }
+
+  /** Forgets everything, as a service does whose state was replaced. */
+  replace() {
+    Object.assign(this, { sequence: 0, log: [] });
+    this.tasks.clear();
+    this.cut();
+  }
+
+  // Tasks.
+
+  remember({ domain, source, destination, kind, summary, causes = [], remedy = null, minutes, sample = null }) {
+    const id = uuid();
+    const at = iso(Date.now() - minutes * 60_000);
+    const begun = iso(Date.now() - minutes * 60_000 - 4_000 - ((minutes * 7919) % 90_000));
+    const over = { kind, summary, causes, remedy };
+    const known = this.domains.find((one) => one.name === domain);
+    const permille = kind === "completed" ? 1000 : sample ? 640 : 0;
+    this.tasks.set(id, {
+      id, status: kind, message: summary, permille, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
+      source, destination, target_uri: null, requested_by: "anna", cancel_requested: false, created_at: begun, updated_at: at,
+      outcome: over, sample, sequence: (this.sequence += 1), journal: [], decisions: told.decisions.map((one) => ({ ...one, decided_at: at })),
+    });
+  }
+
+  make({ domain: key, from, to, options = {} }, by = "you") {
+    const domain = this.domains.find((one) => (one.id === key || one.name === key) && (!from || one.host === from));
+    if (!domain) return problem(404, "no-such-domain", `no host has a domain ${key}`);
+    const busy = [...this.tasks.values()].find((task) => !task.outcome && task.domain_id === domain.id);
+    if (busy) return problem(409, "domain-busy", `task ${busy.id} is migrating this domain already`, { task: busy.id });
+    const id = uuid();
+    const memory = (told.memory_mib[domain.name] ?? 2048) * MIB;
+    const dirty = (told.dirty_mib_s[domain.name] ?? 8) * MIB;
+    const task = {
+      id, status: "running", message: `the facts of ${domain.name} are read and the rules are asked`, permille: 0, phase: "accepted",
+      attempt: 1, domain: domain.name, domain_id: domain.id, source: domain.host, destination: to, target_uri: null, requested_by: by,
+      cancel_requested: false, created_at: iso(), updated_at: iso(), outcome: null, sample: null, sequence: 0,
+      journal: [], decisions: [],
+      // Beside the document: how the transfer goes.
+      made: { domain, memory, left: memory, sent: 0, elapsed: 0, dirty, pass: 1, step: 0, options, downtime: options.max_downtime_ms ?? 300, post: false },
+    };
+    this.tasks.set(id, task);
+    this.write(task, "accepted", { domain: domain.name, source: domain.host, destination: to, requester: by });
+    return { status: 202, body: this.status(task) };
+  }
+
+  write(task, record, details = {}) {
+    const entry = { at: iso(), record, details };
+    task.journal.push(entry);
+    Object.assign(task, { updated_at: entry.at, sequence: (this.sequence += 1) });
+    this.send("record", { sequence: this.sequence, task: task.id, number: task.journal.length, attempt: task.attempt, entry }, this.sequence);
+  }
+
+  end(task, kind, summary, causes = [], remedy = null) {
+    Object.assign(task, { phase: "ended", status: kind, message: summary, outcome: { kind, summary, causes, remedy } });
+    if (kind === "completed") task.permille = 1000;
+    this.write(task, "ended", { outcome: kind, summary });
+  }
+
+  tick() {
+    for (const task of this.tasks.values()) if (!task.outcome) this.step(task);
+  }
+
+  step(task) {
+    const { made } = task;
+    const { domain } = made;
+    const verdict = this.verdict(domain, task.destination);
+    switch (task.phase) {
+      case "accepted":
+        task.decisions = told.decisions.map((one) => ({ ...one, decided_at: iso() }));
+        if (verdict.decision === "refused") {
+          const blockers = verdict.findings.filter((one) => one.weight === "blocker");
+          return this.end(task, "refused", `${domain.name} was not touched: ${blockers[0].message}`, blockers.map((one) => one.message), blockers[0].remedy);
+        }
+        Object.assign(task, { phase: "planned", target_uri: `qemu+tls://${task.destination}.example/system`, message: `the migration of ${domain.name} to ${task.destination} is made ready` });
+        return this.write(task, "planned", { plan: {} });
+      case "planned":
+        task.phase = "prepared";
+        return this.write(task, "prepared");
+      case "prepared":
+        Object.assign(task, { phase: "performing", message: `${domain.name} is moving to ${task.destination}` });
+        return this.write(task, "perform-intended");
+      case "performing":
+        return this.transfer(task);
+      case "finishing":
+        domain.host = task.destination;
+        task.sample = { ...task.sample, stage: "final", downtime_ms: 38, remaining_bytes: 0 };
+        return this.end(task, "completed", `${domain.name} is running on ${task.destination} (downtime 38 ms)`);
+    }
+  }
+
+  transfer(task) {
+    const { made } = task;
+    if (task.cancel_requested && !made.post) {
+      return this.end(task, "cancelled", `${task.domain} is running on ${task.source}, and nothing of this migration is left on ${task.destination}`);
+    }
+    const seconds = TICK_MS / 1000;
+    const wobble = 0.9 + 0.2 * Math.random();
+    const rate = Math.min(118 * MIB, (made.options.bandwidth_mib_s ?? 118) * MIB) * wobble;
+    const dirty = made.post || made.suspended ? 0 : made.dirty * (0.8 + 0.4 * Math.random());
+    made.elapsed += TICK_MS;
+    made.sent += rate * seconds;
+    made.left -= rate * seconds;
+    made.next = (made.next ?? 0) + dirty * seconds;
+    const downtime = Math.round((Math.max(made.left, made.next) / rate) * 1000);
+    if (made.left <= 0) {
+      if (made.post || (made.next / rate) * 1000 < made.downtime) {
+        task.phase = "finishing";
+        task.permille = Math.max(task.permille, 990);
+        return this.write(task, "perform-returned", { result: "moved" });
+      }
+      Object.assign(made, { left: Math.min(made.next, made.memory), next: 0, pass: made.pass + 1 });
+    }
+    task.permille = Math.max(task.permille, Math.min(990, Math.floor((1 - made.left / made.memory) * 960)));
+    task.sample = {
+      stage: made.post ? "post-copy" : "pre-copy", elapsed_ms: made.elapsed, total_bytes: made.memory, processed_bytes: Math.round(made.sent),
+      remaining_bytes: Math.max(0, Math.round(made.left)), bytes_per_s: Math.round(rate), dirty_bytes_per_s: Math.round(dirty),
+      iteration: made.pass, downtime_ms: downtime, remaining_ms: dirty < rate ? Math.round((made.left / (rate - dirty)) * 1000) : null,
+      throttle_percent: null,
+    };
+    const { id, domain, source, destination, phase, attempt, permille, sample } = task;
+    this.send("progress", { task: id, domain, source, destination, phase, attempt, permille, note: "", sample });
+  }
+
+  status(task) {
+    const { made: _, journal: __, decisions: ___, ...status } = task;
+    return status;
+  }
+
+  // What rules say: recorded from the program, by domain and destination.
+
+  verdict(domain, destination) {
+    const findings = told.findings.filter(
+      (one) => (!one.domains || one.domains.includes(domain.name)) && (!one.to || one.to.includes(destination)),
+    );
+    const blocked = findings.some((one) => one.finding.weight === "blocker");
+    return { destination, decision: blocked ? "refused" : "allowed", findings: findings.map((one) => one.finding), plan: null, plan_error: null };
+  }
+
+  check(domain, to) {
+    const others = to.length ? to : this.hosts.map((host) => host.name).filter((name) => name !== domain.host);
+    return {
+      domain: domain.name, id: domain.id, state: domain.state, source: domain.host, taken_at: iso(), facts_digest: "0".repeat(64),
+      verdicts: others.map((host) => this.verdict(domain, host)), decisions: [],
+    };
+  }
+
+  // Routes.
+
+  async answer(request, response) {
+    const url = new URL(request.url, "http://localhost");
+    const body = await new Promise((resolve) => {
+      let text = "";
+      request.on("data", (piece) => (text += piece)).on("end", () => resolve(text));
+    });
+    if (this.down) return request.socket.destroy();
+    if (this.token && request.headers.authorization !== `Bearer ${this.token}`) {
+      return reply(response, problem(401, "no-caller", "nothing says who asks"));
+    }
+    const path = url.pathname.replace(/^.*\/api\/v1\//, "");
+    if (path === "events") return this.listen(request, response);
+    const answer = this.route(request.method, path, url.searchParams, body ? JSON.parse(body) : null, request.headers);
+    // As long as a host takes to answer.
+    setTimeout(() => reply(response, answer), path.startsWith("check") || path.startsWith("dry") ? 250 / this.pace : 5);
+  }
+
+  route(method, path, query, body, headers) {
+    const ok = (document) => ({ status: 200, body: document });
+    const of = (key) => this.domains.find((one) => one.id === key || one.name === key);
+    const [, id, verb] = /^tasks\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
+    if (id) {
+      const task = this.tasks.get(decodeURIComponent(id));
+      return task ? this.task(task, method, verb, body) : problem(404, "no-such-task", `there is no task ${id}`);
+    }
+    switch (`${method} ${path}`) {
+      case "GET system/version":
+        return ok({ name: "waypost", version: "0.0.0", api: "v1" });
+      case "GET hosts":
+        return ok({ hosts: this.hosts.map((host) => this.counted(host)) });
+      case "GET domains":
+        return ok({ domains: this.reached(), unread: this.hosts.filter((host) => host.error) });
+      case "GET readiness":
+        return ok({
+          rows: this.reached().map((domain) => ({ domain, verdicts: this.check(domain, []).verdicts.filter((one) => !this.hosts.find((host) => host.name === one.destination).error) })),
+          unread: this.hosts.filter((host) => host.error).map((host) => ({ host: host.name, error: host.error })),
+        });
+      case "GET plugins":
+        return ok(told.plugins);
+      case "POST checks": {
+        const domain = of(body.domain);
+        return domain ? ok(this.check(domain, body.to ?? [])) : problem(404, "no-such-domain", `no host has a domain ${body.domain}`);
+      }
+      case "POST dry-runs": {
+        const domain = of(body.domain);
+        if (!domain) return problem(404, "no-such-domain", `no host has a domain ${body.domain}`);
+        const check = this.check(domain, [body.to]);
+        if (check.verdicts[0].decision === "refused") return ok({ plan: null, choices: [], plan_error: null, prediction: null, check });
+        return ok({ ...told.dry_run, check });
+      }
+      case "POST tasks": {
+        const key = headers["idempotency-key"];
+        const before = key && this.keys.get(key);
+        if (before) return { status: 202, body: this.status(this.tasks.get(before)) };
+        const made = this.make(body);
+        if (key && made.body.id) this.keys.set(key, made.body.id);
+        return made;
+      }
+      case "GET tasks": {
+        const states = query.get("state")?.split(",") ?? [];
+        const [domain, host] = [query.get("domain"), query.get("host")];
+        const limit = Number(query.get("limit") ?? 100);
+        const all = [...this.tasks.values()]
+          .filter((task) => !states.length || states.includes(task.outcome?.kind ?? "unfinished") || states.includes(task.phase))
+          .filter((task) => !domain || task.domain === domain || task.domain_id === domain)
+          .filter((task) => !host || task.source === host || task.destination === host)
+          .sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+        const from = Number(query.get("cursor") ?? 0);
+        const page = all.slice(from, from + limit);
+        const next = all.length > from + limit ? String(from + limit) : null;
+        return ok({ tasks: page.map(({ id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome, permille }) => ({ id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome: outcome?.kind ?? null, permille })), next });
+      }
+    }
+    return problem(404, "no-such-route", `there is nothing at ${path}`);
+  }
+
+  task(task, method, verb, body) {
+    const taken = () => ({ status: 202, body: this.status(task) });
+    switch (`${method} ${verb ?? ""}`) {
+      case "GET ":
+        return { status: 200, body: this.status(task) };
+      case "GET records":
+        return { status: 200, body: { id: task.id, phase: task.phase, attempt: task.attempt, outcome: task.outcome, journal: task.journal, decisions: task.decisions } };
+      case "GET situation":
+        return { status: 200, body: { ...told.situation, task: task.id } };
+      case "POST actions":
+        return taken();
+      case "POST retry":
+        return this.make({ domain: task.domain, to: task.destination });
+      case "POST cancel":
+        if (task.outcome) return problem(409, "task-over", `task ${task.id} is over: ${task.outcome.kind}`);
+        task.cancel_requested = true;
+        this.write(task, "cancel-requested", { requester: "you" });
+        return taken();
+      case "POST steer":
+        if (task.phase !== "performing") return problem(409, "not-steerable", "there is no running transfer");
+        if (body.post_copy && !task.made.options.stream?.post_copy) {
+          return problem(409, "not-steerable", "the migration was not begun with post-copy", { remedy: "allow post-copy when it is begun" });
+        }
+        if (body.post_copy) task.made.post = true;
+        if (body.suspend) task.made.suspended = true;
+        if (body.max_downtime_ms) task.made.downtime = body.max_downtime_ms;
+        if (body.bandwidth_mib_s) task.made.options = { ...task.made.options, bandwidth_mib_s: body.bandwidth_mib_s };
+        this.write(task, "steer-intended", { action: Object.keys(body)[0], by: "you" });
+        return taken();
+    }
+    return problem(405, "wrong-method", "this path has no such method");
+  }
+
+  reached() {
+    const reached = new Set(this.hosts.filter((host) => !host.error).map((host) => host.name));
+    return this.domains.filter((domain) => reached.has(domain.host));
+  }
+
+  counted(host) {
+    if (host.error) return host;
+    const here = this.domains.filter((domain) => domain.host === host.name);
+    return { ...host, domains: here.length, active_domains: here.filter((domain) => domain.state !== "shut-off").length };
+  }
+
+  // Events.
+
+  listen(request, response) {
+    const after = request.headers["last-event-id"];
+    if (after !== undefined && Number(after) > this.sequence) {
+      return reply(response, problem(409, "unknown-event", `event ${after} was never sent; the last one is ${this.sequence}`));
+    }
+    response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+    response.write(": waypost\n\n");
+    this.resumedAfter = after === undefined ? null : Number(after);
+    if (after !== undefined) for (const { id, text } of this.log) if (id > Number(after)) response.write(text);
+    this.streams.add(response);
+    response.on("close", () => this.streams.delete(response));
+  }
+
+  send(kind, data, id = null) {
+    const text = `${id === null ? "" : `id: ${id}\n`}event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
+    if (id !== null) this.log.push({ id, text });
+    for (const stream of this.streams) stream.write(text);
+  }
+}
+
+function reply(response, { status, body }) {
+  response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json" });
+  response.end(JSON.stringify(body));
+}

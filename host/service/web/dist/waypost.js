@@ -1,0 +1,2158 @@
+/* Waypost. Holds @lit/reactive-element 2.1.2, BSD-3-Clause; lit 3.3.3, BSD-3-Clause; lit-element 4.2.2, BSD-3-Clause; lit-html 3.3.3, BSD-3-Clause; uplot 1.6.32, MIT: see third-party.txt. */
+var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),this.code=e,this.status=t,this.cause=r,this.remedy=i,this.task=a,this.name=`Problem`}get unanswered(){return this.status===0}get denied(){return this.status===401}static of(t){if(t instanceof e)return t;let n=t instanceof Error?t.message:String(t);return new e(`no-answer`,0,`the service does not answer`,n,`see that it runs and can be reached`)}},t=13e4,n=import.meta.url,r=class r{static{this.all=new Map}static of(e,t){let i=new URL(e||`.`,e?document.baseURI:n).href.replace(/\/?$/,`/`),a=`${i}\n${t??``}`,o=this.all.get(a);return o||(o=new r(i,t||null),this.all.set(a,o)),o}constructor(e,t){this.prefix=e,this.token=t,this.version=()=>this.get(`system/version`),this.hosts=()=>this.get(`hosts`),this.domains=()=>this.get(`domains`),this.queue=()=>this.get(`queue`),this.readiness=e=>this.get(`readiness`,e),this.plugins=()=>this.get(`plugins`),this.check=(e,t,n)=>this.post(`checks`,{domain:e,from:t},{signal:n}),this.dryRun=(e,t)=>this.post(`dry-runs`,e,{signal:t}),this.task=e=>this.get(`tasks/${encodeURIComponent(e)}`),this.records=e=>this.get(`tasks/${encodeURIComponent(e)}/records`),this.situation=e=>this.get(`tasks/${encodeURIComponent(e)}/situation`),this.create=(e,t)=>this.post(`tasks`,e,{headers:{"Idempotency-Key":t}}),this.cancel=e=>this.post(`tasks/${encodeURIComponent(e)}/cancel`),this.retry=e=>this.post(`tasks/${encodeURIComponent(e)}/retry`),this.steer=(e,t)=>this.post(`tasks/${encodeURIComponent(e)}/steer`,t),this.act=(e,t)=>this.post(`tasks/${encodeURIComponent(e)}/actions`,{action:t})}tasks(e={}){let t=new URLSearchParams;e.states?.length&&t.set(`state`,e.states.join(`,`));for(let n of[`domain`,`host`,`cursor`])e[n]&&t.set(n,e[n]);e.limit&&t.set(`limit`,String(e.limit));let n=t.toString();return this.get(n?`tasks?${n}`:`tasks`)}events(e,t){let n={Accept:`text/event-stream`};return e!==null&&(n[`Last-Event-ID`]=String(e)),this.send(`events`,{headers:n,signal:t,cache:`no-store`})}async get(e,t){return(await this.send(e,{headers:{Accept:`application/json`},signal:t})).json()}async post(e,t,n={}){let r={Accept:`application/json`,...n.headers};t&&(r[`Content-Type`]=`application/json`);let i=await(await this.send(e,{...n,method:`POST`,headers:r,body:t&&JSON.stringify(t)})).text();return i?JSON.parse(i):null}async send(n,r){let a=new Headers(r.headers);this.token&&a.set(`Authorization`,`Bearer ${this.token}`);let o=n===`events`?[]:[AbortSignal.timeout(t)],s=AbortSignal.any([...r.signal?[r.signal]:[],...o]),c;try{c=await fetch(`${this.prefix}api/v1/${n}`,{...r,headers:a,signal:s,credentials:`same-origin`})}catch(t){throw r.signal?.aborted?t:e.of(t)}if(c.ok)return c;throw await i(c)}};async function i(t){let n=await t.json().catch(()=>({})),r=e=>typeof n[e]==`string`?n[e]:null;return new e(r(`code`)??`http-${t.status}`,t.status,r(`detail`)??r(`title`)??`the service answered ${t.status} ${t.statusText}`.trim(),r(`cause`),r(`remedy`),r(`task`))}var a=globalThis,o=a.ShadowRoot&&(a.ShadyCSS===void 0||a.ShadyCSS.nativeShadow)&&`adoptedStyleSheets`in Document.prototype&&`replace`in CSSStyleSheet.prototype,s=Symbol(),c=new WeakMap,l=class{constructor(e,t,n){if(this._$cssResult$=!0,n!==s)throw Error("CSSResult is not constructable. Use `unsafeCSS` or `css` instead.");this.cssText=e,this.t=t}get styleSheet(){let e=this.o,t=this.t;if(o&&e===void 0){let n=t!==void 0&&t.length===1;n&&(e=c.get(t)),e===void 0&&((this.o=e=new CSSStyleSheet).replaceSync(this.cssText),n&&c.set(t,e))}return e}toString(){return this.cssText}},u=e=>new l(typeof e==`string`?e:e+``,void 0,s),d=(e,...t)=>new l(e.length===1?e[0]:t.reduce((t,n,r)=>t+(e=>{if(!0===e._$cssResult$)return e.cssText;if(typeof e==`number`)return e;throw Error(`Value passed to 'css' function must be a 'css' function result: `+e+`. Use 'unsafeCSS' to pass non-literal values, but take care to ensure page security.`)})(n)+e[r+1],e[0]),e,s),f=(e,t)=>{if(o)e.adoptedStyleSheets=t.map(e=>e instanceof CSSStyleSheet?e:e.styleSheet);else for(let n of t){let t=document.createElement(`style`),r=a.litNonce;r!==void 0&&t.setAttribute(`nonce`,r),t.textContent=n.cssText,e.appendChild(t)}},p=o?e=>e:e=>e instanceof CSSStyleSheet?(e=>{let t=``;for(let n of e.cssRules)t+=n.cssText;return u(t)})(e):e,{is:m,defineProperty:h,getOwnPropertyDescriptor:g,getOwnPropertyNames:_,getOwnPropertySymbols:v,getPrototypeOf:y}=Object,b=globalThis,x=b.trustedTypes,S=x?x.emptyScript:``,C=b.reactiveElementPolyfillSupport,w=(e,t)=>e,T={toAttribute(e,t){switch(t){case Boolean:e=e?S:null;break;case Object:case Array:e=e==null?e:JSON.stringify(e)}return e},fromAttribute(e,t){let n=e;switch(t){case Boolean:n=e!==null;break;case Number:n=e===null?null:Number(e);break;case Object:case Array:try{n=JSON.parse(e)}catch{n=null}}return n}},E=(e,t)=>!m(e,t),D={attribute:!0,type:String,converter:T,reflect:!1,useDefault:!1,hasChanged:E};Symbol.metadata??=Symbol(`metadata`),b.litPropertyMetadata??=new WeakMap;var O=class extends HTMLElement{static addInitializer(e){this._$Ei(),(this.l??=[]).push(e)}static get observedAttributes(){return this.finalize(),this._$Eh&&[...this._$Eh.keys()]}static createProperty(e,t=D){if(t.state&&(t.attribute=!1),this._$Ei(),this.prototype.hasOwnProperty(e)&&((t=Object.create(t)).wrapped=!0),this.elementProperties.set(e,t),!t.noAccessor){let n=Symbol(),r=this.getPropertyDescriptor(e,n,t);r!==void 0&&h(this.prototype,e,r)}}static getPropertyDescriptor(e,t,n){let{get:r,set:i}=g(this.prototype,e)??{get(){return this[t]},set(e){this[t]=e}};return{get:r,set(t){let a=r?.call(this);i?.call(this,t),this.requestUpdate(e,a,n)},configurable:!0,enumerable:!0}}static getPropertyOptions(e){return this.elementProperties.get(e)??D}static _$Ei(){if(this.hasOwnProperty(w(`elementProperties`)))return;let e=y(this);e.finalize(),e.l!==void 0&&(this.l=[...e.l]),this.elementProperties=new Map(e.elementProperties)}static finalize(){if(this.hasOwnProperty(w(`finalized`)))return;if(this.finalized=!0,this._$Ei(),this.hasOwnProperty(w(`properties`))){let e=this.properties,t=[..._(e),...v(e)];for(let n of t)this.createProperty(n,e[n])}let e=this[Symbol.metadata];if(e!==null){let t=litPropertyMetadata.get(e);if(t!==void 0)for(let[e,n]of t)this.elementProperties.set(e,n)}this._$Eh=new Map;for(let[e,t]of this.elementProperties){let n=this._$Eu(e,t);n!==void 0&&this._$Eh.set(n,e)}this.elementStyles=this.finalizeStyles(this.styles)}static finalizeStyles(e){let t=[];if(Array.isArray(e)){let n=new Set(e.flat(1/0).reverse());for(let e of n)t.unshift(p(e))}else e!==void 0&&t.push(p(e));return t}static _$Eu(e,t){let n=t.attribute;return!1===n?void 0:typeof n==`string`?n:typeof e==`string`?e.toLowerCase():void 0}constructor(){super(),this._$Ep=void 0,this.isUpdatePending=!1,this.hasUpdated=!1,this._$Em=null,this._$Ev()}_$Ev(){this._$ES=new Promise(e=>this.enableUpdating=e),this._$AL=new Map,this._$E_(),this.requestUpdate(),this.constructor.l?.forEach(e=>e(this))}addController(e){(this._$EO??=new Set).add(e),this.renderRoot!==void 0&&this.isConnected&&e.hostConnected?.()}removeController(e){this._$EO?.delete(e)}_$E_(){let e=new Map,t=this.constructor.elementProperties;for(let n of t.keys())this.hasOwnProperty(n)&&(e.set(n,this[n]),delete this[n]);e.size>0&&(this._$Ep=e)}createRenderRoot(){let e=this.shadowRoot??this.attachShadow(this.constructor.shadowRootOptions);return f(e,this.constructor.elementStyles),e}connectedCallback(){this.renderRoot??=this.createRenderRoot(),this.enableUpdating(!0),this._$EO?.forEach(e=>e.hostConnected?.())}enableUpdating(e){}disconnectedCallback(){this._$EO?.forEach(e=>e.hostDisconnected?.())}attributeChangedCallback(e,t,n){this._$AK(e,n)}_$ET(e,t){let n=this.constructor.elementProperties.get(e),r=this.constructor._$Eu(e,n);if(r!==void 0&&!0===n.reflect){let i=(n.converter?.toAttribute===void 0?T:n.converter).toAttribute(t,n.type);this._$Em=e,i==null?this.removeAttribute(r):this.setAttribute(r,i),this._$Em=null}}_$AK(e,t){let n=this.constructor,r=n._$Eh.get(e);if(r!==void 0&&this._$Em!==r){let e=n.getPropertyOptions(r),i=typeof e.converter==`function`?{fromAttribute:e.converter}:e.converter?.fromAttribute===void 0?T:e.converter;this._$Em=r;let a=i.fromAttribute(t,e.type);this[r]=a??this._$Ej?.get(r)??a,this._$Em=null}}requestUpdate(e,t,n,r=!1,i){if(e!==void 0){let a=this.constructor;if(!1===r&&(i=this[e]),n??=a.getPropertyOptions(e),!((n.hasChanged??E)(i,t)||n.useDefault&&n.reflect&&i===this._$Ej?.get(e)&&!this.hasAttribute(a._$Eu(e,n))))return;this.C(e,t,n)}!1===this.isUpdatePending&&(this._$ES=this._$EP())}C(e,t,{useDefault:n,reflect:r,wrapped:i},a){n&&!(this._$Ej??=new Map).has(e)&&(this._$Ej.set(e,a??t??this[e]),!0!==i||a!==void 0)||(this._$AL.has(e)||(this.hasUpdated||n||(t=void 0),this._$AL.set(e,t)),!0===r&&this._$Em!==e&&(this._$Eq??=new Set).add(e))}async _$EP(){this.isUpdatePending=!0;try{await this._$ES}catch(e){Promise.reject(e)}let e=this.scheduleUpdate();return e!=null&&await e,!this.isUpdatePending}scheduleUpdate(){return this.performUpdate()}performUpdate(){if(!this.isUpdatePending)return;if(!this.hasUpdated){if(this.renderRoot??=this.createRenderRoot(),this._$Ep){for(let[e,t]of this._$Ep)this[e]=t;this._$Ep=void 0}let e=this.constructor.elementProperties;if(e.size>0)for(let[t,n]of e){let{wrapped:e}=n,r=this[t];!0!==e||this._$AL.has(t)||r===void 0||this.C(t,void 0,n,r)}}let e=!1,t=this._$AL;try{e=this.shouldUpdate(t),e?(this.willUpdate(t),this._$EO?.forEach(e=>e.hostUpdate?.()),this.update(t)):this._$EM()}catch(t){throw e=!1,this._$EM(),t}e&&this._$AE(t)}willUpdate(e){}_$AE(e){this._$EO?.forEach(e=>e.hostUpdated?.()),this.hasUpdated||(this.hasUpdated=!0,this.firstUpdated(e)),this.updated(e)}_$EM(){this._$AL=new Map,this.isUpdatePending=!1}get updateComplete(){return this.getUpdateComplete()}getUpdateComplete(){return this._$ES}shouldUpdate(e){return!0}update(e){this._$Eq&&=this._$Eq.forEach(e=>this._$ET(e,this[e])),this._$EM()}updated(e){}firstUpdated(e){}};O.elementStyles=[],O.shadowRootOptions={mode:`open`},O[w(`elementProperties`)]=new Map,O[w(`finalized`)]=new Map,C?.({ReactiveElement:O}),(b.reactiveElementVersions??=[]).push(`2.1.2`);var k=globalThis,ee=e=>e,A=k.trustedTypes,te=A?A.createPolicy(`lit-html`,{createHTML:e=>e}):void 0,ne=`$lit$`,re=`lit$${Math.random().toFixed(9).slice(2)}$`,ie=`?`+re,ae=`<${ie}>`,oe=document,j=()=>oe.createComment(``),M=e=>e===null||typeof e!=`object`&&typeof e!=`function`,N=Array.isArray,se=e=>N(e)||typeof e?.[Symbol.iterator]==`function`,P=`[ 	
+\f\r]`,F=/<(?:(!--|\/[^a-zA-Z])|(\/?[a-zA-Z][^>\s]*)|(\/?$))/g,ce=/-->/g,le=/>/g,ue=RegExp(`>|${P}(?:([^\\s"'>=/]+)(${P}*=${P}*(?:[^ \t\n\f\r"'\`<>=]|("|')|))|$)`,`g`),de=/'/g,fe=/"/g,pe=/^(?:script|style|textarea|title)$/i,me=e=>(t,...n)=>({_$litType$:e,strings:t,values:n}),I=me(1),L=me(2),he=Symbol.for(`lit-noChange`),R=Symbol.for(`lit-nothing`),ge=new WeakMap,_e=oe.createTreeWalker(oe,129);function ve(e,t){if(!N(e)||!e.hasOwnProperty(`raw`))throw Error(`invalid template strings array`);return te===void 0?t:te.createHTML(t)}var ye=(e,t)=>{let n=e.length-1,r=[],i,a=t===2?`<svg>`:t===3?`<math>`:``,o=F;for(let t=0;t<n;t++){let n=e[t],s,c,l=-1,u=0;for(;u<n.length&&(o.lastIndex=u,c=o.exec(n),c!==null);)u=o.lastIndex,o===F?c[1]===`!--`?o=ce:c[1]===void 0?c[2]===void 0?c[3]!==void 0&&(o=ue):(pe.test(c[2])&&(i=RegExp(`</`+c[2],`g`)),o=ue):o=le:o===ue?c[0]===`>`?(o=i??F,l=-1):c[1]===void 0?l=-2:(l=o.lastIndex-c[2].length,s=c[1],o=c[3]===void 0?ue:c[3]===`"`?fe:de):o===fe||o===de?o=ue:o===ce||o===le?o=F:(o=ue,i=void 0);let d=o===ue&&e[t+1].startsWith(`/>`)?` `:``;a+=o===F?n+ae:l>=0?(r.push(s),n.slice(0,l)+ne+n.slice(l)+re+d):n+re+(l===-2?t:d)}return[ve(e,a+(e[n]||`<?>`)+(t===2?`</svg>`:t===3?`</math>`:``)),r]},be=class e{constructor({strings:t,_$litType$:n},r){let i;this.parts=[];let a=0,o=0,s=t.length-1,c=this.parts,[l,u]=ye(t,n);if(this.el=e.createElement(l,r),_e.currentNode=this.el.content,n===2||n===3){let e=this.el.content.firstChild;e.replaceWith(...e.childNodes)}for(;(i=_e.nextNode())!==null&&c.length<s;){if(i.nodeType===1){if(i.hasAttributes())for(let e of i.getAttributeNames())if(e.endsWith(ne)){let t=u[o++],n=i.getAttribute(e).split(re),r=/([.?@])?(.*)/.exec(t);c.push({type:1,index:a,name:r[2],strings:n,ctor:r[1]===`.`?Ce:r[1]===`?`?we:r[1]===`@`?Te:Se}),i.removeAttribute(e)}else e.startsWith(re)&&(c.push({type:6,index:a}),i.removeAttribute(e));if(pe.test(i.tagName)){let e=i.textContent.split(re),t=e.length-1;if(t>0){i.textContent=A?A.emptyScript:``;for(let n=0;n<t;n++)i.append(e[n],j()),_e.nextNode(),c.push({type:2,index:++a});i.append(e[t],j())}}}else if(i.nodeType===8){if(i.data===ie)c.push({type:2,index:a});else{let e=-1;for(;(e=i.data.indexOf(re,e+1))!==-1;)c.push({type:7,index:a}),e+=re.length-1}}a++}}static createElement(e,t){let n=oe.createElement(`template`);return n.innerHTML=e,n}};function z(e,t,n=e,r){if(t===he)return t;let i=r===void 0?n._$Cl:n._$Co?.[r],a=M(t)?void 0:t._$litDirective$;return i?.constructor!==a&&(i?._$AO?.(!1),a===void 0?i=void 0:(i=new a(e),i._$AT(e,n,r)),r===void 0?n._$Cl=i:(n._$Co??=[])[r]=i),i!==void 0&&(t=z(e,i._$AS(e,t.values),i,r)),t}var B=class{constructor(e,t){this._$AV=[],this._$AN=void 0,this._$AD=e,this._$AM=t}get parentNode(){return this._$AM.parentNode}get _$AU(){return this._$AM._$AU}u(e){let{el:{content:t},parts:n}=this._$AD,r=(e?.creationScope??oe).importNode(t,!0);_e.currentNode=r;let i=_e.nextNode(),a=0,o=0,s=n[0];for(;s!==void 0;){if(a===s.index){let t;s.type===2?t=new xe(i,i.nextSibling,this,e):s.type===1?t=new s.ctor(i,s.name,s.strings,this,e):s.type===6&&(t=new Ee(i,this,e)),this._$AV.push(t),s=n[++o]}a!==s?.index&&(i=_e.nextNode(),a++)}return _e.currentNode=oe,r}p(e){let t=0;for(let n of this._$AV)n!==void 0&&(n.strings===void 0?n._$AI(e[t]):(n._$AI(e,n,t),t+=n.strings.length-2)),t++}},xe=class e{get _$AU(){return this._$AM?._$AU??this._$Cv}constructor(e,t,n,r){this.type=2,this._$AH=R,this._$AN=void 0,this._$AA=e,this._$AB=t,this._$AM=n,this.options=r,this._$Cv=r?.isConnected??!0}get parentNode(){let e=this._$AA.parentNode,t=this._$AM;return t!==void 0&&e?.nodeType===11&&(e=t.parentNode),e}get startNode(){return this._$AA}get endNode(){return this._$AB}_$AI(e,t=this){e=z(this,e,t),M(e)?e===R||e==null||e===``?(this._$AH!==R&&this._$AR(),this._$AH=R):e!==this._$AH&&e!==he&&this._(e):e._$litType$===void 0?e.nodeType===void 0?se(e)?this.k(e):this._(e):this.T(e):this.$(e)}O(e){return this._$AA.parentNode.insertBefore(e,this._$AB)}T(e){this._$AH!==e&&(this._$AR(),this._$AH=this.O(e))}_(e){this._$AH!==R&&M(this._$AH)?this._$AA.nextSibling.data=e:this.T(oe.createTextNode(e)),this._$AH=e}$(e){let{values:t,_$litType$:n}=e,r=typeof n==`number`?this._$AC(e):(n.el===void 0&&(n.el=be.createElement(ve(n.h,n.h[0]),this.options)),n);if(this._$AH?._$AD===r)this._$AH.p(t);else{let e=new B(r,this),n=e.u(this.options);e.p(t),this.T(n),this._$AH=e}}_$AC(e){let t=ge.get(e.strings);return t===void 0&&ge.set(e.strings,t=new be(e)),t}k(t){N(this._$AH)||(this._$AH=[],this._$AR());let n=this._$AH,r,i=0;for(let a of t)i===n.length?n.push(r=new e(this.O(j()),this.O(j()),this,this.options)):r=n[i],r._$AI(a),i++;i<n.length&&(this._$AR(r&&r._$AB.nextSibling,i),n.length=i)}_$AR(e=this._$AA.nextSibling,t){for(this._$AP?.(!1,!0,t);e!==this._$AB;){let t=ee(e).nextSibling;ee(e).remove(),e=t}}setConnected(e){this._$AM===void 0&&(this._$Cv=e,this._$AP?.(e))}},Se=class{get tagName(){return this.element.tagName}get _$AU(){return this._$AM._$AU}constructor(e,t,n,r,i){this.type=1,this._$AH=R,this._$AN=void 0,this.element=e,this.name=t,this._$AM=r,this.options=i,n.length>2||n[0]!==``||n[1]!==``?(this._$AH=Array(n.length-1).fill(new String),this.strings=n):this._$AH=R}_$AI(e,t=this,n,r){let i=this.strings,a=!1;if(i===void 0)e=z(this,e,t,0),a=!M(e)||e!==this._$AH&&e!==he,a&&(this._$AH=e);else{let r=e,o,s;for(e=i[0],o=0;o<i.length-1;o++)s=z(this,r[n+o],t,o),s===he&&(s=this._$AH[o]),a||=!M(s)||s!==this._$AH[o],s===R?e=R:e!==R&&(e+=(s??``)+i[o+1]),this._$AH[o]=s}a&&!r&&this.j(e)}j(e){e===R?this.element.removeAttribute(this.name):this.element.setAttribute(this.name,e??``)}},Ce=class extends Se{constructor(){super(...arguments),this.type=3}j(e){this.element[this.name]=e===R?void 0:e}},we=class extends Se{constructor(){super(...arguments),this.type=4}j(e){this.element.toggleAttribute(this.name,!!e&&e!==R)}},Te=class extends Se{constructor(e,t,n,r,i){super(e,t,n,r,i),this.type=5}_$AI(e,t=this){if((e=z(this,e,t,0)??R)===he)return;let n=this._$AH,r=e===R&&n!==R||e.capture!==n.capture||e.once!==n.once||e.passive!==n.passive,i=e!==R&&(n===R||r);r&&this.element.removeEventListener(this.name,this,n),i&&this.element.addEventListener(this.name,this,e),this._$AH=e}handleEvent(e){typeof this._$AH==`function`?this._$AH.call(this.options?.host??this.element,e):this._$AH.handleEvent(e)}},Ee=class{constructor(e,t,n){this.element=e,this.type=6,this._$AN=void 0,this._$AM=t,this.options=n}get _$AU(){return this._$AM._$AU}_$AI(e){z(this,e)}},De={M:ne,P:re,A:ie,C:1,L:ye,R:B,D:se,V:z,I:xe,H:Se,N:we,U:Te,B:Ce,F:Ee},Oe=k.litHtmlPolyfillSupport;Oe?.(be,xe),(k.litHtmlVersions??=[]).push(`3.3.3`);var ke=(e,t,n)=>{let r=n?.renderBefore??t,i=r._$litPart$;if(i===void 0){let e=n?.renderBefore??null;r._$litPart$=i=new xe(t.insertBefore(j(),e),e,void 0,n??{})}return i._$AI(e),i},Ae=globalThis,je=class extends O{constructor(){super(...arguments),this.renderOptions={host:this},this._$Do=void 0}createRenderRoot(){let e=super.createRenderRoot();return this.renderOptions.renderBefore??=e.firstChild,e}update(e){let t=this.render();this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),super.update(e),this._$Do=ke(t,this.renderRoot,this.renderOptions)}connectedCallback(){super.connectedCallback(),this._$Do?.setConnected(!0)}disconnectedCallback(){super.disconnectedCallback(),this._$Do?.setConnected(!1)}render(){return he}};je._$litElement$=!0,je.finalized=!0,Ae.litElementHydrateSupport?.({LitElement:je});var Me=Ae.litElementPolyfillSupport;Me?.({LitElement:je}),(Ae.litElementVersions??=[]).push(`4.2.2`);var Ne=class{constructor(){this.rest=``,this.id=null,this.kind=``,this.data=[]}push(e){let t=[],n=(this.rest+e).split(/\r\n|\n|\r(?!$)/);this.rest=n.pop()??``;for(let e of n){if(e===``){(this.data.length||this.id!==null)&&t.push({id:this.id,kind:this.kind||`message`,data:this.data.join(`
+`)}),this.id=null,this.kind=``,this.data=[];continue}let n=e.indexOf(`:`);if(n===0)continue;let r=n<0?e:e.slice(0,n),i=n<0?``:e.slice(n+1).replace(/^ /,``);r===`data`?this.data.push(i):r===`event`?this.kind=i:r===`id`&&!i.includes(`\0`)&&(this.id=i)}return t}},Pe=4e4;async function Fe(e,t,n,r){if(!e.body)throw Error(`the answer has no body`);let i=e.body.getReader(),a=new TextDecoder,o=new Ne,s;try{for(;;){clearTimeout(s),s=setTimeout(()=>t.abort(Error(`the stream fell silent`)),Pe);let{done:e,value:c}=await i.read();if(e)return;r();for(let e of o.push(a.decode(c,{stream:!0})))n(e)}}finally{clearTimeout(s)}}var Ie=1200;function Le(e){return e.stage===`pre-copy`&&e.bytes_per_s?e.downtime_ms:null}var Re=class{constructor(e){this.attempt=e,this.at=[],this.remaining=[],this.rate=[],this.dirty=[],this.downtime=[],this.columns=[this.remaining,this.rate,this.dirty,this.downtime]}get length(){return this.at.length}add(e){let t=e.elapsed_ms/1e3,n=this.at[this.at.length-1];return e.stage===`final`||n!==void 0&&t<=n?!1:(this.at.push(t),this.remaining.push(e.remaining_bytes),this.rate.push(e.bytes_per_s),this.dirty.push(e.dirty_bytes_per_s),this.downtime.push(Le(e)),this.at.length>Ie&&this.thin(),!0)}thin(){let e=this.at.length>>1;for(let t of[this.at,...this.columns]){let n=t.filter((t,n)=>n>=e||n%2==0);t.splice(0,t.length,...n)}}};function ze(e,t){let n=e.outcome??t?.ended??null,r=!t||e.updated_at>=t.updatedAt;return{id:e.id,domain:e.domain,domainId:e.domain_id,source:e.source??t?.source??null,destination:e.destination,phase:n?`ended`:r?e.phase:t.phase,permille:r||!t?e.permille:t.permille,attempt:t?.attempt??1,ended:n,createdAt:e.created_at,updatedAt:r?e.updated_at:t.updatedAt,sample:t?.sample??null,message:t?.message??null,outcome:t?.outcome??null,queued:t?.queued??!1,requestedBy:t?.requestedBy??null,cancelRequested:t?.cancelRequested??!1,targetUri:t?.targetUri??null}}function Be(e,t){let n=t&&t.attempt===e.attempt&&!e.outcome&&t.permille>e.permille;return{id:e.id,domain:e.domain,domainId:e.domain_id,source:e.source,destination:e.destination,phase:e.phase,permille:n?t.permille:e.permille,attempt:e.attempt,ended:e.outcome?.kind??null,createdAt:e.created_at,updatedAt:e.updated_at,sample:n?t.sample:e.sample??t?.sample??null,message:e.message,outcome:e.outcome,queued:e.status===`queued`,requestedBy:e.requested_by,cancelRequested:e.cancel_requested,targetUri:e.target_uri}}function Ve(e,t){if(e.ended||t.attempt<e.attempt)return e;let n=t.attempt===e.attempt;return{...e,source:t.source??e.source,phase:t.phase,attempt:t.attempt,permille:n?Math.max(e.permille,t.permille):t.permille,sample:t.sample??e.sample,message:t.note||e.message,queued:!1}}function He(e){if(e.ended)return e.ended;if(e.queued)return`queued`;if(e.cancelRequested)return`cancelling`;switch(e.phase){case`performing`:return e.sample?.stage===`post-copy`?`post-copy`:`moving`;case`locating`:case`recovering`:return`recovering`;default:return e.phase===`finishing`?`finishing`:`preparing`}}function Ue(e,t){return e.createdAt===t.createdAt?e.id<t.id?1:e.id>t.id?-1:0:e.createdAt<t.createdAt?1:-1}var We=120,Ge=4,Ke=24,qe=3e3,Je=15e3,Ye=100,Xe=class t{static{this.all=new Map}static of(e){let n=this.all.get(e);return n||this.all.set(e,n=new t(e)),n}constructor(e){this.client=e,this.link={state:`connecting`},this.tasks=new Map,this.series=new Map,this.listed=!1,this.era=0,this.watchers=new Set,this.stale=new Set,this.looking=0,this.told=!1,this.last=null,this.stop=null,this.wake=null}watch(e){return this.watchers.add(e),clearTimeout(this.linger),this.stop||this.run(this.stop=new AbortController),()=>{this.watchers.delete(e),this.watchers.size||(this.linger=setTimeout(()=>{this.stop?.abort(),this.stop=null},qe))}}list(){return[...this.tasks.values()].sort(Ue)}of(e){for(let t of this.tasks.values())if(!t.ended&&t.domainId===e)return t}take(e){let t=Be(e,this.tasks.get(e.id));return this.keep(t),t}async look(t){try{return this.take(await this.client.task(t))}catch(n){throw n instanceof e&&n.status===404&&this.tasks.delete(t)&&this.changed(),n}}retry(){this.wake?.()}async run(t){let n=0,r=()=>this.wake?.();for(addEventListener(`online`,r);!t.signal.aborted;){let r=new AbortController,i=()=>r.abort();t.signal.addEventListener(`abort`,i);try{let t=Fe(await this.client.events(this.last,r.signal),r,e=>this.hear(e),()=>n=0);throw t.catch(()=>{}),await this.readList(),this.to({state:`live`}),await t,new e(`stream-ended`,0,`the service ended the stream of events`)}catch(i){if(r.abort(),t.signal.aborted)break;let a=e.of(i);if(a.denied)this.to({state:`denied`,problem:a}),await this.pause(null,t.signal);else{a.code===`unknown-event`&&this.forget(),n+=1;let e=Math.min(Je,400*2**n)*(.7+.6*Math.random()),r=this.link.state===`lost`?this.link.since:Date.now();this.to({state:`lost`,since:r,problem:a,retryAt:Date.now()+e}),await this.pause(e,t.signal)}}finally{t.signal.removeEventListener(`abort`,i)}}removeEventListener(`online`,r)}pause(e,t){return new Promise(n=>{let r=e===null?void 0:setTimeout(i,e);function i(){clearTimeout(r),t.removeEventListener(`abort`,i),n()}this.wake=i,t.addEventListener(`abort`,i)})}async readList(){let[e,t]=await Promise.all([this.client.tasks({states:[`unfinished`],limit:500}),this.client.tasks({limit:Ye})]),n=new Set([...e.tasks,...t.tasks].map(e=>e.id));for(let n of[...t.tasks,...e.tasks])this.tasks.set(n.id,ze(n,this.tasks.get(n.id)));for(let e of this.tasks.values())!e.ended&&!n.has(e.id)&&this.stale.add(e.id);for(let t of e.tasks.slice(0,Ke))this.stale.add(t.id);this.listed=!0,this.changed(),this.refresh()}hear(e){if(e.id!==null&&/^\d+$/.test(e.id)&&(this.last=Number(e.id)),e.kind===`record`){let{task:t}=JSON.parse(e.data);this.stale.add(t),this.gather??=setTimeout(()=>void this.refresh(),We)}else if(e.kind===`progress`){let t=JSON.parse(e.data),n=this.tasks.get(t.task);n?this.keep(Ve(n,t)):this.stale.add(t.task)}}async refresh(){if(clearTimeout(this.gather),this.gather=void 0,this.stale.size>Ke)try{for(let e of(await this.client.tasks({limit:500})).tasks)this.tasks.set(e.id,ze(e,this.tasks.get(e.id))),this.stale.delete(e.id);this.changed()}catch{return}for(;this.stale.size&&this.looking<Ge;){let[e]=this.stale;this.stale.delete(e),this.looking+=1,this.look(e).catch(()=>{}).finally(()=>{--this.looking,this.stale.size&&this.refresh()})}}keep(e){if(this.tasks.set(e.id,e),e.sample){let t=this.series.get(e.id);(!t||t.attempt<e.attempt)&&this.series.set(e.id,t=new Re(e.attempt)),t.add(e.sample)}this.changed()}forget(){this.last=null,this.tasks.clear(),this.series.clear(),this.stale.clear(),this.listed=!1,this.era+=1,this.changed()}to(e){this.link=e,this.changed()}changed(){if(this.told)return;this.told=!0;let e=()=>{this.told=!1;for(let e of[...this.watchers])e()};document.visibilityState===`visible`?requestAnimationFrame(e):setTimeout(e,250)}},Ze=[`B`,`KiB`,`MiB`,`GiB`,`TiB`,`PiB`];function Qe(e){let t=0,n=e;for(;Math.abs(n)>=1024&&t<Ze.length-1;)n/=1024,t+=1;Math.round(n)>=1024&&t<Ze.length-1&&(n/=1024,t+=1);let r=t===0||n>=100?0:n>=10?1:2;return`${n.toFixed(r)} ${Ze[t]}`}function $e(e){return`${Qe(e)}/s`}function et(e){if(e<1e3)return`${Math.round(e)} ms`;let t=Math.round(e/1e3);if(e<1e4)return`${(e/1e3).toFixed(1)} s`;if(t<60)return`${t} s`;let n=e=>String(e).padStart(2,`0`);return t<3600?`${Math.floor(t/60)} min ${n(t%60)} s`:t<172800?`${Math.floor(t/3600)} h ${n(Math.floor(t%3600/60))} min`:`${Math.floor(t/86400)} d ${Math.floor(t%86400/3600)} h`}function tt(e){return`${Math.floor(e/10)} %`}function nt(e,t,n=`${t}s`){return`${e.toLocaleString()} ${e===1?t:n}`}var rt=new Intl.DateTimeFormat(void 0,{hour:`2-digit`,minute:`2-digit`,second:`2-digit`}),it=new Intl.DateTimeFormat(void 0,{month:`short`,day:`numeric`,hour:`2-digit`,minute:`2-digit`}),at=new Intl.DateTimeFormat(void 0,{year:`numeric`,month:`short`,day:`numeric`}),ot=new Intl.DateTimeFormat(void 0,{dateStyle:`full`,timeStyle:`long`});function st(e,t=new Date){let n=new Date(e);return Number.isNaN(n.getTime())?e:n.toDateString()===t.toDateString()?rt.format(n):n.getFullYear()===t.getFullYear()?it.format(n):at.format(n)}function ct(e){let t=new Date(e);return Number.isNaN(t.getTime())?e:ot.format(t)}var lt={arrow:L`<path d="M2.5 8h10M9 4.5 12.5 8 9 11.5" />`,check:L`<path d="m3.5 8.5 3 3 6-7" />`,bar:L`<circle cx="8" cy="8" r="5.7" /><path d="M5.3 8h5.4" />`,back:L`<path d="M6 3.5 3 6.5l3 3M3 6.5h6.2a3.3 3.3 0 0 1 0 6.6H6.5" />`,stop:L`<rect x="4" y="4" width="8" height="8" rx="1.2" />`,alert:L`<path d="M8 2.6 14 13H2L8 2.6ZM8 6.6v3M8 11.3v.1" />`,cross:L`<path d="m4 4 8 8M12 4l-8 8" />`,clock:L`<circle cx="8" cy="8" r="5.7" /><path d="M8 4.8V8l2.2 1.4" />`,dots:L`<path d="M3.8 8h.01M8 8h.01M12.2 8h.01" stroke-width="2.4" />`,search:L`<circle cx="7" cy="7" r="4.2" /><path d="m10.2 10.2 3.3 3.3" />`,info:L`<circle cx="8" cy="8" r="5.7" /><path d="M8 7.4v3.4M8 5.1v.1" />`,host:L`<rect x="2.3" y="3" width="11.4" height="4.2" rx="1" /><rect x="2.3" y="8.8" width="11.4" height="4.2" rx="1" /><path d="M4.8 5.1h.01M4.8 10.9h.01" stroke-width="1.8" />`,moves:L`<path d="M2.5 5.2h9.2M9.3 2.7l2.6 2.5-2.6 2.5M13.5 10.8H4.3M6.7 8.3l-2.6 2.5 2.6 2.5" />`,grid:L`<rect x="2.5" y="2.5" width="4.4" height="4.4" rx=".8" /><rect x="9.1" y="2.5" width="4.4" height="4.4" rx=".8" /><rect x="2.5" y="9.1" width="4.4" height="4.4" rx=".8" /><rect x="9.1" y="9.1" width="4.4" height="4.4" rx=".8" />`,rules:L`<path d="M8 2 3 3.8v3.7c0 3 2 5.2 5 6.5 3-1.3 5-3.5 5-6.5V3.8L8 2Z" /><path d="m5.8 8 1.6 1.6L10.3 6.5" />`,grip:L`<path d="M6 4h.01M6 8h.01M6 12h.01M10 4h.01M10 8h.01M10 12h.01" stroke-width="1.9" />`,down:L`<path d="m4 6.2 4 4 4-4" />`,right:L`<path d="m6.2 4 4 4-4 4" />`,sun:L`<circle cx="8" cy="8" r="2.7" /><path d="M8 1.8v1.5M8 12.7v1.5M1.8 8h1.5M12.7 8h1.5M3.6 3.6l1 1M11.4 11.4l1 1M12.4 3.6l-1 1M4.6 11.4l-1 1" />`,moon:L`<path d="M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8Z" />`,auto:L`<circle cx="8" cy="8" r="5.7" /><path d="M8 2.3v11.4a5.7 5.7 0 0 0 0-11.4Z" fill="currentColor" stroke="none" />`,again:L`<path d="M13 8a5 5 0 1 1-1.6-3.7M13 2.6v2.9h-2.9" />`,bolt:L`<path d="M8.8 1.8 3.4 9.1h3.9l-.6 5.1 5.6-7.6H8.3l.5-4.8Z" />`,unlinked:L`<path d="M6.6 9.4 5.2 10.8a2.4 2.4 0 0 1-3.4-3.4L3.6 5.6M9.4 6.6l1.4-1.4a2.4 2.4 0 0 1 3.4 3.4l-1.8 1.8M3 2.6l10 10.8" />`};function V(e){return I`<svg
+    class="icon"
+    viewBox="0 0 16 16"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="1.5"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+    aria-hidden="true"
+    focusable="false"
+  >
+    ${lt[e]??lt.dots}
+  </svg>`}function ut(e){let{link:t}=e;return t.state===`denied`?I`<div class="callout warn" role="alert">
+      ${V(`unlinked`)}<strong>The service wants to know who asks</strong>
+      <span class="soft">${t.problem.remedy??`Sign in, or give this element a token.`}</span>
+    </div>`:t.state===`lost`?I`<div class="callout warn" role="status">
+    ${V(`unlinked`)}
+    ${e.listed?I`<strong>Connection lost at ${st(new Date(t.since).toISOString())}</strong>
+            <span>What is shown is of then. Migrations go on without this page; it is tried again by itself.</span>`:I`<strong>Not connected: ${t.problem.message}</strong>
+            ${t.problem.cause?I`<span>${t.problem.cause}</span>`:R}
+            <span>It is tried again by itself.</span>`}
+    <span><button @click=${()=>e.retry()}>${V(`again`)}Try now</button></span>
+  </div>`:R}var dt=[d`
+  :host {
+    color-scheme: light dark;
+
+    --font: var(--waypost-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
+    --mono: var(--waypost-font-mono, ui-monospace, "SF Mono", "Cascadia Mono", "Roboto Mono", "DejaVu Sans Mono", monospace);
+
+    /* One scale. */
+    --t-xs: 0.75rem;
+    --t-s: 0.8125rem;
+    --t-m: 0.875rem;
+    --t-l: 1rem;
+    --t-xl: 1.25rem;
+    --t-xxl: 1.625rem;
+
+    --r-s: var(--waypost-radius-small, 5px);
+    --r-m: var(--waypost-radius, 9px);
+
+    --surface: var(--waypost-surface, light-dark(#ffffff, #171b21));
+    --sunken: var(--waypost-sunken, light-dark(#f3f5f8, #101317));
+    --raised: var(--waypost-raised, light-dark(#ffffff, #1d222a));
+    --hover: var(--waypost-hover, light-dark(#f1f4f8, #222832));
+    --line: var(--waypost-line, light-dark(#dfe4ea, #2c333d));
+    --line-strong: var(--waypost-line-strong, light-dark(#8792a1, #6b7685));
+    --text: var(--waypost-text, light-dark(#18202a, #e6eaf0));
+    --soft: var(--waypost-text-soft, light-dark(#566171, #a1acba));
+
+    --accent: var(--waypost-accent, light-dark(#0b6a62, #56c7b8));
+    --on-accent: var(--waypost-on-accent, light-dark(#ffffff, #06211e));
+    --accent-tint: var(--waypost-accent-tint, light-dark(#e2f3f0, #14322f));
+
+    --idle: light-dark(#566171, #a1acba);
+    --idle-tint: light-dark(#eceff3, #262c35);
+    --busy: var(--waypost-busy, light-dark(#1b5fc1, #7fb2ff));
+    --busy-tint: var(--waypost-busy-tint, light-dark(#e6effc, #172a46));
+    --good: var(--waypost-good, light-dark(#1a6e3c, #6fce92));
+    --good-tint: var(--waypost-good-tint, light-dark(#e3f4e9, #15301f));
+    --note: var(--waypost-note, light-dark(#6b47b8, #bfa3f7));
+    --note-tint: var(--waypost-note-tint, light-dark(#f0eafc, #2b2242));
+    --warn: var(--waypost-warn, light-dark(#855400, #eeb457));
+    --warn-tint: var(--waypost-warn-tint, light-dark(#fdf1d9, #37290f));
+    --bad: var(--waypost-bad, light-dark(#b3261e, #ff9288));
+    --bad-tint: var(--waypost-bad-tint, light-dark(#fce8e6, #43201d));
+    --dead: var(--waypost-dead, light-dark(#9c1458, #ff8fbe));
+    --dead-tint: var(--waypost-dead-tint, light-dark(#fbe6f0, #421a2e));
+
+    --shadow: light-dark(
+      0 1px 2px rgb(16 24 40 / 6%),
+      0 1px 2px rgb(0 0 0 / 40%)
+    );
+    --ring: 0 0 0 2px var(--surface), 0 0 0 4px var(--accent);
+  }
+  :host([theme="light"]) {
+    color-scheme: light;
+  }
+  :host([theme="dark"]) {
+    color-scheme: dark;
+  }
+`,d`
+  *,
+  *::before,
+  *::after {
+    box-sizing: border-box;
+  }
+  :host {
+    display: block;
+    font: 400 var(--t-m) / 1.45 var(--font);
+    font-variant-numeric: tabular-nums;
+    color: var(--text);
+    container-type: inline-size;
+    text-align: start;
+  }
+  :host([hidden]) {
+    display: none;
+  }
+  h2,
+  h3,
+  h4,
+  p,
+  dl,
+  dd,
+  ul,
+  ol,
+  figure {
+    margin: 0;
+  }
+  ul,
+  ol {
+    padding: 0;
+    list-style: none;
+  }
+  h2 {
+    font-size: var(--t-xl);
+    font-weight: 650;
+    letter-spacing: -0.012em;
+    line-height: 1.25;
+  }
+  h3 {
+    font-size: var(--t-m);
+    font-weight: 650;
+  }
+  h4 {
+    font-size: var(--t-s);
+    font-weight: 600;
+  }
+  a {
+    color: var(--accent);
+    text-decoration-thickness: 1px;
+    text-underline-offset: 2px;
+  }
+  code,
+  .mono {
+    font-family: var(--mono);
+    font-size: 0.92em;
+  }
+  .soft {
+    color: var(--soft);
+  }
+  .small {
+    font-size: var(--t-s);
+  }
+  .tiny {
+    font-size: var(--t-xs);
+  }
+  .break {
+    overflow-wrap: anywhere;
+  }
+  .ellipsis {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    min-width: 0;
+  }
+  .hidden {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
+  .row {
+    display: flex;
+    align-items: center;
+    gap: 8px;
+    flex-wrap: wrap;
+  }
+  .spread {
+    justify-content: space-between;
+  }
+  .stack {
+    display: grid;
+    gap: 12px;
+  }
+  svg.icon {
+    width: 1em;
+    height: 1em;
+    flex: none;
+    vertical-align: -0.125em;
+  }
+  :focus-visible {
+    outline: none;
+    box-shadow: var(--ring);
+    border-radius: var(--r-s);
+  }
+  @media (forced-colors: active) {
+    :focus-visible {
+      outline: 2px solid Highlight;
+    }
+  }
+  @media (prefers-reduced-motion: reduce) {
+    *,
+    *::before,
+    *::after {
+      animation: none !important;
+      transition: none !important;
+      scroll-behavior: auto !important;
+    }
+  }
+`,d`
+  button,
+  .button,
+  select,
+  input:not([type="checkbox"], [type="radio"]) {
+    font: inherit;
+    font-size: var(--t-s);
+    color: inherit;
+    min-height: 32px;
+    border: 1px solid color-mix(in srgb, var(--line-strong) 55%, var(--line));
+    border-radius: var(--r-s);
+    background: var(--raised);
+    padding: 4px 10px;
+  }
+  button,
+  .button {
+    display: inline-flex;
+    align-items: center;
+    justify-content: center;
+    gap: 6px;
+    cursor: pointer;
+    font-weight: 550;
+    text-decoration: none;
+    white-space: nowrap;
+    transition: background-color 0.12s;
+  }
+  button:where(:hover:not(:disabled, [aria-disabled="true"])),
+  .button:hover {
+    background: var(--hover);
+  }
+  button.primary {
+    background: var(--accent);
+    border-color: var(--accent);
+    color: var(--on-accent);
+  }
+  button.primary:where(:hover:not(:disabled)) {
+    background: color-mix(in srgb, var(--accent) 88%, var(--text));
+  }
+  button.danger {
+    color: var(--bad);
+    border-color: color-mix(in srgb, var(--bad) 45%, var(--line));
+  }
+  button.danger.primary {
+    background: light-dark(#b3261e, #ff9288);
+    border-color: transparent;
+    color: light-dark(#ffffff, #3a0c08);
+  }
+  button:disabled,
+  button[aria-disabled="true"],
+  button.primary:disabled {
+    color: var(--soft);
+    cursor: not-allowed;
+    background: var(--sunken);
+    border: 1px dashed var(--line-strong);
+  }
+  button.quiet {
+    border-color: transparent;
+    background: transparent;
+    color: var(--soft);
+    padding-inline: 8px;
+  }
+  button.quiet:hover:not(:disabled) {
+    color: var(--text);
+    background: var(--hover);
+  }
+  button.bare {
+    all: unset;
+    cursor: pointer;
+  }
+  button.bare:focus-visible {
+    box-shadow: var(--ring);
+    border-radius: var(--r-s);
+  }
+  label.field input,
+  label.field select {
+    font-weight: 400;
+  }
+  input::placeholder {
+    color: var(--soft);
+    opacity: 1;
+  }
+  input[type="search"] {
+    min-width: 0;
+    width: 15rem;
+    max-width: 100%;
+  }
+  input[type="checkbox"],
+  input[type="radio"] {
+    accent-color: var(--accent);
+    width: 16px;
+    height: 16px;
+    margin: 0;
+    flex: none;
+  }
+  label.field {
+    display: grid;
+    gap: 4px;
+    font-size: var(--t-s);
+    font-weight: 550;
+  }
+  label.tick {
+    display: flex;
+    gap: 8px;
+    align-items: flex-start;
+    font-size: var(--t-s);
+  }
+  label.tick input {
+    margin-top: 2px;
+  }
+`,d`
+  .panel {
+    background: var(--surface);
+    border: 1px solid var(--line);
+    border-radius: var(--r-m);
+    box-shadow: var(--shadow);
+  }
+  .badge {
+    display: inline-flex;
+    align-items: center;
+    gap: 5px;
+    font-size: var(--t-xs);
+    font-weight: 600;
+    line-height: 1;
+    padding: 4px 8px 4px 6px;
+    border-radius: 99px;
+    white-space: nowrap;
+    color: var(--tone);
+    background: var(--tint);
+  }
+  .tag {
+    display: inline-block;
+    font-size: var(--t-xs);
+    line-height: 1.2;
+    padding: 2px 6px;
+    border: 1px solid var(--line);
+    border-radius: var(--r-s);
+    color: var(--soft);
+    white-space: nowrap;
+  }
+  .idle {
+    --tone: var(--idle);
+    --tint: var(--idle-tint);
+  }
+  .busy {
+    --tone: var(--busy);
+    --tint: var(--busy-tint);
+  }
+  .good {
+    --tone: var(--good);
+    --tint: var(--good-tint);
+  }
+  .note {
+    --tone: var(--note);
+    --tint: var(--note-tint);
+  }
+  .warn {
+    --tone: var(--warn);
+    --tint: var(--warn-tint);
+  }
+  .bad {
+    --tone: var(--bad);
+    --tint: var(--bad-tint);
+  }
+  .dead {
+    --tone: var(--dead);
+    --tint: var(--dead-tint);
+  }
+  .toned {
+    color: var(--tone);
+  }
+  .callout {
+    position: relative;
+    display: grid;
+    gap: 3px;
+    padding: 10px 12px 10px 38px;
+    border-radius: var(--r-m);
+    background: var(--tint);
+    border-inline-start: 3px solid var(--tone);
+    font-size: var(--t-s);
+    overflow-wrap: anywhere;
+  }
+  .callout > svg {
+    color: var(--tone);
+    position: absolute;
+    inset: 12px auto auto 12px;
+    font-size: 16px;
+  }
+  .empty {
+    display: grid;
+    justify-items: center;
+    gap: 6px;
+    padding: 40px 20px;
+    text-align: center;
+    color: var(--soft);
+    font-size: var(--t-s);
+  }
+  .empty svg {
+    font-size: 26px;
+    opacity: 0.75;
+  }
+  .empty strong {
+    color: var(--text);
+    font-size: var(--t-m);
+    font-weight: 600;
+  }
+  .bar {
+    position: relative;
+    height: 6px;
+    border-radius: 99px;
+    background: var(--idle-tint);
+    overflow: hidden;
+    box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--line-strong) 22%, transparent);
+  }
+  .bar > i {
+    position: absolute;
+    inset: 0;
+    transform-origin: 0 50%;
+    transform: scaleX(var(--part, 0));
+    background: var(--tone, var(--accent));
+    transition: transform 0.25s linear;
+  }
+  .scroll {
+    overflow: auto;
+    scrollbar-width: thin;
+  }
+  table {
+    width: 100%;
+    border-collapse: collapse;
+    font-size: var(--t-s);
+  }
+  th {
+    text-align: start;
+    font-weight: 550;
+    color: var(--soft);
+    font-size: var(--t-xs);
+    white-space: nowrap;
+    background: var(--surface);
+  }
+  th,
+  td {
+    padding: 7px 10px;
+    border-bottom: 1px solid var(--line);
+    vertical-align: middle;
+  }
+  tbody tr:last-child > * {
+    border-bottom: 0;
+  }
+  td.number,
+  th.number {
+    text-align: end;
+  }
+  dl.facts {
+    display: grid;
+    grid-template-columns: max-content minmax(0, 1fr);
+    gap: 3px 14px;
+    font-size: var(--t-s);
+  }
+  dl.facts dt {
+    color: var(--soft);
+  }
+  dl.facts dd {
+    overflow-wrap: anywhere;
+  }
+  summary {
+    cursor: pointer;
+  }
+  .bones {
+    border-radius: var(--r-s);
+    background: var(--idle-tint);
+    min-height: 1em;
+    animation: breathe 1.6s ease-in-out infinite alternate;
+  }
+  @keyframes breathe {
+    to {
+      opacity: 0.5;
+    }
+  }
+`],ft={},pt=new Set;function mt(e){ft={...e};for(let e of pt)e.requestUpdate()}var ht=class extends je{constructor(...e){super(...e),this.current=null,this.unwatch=null,this.away=!1}static{this.properties={base:{type:String},token:{type:String},theme:{type:String,reflect:!0},quiet:{type:Boolean}}}static{this.styles=[dt]}get client(){return this.current??this.resolve()}get live(){return Xe.of(this.client)}get follows(){return!1}served(){}connectedCallback(){super.connectedCallback(),pt.add(this),this.current&&this.attach()}disconnectedCallback(){super.disconnectedCallback(),pt.delete(this),this.unwatch?.(),this.unwatch=null}willUpdate(e){let t=this.resolve();t!==this.current&&(this.current=t,this.attach(),this.served())}tell(e,t){return this.dispatchEvent(new CustomEvent(e,{detail:t,bubbles:!0,composed:!0,cancelable:!0}))}resolve(){return r.of(this.base??ft.base,this.token??ft.token)}attach(){this.unwatch?.(),this.unwatch=this.follows?this.live.watch(()=>this.hear()):null}hear(){let{state:e}=this.live.link;e===`live`&&this.away&&this.back(),this.away=e===`lost`||this.away&&e!==`live`,this.heard()}back(){}linkNote(){return this.quiet?R:ut(this.live)}heard(){this.requestUpdate()}},gt=class{constructor(e,t,n=null){this.host=e,this.read=t,this.every=n,this.value=null,this.at=0,this.problem=null,this.loading=!1,this.running=null,this.round=0,this.connected=!1,this.seen=()=>{this.every!==null&&document.visibilityState!==`hidden`&&(Date.now()-this.at>this.every?this.reload():this.next())},e.addController(this)}hostConnected(){this.connected=!0,document.addEventListener(`visibilitychange`,this.seen)}hostDisconnected(){this.connected=!1,clearTimeout(this.timer),document.removeEventListener(`visibilitychange`,this.seen)}reload(){return this.running??=this.once().finally(()=>this.running=null)}reset(){this.round+=1,this.running=null,this.value=null,this.problem=null,this.at=0}async once(){clearTimeout(this.timer);let t=this.round;this.loading=!0,this.host.requestUpdate();try{let e=await this.read();if(t!==this.round)return;this.value=e,this.at=Date.now(),this.problem=null}catch(n){if(t!==this.round)return;this.problem=e.of(n)}this.loading=!1,this.host.requestUpdate(),this.next()}next(){clearTimeout(this.timer),this.every!==null&&this.connected&&document.visibilityState!==`hidden`&&(this.timer=setTimeout(()=>void this.reload(),this.every))}},_t={ATTRIBUTE:1,CHILD:2,PROPERTY:3,BOOLEAN_ATTRIBUTE:4,EVENT:5,ELEMENT:6},vt=e=>(...t)=>({_$litDirective$:e,values:t}),yt=class{constructor(e){}get _$AU(){return this._$AM._$AU}_$AT(e,t,n){this._$Ct=e,this._$AM=t,this._$Ci=n}_$AS(e,t){return this.update(e,t)}update(e,t){return this.render(...t)}},bt={queued:{label:`Queued`,tone:`idle`,icon:`clock`},preparing:{label:`Preparing`,tone:`busy`,icon:`dots`},moving:{label:`Moving`,tone:`busy`,icon:`arrow`},"post-copy":{label:`Moving, post-copy`,tone:`busy`,icon:`arrow`},finishing:{label:`Verifying`,tone:`busy`,icon:`dots`},cancelling:{label:`Cancelling`,tone:`warn`,icon:`stop`},recovering:{label:`Recovering`,tone:`warn`,icon:`search`},completed:{label:`Completed`,tone:`good`,icon:`check`},refused:{label:`Refused`,tone:`note`,icon:`bar`},"rolled-back":{label:`Rolled back`,tone:`warn`,icon:`back`},cancelled:{label:`Cancelled`,tone:`idle`,icon:`stop`},stuck:{label:`Stuck`,tone:`bad`,icon:`alert`},lost:{label:`Lost`,tone:`dead`,icon:`cross`}};function xt(e){return bt[e]??{label:e,tone:`idle`,icon:`dots`}}var St={ready:{label:`Ready`,tone:`good`,icon:`check`},"last-good":{label:`Last good version`,tone:`warn`,icon:`alert`},broken:{label:`Broken`,tone:`bad`,icon:`cross`},"settings-refused":{label:`Settings refused`,tone:`bad`,icon:`bar`},missing:{label:`Missing`,tone:`bad`,icon:`search`},ignored:{label:`Not used`,tone:`idle`,icon:`stop`}};function Ct(e){return St[e]??{label:e,tone:`idle`,icon:`dots`}}var wt={blocker:{label:`Blocker`,tone:`bad`,icon:`bar`},warning:{label:`Warning`,tone:`warn`,icon:`alert`},info:{label:`Note`,tone:`idle`,icon:`info`}};function Tt(e){return wt[e]??{label:e,tone:`idle`,icon:`info`}}var Et={running:`good`,paused:`warn`,"shut-off":`idle`,crashed:`bad`,suspended:`warn`,"shutting-down":`warn`,blocked:`good`};function Dt(e){return Et[e]??`idle`}var Ot={wait:{label:`Look again later`,says:`Nothing is done now.`},"abort-job":{label:`Abort the job`,says:`libvirt is asked to abort the job that runs on either host.`},"resume-source":{label:`Resume on the source`,says:`The source's copy runs again.`},"resume-destination":{label:`Resume on the destination`,says:`The destination's copy runs.`},"destroy-destination":{label:`End the destination's copy`,says:`The copy on the destination, which never ran, is destroyed.`},"undefine-destination":{label:`Remove the definition on the destination`,says:`The definition that this migration left on the destination is removed.`},"destroy-source":{label:`End the source's copy`,says:`The paused copy on the source, which the running destination has overtaken, is destroyed.`},"resume-post-copy":{label:`Resume post-copy`,says:`The two halves of the interrupted post-copy are joined again.`},"interrupt-post-copy":{label:`Interrupt post-copy`,says:`The post-copy is interrupted on the source, which has not noticed that nothing comes through.`},"try-again":{label:`Try again`,says:`What this attempt made ready is undone, and another attempt begins.`},"accept-source":{label:`Accept: it is on the source`,says:`The task is finished; the domain is on the source.`},"accept-destination":{label:`Accept: it is on the destination`,says:`The task is finished; the domain is on the destination.`},"hand-over":{label:`Leave it to a person`,says:`The task ends as stuck.`},"declare-lost":{label:`Declare it lost`,says:`The task ends as lost: no copy runs and none can be continued.`}};function kt(e){return Ot[e]??{label:e,says:``}}var At={precheck:`may it move`,transform:`edits on the way`,convergence:`how hard to push`,recovery:`what after a failure`,placement:`where to`};function jt(e){return At[e]??``}function Mt(e){return e.replaceAll(`-`,` `)}var Nt=vt(class extends yt{constructor(e){if(super(e),e.type!==_t.ELEMENT)throw Error(`part() stands in the tag of an element`)}render(e){return he}update(e,[t]){return t!==this.before&&e.element.style.setProperty(`--part`,String(t)),this.before=t,he}});function Pt(e,t=``){return I`<span class="badge ${e.tone}">${V(e.icon)}${e.label}${t?` ${t}`:R}</span>`}var Ft=(e,t=``)=>Pt(xt(e),t),It=e=>Pt(Ct(e)),Lt=e=>Pt(Tt(e));function Rt(e){return e?I`<time datetime=${e} title=${ct(e)}>${st(e)}</time>`:R}function zt(e,t,n){return I`<div
+    class="bar ${t}"
+    role="progressbar"
+    aria-label=${n}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${Math.floor(e/10)}
+    aria-valuetext=${tt(e)}
+  >
+    <i ${Nt(e/1e3)}></i>
+  </div>`}function Bt(e,t,n){return I`<div class="callout bad" role="alert">
+    ${V(`alert`)}
+    <strong>${t}: ${e.message}</strong>
+    ${e.cause?I`<span>${e.cause}</span>`:R}
+    ${e.remedy?I`<span class="soft">${e.remedy}</span>`:R}
+    ${n?I`<span><button @click=${n}>${V(`again`)}Try again</button></span>`:R}
+  </div>`}function Vt(e,t,n){return I`<div class="empty">${V(e)}<strong>${t}</strong><span>${n}</span></div>`}function Ht(e){return I`<div class="stack" aria-busy="true">
+    <span class="hidden" role="status">Loading</span>
+    ${Array.from({length:e},()=>I`<div class="bones">&nbsp;</div>`)}
+  </div>`}var Ut=class extends ht{static{this.properties={task:{type:String},plugin:{type:String},recent:{type:Number},decisions:{attribute:!1},open:{state:!0}}}static{this.styles=[ht.styles,d`
+      td:first-child {
+        white-space: nowrap;
+      }
+      .answer {
+        max-width: 46ch;
+        overflow-wrap: anywhere;
+      }
+      .fault {
+        color: var(--bad);
+      }
+      .inside {
+        padding: 4px 10px 12px 30px;
+      }
+      pre {
+        margin: 0;
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      td button {
+        min-height: 24px;
+        padding: 0 4px;
+        vertical-align: middle;
+      }
+      tr.open > * {
+        border-bottom-color: transparent;
+      }
+      .turn {
+        display: inline-grid;
+        transition: rotate 0.12s;
+      }
+      [aria-expanded="true"] .turn {
+        rotate: 90deg;
+      }
+    `]}constructor(){super(),this.rows=new gt(this,()=>this.read()),this.recent=12,this.decisions=null,this.open=null}served(){this.begin()}willUpdate(e){super.willUpdate(e),[`task`,`plugin`].some(t=>e.has(t)&&e.get(t)!==void 0)&&this.begin()}begin(){this.rows.reset(),this.open=null,!this.decisions&&(this.task||this.plugin)&&this.rows.reload()}async read(){if(this.task){let{decisions:e}=await this.client.records(this.task);return e.filter(e=>!this.plugin||e.plugin===this.plugin).map(e=>({decision:e,of:null}))}let{tasks:e}=await this.client.tasks({limit:this.recent}),t=[];for(let n of e){let{decisions:e}=await this.client.records(n.id);for(let r of e)r.plugin===this.plugin&&t.push({decision:r,of:{id:n.id,domain:n.domain}})}return t.sort((e,t)=>e.decision.decided_at<t.decision.decided_at?1:-1)}render(){let e=this.decisions?.map(e=>({decision:e,of:null}))??this.rows.value;if(!e)return this.rows.problem?Bt(this.rows.problem,`The decisions could not be read`,()=>void this.rows.reload()):!this.task&&!this.plugin?I`<p class="soft">This element needs <code>task</code> or <code>plugin</code>.</p>`:Ht(3);if(!e.length)return this.plugin&&!this.task?Vt(`rules`,`No decision of it`,`It was asked in none of the last ${this.recent} migrations.`):Vt(`rules`,`No decisions`,`No policy was asked in this migration.`);let t=e.some(e=>e.of);return I`<div class="scroll" role="region" aria-label="Decisions" tabindex="0">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            ${t?I`<th scope="col">Migration of</th>`:R}
+            ${this.plugin?R:I`<th scope="col">Policy</th>`}
+            <th scope="col">Hook</th>
+            <th scope="col">Mode</th>
+            <th scope="col">Answer</th>
+            <th scope="col" class="number">Took</th>
+          </tr>
+        </thead>
+        <tbody>${e.map((e,n)=>this.row(e,n,t))}</tbody>
+      </table>
+    </div>`}row({decision:e,of:t},n,r){let i=this.open===n,a=5+ +!!r+ +!this.plugin;return I`<tr class=${i?`open`:``}>
+        <td>
+          <button class="quiet" aria-expanded=${i} aria-label="What it was given" @click=${()=>this.open=i?null:n}>
+            <span class="turn">${V(`right`)}</span>
+          </button>
+          ${Rt(e.decided_at)}
+        </td>
+        ${r?I`<td>${t?.domain}</td>`:R}
+        ${this.plugin?R:I`<td class="mono">${e.plugin}</td>`}
+        <td title=${jt(e.hook)}>${e.hook}</td>
+        <td>${e.mode===`enforce`?`enforce`:I`<span class="tag">${e.mode}</span>`}</td>
+        <td class="answer">${e.fault?I`<span class="fault">${V(`alert`)} ${e.fault}</span>`:e.answer}</td>
+        <td class="number soft">${(e.micros/1e3).toFixed(1)} ms</td>
+      </tr>
+      ${i?I`<tr><td colspan=${a} class="inside">${this.given(e)}</td></tr>`:R}`}given(e){return I`<dl class="facts tiny">
+      ${e.fault?I`<dt>Its answer</dt><dd>${e.answer||`none`}</dd>`:R}
+      <dt>Settings</dt><dd><pre class="mono">${Wt(e.settings)}</pre></dd>
+      <dt>Facts it read</dt><dd class="mono">${e.facts_read.join(`, `)||`none`}</dd>
+      <dt>Digest of the facts</dt><dd class="mono">${e.facts_digest}</dd>
+      <dt>Digest of the policy</dt><dd class="mono">${e.digest}</dd>
+      <dt>Fuel</dt><dd>${e.fuel.toLocaleString()}</dd>
+    </dl>`}};function Wt(e){try{return JSON.stringify(JSON.parse(e),null,1).replace(/\n\s*/g,` `)}catch{return e}}customElements.define(`waypost-decisions`,Ut);var Gt=vt(class extends yt{constructor(e){if(super(e),e.type!==_t.ATTRIBUTE||e.name!==`class`||e.strings?.length>2)throw Error("`classMap()` can only be used in the `class` attribute and must be the only part in the attribute.")}render(e){return` `+Object.keys(e).filter(t=>e[t]).join(` `)+` `}update(e,[t]){if(this.st===void 0){this.st=new Set,e.strings!==void 0&&(this.nt=new Set(e.strings.join(` `).split(/\s/).filter(e=>e!==``)));for(let e in t)t[e]&&!this.nt?.has(e)&&this.st.add(e);return this.render(t)}let n=e.element.classList;for(let e of this.st)e in t||(n.remove(e),this.st.delete(e));for(let e in t){let r=!!t[e];r===this.st.has(e)||this.nt?.has(e)||(r?(n.add(e),this.st.add(e)):(n.remove(e),this.st.delete(e)))}return he}}),{I:Kt}=De,qt=e=>e,Jt=()=>document.createComment(``),Yt=(e,t,n)=>{let r=e._$AA.parentNode,i=t===void 0?e._$AB:t._$AA;if(n===void 0)n=new Kt(r.insertBefore(Jt(),i),r.insertBefore(Jt(),i),e,e.options);else{let t=n._$AB.nextSibling,a=n._$AM,o=a!==e;if(o){let t;n._$AQ?.(e),n._$AM=e,n._$AP!==void 0&&(t=e._$AU)!==a._$AU&&n._$AP(t)}if(t!==i||o){let e=n._$AA;for(;e!==t;){let t=qt(e).nextSibling;qt(r).insertBefore(e,i),e=t}}}return n},Xt=(e,t,n=e)=>(e._$AI(t,n),e),Zt={},Qt=(e,t=Zt)=>e._$AH=t,$t=e=>e._$AH,en=e=>{e._$AR(),e._$AA.remove()},tn=(e,t,n)=>{let r=new Map;for(let i=t;i<=n;i++)r.set(e[i],i);return r},nn=vt(class extends yt{constructor(e){if(super(e),e.type!==_t.CHILD)throw Error(`repeat() can only be used in text expressions`)}dt(e,t,n){let r;n===void 0?n=t:t!==void 0&&(r=t);let i=[],a=[],o=0;for(let t of e)i[o]=r?r(t,o):o,a[o]=n(t,o),o++;return{values:a,keys:i}}render(e,t,n){return this.dt(e,t,n).values}update(e,[t,n,r]){let i=$t(e),{values:a,keys:o}=this.dt(t,n,r);if(!Array.isArray(i))return this.ut=o,a;let s=this.ut??=[],c=[],l,u,d=0,f=i.length-1,p=0,m=a.length-1;for(;d<=f&&p<=m;)if(i[d]===null)d++;else if(i[f]===null)f--;else if(s[d]===o[p])c[p]=Xt(i[d],a[p]),d++,p++;else if(s[f]===o[m])c[m]=Xt(i[f],a[m]),f--,m--;else if(s[d]===o[m])c[m]=Xt(i[d],a[m]),Yt(e,c[m+1],i[d]),d++,m--;else if(s[f]===o[p])c[p]=Xt(i[f],a[p]),Yt(e,i[d],i[f]),f--,p++;else if(l===void 0&&(l=tn(o,p,m),u=tn(s,d,f)),l.has(s[d])){if(l.has(s[f])){let t=u.get(o[p]),n=t===void 0?null:i[t];if(n===null){let t=Yt(e,i[d]);Xt(t,a[p]),c[p]=t}else c[p]=Xt(n,a[p]),Yt(e,i[d],n),i[t]=null;p++}else en(i[f]),f--}else en(i[d]),d++;for(;p<=m;){let t=Yt(e,c[m+1]);Xt(t,a[p]),c[p++]=t}for(;d<=f;){let e=i[d++];e!==null&&en(e)}return this.ut=o,Qt(e,c),he}}),rn=[`blocker`,`warning`,`info`];function an(e){let t=e=>(rn.indexOf(e.weight)+rn.length+1)%(rn.length+1);return e.findings.filter(e=>e.mode!==`shadow`).sort((e,n)=>t(e)-t(n))}function on(e){let[t,n,r]=rn.map(t=>an(e).filter(e=>e.weight===t).length);return e.decision!==`allowed`||e.plan_error?{tone:`bad`,icon:`bar`,word:`Refused`,why:t?nt(t,`blocker`):`no plan can be made`,refused:!0}:n?{tone:`warn`,icon:`alert`,word:`Allowed`,why:nt(n,`warning`),refused:!1}:{tone:`good`,icon:`check`,word:`Allowed`,why:r?nt(r,`note`):``,refused:!1}}function H(e){let t=an(e),n=e.plan_error&&!t.some(t=>t.message===e.plan_error);return!t.length&&!n?I`<p class="soft small">Every policy that was asked agrees, and none has a remark.</p>`:I`<ul class="findings">
+    ${n?I`<li><div>${V(`bar`)}</div><p>${e.plan_error}</p></li>`:R}
+    ${t.map(e=>I`<li>
+        <div class="row">
+          ${Lt(e.weight)}
+          <span class="tiny soft"><code>${e.code}</code> · ${e.plugin}</span>
+        </div>
+        <p>${e.message}</p>
+        ${e.remedy?I`<p class="remedy"><span class="soft">What helps:</span> ${e.remedy}</p>`:R}
+        ${e.evidence.length?I`<dl class="facts tiny">
+                ${e.evidence.map(({name:e,value:t})=>I`<dt>${e}</dt><dd class="mono">${t}</dd>`)}
+              </dl>`:R}
+      </li>`)}
+  </ul>`}var U=d`
+  .findings {
+    display: grid;
+    gap: 12px;
+    font-size: var(--t-s);
+  }
+  .findings li {
+    display: grid;
+    gap: 4px;
+    overflow-wrap: anywhere;
+  }
+  .findings .remedy {
+    padding-inline-start: 10px;
+    border-inline-start: 2px solid var(--line);
+  }
+`,sn=class extends je{static{this.properties={heading:{type:String},busy:{type:Boolean}}}static{this.styles=[dt,d`
+      :host {
+        display: contents;
+        color-scheme: inherit;
+      }
+      dialog {
+        font: 400 var(--t-m) / 1.45 var(--font);
+        font-variant-numeric: tabular-nums;
+        color: var(--text);
+        background: var(--raised);
+        border: 1px solid var(--line);
+        border-radius: calc(var(--r-m) + 4px);
+        padding: 0;
+        width: min(560px, calc(100vw - 24px));
+        max-height: min(84vh, 900px);
+        overflow: hidden;
+        box-shadow: 0 16px 48px rgb(8 15 25 / 28%);
+      }
+      dialog[open] {
+        display: grid;
+        grid-template-rows: auto minmax(0, 1fr) auto;
+      }
+      dialog::backdrop {
+        background: rgb(10 15 22 / 48%);
+      }
+      header {
+        display: flex;
+        justify-content: space-between;
+        align-items: flex-start;
+        gap: 12px;
+        padding: 16px 18px 10px;
+      }
+      h2 {
+        font-size: var(--t-l);
+        overflow-wrap: anywhere;
+      }
+      header button {
+        margin: -4px -8px 0 0;
+        width: 32px;
+        padding: 0;
+      }
+      .body {
+        padding: 2px 18px 16px;
+        overflow: auto;
+        scrollbar-width: thin;
+      }
+      footer {
+        display: flex;
+        flex-wrap: wrap;
+        justify-content: flex-end;
+        gap: 8px;
+        padding: 12px 18px;
+        border-top: 1px solid var(--line);
+        background: var(--sunken);
+      }
+    `]}get dialog(){return this.renderRoot.querySelector(`dialog`)}firstUpdated(e){this.dialog.showModal()}disconnectedCallback(){super.disconnectedCallback(),this.dialog?.close()}render(){return I`<dialog
+      aria-labelledby="heading"
+      @cancel=${e=>this.busy&&e.preventDefault()}
+      @close=${()=>this.dispatchEvent(new Event(`done`))}
+      @click=${e=>e.target===this.dialog&&this.close()}
+    >
+      <header>
+        <h2 id="heading">${this.heading}</h2>
+        <button class="quiet" aria-label="Close" ?disabled=${this.busy} @click=${this.close}>${V(`cross`)}</button>
+      </header>
+      <div class="body" tabindex="-1"><slot></slot></div>
+      <footer><slot name="actions"></slot></footer>
+    </dialog>`}close(){this.busy||this.dialog.close()}};customElements.define(`waypost-dialog`,sn);var cn=class extends ht{static{this.properties={domain:{attribute:!1},to:{type:String},plan:{state:!0},problem:{state:!0},sending:{state:!0}}}static{this.styles=[ht.styles,U,d`
+      :host {
+        display: contents;
+        color-scheme: inherit;
+      }
+      .tile {
+        border: 1px solid var(--line);
+        border-radius: var(--r-m);
+        padding: 10px 12px;
+      }
+      .two {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 12px;
+      }
+      fieldset,
+      summary + dl {
+        border: 0;
+        margin: 10px 0 0;
+        padding: 0;
+        display: grid;
+        gap: 10px;
+      }
+      input,
+      select {
+        width: 100%;
+      }
+      .from {
+        white-space: nowrap;
+      }
+    `]}constructor(){super(),this.abort=new AbortController,this.round=0,this.options={},this.key=ln(),this.close=()=>this.renderRoot.querySelector(`waypost-dialog`)?.close(),this.plan=null,this.problem=null,this.sending=!1}served(){this.look()}disconnectedCallback(){super.disconnectedCallback(),this.abort.abort()}get task(){return{domain:this.domain.id,from:this.domain.host,to:this.to,options:this.options}}async look(){let t=this.round+=1;this.problem=null;try{let e=await this.client.dryRun(this.task,this.abort.signal);t===this.round&&(this.plan=e)}catch(n){if(this.abort.signal.aborted||t!==this.round)return;this.plan=null,this.problem={attempted:`It could not be found out what would be done`,problem:e.of(n)}}}async send(){this.sending=!0,this.problem=null;let t=null;try{t=await this.client.create(this.task,this.key)}catch(t){let n=e.of(t);this.problem={attempted:`The migration was not begun`,problem:n},n.unanswered?this.problem.attempted=`It is not known whether the migration was begun`:this.key=ln()}this.sending=!1,t&&(this.live.take(t),await this.updateComplete,this.renderRoot.querySelector(`waypost-dialog`)?.close(),this.tell(`waypost-created`,{task:t.id}))}set(e,t){this.options={...this.options,...e},t!==void 0&&!Number(t)&&delete this.options[Object.keys(e)[0]],this.key=ln(),this.look()}render(){let e=this.plan?.check.verdicts.find(e=>e.destination===this.to),t=e&&on(e),n=!(!t||t.refused||!this.plan?.plan||this.plan.plan_error);return I`<waypost-dialog .heading=${`${t?.refused?`Can’t move`:`Move`} ${this.domain.name} to ${this.to}`} .busy=${this.sending} @done=${()=>this.dispatchEvent(new Event(`done`))}>
+      <div class="stack">
+        ${this.problem?Bt(this.problem.problem,this.problem.attempted,()=>void(n?this.send():this.look())):R}
+        ${e&&t?I`<div class="callout ${t.tone}" role="status">
+                  ${V(t.icon)}
+                  <strong>${t.refused?`The rules refuse it`:`The rules allow it`}${t.why?I`: ${t.why}`:R}</strong>
+                </div>
+                ${H(e)}`:this.problem?R:Ht(4)}
+        ${this.plan?.plan_error&&!t?.refused?I`<p class="toned bad">${this.plan.plan_error}</p>`:R}
+        ${n?this.choices():R}
+      </div>
+      <button slot="actions" ?disabled=${this.sending} @click=${this.close}>${t?.refused?`Close`:`Leave it`}</button>
+      ${t?.refused?I`<button slot="actions" @click=${()=>void this.look()}>${V(`again`)}Check again</button>`:I`<button slot="actions" class="primary" ?disabled=${!n||this.sending} @click=${()=>void this.send()}>
+              ${V(`arrow`)}${this.sending?`Beginning…`:`Move to ${this.to}`}
+            </button>`}
+    </waypost-dialog>`}choices(){let{prediction:e,choices:t,plan:n}=this.plan,{stream:r,priority:i}=this.options,a=n?.mode===`live`;return I`
+      ${e?I`<div class="tile small">
+              ${e.converges?I`Expected: about <strong>${et(e.total_ms??0)}</strong>, of which the guest stands still
+                      for <strong>${et(e.downtime_ms??0)}</strong>.`:I`<strong class="toned warn">It does not come to an end by itself.</strong> Post-copy or a slower guest would
+                      end it.`}
+              <span class="soft">
+                The guest was measured to dirty ${$e(e.dirty_bytes_per_s)}; the way is reckoned with
+                ${$e(e.bandwidth_bytes_per_s)}.
+              </span>
+            </div>`:R}
+      <details class="tile small">
+        <summary><strong>Choices</strong> <span class="soft">limits, post-copy, priority</span></summary>
+        <fieldset class="stack">
+          <legend class="hidden">Choices</legend>
+          <div class="two">
+            <label class="field">Most downtime, ms<input type="number" min="1" max="2000000" placeholder="default"
+              .value=${String(this.options.max_downtime_ms??``)}
+              @change=${e=>{let{value:t}=e.target;this.set({max_downtime_ms:Number(t)},t)}} /></label>
+            <label class="field">Bandwidth, MiB/s<input type="number" min="1" placeholder="no limit"
+              .value=${String(this.options.bandwidth_mib_s??``)}
+              @change=${e=>{let{value:t}=e.target;this.set({bandwidth_mib_s:Number(t)},t)}} /></label>
+            <label class="field">Priority<select
+              @change=${e=>this.set({priority:e.target.value})}>
+              ${[`low`,`normal`,`high`].map(e=>I`<option value=${e} ?selected=${e===(i??`normal`)}>${e}</option>`)}
+            </select></label>
+          </div>
+          ${a?I`<label class="tick"><input type="checkbox" .checked=${!!r?.post_copy}
+                    @change=${e=>this.set({stream:{...r,post_copy:e.target.checked}})} />
+                    <span>Allow post-copy<br /><span class="soft">Ends every transfer, but the guest is lost if the way breaks
+                    in the middle of it.</span></span></label>
+                  <label class="tick"><input type="checkbox" .checked=${!!r?.auto_converge}
+                    @change=${e=>this.set({stream:{...r,auto_converge:e.target.checked}})} />
+                    <span>Slow the guest down while it dirties too fast</span></label>`:R}
+        </fieldset>
+      </details>
+      ${t.length?I`<details class="tile small">
+              <summary><strong>Plan</strong> <span class="soft">every choice, and where it comes from</span></summary>
+              <dl class="facts">
+                ${t.map(e=>I`<dt>${e.choice.replaceAll(`-`,` `)}</dt>
+                    <dd>${e.words} <span class="tiny soft from">(${e.from.replaceAll(`-`,` `)})</span></dd>`)}
+              </dl>
+            </details>`:R}
+    `}};function ln(){return Array.from(crypto.getRandomValues(new Uint8Array(16)),e=>e.toString(16).padStart(2,`0`)).join(``)}customElements.define(`waypost-move`,cn);var un=d`
+  .board {
+    display: grid;
+    gap: 12px;
+  }
+  .tools {
+    min-height: 32px;
+  }
+  .hosts {
+    display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(min(100%, 275px), 1fr));
+    gap: 12px;
+    align-items: stretch;
+  }
+  .card {
+    position: relative;
+    display: flex;
+    flex-direction: column;
+    min-height: 232px;
+    overflow: hidden;
+  }
+  .body {
+    position: relative;
+    flex: 1;
+    display: flex;
+    flex-direction: column;
+    padding-bottom: 6px;
+    border-radius: 0 0 var(--r-m) var(--r-m);
+  }
+  .list {
+    display: flex;
+    flex-direction: column;
+  }
+  .load {
+    --tone: light-dark(#7c8a9b, #8b98a8);
+  }
+  .load.high {
+    --tone: light-dark(#cf8a12, #e0a03a);
+  }
+  .load.full {
+    --tone: light-dark(#cf3e33, #ef6a5f);
+  }
+  .figures {
+    display: flex;
+    justify-content: space-between;
+    gap: 10px;
+    white-space: nowrap;
+  }
+  .card header {
+    display: grid;
+    gap: 7px;
+    padding: 12px 14px 10px;
+    border-bottom: 1px solid var(--line);
+  }
+  .card h3 svg {
+    color: var(--soft);
+  }
+  .error {
+    color: var(--bad);
+    overflow-wrap: anywhere;
+  }
+  .domains {
+    padding: 4px 4px 0;
+  }
+  .none {
+    padding: 10px 14px;
+  }
+  .whole {
+    margin: 2px 8px 0;
+    align-self: start;
+  }
+  .domain {
+    position: relative;
+    display: grid;
+    grid-template-columns: 10px 8px minmax(0, 1fr) auto auto;
+    gap: 7px;
+    align-items: center;
+    min-height: 32px;
+    padding: 1px 4px 1px 2px;
+    border-radius: var(--r-s);
+  }
+  .domain[draggable="true"] {
+    cursor: grab;
+  }
+  .domain[draggable="true"]:hover {
+    background: var(--hover);
+  }
+  .domain.picked {
+    background: var(--accent-tint);
+    box-shadow: inset 0 0 0 1px var(--accent);
+  }
+  .grip {
+    color: var(--soft);
+    opacity: 0;
+    line-height: 1;
+  }
+  .domain:hover .grip,
+  .domain:focus-within .grip {
+    opacity: 0.8;
+  }
+  .dot {
+    width: 8px;
+    height: 8px;
+    border-radius: 50%;
+    background: var(--tone);
+  }
+  .dot.idle {
+    background: transparent;
+    box-shadow: inset 0 0 0 2px var(--tone);
+  }
+  .dot.hollow {
+    background: transparent;
+    box-shadow: inset 0 0 0 2px var(--tone);
+  }
+  .name {
+    font-size: var(--t-s);
+    font-weight: 550;
+  }
+  .coming .name {
+    font-style: italic;
+    font-weight: 450;
+  }
+  .domain .move {
+    min-height: 26px;
+    padding: 0 8px;
+    grid-column: 5;
+    font-weight: 450;
+  }
+  .domain:hover .move,
+  .domain .move:focus-visible {
+    color: var(--accent);
+    font-weight: 600;
+  }
+  .domain .state {
+    grid-column: 4;
+  }
+  .domain .to {
+    grid-column: 4 / span 2;
+    gap: 6px;
+    padding-inline-end: 8px;
+    text-decoration: none;
+    color: inherit;
+    flex-wrap: nowrap;
+    white-space: nowrap;
+  }
+  .domain a.to:hover {
+    text-decoration: underline;
+  }
+  .thin {
+    position: absolute;
+    inset: auto 12px 0 34px;
+  }
+  .thin .bar {
+    height: 3px;
+    box-shadow: none;
+  }
+  .target {
+    position: absolute;
+    inset: 0;
+    display: flex;
+    flex-direction: column;
+    align-items: stretch;
+    justify-content: flex-start;
+    gap: 6px;
+    padding: 10px 14px 12px;
+    border: 2px dashed var(--tone);
+    border-radius: inherit;
+    background: color-mix(in srgb, var(--surface), var(--tint) 62%);
+    color: var(--text);
+    font-size: var(--t-s);
+    font-weight: 400;
+    white-space: normal;
+    text-align: start;
+    overflow: auto;
+    scrollbar-width: thin;
+  }
+  .target.here {
+    pointer-events: none;
+    align-items: flex-end;
+    justify-content: flex-end;
+    border: 0;
+    padding: 10px;
+    background: transparent;
+  }
+  .target.here span {
+    background: var(--raised);
+    border: 1px solid var(--line);
+    border-radius: 99px;
+    padding: 3px 10px;
+  }
+  .target:hover,
+  .target.open,
+  .target:focus-visible {
+    border-style: solid;
+    background: var(--tint);
+  }
+  .target:focus-visible {
+    box-shadow: inset 0 0 0 2px var(--accent);
+    border-radius: inherit;
+  }
+  .target .verdict {
+    color: var(--tone);
+    font-size: var(--t-m);
+    pointer-events: none;
+  }
+  .target .why {
+    display: grid;
+    gap: 5px;
+    pointer-events: none;
+    overflow-wrap: anywhere;
+  }
+  .target .line {
+    display: -webkit-box;
+    -webkit-box-orient: vertical;
+    -webkit-line-clamp: 2;
+    overflow: hidden;
+    padding-inline-start: 10px;
+    border-inline-start: 2px solid color-mix(in srgb, var(--tone) 45%, transparent);
+  }
+  .target:hover .line,
+  .target.open .line,
+  .target:focus-visible .line {
+    -webkit-line-clamp: 8;
+  }
+  .picking .domain:not(.picked) {
+    opacity: 0.45;
+  }
+  .banner {
+    position: sticky;
+    bottom: var(--waypost-bottom, 12px);
+    z-index: 2;
+    display: flex;
+    align-items: center;
+    justify-content: space-between;
+    gap: 12px;
+    padding: 10px 14px;
+    border-radius: var(--r-m);
+    background: var(--raised);
+    border: 1px solid var(--accent);
+    box-shadow: 0 8px 28px rgb(8 15 25 / 18%);
+  }
+  kbd {
+    font-family: var(--mono);
+    font-size: var(--t-xs);
+    border: 1px solid var(--line);
+    border-radius: 4px;
+    padding: 0 4px;
+  }
+  @media (hover: none) {
+    .grip {
+      visibility: hidden;
+    }
+    .domain {
+      grid-template-columns: 2px 8px minmax(0, 1fr) auto auto;
+      min-height: 44px;
+    }
+    .domain .move {
+      min-height: 40px;
+    }
+  }
+`,W=1e4,dn=8,fn=class extends ht{static{this.properties={readonly:{type:Boolean},link:{type:String},sought:{state:!0},whole:{state:!0},picked:{state:!0},over:{state:!0},moving:{state:!0}}}static{this.styles=[ht.styles,U,un]}constructor(){super(),this.hosts=new gt(this,async()=>(await this.client.hosts()).hosts,W),this.domains=new gt(this,()=>this.client.domains(),W),this.unfinished=new Set,this.origin=null,this.giveUp=async()=>{this.leave(),await this.updateComplete,this.origin?.focus()},this.readonly=!1,this.sought=``,this.whole=new Set,this.picked=null,this.over=null,this.moving=null}get follows(){return!0}served(){this.hosts.reset(),this.domains.reset(),this.reload()}back(){this.reload()}reload(){this.hosts.reload(),this.domains.reload()}disconnectedCallback(){super.disconnectedCallback(),this.leave()}heard(){super.heard();let e=new Set([...this.live.tasks.values()].filter(e=>!e.ended).map(e=>e.id)),t=[...this.unfinished].some(t=>!e.has(t));this.unfinished=e,t&&this.reload()}pick(t,n){this.leave();let r={domain:t,dragged:n,check:null,problem:null,abort:new AbortController};this.picked=r,this.client.check(t.id,t.host,r.abort.signal).then(e=>this.judged(r,{check:e})).catch(t=>this.judged(r,{problem:e.of(t)}))}judged(e,t){this.picked?.abort===e.abort&&(this.picked={...this.picked,...t})}async byHand(e,t){this.origin=e.currentTarget,this.pick(t,!1),await this.updateComplete,this.renderRoot.querySelector(`button.target`)?.focus()}leave(){this.picked?.abort.abort(),this.picked=null,this.over=null}choose(e){let t=this.picked;t&&(this.leave(),this.moving={domain:t.domain,to:e})}verdict(e){return this.picked?.check?.verdicts.find(t=>t.destination===e)??null}render(){let e=this.hosts.value,t=this.domains.value,n=this.hosts.problem??this.domains.problem;return I`<div
+      class=${Gt({board:!0,picking:this.picked!==null})}
+      @keydown=${e=>{e.key===`Escape`&&this.picked&&this.giveUp()}}
+    >
+      ${this.linkNote()}
+      ${n&&this.live.link.state!==`lost`?Bt(n,`The hosts could not be read`,()=>this.reload()):R}
+      <div class="row spread tools">
+        <input type="search" aria-label="Find a domain" placeholder="Find a domain" .value=${this.sought}
+          @input=${e=>this.sought=e.target.value} />
+        <span class="soft small">${e&&t?`${nt(e.length,`host`)}, ${nt(t.domains.length,`domain`)}`:R}</span>
+      </div>
+      ${e?e.length?I`<div class="hosts">${nn(e,e=>e.name,e=>this.host(e,t))}</div>`:Vt(`host`,`No hosts`,`The configuration of the service names none.`):n?R:I`<div class="hosts">${[1,2,3].map(()=>I`<div class="card panel">${Ht(5)}</div>`)}</div>`}
+      ${this.banner()}
+      ${this.moving?I`<waypost-move .domain=${this.moving.domain} .to=${this.moving.to} .base=${this.base} .token=${this.token}
+              @done=${()=>this.moved()} @waypost-created=${()=>this.reload()}></waypost-move>`:R}
+    </div>`}moved(){this.moving=null,this.origin?.focus(),this.origin=null}banner(){let e=this.picked,t=e&&this.says(e);return I`<span class="hidden" role="status">${e?`${e.domain.name}: ${t}`:``}</span>
+      ${e?I`<div class="banner">
+              <span class="break"><strong>${e.domain.name}</strong> from ${e.domain.host}: ${t}</span>
+              ${e.dragged?R:I`<button @click=${this.giveUp}>Leave it <kbd>Esc</kbd></button>`}
+            </div>`:R}`}says({check:e,problem:t}){if(t)return`what the rules say could not be found out (${t.message})`;if(!e)return`the rules are being asked…`;let n=e.verdicts.filter(e=>!on(e).refused).length;return n?`choose a host; ${n} of ${e.verdicts.length} may take it`:`no host may take it; each says why`}host(e,t){let n=e.error??t?.unread.find(t=>t.name===e.name)?.error??null,r=(t?.domains??[]).filter(t=>t.host===e.name),i=[...this.live.tasks.values()].filter(t=>!t.ended&&t.destination===e.name&&!r.some(e=>e.id===t.domainId));return I`<section
+      class=${Gt({card:!0,panel:!0,over:this.over===e.name})}
+      aria-label=${`Host ${e.name}`}
+    >
+      <header>
+        <div class="row spread">
+          <h3 class="row">${V(`host`)}<span class="break">${e.name}</span></h3>
+          ${n?I`<span class="badge bad">${V(`unlinked`)}Not reached</span>`:I`<span class="tiny soft">${hn(e)}</span>`}
+        </div>
+        ${n?I`<p class="tiny error">${n}</p>`:gn(e)}
+      </header>
+      <div class="body">
+        <div class="list" ?inert=${this.picked!==null&&!this.picked.dragged}>${this.list(e,r,i,n!==null)}</div>
+        ${this.target(e)}
+      </div>
+    </section>`}list(e,t,n,r){let i=this.sought.trim().toLowerCase(),a=i?t.filter(e=>e.name.toLowerCase().includes(i)||e.id===i):t,o=this.whole.has(e.name)||a.length<=9,s=o?a:a.slice(0,dn);return I`<ul class="domains" aria-label=${`Domains on ${e.name}`}>
+        ${nn(n,e=>e.id,e=>this.arriving(e))}
+        ${nn(s,e=>e.id,e=>this.domain(e))}
+      </ul>
+      ${!t.length&&!n.length?I`<p class="none tiny soft">${r?`Its domains are not known.`:this.domains.value?`No domains`:`…`}</p>`:i&&!a.length&&!n.length?I`<p class="none tiny soft">None of its ${nt(t.length,`domain`)} fits.</p>`:R}
+      ${a.length>9?I`<button class="quiet whole" aria-expanded=${o} @click=${()=>this.fold(e.name,o)}>
+              ${o?`Show fewer`:`Show all ${a.length}`}
+            </button>`:R}`}fold(e,t){let n=new Set(this.whole);t?n.delete(e):n.add(e),this.whole=n}domain(e){let t=this.live.of(e.id),n=!this.readonly&&!t;return I`<li
+      class=${Gt({domain:!0,picked:this.picked?.domain.id===e.id})}
+      draggable=${n?`true`:`false`}
+      @dragstart=${t=>this.drag(t,e)}
+      @dragend=${()=>this.picked?.dragged&&this.leave()}
+    >
+      <span class="grip">${n?V(`grip`):R}</span>
+      <span class="dot ${Dt(e.state)}"></span>
+      <span class="name ellipsis" title=${e.name}>${e.name}</span>
+      ${t?this.leaving(t):I`<span class="tiny soft state">${pn(e)?I`<span class="hidden">running</span>`:mn(e)}</span>
+              ${n?I`<button class="quiet move" aria-label=${`Move ${e.name}`} @click=${t=>void this.byHand(t,e)}>Move</button>`:R}`}
+    </li>`}drag(e,t){e.dataTransfer&&(e.dataTransfer.effectAllowed=`move`,e.dataTransfer.setData(`text/plain`,t.name),this.origin=null,setTimeout(()=>this.pick(t,!0)))}leaving(e){let t=xt(He(e)),n=I`<span class="tiny toned ${t.tone}">${t.label} ${V(`arrow`)} ${e.destination}</span>
+      <span class="tiny number">${tt(e.permille)}</span>`;return I`${this.open(e,n)}
+      <span class="thin">${zt(e.permille,t.tone,`Progress of ${e.domain}`)}</span>`}arriving(e){return I`<li class="domain coming">
+      <span class="grip"></span>
+      <span class="dot ${xt(He(e)).tone} hollow"></span>
+      <span class="name ellipsis" title=${e.domain}>${e.domain}</span>
+      ${this.open(e,I`<span class="tiny soft">comes from ${e.source??`…`}</span>`)}
+    </li>`}open(e,t){return this.link?I`<a class="to row" href=${this.link.replace(`{id}`,encodeURIComponent(e.id))} @click=${t=>{this.tell(`waypost-open`,{task:e.id})||t.preventDefault()}}>${t}</a>`:I`<span class="to row">${t}</span>`}target(e){let t=this.picked;if(!t)return R;if(t.domain.host===e.name)return I`<div class="target here"><span class="small soft">It is here</span></div>`;let n=this.verdict(e.name),r=n&&on(n),i=this.over===e.name;return I`<button
+      class=${Gt({target:!0,[r?.tone??`idle`]:!0,open:i})}
+      @click=${()=>this.choose(e.name)}
+      @dragenter=${()=>this.over=e.name}
+      @dragleave=${t=>this.dragLeft(t,e.name)}
+      @dragover=${e=>{e.dataTransfer&&(e.dataTransfer.dropEffect=r?.refused?`none`:`move`),r?.refused||e.preventDefault()}}
+      @drop=${t=>{t.preventDefault(),this.choose(e.name)}}
+    >
+      <span class="row verdict"
+        ><span class="hidden">Move ${t.domain.name} to ${e.name}:</span>
+        ${r?I`${V(r.icon)}<strong>${r.word}</strong>${r.why?I`<span class="small">${r.why}</span>`:R}`:I`<span class="soft">${t.problem?`not known`:`the rules are being asked…`}</span>`}</span
+      >
+      <span class="why">${n?this.why(n):R}</span>
+    </button>`}dragLeft(e,t){let n=e.relatedTarget;this.over===t&&!e.currentTarget.contains(n)&&(this.over=null)}why(e){return I`${an(e).map(e=>I`<span class="line">${e.message}</span>`)}
+      ${e.plan_error?I`<span class="line">${e.plan_error}</span>`:R}`}},pn=e=>e.state===`running`&&e.persistent,mn=e=>[e.state===`running`?null:Mt(e.state),e.persistent?null:`transient`].filter(Boolean).join(`, `);function hn(e){return[[e.hypervisor,e.hypervisor_version].filter(Boolean).join(` `),e.libvirt_version&&`libvirt ${e.libvirt_version}`].filter(Boolean).join(` · `)}function gn(e){let t=e.memory_kib??0,n=Math.max(0,t-(e.free_memory_kib??t)),r=t?n/t:0;return I`<div
+      class="bar load ${r>.92?`full`:r>.8?`high`:``}"
+      role="meter"
+      aria-label=${`Memory of ${e.name}`}
+      aria-valuemin="0"
+      aria-valuemax="100"
+      aria-valuenow=${Math.round(r*100)}
+      aria-valuetext=${`${Qe(n*1024)} of ${Qe(t*1024)} used`}
+    >
+      <i ${Nt(r)}></i>
+    </div>
+    <p class="tiny soft figures">
+      <span>${Qe(n*1024)} of ${Qe(t*1024)}</span>
+      <span>${e.cpus??`?`} CPUs</span>
+      <span>${e.active_domains??0} of ${e.domains??0} active</span>
+    </p>`}customElements.define(`waypost-hosts`,fn);var _n=e=>e.then(()=>null),vn={label:`Cancel`,icon:`stop`,grave:!0,leave:`Go on`,says:`libvirt is asked to abort the transfer, then both hosts are looked at. It may be too late; the outcome says where the domain is.`,run:(e,t)=>_n(e.cancel(t))},yn={label:`More downtime`,icon:`clock`,says:`The guest may stand still for so long at the switch-over. A longer time lets a busy guest arrive.`,number:{label:`Downtime, ms`,most:2e6},run:(e,t,n)=>_n(e.steer(t,{max_downtime_ms:n}))},bn={label:`Bandwidth`,icon:`arrow`,says:`The transfer takes at most so much from now on.`,number:{label:`Bandwidth, MiB/s`,most:4294967295},run:(e,t,n)=>_n(e.steer(t,{bandwidth_mib_s:n}))},xn={label:`Post-copy`,icon:`bolt`,grave:!0,says:`The guest goes on running on the destination now, and its memory follows.`,warns:`From then on the guest has its memory on both hosts: if the way between them breaks and can’t be mended, it is lost. It can’t be cancelled any more.`,run:(e,t)=>_n(e.steer(t,{post_copy:!0}))},Sn={label:`Pause the guest`,icon:`stop`,grave:!0,says:`The guest stands still while the rest is copied, and runs on the destination afterwards.`,warns:`It does not answer for as long as the rest takes.`,run:(e,t)=>_n(e.steer(t,{suspend:!0}))},Cn={label:`Try again`,icon:`again`,says:`The same is asked for again, as a new task: facts are read and rules are asked anew.`,run:async(e,t)=>(await e.retry(t)).id};function wn(e){if(e.ended)return[`refused`,`rolled-back`,`cancelled`].includes(e.ended)?[Cn]:[];let t=e.phase===`performing`,n=e.sample?.stage===`post-copy`,r=[`finishing`,`locating`,`recovering`].includes(e.phase),i=t?void 0:r?`The transfer is over.`:`There is no transfer yet.`,a=(e,t)=>t?{...e,barred:t}:e,o=n?`The guest runs on the destination already.`:i,s=e.cancelRequested?`It was asked for already.`:n?`In post-copy there is no way back.`:void 0;return[a(yn,o),a(bn,i),a(Sn,o),a(xn,o),a(vn,s)]}function Tn(e){return I`<div class="scroll" role="region" aria-label="Journal" tabindex="0">
+    <table>
+      <thead><tr><th scope="col">When</th><th scope="col">Record</th><th scope="col">What it holds</th></tr></thead>
+      <tbody>
+        ${e.map(e=>I`<tr>
+            <td class="soft">${Rt(e.at)}</td>
+            <td>${Mt(e.record)}</td>
+            <td class="break">${En(e.details)}</td>
+          </tr>`)}
+      </tbody>
+    </table>
+  </div>`}function En(e){let t=Object.entries(e).filter(([,e])=>e!==null&&e!==``);if(!t.length)return R;let n=t.filter(([,e])=>typeof e!=`object`),r=t.some(([,e])=>typeof e==`object`);return I`${n.map(([e,t],n)=>I`${n?`, `:``}<span class="soft">${Mt(e.replaceAll(`_`,` `))}</span> ${String(t)}`)}
+    ${r?I`<details class="tiny"><summary>All of it</summary><pre class="mono scroll" tabindex="0">${JSON.stringify(e,null,2)}</pre></details>`:R}`}var Dn=!0,On=`uplot`,kn=`u-hz`,An=`u-vt`,jn=`u-title`,Mn=`u-wrap`,Nn=`u-under`,Pn=`u-over`,Fn=`u-axis`,In=`u-off`,Ln=`u-select`,Rn=`u-cursor-x`,zn=`u-cursor-y`,Bn=`u-cursor-pt`,Vn=`u-legend`,Hn=`u-live`,Un=`u-inline`,Wn=`u-series`,Gn=`u-marker`,Kn=`u-label`,qn=`u-value`,Jn=`width`,Yn=`height`,Xn=`top`,Zn=`bottom`,Qn=`left`,$n=`right`,er=`#000`,tr=`#0000`,nr=`mousemove`,rr=`mousedown`,ir=`mouseup`,ar=`mouseenter`,or=`mouseleave`,sr=`dblclick`,cr=`resize`,lr=`scroll`,ur=`change`,dr=`dppxchange`,fr=`--`,pr=typeof window<`u`,mr=pr?document:null,hr=pr?window:null,gr=pr?navigator:null,G,_r;function vr(){let e=devicePixelRatio;G!=e&&(G=e,_r&&Mr(ur,_r,vr),_r=matchMedia(`(min-resolution: ${G-.001}dppx) and (max-resolution: ${G+.001}dppx)`),jr(ur,_r,vr),hr.dispatchEvent(new CustomEvent(dr)))}function yr(e,t){if(t!=null){let n=e.classList;!n.contains(t)&&n.add(t)}}function br(e,t){let n=e.classList;n.contains(t)&&n.remove(t)}function K(e,t,n){e.style[t]=n+`px`}function xr(e,t,n,r){let i=mr.createElement(e);return t!=null&&yr(i,t),n?.insertBefore(i,r),i}function Sr(e,t){return xr(`div`,e,t)}var Cr=new WeakMap;function wr(e,t,n,r,i){let a=`translate(`+t+`px,`+n+`px)`;a!=Cr.get(e)&&(e.style.transform=a,Cr.set(e,a),t<0||n<0||t>r||n>i?yr(e,In):br(e,In))}var Tr=new WeakMap;function Er(e,t,n){let r=t+n;r!=Tr.get(e)&&(Tr.set(e,r),e.style.background=t,e.style.borderColor=n)}var Dr=new WeakMap;function Or(e,t,n,r){let i=t+``+n;i!=Dr.get(e)&&(Dr.set(e,i),e.style.height=n+`px`,e.style.width=t+`px`,e.style.marginLeft=r?-t/2+`px`:0,e.style.marginTop=r?-n/2+`px`:0)}var kr={passive:!0},Ar={...kr,capture:!0};function jr(e,t,n,r){t.addEventListener(e,n,r?Ar:kr)}function Mr(e,t,n,r){t.removeEventListener(e,n,kr)}pr&&vr();function Nr(e,t,n,r){let i;n||=0,r||=t.length-1;let a=r<=2147483647;for(;r-n>1;)i=a?n+r>>1:J((n+r)/2),t[i]<e?n=i:r=i;return e-t[n]<=t[r]-e?n:r}function Pr(e){return(t,n,r)=>{let i=-1,a=-1;for(let a=n;a<=r;a++)if(e(t[a])){i=a;break}for(let i=r;i>=n;i--)if(e(t[i])){a=i;break}return[i,a]}}var Fr=e=>e!=null,Ir=e=>e!=null&&e>0,Lr=Pr(Fr),Rr=Pr(Ir);function zr(e,t,n,r=0,i=!1){let a=i?Rr:Lr,o=i?Ir:Fr;[t,n]=a(e,t,n);let s=e[t],c=e[t];if(t>-1){if(r==1)s=e[t],c=e[n];else if(r==-1)s=e[n],c=e[t];else for(let r=t;r<=n;r++){let t=e[r];o(t)&&(t<s?s=t:t>c&&(c=t))}}return[s??X,c??-X]}function Br(e,t,n,r){let i=ai(e),a=ai(t);e==t&&(i==-1?(e*=n,t/=n):(e/=n,t*=n));let o=n==10?oi:Y,s=i==1?J:ti,c=a==1?ti:J,l=s(o($r(e))),u=c(o($r(t))),d=ii(n,l),f=ii(n,u);return n==10&&(l<0&&(d=Q(d,-l)),u<0&&(f=Q(f,-u))),r||n==2?(e=d*i,t=f*a):(e=Si(e,d),t=xi(t,f)),[e,t]}function Vr(e,t,n,r){let i=Br(e,t,n,r);return e==0&&(i[0]=0),t==0&&(i[1]=0),i}var Hr=.1,Ur={mode:3,pad:Hr},Wr={pad:0,soft:null,mode:0},Gr={min:Wr,max:Wr};function Kr(e,t,n,r){return Ni(n)?Jr(e,t,n):(Wr.pad=n,Wr.soft=r?0:null,Wr.mode=r?3:0,Jr(e,t,Gr))}function q(e,t){return e??t}function qr(e,t,n){for(t=q(t,0),n=q(n,e.length-1);t<=n;){if(e[t]!=null)return!0;t++}return!1}function Jr(e,t,n){let r=n.min,i=n.max,a=q(r.pad,0),o=q(i.pad,0),s=q(r.hard,-X),c=q(i.hard,X),l=q(r.soft,X),u=q(i.soft,-X),d=q(r.mode,0),f=q(i.mode,0),p=t-e,m=oi(p),h=ri($r(e),$r(t)),g=$r(oi(h)-m);(p<1e-24||g>10)&&(p=0,(e==0||t==0)&&(p=1e-24,d==2&&l!=X&&(a=0),f==2&&u!=-X&&(o=0)));let _=p||h||1e3,v=ii(10,J(oi(_))),y=Q(Si(e-_*(p==0?e==0?.1:1:a),v/10),24),b=e>=l&&(d==1||d==3&&y<=l||d==2&&y>=l)?l:X,x=ri(s,y<b&&e>=b?b:ni(b,y)),S=Q(xi(t+_*(p==0?t==0?.1:1:o),v/10),24),C=t<=u&&(f==1||f==3&&S>=u||f==2&&S<=u)?u:-X,w=ni(c,S>C&&t<=C?C:ri(C,S));return x==w&&x==0&&(w=100),[x,w]}var Yr=new Intl.NumberFormat(pr?gr.language:`en-US`),Xr=e=>Yr.format(e),Zr=Math,Qr=Zr.PI,$r=Zr.abs,J=Zr.floor,ei=Zr.round,ti=Zr.ceil,ni=Zr.min,ri=Zr.max,ii=Zr.pow,ai=Zr.sign,oi=Zr.log10,Y=Zr.log2,si=(e,t=1)=>Zr.sinh(e)*t,ci=(e,t=1)=>Zr.asinh(e/t),X=1/0;function li(e){return(oi((e^e>>31)-(e>>31))|0)+1}function ui(e,t,n){return ni(ri(e,t),n)}function di(e){return typeof e==`function`}function Z(e){return di(e)?e:()=>e}var fi=()=>{},pi=e=>e,mi=(e,t)=>t,hi=e=>null,gi=e=>!0,_i=(e,t)=>e==t,vi=/\.\d*?(?=9{6,}|0{6,})/gm,yi=e=>{if(Ai(e)||Ci.has(e))return e;let t=`${e}`,n=t.match(vi);if(n==null)return e;let r=n[0].length-1;if(t.indexOf(`e-`)!=-1){let[e,n]=t.split(`e`);return+`${yi(e)}e${n}`}return Q(e,r)};function bi(e,t){return yi(Q(yi(e/t))*t)}function xi(e,t){return yi(ti(yi(e/t))*t)}function Si(e,t){return yi(J(yi(e/t))*t)}function Q(e,t=0){if(Ai(e))return e;let n=10**t;return ei(e*n*(1+2**-52))/n}var Ci=new Map;function wi(e){return((``+e).split(`.`)[1]||``).length}function Ti(e,t,n,r){let i=[],a=r.map(wi);for(let o=t;o<n;o++){let t=$r(o),n=Q(ii(e,o),t);for(let s=0;s<r.length;s++){let c=e==10?+`${r[s]}e${o}`:r[s]*n,l=(o>=0?0:t)+(o>=a[s]?0:a[s]),u=e==10?c:Q(c,l);i.push(u),Ci.set(u,l)}}return i}var Ei={},Di=[],Oi=[null,null],ki=Array.isArray,Ai=Number.isInteger,ji=e=>e===void 0;function Mi(e){return typeof e==`string`}function Ni(e){let t=!1;if(e!=null){let n=e.constructor;t=n==null||n==Object}return t}function Pi(e){return typeof e==`object`&&!!e}var Fi=Object.getPrototypeOf(Uint8Array),Ii=`__proto__`;function Li(e,t=Ni){let n;if(ki(e)){let r=e.find(e=>e!=null);if(ki(r)||t(r)){n=Array(e.length);for(let r=0;r<e.length;r++)n[r]=Li(e[r],t)}else n=e.slice()}else if(e instanceof Fi)n=e.slice();else if(t(e)){n={};for(let r in e)r!=Ii&&(n[r]=Li(e[r],t))}else n=e;return n}function Ri(e){let t=arguments;for(let n=1;n<t.length;n++){let r=t[n];for(let t in r)t!=Ii&&(Ni(e[t])?Ri(e[t],Li(r[t])):e[t]=Li(r[t]))}return e}var zi=0,Bi=1,Vi=2;function Hi(e,t,n){for(let r=0,i,a=-1;r<t.length;r++){let o=t[r];if(o>a){for(i=o-1;i>=0&&e[i]==null;)e[i--]=null;for(i=o+1;i<n&&e[i]==null;)e[a=i++]=null}}}function Ui(e,t){if(Ki(e)){let t=e[0].slice();for(let n=1;n<e.length;n++)t.push(...e[n].slice(1));return qi(t[0])||(t=Gi(t)),t}let n=new Set;for(let t=0;t<e.length;t++){let r=e[t][0],i=r.length;for(let e=0;e<i;e++)n.add(r[e])}let r=[Array.from(n).sort((e,t)=>e-t)],i=r[0].length,a=new Map;for(let e=0;e<i;e++)a.set(r[0][e],e);for(let n=0;n<e.length;n++){let o=e[n],s=o[0];for(let e=1;e<o.length;e++){let c=o[e],l=Array(i).fill(void 0),u=t?t[n][e]:Bi,d=[];for(let e=0;e<c.length;e++){let t=c[e],n=a.get(s[e]);t===null?u!=zi&&(l[n]=t,u==Vi&&d.push(n)):l[n]=t}Hi(l,d,i),r.push(l)}}return r}var Wi=typeof queueMicrotask>`u`?e=>Promise.resolve().then(e):queueMicrotask;function Gi(e){let t=e[0],n=t.length,r=Array(n);for(let e=0;e<r.length;e++)r[e]=e;r.sort((e,n)=>t[e]-t[n]);let i=[];for(let t=0;t<e.length;t++){let a=e[t],o=Array(n);for(let e=0;e<n;e++)o[e]=a[r[e]];i.push(o)}return i}function Ki(e){let t=e[0][0],n=t.length;for(let r=1;r<e.length;r++){let i=e[r][0];if(i.length!=n)return!1;if(i!=t){for(let e=0;e<n;e++)if(i[e]!=t[e])return!1}}return!0}function qi(e,t=100){let n=e.length;if(n<=1)return!0;let r=0,i=n-1;for(;r<=i&&e[r]==null;)r++;for(;i>=r&&e[i]==null;)i--;if(i<=r)return!0;let a=ri(1,J((i-r+1)/t));for(let t=e[r],n=r+a;n<=i;n+=a){let r=e[n];if(r!=null){if(r<=t)return!1;t=r}}return!0}var Ji=[`January`,`February`,`March`,`April`,`May`,`June`,`July`,`August`,`September`,`October`,`November`,`December`],Yi=[`Sunday`,`Monday`,`Tuesday`,`Wednesday`,`Thursday`,`Friday`,`Saturday`];function Xi(e){return e.slice(0,3)}var Zi=Yi.map(Xi),Qi={MMMM:Ji,MMM:Ji.map(Xi),WWWW:Yi,WWW:Zi};function $i(e){return(e<10?`0`:``)+e}function ea(e){return(e<10?`00`:e<100?`0`:``)+e}var ta={YYYY:e=>e.getFullYear(),YY:e=>(e.getFullYear()+``).slice(2),MMMM:(e,t)=>t.MMMM[e.getMonth()],MMM:(e,t)=>t.MMM[e.getMonth()],MM:e=>$i(e.getMonth()+1),M:e=>e.getMonth()+1,DD:e=>$i(e.getDate()),D:e=>e.getDate(),WWWW:(e,t)=>t.WWWW[e.getDay()],WWW:(e,t)=>t.WWW[e.getDay()],HH:e=>$i(e.getHours()),H:e=>e.getHours(),h:e=>{let t=e.getHours();return t==0?12:t>12?t-12:t},AA:e=>e.getHours()>=12?`PM`:`AM`,aa:e=>e.getHours()>=12?`pm`:`am`,a:e=>e.getHours()>=12?`p`:`a`,mm:e=>$i(e.getMinutes()),m:e=>e.getMinutes(),ss:e=>$i(e.getSeconds()),s:e=>e.getSeconds(),fff:e=>ea(e.getMilliseconds())};function na(e,t){t||=Qi;let n=[],r=/\{([a-z]+)\}|[^{]+/gi,i;for(;i=r.exec(e);)n.push(i[0][0]==`{`?ta[i[1]]:i[0]);return e=>{let r=``;for(let i=0;i<n.length;i++)r+=typeof n[i]==`string`?n[i]:n[i](e,t);return r}}var ra=new Intl.DateTimeFormat().resolvedOptions().timeZone;function ia(e,t){let n;return t==`UTC`||t==`Etc/UTC`?n=new Date(+e+e.getTimezoneOffset()*6e4):t==ra?n=e:(n=new Date(e.toLocaleString(`en-US`,{timeZone:t})),n.setMilliseconds(e.getMilliseconds())),n}var aa=e=>e%1==0,oa=[1,2,2.5,5],sa=Ti(10,-32,0,oa),ca=Ti(10,0,32,oa),la=ca.filter(aa),ua=sa.concat(ca),da=`
+`,fa=`{YYYY}`,pa=da+fa,ma=`{M}/{D}`,ha=da+ma,ga=ha+`/{YY}`,_a=`{aa}`,va=`{h}:{mm}`+_a,ya=da+va,ba=`:{ss}`,$=null;function xa(e){let t=e*1e3,n=t*60,r=n*60,i=r*24,a=i*30,o=i*365,s=(e==1?Ti(10,0,3,oa).filter(aa):Ti(10,-3,0,oa)).concat([t,t*5,t*10,t*15,t*30,n,n*5,n*10,n*15,n*30,r,r*2,r*3,r*4,r*6,r*8,r*12,i,i*2,i*3,i*4,i*5,i*6,i*7,i*8,i*9,i*10,i*15,a,a*2,a*3,a*4,a*6,o,o*2,o*5,o*10,o*25,o*50,o*100]),c=[[o,fa,$,$,$,$,$,$,1],[i*28,`{MMM}`,pa,$,$,$,$,$,1],[i,ma,pa,$,$,$,$,$,1],[r,`{h}`+_a,ga,$,ha,$,$,$,1],[n,va,ga,$,ha,$,$,$,1],[t,ba,ga+` `+va,$,ha+` `+va,$,ya,$,1],[e,ba+`.{fff}`,ga+` `+va,$,ha+` `+va,$,ya,$,1]];function l(t){return(s,c,l,u,d,f)=>{let p=[],m=d>=o,h=d>=a&&d<o,g=t(l),_=Q(g*e,3),v=ja(g.getFullYear(),m?0:g.getMonth(),h||m?1:g.getDate()),y=Q(v*e,3);if(h||m){let n=h?d/a:0,r=m?d/o:0,i=_==y?_:Q(ja(v.getFullYear()+r,v.getMonth()+n,1)*e,3),s=new Date(ei(i/e)),c=s.getFullYear(),l=s.getMonth();for(let a=0;i<=u;a++){let o=ja(c+r*a,l+n*a,1),s=o-t(Q(o*e,3));i=Q((+o+s)*e,3),i<=u&&p.push(i)}}else{let a=d>=i?i:d,o=y+(J(l)-J(_))+xi(_-y,a);p.push(o);let m=t(o),h=m.getHours()+m.getMinutes()/n+m.getSeconds()/r,g=d/r,v=f/s.axes[c]._space;for(;o=Q(o+d,e==1?0:3),!(o>u);)if(g>1){let e=J(Q(h+g,6))%24,n=t(o).getHours()-e;n>1&&(n=-1),o-=n*r,h=(h+g)%24;let i=p[p.length-1];Q((o-i)/d,3)*v>=.7&&p.push(o)}else p.push(o)}return p}}return[s,c,l]}var[Sa,Ca,wa]=xa(1),[Ta,Ea,Da]=xa(.001);Ti(2,-53,53,[1]);function Oa(e,t){return e.map(e=>e.map((n,r)=>r==0||r==8||n==null?n:t(r==1||e[8]==0?n:e[1]+n)))}function ka(e,t){return(n,r,i,a,o)=>{let s=t.find(e=>o>=e[0])||t[t.length-1],c,l,u,d,f,p;return r.map(t=>{let n=e(t),r=n.getFullYear(),i=n.getMonth(),a=n.getDate(),o=n.getHours(),m=n.getMinutes(),h=n.getSeconds(),g=r!=c&&s[2]||i!=l&&s[3]||a!=u&&s[4]||o!=d&&s[5]||m!=f&&s[6]||h!=p&&s[7]||s[1];return c=r,l=i,u=a,d=o,f=m,p=h,g(n)})}}function Aa(e,t){let n=na(t);return(t,r,i,a,o)=>r.map(t=>n(e(t)))}function ja(e,t,n){return new Date(e,t,n)}function Ma(e,t){return t(e)}var Na=`{YYYY}-{MM}-{DD} {h}:{mm}{aa}`;function Pa(e,t){return(n,r,i,a)=>a==null?fr:t(e(r))}function Fa(e,t){let n=e.series[t];return n.width?n.stroke(e,t):n.points.width?n.points.stroke(e,t):null}function Ia(e,t){return e.series[t].fill(e,t)}var La={show:!0,live:!0,isolate:!1,mount:fi,markers:{show:!0,width:2,stroke:Fa,fill:Ia,dash:`solid`},idx:null,idxs:null,values:[]};function Ra(e,t){let n=e.cursor.points,r=Sr(),i=n.size(e,t);K(r,Jn,i),K(r,Yn,i);let a=i/-2;K(r,`marginLeft`,a),K(r,`marginTop`,a);let o=n.width(e,t,i);return o&&K(r,`borderWidth`,o),r}function za(e,t){let n=e.series[t].points;return n._fill||n._stroke}function Ba(e,t){let n=e.series[t].points;return n._stroke||n._fill}function Va(e,t){return e.series[t].points.size}var Ha=[0,0];function Ua(e,t,n){return Ha[0]=t,Ha[1]=n,Ha}function Wa(e,t,n,r=!0){return e=>{e.button!=0||r&&e.target!=t||n(e)}}function Ga(e,t,n,r=!0){return e=>{r&&e.target!=t||n(e)}}var Ka={show:!0,x:!0,y:!0,lock:!1,move:Ua,points:{one:!1,show:Ra,size:Va,width:0,stroke:Ba,fill:za},bind:{mousedown:Wa,mouseup:Wa,click:Wa,dblclick:Wa,mousemove:Ga,mouseleave:Ga,mouseenter:Ga},drag:{setScale:!0,x:!0,y:!1,dist:0,uni:null,click:(e,t)=>{t.stopPropagation(),t.stopImmediatePropagation()},_x:!1,_y:!1},focus:{dist:(e,t,n,r,i)=>r-i,prox:-1,bias:0},hover:{skip:[void 0],prox:null,bias:0},left:-10,top:-10,idx:null,dataIdx:null,idxs:null,event:null},qa={show:!0,stroke:`rgba(0,0,0,0.07)`,width:2},Ja=Ri({},qa,{filter:mi}),Ya=Ri({},Ja,{size:10}),Xa=Ri({},qa,{show:!1}),Za=`12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans", sans-serif, "Apple Color Emoji", "Segoe UI Emoji", "Segoe UI Symbol", "Noto Color Emoji"`,Qa=`bold `+Za,$a=1.5,eo={show:!0,scale:`x`,stroke:er,space:50,gap:5,alignTo:1,size:50,labelGap:0,labelSize:30,labelFont:Qa,side:2,grid:Ja,ticks:Ya,border:Xa,font:Za,lineGap:$a,rotate:0},to=`Value`,no=`Time`,ro={show:!0,scale:`x`,auto:!1,sorted:1,min:X,max:-1/0,idxs:[]};function io(e,t,n,r,i){return t.map(e=>e==null?``:Xr(e))}function ao(e,t,n,r,i,a,o){let s=[],c=Ci.get(i)||0;n=o?n:Q(xi(n,i),c);for(let e=n;e<=r;e=Q(e+i,c))s.push(Object.is(e,-0)?0:e);return s}function oo(e,t,n,r,i,a,o){let s=[],c=e.scales[e.axes[t].scale].log;i=ii(c,J((c==10?oi:Y)(n))),c==10&&(i=ua[Nr(i,ua)]);let l=n,u=i*c;c==10&&(u=ua[Nr(u,ua)]);do s.push(l),l+=i,c==10&&!Ci.has(l)&&(l=Q(l,Ci.get(i))),l>=u&&(i=l,u=i*c,c==10&&(u=ua[Nr(u,ua)]));while(l<=r);return s}function so(e,t,n,r,i,a,o){let s=e.scales[e.axes[t].scale].asinh,c=r>s?oo(e,t,ri(s,n),r,i):[s],l=r>=0&&n<=0?[0]:[];return(n<-s?oo(e,t,ri(s,-r),-n,i):[s]).reverse().map(e=>-e).concat(l,c)}var co=/./,lo=/[12357]/,uo=/[125]/,fo=/1/,po=(e,t,n,r)=>e.map((e,i)=>t==4&&e==0||i%r==0&&n.test(e.toExponential()[+(e<0)])?e:null);function mo(e,t,n,r,i){let a=e.axes[n],o=a.scale,s=e.scales[o],c=e.valToPos,l=a._space,u=c(10,o),d=c(9,o)-u>=l?co:c(7,o)-u>=l?lo:c(5,o)-u>=l?uo:fo;if(d==fo){let e=$r(c(1,o)-u);if(e<l)return po(t.slice().reverse(),s.distr,d,ti(l/e)).reverse()}return po(t,s.distr,d,1)}function ho(e,t,n,r,i){let a=e.axes[n],o=a.scale,s=a._space,c=e.valToPos,l=$r(c(1,o)-c(2,o));return l<s?po(t.slice().reverse(),3,co,ti(s/l)).reverse():t}function go(e,t,n,r){return r==null?fr:t==null?``:Xr(t)}var _o={show:!0,scale:`y`,stroke:er,space:30,gap:5,alignTo:1,size:50,labelGap:0,labelSize:30,labelFont:Qa,side:3,grid:Ja,ticks:Ya,border:Xa,font:Za,lineGap:$a,rotate:0};function vo(e,t){return Q((3+(e||1)*2)*t,3)}function yo(e,t){let{scale:n,idxs:r}=e.series[0],i=e._data[0],a=e.valToPos(i[r[0]],n,!0),o=$r(e.valToPos(i[r[1]],n,!0)-a)/(e.series[t].points.space*G);return r[1]-r[0]<=o}var bo={scale:null,auto:!0,sorted:0,min:X,max:-1/0},xo=(e,t,n,r,i)=>i,So={show:!0,auto:!0,sorted:0,gaps:xo,alpha:1,facets:[Ri({},bo,{scale:`x`}),Ri({},bo,{scale:`y`})]},Co={scale:`y`,auto:!0,sorted:0,show:!0,spanGaps:!1,gaps:xo,alpha:1,points:{show:yo,filter:null},values:null,min:X,max:-1/0,idxs:[],path:null,clip:null};function wo(e,t,n,r,i){return n/10}var To={time:Dn,auto:!0,distr:1,log:10,asinh:1,min:null,max:null,dir:1,ori:0},Eo=Ri({},To,{time:!1,ori:1}),Do={};function Oo(e,t){let n=Do[e];return n||(n={key:e,plots:[],sub(e){n.plots.push(e)},unsub(e){n.plots=n.plots.filter(t=>t!=e)},pub(e,t,r,i,a,o,s){for(let c=0;c<n.plots.length;c++)n.plots[c]!=t&&n.plots[c].pub(e,t,r,i,a,o,s)}},e!=null&&(Do[e]=n)),n}var ko=1,Ao=2;function jo(e,t,n){let r=e.mode,i=e.series[t],a=r==2?e._data[t]:e._data,o=e.scales,s=e.bbox,c=a[0],l=r==2?a[1]:a[t],u=r==2?o[i.facets[0].scale]:o[e.series[0].scale],d=r==2?o[i.facets[1].scale]:o[i.scale],f=s.left,p=s.top,m=s.width,h=s.height,g=e.valToPosH,_=e.valToPosV;return u.ori==0?n(i,c,l,u,d,g,_,f,p,m,h,Bo,Ho,Wo,Ko,Jo):n(i,c,l,u,d,_,g,p,f,h,m,Vo,Uo,Go,qo,Yo)}function Mo(e,t){let n=0,r=0,i=q(e.bands,Di);for(let e=0;e<i.length;e++){let a=i[e];a.series[0]==t?n=a.dir:a.series[1]==t&&(a.dir==1?r|=1:r|=2)}return[n,r==1?-1:r==2?1:r==3?2:0]}function No(e,t,n,r,i){let a=e.mode,o=e.series[t],s=a==2?o.facets[1].scale:o.scale,c=e.scales[s];return i==-1?c.min:i==1?c.max:c.distr==3?c.dir==1?c.min:c.max:0}function Po(e,t,n,r,i,a){return jo(e,t,(e,t,o,s,c,l,u,d,f,p,m)=>{let h=e.pxRound,g=s.dir*(s.ori==0?1:-1),_=s.ori==0?Ho:Uo,v,y;g==1?(v=n,y=r):(v=r,y=n);let b=h(l(t[v],s,p,d)),x=h(u(o[v],c,m,f)),S=h(l(t[y],s,p,d)),C=h(u(a==1?c.max:c.min,c,m,f)),w=new Path2D(i);return _(w,S,C),_(w,b,C),_(w,b,x),w})}function Fo(e,t,n,r,i,a){let o=null;if(e.length>0){o=new Path2D;let s=t==0?Wo:Go,c=n;for(let t=0;t<e.length;t++){let n=e[t];if(n[1]>n[0]){let e=n[0]-c;e>0&&s(o,c,r,e,r+a),c=n[1]}}let l=n+i-c;l>0&&s(o,c,r-5,l,r+a+10)}return o}function Io(e,t,n){let r=e[e.length-1];r&&r[0]==t?r[1]=n:e.push([t,n])}function Lo(e,t,n,r,i,a,o){let s=[],c=e.length;for(let l=i==1?n:r;l>=n&&l<=r;l+=i)if(t[l]===null){let u=l,d=l;if(i==1)for(;++l<=r&&t[l]===null;)d=l;else for(;--l>=n&&t[l]===null;)d=l;let f=a(e[u]),p=d==u?f:a(e[d]),m=u-i;f=o<=0&&m>=0&&m<c?a(e[m]):f;let h=d+i;p=o>=0&&h>=0&&h<c?a(e[h]):p,p>=f&&s.push([f,p])}return s}function Ro(e){return e==0?pi:e==1?ei:t=>bi(t,e)}function zo(e){let t=e==0?Bo:Vo,n=e==0?(e,t,n,r,i,a)=>{e.arcTo(t,n,r,i,a)}:(e,t,n,r,i,a)=>{e.arcTo(n,t,i,r,a)},r=e==0?(e,t,n,r,i)=>{e.rect(t,n,r,i)}:(e,t,n,r,i)=>{e.rect(n,t,i,r)};return(e,i,a,o,s,c=0,l=0)=>{c==0&&l==0?r(e,i,a,o,s):(c=ni(c,o/2,s/2),l=ni(l,o/2,s/2),t(e,i+c,a),n(e,i+o,a,i+o,a+s,c),n(e,i+o,a+s,i,a+s,l),n(e,i,a+s,i,a,l),n(e,i,a,i+o,a,c),e.closePath())}}var Bo=(e,t,n)=>{e.moveTo(t,n)},Vo=(e,t,n)=>{e.moveTo(n,t)},Ho=(e,t,n)=>{e.lineTo(t,n)},Uo=(e,t,n)=>{e.lineTo(n,t)},Wo=zo(0),Go=zo(1),Ko=(e,t,n,r,i,a)=>{e.arc(t,n,r,i,a)},qo=(e,t,n,r,i,a)=>{e.arc(n,t,r,i,a)},Jo=(e,t,n,r,i,a,o)=>{e.bezierCurveTo(t,n,r,i,a,o)},Yo=(e,t,n,r,i,a,o)=>{e.bezierCurveTo(n,t,i,r,o,a)};function Xo(e){return(e,t,n,r,i)=>jo(e,t,(t,a,o,s,c,l,u,d,f,p,m)=>{let{pxRound:h,points:g}=t,_,v;s.ori==0?(_=Bo,v=Ko):(_=Vo,v=qo);let y=Q(g.width*G,3),b=(g.size-g.width)/2*G,x=Q(b*2,3),S=new Path2D,C=new Path2D,{left:w,top:T,width:E,height:D}=e.bbox;Wo(C,w-x,T-x,E+x*2,D+x*2);let O=e=>{if(o[e]!=null){let t=h(l(a[e],s,p,d)),n=h(u(o[e],c,m,f));_(S,t+b,n),v(S,t,n,b,0,Qr*2)}};if(i)i.forEach(O);else for(let e=n;e<=r;e++)O(e);return{stroke:y>0?S:null,fill:S,clip:C,flags:3}})}function Zo(e){return(t,n,r,i,a,o)=>{r!=i&&(a!=r&&o!=r&&e(t,n,r),a!=i&&o!=i&&e(t,n,i),e(t,n,o))}}var Qo=Zo(Ho),$o=Zo(Uo);function es(e){let t=q(e?.alignGaps,0);return(e,n,r,i)=>jo(e,n,(a,o,s,c,l,u,d,f,p,m,h)=>{[r,i]=Lr(s,r,i);let g=a.pxRound,_=e=>g(u(e,c,m,f)),v=e=>g(d(e,l,h,p)),y,b;c.ori==0?(y=Ho,b=Qo):(y=Uo,b=$o);let x=c.dir*(c.ori==0?1:-1),S={stroke:new Path2D,fill:null,clip:null,band:null,gaps:null,flags:ko},C=S.stroke,w=!1;if(i-r>=m*4){let t=t=>e.posToVal(t,c.key,!0),n=null,a=null,l,u,d,f=_(o[x==1?r:i]),p=_(o[r]),m=_(o[i]),h=t(x==1?p+1:m-1);for(let e=x==1?r:i;e>=r&&e<=i;e+=x){let r=o[e],i=(x==1?r<h:r>h)?f:_(r),c=s[e];i==f?c==null?c===null&&(w=!0):(u=c,n==null?(y(C,i,v(u)),l=n=a=u):u<n?n=u:u>a&&(a=u)):(n!=null&&b(C,f,v(n),v(a),v(l),v(u)),c==null?(n=a=null,c===null&&(w=!0)):(u=c,y(C,i,v(u)),n=a=l=u),f=i,h=t(f+x))}n!=null&&n!=a&&d!=f&&b(C,f,v(n),v(a),v(l),v(u))}else for(let e=x==1?r:i;e>=r&&e<=i;e+=x){let t=s[e];t===null?w=!0:t!=null&&y(C,_(o[e]),v(t))}let[T,E]=Mo(e,n);if(a.fill!=null||T!=0){let t=S.fill=new Path2D(C),s=v(a.fillTo(e,n,a.min,a.max,T)),c=_(o[r]),l=_(o[i]);x==-1&&([l,c]=[c,l]),y(t,l,s),y(t,c,s)}if(!a.spanGaps){let l=[];w&&l.push(...Lo(o,s,r,i,x,_,t)),S.gaps=l=a.gaps(e,n,r,i,l),S.clip=Fo(l,c.ori,f,p,m,h)}return E!=0&&(S.band=E==2?[Po(e,n,r,i,C,-1),Po(e,n,r,i,C,1)]:Po(e,n,r,i,C,E)),S})}function ts(e){let t=q(e.align,1),n=q(e.ascDesc,!1),r=q(e.alignGaps,0),i=q(e.extend,!1);return(e,a,o,s)=>jo(e,a,(c,l,u,d,f,p,m,h,g,_,v)=>{[o,s]=Lr(u,o,s);let y=c.pxRound,{left:b,width:x}=e.bbox,S=e=>y(p(e,d,_,h)),C=e=>y(m(e,f,v,g)),w=d.ori==0?Ho:Uo,T={stroke:new Path2D,fill:null,clip:null,band:null,gaps:null,flags:ko},E=T.stroke,D=d.dir*(d.ori==0?1:-1),O=C(u[D==1?o:s]),k=S(l[D==1?o:s]),ee=k,A=k;i&&t==-1&&(A=b,w(E,A,O)),w(E,k,O);for(let e=D==1?o:s;e>=o&&e<=s;e+=D){let n=u[e];if(n==null)continue;let r=S(l[e]),i=C(n);t==1?w(E,r,O):w(E,ee,i),w(E,r,i),O=i,ee=r}let te=ee;i&&t==1&&(te=b+x,w(E,te,O));let[ne,re]=Mo(e,a);if(c.fill!=null||ne!=0){let t=T.fill=new Path2D(E),n=C(c.fillTo(e,a,c.min,c.max,ne));w(t,te,n),w(t,A,n)}if(!c.spanGaps){let i=[];i.push(...Lo(l,u,o,s,D,S,r));let f=c.width*G/2,p=n||t==1?f:-f,m=n||t==-1?-f:f;i.forEach(e=>{e[0]+=p,e[1]+=m}),T.gaps=i=c.gaps(e,a,o,s,i),T.clip=Fo(i,d.ori,h,g,_,v)}return re!=0&&(T.band=re==2?[Po(e,a,o,s,E,-1),Po(e,a,o,s,E,1)]:Po(e,a,o,s,E,re)),T})}function ns(e,t,n,r,i,a,o=X){if(e.length>1){let s=null;for(let c=0,l=1/0;c<e.length;c++)if(t[c]!==void 0){if(s!=null){let t=$r(e[c]-e[s]);t<l&&(l=t,o=$r(n(e[c],r,i,a)-n(e[s],r,i,a)))}s=c}}return o}function rs(e){e||=Ei;let t=q(e.size,[.6,X,1]),n=e.align||0,r=e.gap||0,i=e.radius;i=i==null?[0,0]:typeof i==`number`?[i,0]:i;let a=Z(i),o=1-t[0],s=q(t[1],X),c=q(t[2],1),l=q(e.disp,Ei),u=q(e.each,e=>{}),{fill:d,stroke:f}=l;return(e,t,i,p)=>jo(e,t,(m,h,g,_,v,y,b,x,S,C,w)=>{let T=m.pxRound,E=n,D=r*G,O=s*G,k=c*G,ee,A;_.ori==0?[ee,A]=a(e,t):[A,ee]=a(e,t);let te=_.dir*(_.ori==0?1:-1),ne=_.ori==0?Wo:Go,re=_.ori==0?u:(e,t,n,r,i,a,o)=>{u(e,t,n,i,r,o,a)},ie=q(e.bands,Di).find(e=>e.series[0]==t),ae=ie==null?0:ie.dir,oe=m.fillTo(e,t,m.min,m.max,ae),j=T(b(oe,v,w,S)),M,N,se,P=C,F=T(m.width*G),ce=!1,le=null,ue=null,de=null,fe=null;d!=null&&(F==0||f!=null)&&(ce=!0,le=d.values(e,t,i,p),ue=new Map,new Set(le).forEach(e=>{e!=null&&ue.set(e,new Path2D)}),F>0&&(de=f.values(e,t,i,p),fe=new Map,new Set(de).forEach(e=>{e!=null&&fe.set(e,new Path2D)})));let{x0:pe,size:me}=l;if(pe!=null&&me!=null){E=1,h=pe.values(e,t,i,p),pe.unit==2&&(h=h.map(t=>e.posToVal(x+t*C,_.key,!0)));let n=me.values(e,t,i,p);N=me.unit==2?n[0]*C:y(n[0],_,C,x)-y(0,_,C,x),P=ns(h,g,y,_,C,x,P),se=P-N+D}else P=ns(h,g,y,_,C,x,P),se=P*o+D,N=P-se;se<1&&(se=0),F>=N/2&&(F=0),se<5&&(T=pi);let I=se>0,L=P-se-(I?F:0);N=T(ui(L,k,O)),M=(E==0?N/2:E==te?0:N)-E*te*((E==0?D/2:0)+(I?F/2:0));let he={stroke:null,fill:null,clip:null,band:null,gaps:null,flags:0},R=ce?null:new Path2D,ge=null;if(ie!=null)ge=e.data[ie.series[1]];else{let{y0:n,y1:r}=l;n!=null&&r!=null&&(g=r.values(e,t,i,p),ge=n.values(e,t,i,p))}let _e=ee*N,ve=A*N;for(let n=te==1?i:p;n>=i&&n<=p;n+=te){let r=g[n];if(r==null)continue;if(ge!=null){let e=ge[n]??0;if(r-e==0)continue;j=b(e,v,w,S)}let i=y(_.distr!=2||l!=null?h[n]:n,_,C,x),a=b(q(r,oe),v,w,S),o=T(i-M),s=T(ri(a,j)),c=T(ni(a,j)),u=s-c;if(r!=null){let i=r<0?ve:_e,a=r<0?_e:ve;ce?(F>0&&de[n]!=null&&ne(fe.get(de[n]),o,c+J(F/2),N,ri(0,u-F),i,a),le[n]!=null&&ne(ue.get(le[n]),o,c+J(F/2),N,ri(0,u-F),i,a)):ne(R,o,c+J(F/2),N,ri(0,u-F),i,a),re(e,t,n,o-F/2,c,N+F,u)}}return F>0?he.stroke=ce?fe:R:ce||(he._fill=m.width==0?m._fill:m._stroke??m._fill,he.width=0),he.fill=ce?ue:R,he})}function is(e,t){let n=q(t?.alignGaps,0);return(t,r,i,a)=>jo(t,r,(o,s,c,l,u,d,f,p,m,h,g)=>{[i,a]=Lr(c,i,a);let _=o.pxRound,v=e=>_(d(e,l,h,p)),y=e=>_(f(e,u,g,m)),b,x,S;l.ori==0?(b=Bo,S=Ho,x=Jo):(b=Vo,S=Uo,x=Yo);let C=l.dir*(l.ori==0?1:-1),w=v(s[C==1?i:a]),T=w,E=[],D=[];for(let e=C==1?i:a;e>=i&&e<=a;e+=C)if(c[e]!=null){let t=s[e],n=v(t);E.push(T=n),D.push(y(c[e]))}let O={stroke:e(E,D,b,S,x,_),fill:null,clip:null,band:null,gaps:null,flags:ko},k=O.stroke,[ee,A]=Mo(t,r);if(o.fill!=null||ee!=0){let e=O.fill=new Path2D(k),n=y(o.fillTo(t,r,o.min,o.max,ee));S(e,T,n),S(e,w,n)}if(!o.spanGaps){let e=[];e.push(...Lo(s,c,i,a,C,v,n)),O.gaps=e=o.gaps(t,r,i,a,e),O.clip=Fo(e,l.ori,p,m,h,g)}return A!=0&&(O.band=A==2?[Po(t,r,i,a,k,-1),Po(t,r,i,a,k,1)]:Po(t,r,i,a,k,A)),O})}function as(e){return is(os,e)}function os(e,t,n,r,i,a){let o=e.length;if(o<2)return null;let s=new Path2D;if(n(s,e[0],t[0]),o==2)r(s,e[1],t[1]);else{let n=Array(o),r=Array(o-1),a=Array(o-1),c=Array(o-1);for(let n=0;n<o-1;n++)a[n]=t[n+1]-t[n],c[n]=e[n+1]-e[n],r[n]=a[n]/c[n];n[0]=r[0];for(let e=1;e<o-1;e++)r[e]===0||r[e-1]===0||r[e-1]>0!=r[e]>0?n[e]=0:(n[e]=3*(c[e-1]+c[e])/((2*c[e]+c[e-1])/r[e-1]+(c[e]+2*c[e-1])/r[e]),isFinite(n[e])||(n[e]=0));n[o-1]=r[o-2];for(let r=0;r<o-1;r++)i(s,e[r]+c[r]/3,t[r]+n[r]*c[r]/3,e[r+1]-c[r]/3,t[r+1]-n[r+1]*c[r]/3,e[r+1],t[r+1])}return s}var ss=new Set;function cs(){for(let e of ss)e.syncRect(!0)}pr&&(jr(cr,hr,cs),jr(lr,hr,cs,!0),jr(dr,hr,()=>{ws.pxRatio=G}));var ls=es(),us=Xo();function ds(e,t,n,r){return(r?[e[0],e[1]].concat(e.slice(2)):[e[0]].concat(e.slice(1))).map((e,r)=>ps(e,r,t,n))}function fs(e,t){return e.map((e,n)=>n==0?{}:Ri({},t,e))}function ps(e,t,n,r){return Ri({},t==0?n:r,e)}function ms(e,t,n){return t==null?Oi:[t,n]}var hs=ms;function gs(e,t,n){return t==null?Oi:Kr(t,n,Hr,!0)}function _s(e,t,n,r){return t==null?Oi:Br(t,n,e.scales[r].log,!1)}var vs=_s;function ys(e,t,n,r){return t==null?Oi:Vr(t,n,e.scales[r].log,!1)}var bs=ys;function xs(e,t,n,r,i){let a=ri(li(e),li(t)),o=t-e,s=Nr(i/r*o,n);do{let e=n[s],t=r*e/o;if(t>=i&&a+(e<5?Ci.get(e):0)<=17)return[e,t]}while(++s<n.length);return[0,0]}function Ss(e){let t,n;return e=e.replace(/(\d+)px/,(e,r)=>(t=ei((n=+r)*G))+`px`),[e,t,n]}function Cs(e){e.show&&[e.font,e.labelFont].forEach(e=>{let t=Q(e[2]*G,1);e[0]=e[0].replace(/[0-9.]+px/,t+`px`),e[1]=t})}function ws(e,t,n){let r={mode:q(e.mode,1)},i=r.mode;function a(e,t,n,r){let i=t.valToPct(e);return r+n*(t.dir==-1?1-i:i)}function o(e,t,n,r){let i=t.valToPct(e);return r+n*(t.dir==-1?i:1-i)}function s(e,t,n,r){return t.ori==0?a(e,t,n,r):o(e,t,n,r)}r.valToPosH=a,r.valToPosV=o;let c=!1;r.status=0;let l=r.root=Sr(On);if(e.id!=null&&(l.id=e.id),yr(l,e.class),e.title){let t=Sr(jn,l);t.textContent=e.title}let u=xr(`canvas`),d=r.ctx=u.getContext(`2d`),f=Sr(Mn,l);jr(`click`,f,e=>{e.target===m&&(H!=nn||U!=rn)&&cn.click(r,e)},!0);let p=r.under=Sr(Nn,f);f.appendChild(u);let m=r.over=Sr(Pn,f);e=Li(e);let h=+q(e.pxAlign,1),g=Ro(h);(e.plugins||[]).forEach(t=>{t.opts&&(e=t.opts(r,e)||e)});let _=e.ms||.001,v=r.series=i==1?ds(e.series||[],ro,Co,!1):fs(e.series||[null],So),y=r.axes=ds(e.axes||[],eo,_o,!0),b=r.scales={},x=r.bands=e.bands||[];x.forEach(e=>{e.fill=Z(e.fill||null),e.dir=q(e.dir,-1)});let S=i==2?v[1].facets[0].scale:v[0].scale,C={axes:Bt,series:kt},w=(e.drawOrder||[`axes`,`series`]).map(e=>C[e]);function T(e){let t=e.distr==3?t=>oi(t>0?t:e.clamp(r,t,e.min,e.max,e.key)):e.distr==4?t=>ci(t,e.asinh):e.distr==100?t=>e.fwd(t):e=>e;return n=>{let r=t(n),{_min:i,_max:a}=e,o=a-i;return(r-i)/o}}function E(t){let n=b[t];if(n==null){let r=(e.scales||Ei)[t]||Ei;if(r.from!=null){E(r.from);let e=Ri({},b[r.from],r,{key:t});e.valToPct=T(e),b[t]=e}else{n=b[t]=Ri({},t==S?To:Eo,r),n.key=t;let e=n.time,a=n.range,o=ki(a);if((t!=S||i==2&&!e)&&(o&&(a[0]==null||a[1]==null)&&(a={min:a[0]==null?Ur:{mode:1,hard:a[0],soft:a[0]},max:a[1]==null?Ur:{mode:1,hard:a[1],soft:a[1]}},o=!1),!o&&Ni(a))){let e=a;a=(t,n,r)=>n==null?Oi:Kr(n,r,e)}n.range=Z(a||(e?hs:t==S?n.distr==3?vs:n.distr==4?bs:ms:n.distr==3?_s:n.distr==4?ys:gs)),n.auto=Z(!o&&n.auto),n.clamp=Z(n.clamp||wo),n._min=n._max=null,n.valToPct=T(n)}}}E(`x`),E(`y`),i==1&&v.forEach(e=>{E(e.scale)}),y.forEach(e=>{E(e.scale)});for(let t in e.scales)E(t);let D=b[S],O=D.distr,k,ee;D.ori==0?(yr(l,kn),k=a,ee=o):(yr(l,An),k=o,ee=a);let A={};for(let e in b){let t=b[e];(t.min!=null||t.max!=null)&&(A[e]={min:t.min,max:t.max},t.min=t.max=null)}let te=e.tzDate||(e=>new Date(ei(e/_))),ne=e.fmtDate||na,re=_==1?wa(te):Da(te),ie=ka(te,Oa(_==1?Ca:Ea,ne)),ae=Pa(te,Ma(Na,ne)),oe=[],j=r.legend=Ri({},La,e.legend),M=r.cursor=Ri({},Ka,{drag:{y:i==2}},e.cursor),N=j.show,se=M.show,P=j.markers;j.idxs=oe,P.width=Z(P.width),P.dash=Z(P.dash),P.stroke=Z(P.stroke),P.fill=Z(P.fill);let F,ce,le,ue=[],de=[],fe,pe=!1,me={};if(j.live){let e=v[1]?v[1].values:null;pe=e!=null,fe=pe?e(r,1,0):{_:0};for(let e in fe)me[e]=fr}if(N){if(F=xr(`table`,Vn,l),le=xr(`tbody`,null,F),j.mount(r,F),pe){ce=xr(`thead`,null,F,le);let e=xr(`tr`,null,ce);for(var I in xr(`th`,null,e),fe)xr(`th`,Kn,e).textContent=I}else yr(F,Un),j.live&&yr(F,Hn)}let L={show:!0},he={show:!1};function R(e,t){if(t==0&&(pe||!j.live||i==2))return Oi;let n=[],a=xr(`tr`,Wn,le,le.childNodes[t]);yr(a,e.class),e.show||yr(a,In);let o=xr(`th`,null,a);if(P.show){let e=Sr(Gn,o);if(t>0){let n=P.width(r,t);n&&(e.style.border=n+`px `+P.dash(r,t)+` `+P.stroke(r,t)),e.style.background=P.fill(r,t)}}let s=Sr(Kn,o);for(var c in e.label instanceof HTMLElement?s.appendChild(e.label):s.textContent=e.label,t>0&&(P.show||(s.style.color=e.width>0?P.stroke(r,t):P.fill(r,t)),_e(`click`,o,t=>{if(M._lock)return;Ue(t);let n=v.indexOf(e);if((t.ctrlKey||t.metaKey)!=j.isolate){let e=v.some((e,t)=>t>0&&t!=n&&e.show);v.forEach((t,r)=>{r>0&&hn(r,e?r==n?L:he:L,!0,Y.setSeries)})}else hn(n,{show:!e.show},!0,Y.setSeries)},!1),Ke&&_e(ar,o,t=>{M._lock||(Ue(t),hn(v.indexOf(e),Cn,!0,Y.setSeries))},!1)),fe){let e=xr(`td`,qn,a);e.textContent=`--`,n.push(e)}return[a,n]}let ge=new Map;function _e(e,t,n,i=!0){let a=ge.get(t)||{},o=M.bind[e](r,t,n,i);o&&(jr(e,t,a[e]=o),ge.set(t,a))}function ve(e,t,n){let r=ge.get(t)||{};for(let n in r)(e==null||n==e)&&(Mr(n,t,r[n]),delete r[n]);e??ge.delete(t)}let ye=0,be=0,z=0,B=0,xe=0,Se=0,Ce=xe,we=Se,Te=z,Ee=B,De=0,Oe=0,ke=0,Ae=0;r.bbox={};let je=!1,Me=!1,Ne=!1,Pe=!1,Fe=!1,Ie=!1;function Le(e,t,n){(n||e!=r.width||t!=r.height)&&Re(e,t),Vt(!1),Ne=!0,Me=!0,Kt()}function Re(e,t){r.width=ye=z=e,r.height=be=B=t,xe=Se=0,Ve(),He();let n=r.bbox;De=n.left=bi(xe*G,.5),Oe=n.top=bi(Se*G,.5),ke=n.width=bi(z*G,.5),Ae=n.height=bi(B*G,.5)}function ze(){let e=!1,t=0;for(;!e;){t++;let n=Rt(t),i=zt(t);e=t==3||n&&i,e||(Re(r.width,r.height),Me=!0)}}function Be({width:e,height:t}){Le(e,t)}r.setSize=Be;function Ve(){let e=!1,t=!1,n=!1,r=!1;y.forEach((i,a)=>{if(i.show&&i._show){let{side:a,_size:o}=i,s=a%2,c=o+(i.label==null?0:i.labelSize);c>0&&(s?(z-=c,a==3?(xe+=c,r=!0):n=!0):(B-=c,a==0?(Se+=c,e=!0):t=!0))}}),tt[0]=e,tt[1]=n,tt[2]=t,tt[3]=r,z-=at[1]+at[3],xe+=at[3],B-=at[2]+at[0],Se+=at[0]}function He(){let e=xe+z,t=Se+B,n=xe,r=Se;function i(i,a){switch(i){case 1:return e+=a,e-a;case 2:return t+=a,t-a;case 3:return n-=a,n+a;case 0:return r-=a,r+a}}y.forEach((e,t)=>{if(e.show&&e._show){let t=e.side;e._pos=i(t,e._size),e.label!=null&&(e._lpos=i(t,e.labelSize))}})}if(M.dataIdx==null){let e=M.hover,n=e.skip=new Set(e.skip??[]);n.add(void 0);let r=e.prox=Z(e.prox),i=e.bias??=0;M.dataIdx=(e,a,o,s)=>{if(a==0)return o;let c=o,l=r(e,a,o,s)??X,u=l>=0&&l<X,d=D.ori==0?z:B,f=M.left,p=t[0],m=t[a];if(n.has(m[o])){c=null;let e=null,t=null,r;if(i==0||i==-1)for(r=o;e==null&&r-->0;)n.has(m[r])||(e=r);if(i==0||i==1)for(r=o;t==null&&r++<m.length;)n.has(m[r])||(t=r);if(e!=null||t!=null){if(u){let n=e==null?-1/0:k(p[e],D,d,0),r=t==null?1/0:k(p[t],D,d,0),i=f-n,a=r-f;i<=a?i<=l&&(c=e):a<=l&&(c=t)}else c=t==null?e:e==null?t:o-e<=t-o?e:t}}else u&&$r(f-k(p[o],D,d,0))>l&&(c=null);return c}}let Ue=e=>{M.event=e};M.idxs=oe,M._lock=!1;let We=M.points;We.show=Z(We.show),We.size=Z(We.size),We.stroke=Z(We.stroke),We.width=Z(We.width),We.fill=Z(We.fill);let Ge=r.focus=Ri({},e.focus||{alpha:.3},M.focus),Ke=Ge.prox>=0,qe=Ke&&We.one,Je=[],Ye=[],Xe=[];function Ze(e,t){let n=We.show(r,t);if(n instanceof HTMLElement)return yr(n,Bn),yr(n,e.class),wr(n,-10,-10,z,B),m.insertBefore(n,Je[t]),n}function Qe(e,t){if(i==1||t>0){let t=i==1&&b[e.scale].time,n=e.value;e.value=t?Mi(n)?Pa(te,Ma(n,ne)):n||ae:n||go,e.label=e.label||(t?no:to)}if(qe||t>0){e.width=e.width==null?1:e.width,e.paths=e.paths||ls||hi,e.fillTo=Z(e.fillTo||No),e.pxAlign=+q(e.pxAlign,h),e.pxRound=Ro(e.pxAlign),e.stroke=Z(e.stroke||null),e.fill=Z(e.fill||null),e._stroke=e._fill=e._paths=e._focus=null;let t=vo(ri(1,e.width),1),n=e.points=Ri({},{size:t,width:ri(1,t*.2),stroke:e.stroke,space:t*2,paths:us,_stroke:null,_fill:null},e.points);n.show=Z(n.show),n.filter=Z(n.filter),n.fill=Z(n.fill),n.stroke=Z(n.stroke),n.paths=Z(n.paths),n.pxAlign=e.pxAlign}if(N){let n=R(e,t);ue.splice(t,0,n[0]),de.splice(t,0,n[1]),j.values.push(null)}if(se){oe.splice(t,0,null);let n=null;qe?t==0&&(n=Ze(e,t)):t>0&&(n=Ze(e,t)),Je.splice(t,0,n),Ye.splice(t,0,0),Xe.splice(t,0,0)}J(`addSeries`,t)}function $e(e,t){t??=v.length,e=i==1?ps(e,t,ro,Co):ps(e,t,{},So),v.splice(t,0,e),Qe(v[t],t)}r.addSeries=$e;function et(e){if(v.splice(e,1),N){j.values.splice(e,1),de.splice(e,1);let t=ue.splice(e,1)[0];ve(null,t.firstChild),t.remove()}se&&(oe.splice(e,1),Je.splice(e,1)[0].remove(),Ye.splice(e,1),Xe.splice(e,1)),J(`delSeries`,e)}r.delSeries=et;let tt=[!1,!1,!1,!1];function nt(e,t){if(e._show=e.show,e.show){let n=e.side%2,i=b[e.scale];i??=(e.scale=n?v[1].scale:S,b[e.scale]);let a=i.time;e.size=Z(e.size),e.space=Z(e.space),e.rotate=Z(e.rotate),ki(e.incrs)&&e.incrs.forEach(e=>{!Ci.has(e)&&Ci.set(e,wi(e))}),e.incrs=Z(e.incrs||(i.distr==2?la:a?_==1?Sa:Ta:ua)),e.splits=Z(e.splits||(a&&i.distr==1?re:i.distr==3?oo:i.distr==4?so:ao)),e.stroke=Z(e.stroke),e.grid.stroke=Z(e.grid.stroke),e.ticks.stroke=Z(e.ticks.stroke),e.border.stroke=Z(e.border.stroke);let o=e.values;e.values=ki(o)&&!ki(o[0])?Z(o):a?ki(o)?ka(te,Oa(o,ne)):Mi(o)?Aa(te,o):o||ie:o||io,e.filter=Z(e.filter||(i.distr>=3&&i.log==10?mo:i.distr==3&&i.log==2?ho:mi)),e.font=Ss(e.font),e.labelFont=Ss(e.labelFont),e._size=e.size(r,null,t,0),e._space=e._rotate=e._incrs=e._found=e._splits=e._values=null,e._size>0&&(tt[t]=!0,e._el=Sr(Fn,f))}}function rt(e,t,n,r){let[i,a,o,s]=n,c=t%2,l=0;return c==0&&(s||a)&&(l=t==0&&!i||t==2&&!o?ei(eo.size/3):0),c==1&&(i||o)&&(l=t==1&&!a||t==3&&!s?ei(_o.size/2):0),l}let it=r.padding=(e.padding||[rt,rt,rt,rt]).map(e=>Z(q(e,rt))),at=r._padding=it.map((e,t)=>e(r,t,tt,0)),ot,st=null,ct=null,lt=i==1?v[0].idxs:null,V=null,ut=!1;function dt(e,n){if(t=e??[],r.data=r._data=t,i==2){ot=0;for(let e=1;e<v.length;e++)ot+=t[e][0].length}else{t.length==0&&(r.data=r._data=t=[[]]),V=t[0],ot=V.length;let e=t;if(O==2){e=t.slice();let n=e[0]=Array(ot);for(let e=0;e<ot;e++)n[e]=e}r._data=t=e}if(Vt(!0),J(`setData`),O==2&&(Ne=!0),n!==!1){let e=D;e.auto(r,ut)?ft():mn(S,e.min,e.max),Pe||=M.left>=0,Ie=!0,Kt()}}r.setData=dt;function ft(){ut=!0;let e,n;i==1&&(ot>0?(st=lt[0]=0,ct=lt[1]=ot-1,e=t[0][st],n=t[0][ct],O==2?(e=st,n=ct):e==n&&(O==3?[e,n]=Br(e,e,D.log,!1):O==4?[e,n]=Vr(e,e,D.log,!1):D.time?n=e+ei(86400/_):[e,n]=Kr(e,n,Hr,!0))):(st=lt[0]=e=null,ct=lt[1]=n=null)),mn(S,e,n)}let pt,mt,ht,gt,_t,vt,yt,bt,xt,St;function Ct(e,t,n,r,i,a){e??=tr,n??=Di,r??=`butt`,i??=tr,a??=`round`,e!=pt&&(d.strokeStyle=pt=e),i!=mt&&(d.fillStyle=mt=i),t!=ht&&(d.lineWidth=ht=t),a!=_t&&(d.lineJoin=_t=a),r!=vt&&(d.lineCap=vt=r),n!=gt&&d.setLineDash(gt=n)}function wt(e,t,n,r){t!=mt&&(d.fillStyle=mt=t),e!=yt&&(d.font=yt=e),n!=bt&&(d.textAlign=bt=n),r!=xt&&(d.textBaseline=xt=r)}function Tt(e,t,n,i,a=0){if(i.length>0&&e.auto(r,ut)&&(t==null||t.min==null)){let t=q(st,0),r=q(ct,i.length-1),o=n.min==null?zr(i,t,r,a,e.distr==3):[n.min,n.max];e.min=ni(e.min,n.min=o[0]),e.max=ri(e.max,n.max=o[1])}}let Et={min:null,max:null};function Dt(){for(let e in b){let t=b[e];A[e]==null&&(t.min==null||A[S]!=null&&t.auto(r,ut))&&(A[e]=Et)}for(let e in b){let t=b[e];A[e]==null&&t.from!=null&&A[t.from]!=null&&(A[e]=Et)}A[S]!=null&&Vt(!0);let e={};for(let t in A){let n=A[t];if(n!=null){let a=e[t]=Li(b[t],Pi);if(n.min!=null)Ri(a,n);else if(t!=S||i==2){if(ot==0&&a.from==null){let e=a.range(r,null,null,t);a.min=e[0],a.max=e[1]}else a.min=X,a.max=-1/0}}}if(ot>0){v.forEach((n,a)=>{if(i==1){let i=n.scale,o=A[i];if(o==null)return;let s=e[i];if(a==0){let e=s.range(r,s.min,s.max,i);s.min=e[0],s.max=e[1],st=Nr(s.min,t[0]),ct=Nr(s.max,t[0]),ct-st>1&&(t[0][st]<s.min&&st++,t[0][ct]>s.max&&ct--),n.min=V[st],n.max=V[ct]}else n.show&&n.auto&&Tt(s,o,n,t[a],n.sorted);n.idxs[0]=st,n.idxs[1]=ct}else if(a>0&&n.show&&n.auto){let[r,i]=n.facets,o=r.scale,s=i.scale,[c,l]=t[a],u=e[o],d=e[s];u!=null&&Tt(u,A[o],r,c,r.sorted),d!=null&&Tt(d,A[s],i,l,i.sorted),n.min=i.min,n.max=i.max}});for(let t in e){let n=e[t],i=A[t];if(n.from==null&&(i==null||i.min==null)){let e=n.range(r,n.min==X?null:n.min,n.max==-1/0?null:n.max,t);n.min=e[0],n.max=e[1]}}}for(let t in e){let n=e[t];if(n.from!=null){let i=e[n.from];if(i.min==null)n.min=n.max=null;else{let e=n.range(r,i.min,i.max,t);n.min=e[0],n.max=e[1]}}}let n={},a=!1;for(let t in e){let r=e[t],i=b[t];if(i.min!=r.min||i.max!=r.max){i.min=r.min,i.max=r.max;let e=i.distr;i._min=e==3?oi(i.min):e==4?ci(i.min,i.asinh):e==100?i.fwd(i.min):i.min,i._max=e==3?oi(i.max):e==4?ci(i.max,i.asinh):e==100?i.fwd(i.max):i.max,n[t]=a=!0}}if(a){v.forEach((e,t)=>{i==2?t>0&&n.y&&(e._paths=null):n[e.scale]&&(e._paths=null)});for(let e in n)Ne=!0,J(`setScale`,e);se&&M.left>=0&&(Pe=Ie=!0)}for(let e in A)A[e]=null}function Ot(e){let t=ui(st-1,0,ot-1),n=ui(ct+1,0,ot-1);for(;e[t]==null&&t>0;)t--;for(;e[n]==null&&n<ot-1;)n++;return[t,n]}function kt(){if(ot>0){let e=v.some(e=>e._focus)&&St!=Ge.alpha;e&&(d.globalAlpha=St=Ge.alpha),v.forEach((e,n)=>{if(n>0&&e.show&&(At(n,!1),At(n,!0),e._paths==null)){let a=St;St!=e.alpha&&(d.globalAlpha=St=e.alpha);let o=i==2?[0,t[n][0].length-1]:Ot(t[n]);e._paths=e.paths(r,n,o[0],o[1]),St!=a&&(d.globalAlpha=St=a)}}),v.forEach((e,t)=>{if(t>0&&e.show){let n=St;St!=e.alpha&&(d.globalAlpha=St=e.alpha),e._paths!=null&&jt(t,!1);{let n=e._paths==null?null:e._paths.gaps,i=e.points.show(r,t,st,ct,n),a=e.points.filter(r,t,i,n);(i||a)&&(e.points._paths=e.points.paths(r,t,st,ct,a),jt(t,!0))}St!=n&&(d.globalAlpha=St=n),J(`drawSeries`,t)}}),e&&(d.globalAlpha=St=1)}}function At(e,t){let n=t?v[e].points:v[e];n._stroke=n.stroke(r,e),n._fill=n.fill(r,e)}function jt(e,t){let n=t?v[e].points:v[e],{stroke:r,fill:i,clip:a,flags:o,_stroke:s=n._stroke,_fill:c=n._fill,_width:l=n.width}=n._paths;l=Q(l*G,3);let u=null,f=l%2/2;t&&c==null&&(c=l>0?`#fff`:s);let p=n.pxAlign==1&&f>0;if(p&&d.translate(f,f),!t){let e=De-l/2,t=Oe-l/2,n=ke+l,r=Ae+l;u=new Path2D,u.rect(e,t,n,r)}t?Nt(s,l,n.dash,n.cap,c,r,i,o,a):Mt(e,s,l,n.dash,n.cap,c,r,i,o,u,a),p&&d.translate(-f,-f)}function Mt(e,n,i,a,o,s,c,l,u,d,f){let p=!1;u!=0&&x.forEach((m,h)=>{if(m.series[0]==e){let e=v[m.series[1]],g=t[m.series[1]],_=(e._paths||Ei).band;ki(_)&&(_=m.dir==1?_[0]:_[1]);let y,b=null;e.show&&_&&qr(g,st,ct)?(b=m.fill(r,h)||s,y=e._paths.clip):_=null,Nt(n,i,a,o,b,c,l,u,d,f,y,_),p=!0}}),p||Nt(n,i,a,o,s,c,l,u,d,f)}function Nt(e,t,n,r,i,a,o,s,c,l,u,f){Ct(e,t,n,r,i),(c||l||f)&&(d.save(),c&&d.clip(c),l&&d.clip(l)),f?(s&3)==3?(d.clip(f),u&&d.clip(u),Ft(i,o),Pt(e,a,t)):s&Ao?(Ft(i,o),d.clip(f),Pt(e,a,t)):s&ko&&(d.save(),d.clip(f),u&&d.clip(u),Ft(i,o),d.restore(),Pt(e,a,t)):(Ft(i,o),Pt(e,a,t)),(c||l||f)&&d.restore()}function Pt(e,t,n){n>0&&(t instanceof Map?t.forEach((e,t)=>{d.strokeStyle=pt=t,d.stroke(e)}):t!=null&&e&&d.stroke(t))}function Ft(e,t){t instanceof Map?t.forEach((e,t)=>{d.fillStyle=mt=t,d.fill(e)}):t!=null&&e&&d.fill(t)}function It(e,t,n,i){let a=y[e],o;if(i<=0)o=[0,0];else{let s=a._space=a.space(r,e,t,n,i);o=xs(t,n,a._incrs=a.incrs(r,e,t,n,i,s),i,s)}return a._found=o}function Lt(e,t,n,r,i,a,o,s,c,l){let u=o%2/2;h==1&&d.translate(u,u),Ct(s,o,c,l,s),d.beginPath();let f,p,m,g,_=i+(r==0||r==3?-a:a);n==0?(p=i,g=_):(f=i,m=_);for(let r=0;r<e.length;r++)t[r]!=null&&(n==0?f=m=e[r]:p=g=e[r],d.moveTo(f,p),d.lineTo(m,g));d.stroke(),h==1&&d.translate(-u,-u)}function Rt(e){let t=!0;return y.forEach((n,i)=>{if(!n.show)return;let a=b[n.scale];if(a.min==null){n._show&&(t=!1,n._show=!1,Vt(!1));return}n._show||(t=!1,n._show=!0,Vt(!1));let o=n.side,s=o%2,{min:c,max:l}=a,[u,d]=It(i,c,l,s==0?z:B);if(d==0)return;let f=a.distr==2,p=n._splits=n.splits(r,i,c,l,u,d,f),m=a.distr==2?p.map(e=>V[e]):p,h=a.distr==2?V[p[1]]-V[p[0]]:u,g=n._values=n.values(r,n.filter(r,m,i,d,h),i,d,h);n._rotate=o==2?n.rotate(r,g,i,d):0;let _=n._size;n._size=ti(n.size(r,g,i,e)),_!=null&&n._size!=_&&(t=!1)}),t}function zt(e){let t=!0;return it.forEach((n,i)=>{let a=n(r,i,tt,e);a!=at[i]&&(t=!1),at[i]=a}),t}function Bt(){for(let e=0;e<y.length;e++){let t=y[e];if(!t.show||!t._show)continue;let n=t.side,i=n%2,a,o,c=t.stroke(r,e),l=n==0||n==3?-1:1,[u,f]=t._found;if(t.label!=null){let s=t.labelGap*l,p=ei((t._lpos+s)*G);wt(t.labelFont[0],c,`center`,n==2?Xn:Zn),d.save(),i==1?(a=o=0,d.translate(p,ei(Oe+Ae/2)),d.rotate((n==3?-Qr:Qr)/2)):(a=ei(De+ke/2),o=p);let m=di(t.label)?t.label(r,e,u,f):t.label;d.fillText(m,a,o),d.restore()}if(f==0)continue;let p=b[t.scale],m=i==0?ke:Ae,h=i==0?De:Oe,_=t._splits,v=p.distr==2?_.map(e=>V[e]):_,x=p.distr==2?V[_[1]]-V[_[0]]:u,S=t.ticks,C=t.border,w=S.show?S.size:0,T=ei(w*G),E=ei((t.alignTo==2?t._size-w-t.gap:t.gap)*G),D=t._rotate*-Qr/180,O=g(t._pos*G),k=O+(T+E)*l;o=i==0?k:0,a=i==1?k:0;let ee=t.font[0];wt(ee,c,t.align==1?Qn:t.align==2?$n:D>0?Qn:D<0?$n:i==0?`center`:n==3?$n:Qn,D||i==1?`middle`:n==2?Xn:Zn);let A=t.font[1]*t.lineGap,te=_.map(e=>g(s(e,p,m,h))),ne=t._values;for(let e=0;e<ne.length;e++){let t=ne[e];if(t!=null){i==0?a=te[e]:o=te[e],t=``+t;let n=t.indexOf(`
+`)==-1?[t]:t.split(/\n/gm);for(let e=0;e<n.length;e++){let t=n[e];D?(d.save(),d.translate(a,o+e*A),d.rotate(D),d.fillText(t,0,0),d.restore()):d.fillText(t,a,o+e*A)}}}S.show&&Lt(te,S.filter(r,v,e,f,x),i,n,O,T,Q(S.width*G,3),S.stroke(r,e),S.dash,S.cap);let re=t.grid;re.show&&Lt(te,re.filter(r,v,e,f,x),i,i==0?2:1,i==0?Oe:De,i==0?Ae:ke,Q(re.width*G,3),re.stroke(r,e),re.dash,re.cap),C.show&&Lt([O],[1],+(i==0),i==0?1:2,i==1?Oe:De,i==1?Ae:ke,Q(C.width*G,3),C.stroke(r,e),C.dash,C.cap)}J(`drawAxes`)}function Vt(e){v.forEach((t,n)=>{n>0&&(t._paths=null,e&&(i==1?(t.min=null,t.max=null):t.facets.forEach(e=>{e.min=null,e.max=null})))})}let Ht=!1,Ut=!1,Wt=[];function Gt(){Ut=!1;for(let e=0;e<Wt.length;e++)J(...Wt[e]);Wt.length=0}function Kt(){Ht||=(Wi(Jt),!0)}function qt(e,t=!1){Ht=!0,Ut=t,e(r),Jt(),t&&Wt.length>0&&queueMicrotask(Gt)}r.batch=qt;function Jt(){if(je&&=(Dt(),!1),Ne&&=(ze(),!1),Me){if(K(p,Qn,xe),K(p,Xn,Se),K(p,Jn,z),K(p,Yn,B),K(m,Qn,xe),K(m,Xn,Se),K(m,Jn,z),K(m,Yn,B),K(f,Jn,ye),K(f,Yn,be),u.width=ei(ye*G),u.height=ei(be*G),y.forEach(({_el:e,_show:t,_size:n,_pos:r,side:i})=>{if(e!=null){if(t){let t=i===3||i===0?n:0,a=i%2==1;K(e,a?`left`:`top`,r-t),K(e,a?`width`:`height`,n),K(e,a?`top`:`left`,a?Se:xe),K(e,a?`height`:`width`,a?B:z),br(e,In)}else yr(e,In)}}),pt=mt=ht=_t=vt=yt=bt=xt=gt=null,St=1,Cr(!0),xe!=Ce||Se!=we||z!=Te||B!=Ee){Vt(!1);let e=z/Te,t=B/Ee;if(se&&!Pe&&M.left>=0){M.left*=e,M.top*=t,Qt&&wr(Qt,ei(M.left),0,z,B),$t&&wr($t,0,ei(M.top),z,B);for(let n=0;n<Je.length;n++){let r=Je[n];r!=null&&(Ye[n]*=e,Xe[n]*=t,wr(r,ti(Ye[n]),ti(Xe[n]),z,B))}}if(W.show&&!Fe&&W.left>=0&&W.width>0){W.left*=e,W.width*=e,W.top*=t,W.height*=t;for(let e in kr)K(dn,e,W[e])}Ce=xe,we=Se,Te=z,Ee=B}J(`setSize`),Me=!1}ye>0&&be>0&&(d.clearRect(0,0,u.width,u.height),J(`drawClear`),w.forEach(e=>e()),J(`draw`)),W.show&&Fe&&(fn(W),Fe=!1),se&&Pe&&(_r(null,!0,!1),Pe=!1),j.show&&j.live&&Ie&&(pr(),Ie=!1),c||(c=!0,r.status=1,J(`ready`)),ut=!1,Ht=!1}r.redraw=(e,t)=>{Ne=t||!1,e===!1?Kt():mn(S,D.min,D.max)};function Yt(e,n){let i=b[e];if(i.from==null){if(ot==0){let t=i.range(r,n.min,n.max,e);n.min=t[0],n.max=t[1]}if(n.min>n.max){let e=n.min;n.min=n.max,n.max=e}if(ot>1&&n.min!=null&&n.max!=null&&n.max-n.min<1e-16)return;e==S&&i.distr==2&&ot>0&&(n.min=Nr(n.min,t[0]),n.max=Nr(n.max,t[0]),n.min==n.max&&n.max++),A[e]=n,je=!0,Kt()}}r.setScale=Yt;let Xt,Zt,Qt,$t,en,tn,nn,rn,an,on,H,U,sn=!1,cn=M.drag,ln=cn.x,un=cn.y;se&&(M.x&&(Xt=Sr(Rn,m)),M.y&&(Zt=Sr(zn,m)),D.ori==0?(Qt=Xt,$t=Zt):(Qt=Zt,$t=Xt),H=M.left,U=M.top);let W=r.select=Ri({show:!0,over:!0,left:0,width:0,top:0,height:0},e.select),dn=W.show?Sr(Ln,W.over?m:p):null;function fn(e,t){if(W.show){for(let t in e)W[t]=e[t],t in kr&&K(dn,t,e[t]);t!==!1&&J(`setSelect`)}}r.setSelect=fn;function pn(e){if(v[e].show)N&&br(ue[e],In);else if(N&&yr(ue[e],In),se){let t=qe?Je[0]:Je[e];t!=null&&wr(t,-10,-10,z,B)}}function mn(e,t,n){Yt(e,{min:t,max:n})}function hn(e,t,n,a){t.focus!=null&&wn(e),t.show!=null&&v.forEach((n,r)=>{r>0&&(e==r||e==null)&&(n.show=t.show,pn(r),i==2?(mn(n.facets[0].scale,null,null),mn(n.facets[1].scale,null,null)):mn(n.scale,null,null),Kt())}),n!==!1&&J(`setSeries`,e,t),a&&pi(`setSeries`,r,e,t)}r.setSeries=hn;function gn(e,t){Ri(x[e],t)}function _n(e,t){e.fill=Z(e.fill||null),e.dir=q(e.dir,-1),t??=x.length,x.splice(t,0,e)}function vn(e){e==null?x.length=0:x.splice(e,1)}r.addBand=_n,r.setBand=gn,r.delBand=vn;function yn(e,t){v[e].alpha=t,se&&Je[e]!=null&&(Je[e].style.opacity=t),N&&ue[e]&&(ue[e].style.opacity=t)}let bn,xn,Sn,Cn={focus:!0};function wn(e){if(e!=Sn){let t=e==null,n=Ge.alpha!=1;v.forEach((r,a)=>{if(i==1||a>0){let i=t||a==0||a==e;r._focus=t?null:i,n&&yn(a,i?1:Ge.alpha)}}),Sn=e,n&&Kt()}}N&&Ke&&_e(or,F,e=>{M._lock||(Ue(e),Sn!=null&&hn(null,Cn,!0,Y.setSeries))});function Tn(e,t,n){let r=b[t];n&&(e=e/G-(r.ori==1?Se:xe));let i=z;r.ori==1&&(i=B,e=i-e),r.dir==-1&&(e=i-e);let a=r._min,o=r._max,s=e/i,c=a+(o-a)*s,l=r.distr;return l==3?ii(10,c):l==4?si(c,r.asinh):l==100?r.bwd(c):c}function En(e,n){return Nr(Tn(e,S,n),t[0],st,ct)}r.valToIdx=e=>Nr(e,t[0]),r.posToIdx=En,r.posToVal=Tn,r.valToPos=(e,t,n)=>b[t].ori==0?a(e,b[t],n?ke:z,n?De:0):o(e,b[t],n?Ae:B,n?Oe:0),r.setCursor=(e,t,n)=>{H=e.left,U=e.top,_r(null,t,n)};function Dn(e,t){K(dn,Qn,W.left=e),K(dn,Jn,W.width=t)}function er(e,t){K(dn,Xn,W.top=e),K(dn,Yn,W.height=t)}let cr=D.ori==0?Dn:er,lr=D.ori==1?Dn:er;function ur(){if(N&&j.live)for(let e=+(i==2);e<v.length;e++){if(e==0&&pe)continue;let t=j.values[e],n=0;for(let r in t)de[e][n++].firstChild.nodeValue=t[r]}}function pr(e,t){if(e!=null&&(e.idxs?e.idxs.forEach((e,t)=>{oe[t]=e}):ji(e.idx)||oe.fill(e.idx),j.idx=oe[0]),N&&j.live){for(let e=0;e<v.length;e++)(e>0||i==1&&!pe)&&gr(e,oe[e]);ur()}Ie=!1,t!==!1&&J(`setLegend`)}r.setLegend=pr;function gr(e,n){let i=v[e],a=e==0&&O==2?V:t[e],o;pe?o=i.values(r,e,n)??me:(o=i.value(r,n==null?null:a[n],e,n),o=o==null?me:{_:o}),j.values[e]=o}function _r(e,n,a){an=H,on=U,[H,U]=M.move(r,H,U),M.left=H,M.top=U,se&&(Qt&&wr(Qt,ei(H),0,z,B),$t&&wr($t,0,ei(U),z,B));let o,s=st>ct;bn=X,xn=null;let c=D.ori==0?z:B,l=D.ori==1?z:B;if(H<0||ot==0||s){o=M.idx=null;for(let e=0;e<v.length;e++){let t=Je[e];t!=null&&wr(t,-10,-10,z,B)}Ke&&hn(null,Cn,!0,e==null&&Y.setSeries),j.live&&(oe.fill(o),Ie=!0)}else{let e,n,a;i==1&&(e=D.ori==0?H:U,n=Tn(e,S),o=M.idx=Nr(n,t[0],st,ct),a=k(t[0][o],D,c,0));let s=-10,u=-10,d=0,f=0,p=!0,m=``,h=``;for(let e=+(i==2);e<v.length;e++){let g=v[e],_=oe[e],y=_==null?null:i==1?t[e][_]:t[e][1][_],x=M.dataIdx(r,e,o,n),S=x==null?null:i==1?t[e][x]:t[e][1][x];if(Ie=Ie||S!=y||x!=_,oe[e]=x,e>0&&g.show){let n=x==null?-10:x==o?a:k(i==1?t[0][x]:t[e][0][x],D,c,0),_=S==null?-10:ee(S,i==1?b[g.scale]:b[g.facets[1].scale],l,0);if(Ke&&S!=null){let t=D.ori==1?H:U,n=$r(Ge.dist(r,e,x,_,t));if(n<bn){let r=Ge.bias;if(r!=0){let i=Tn(t,g.scale),a=S>=0?1:-1,o=i>=0?1:-1;o==a&&(o==1?r==1?S>=i:S<=i:r==1?S<=i:S>=i)&&(bn=n,xn=e)}else bn=n,xn=e}}if(Ie||qe){let t,i;D.ori==0?(t=n,i=_):(t=_,i=n);let a,o,c,l,g,v,y=!0,b=We.bbox;if(b!=null){y=!1;let t=b(r,e);c=t.left,l=t.top,a=t.width,o=t.height}else c=t,l=i,a=o=We.size(r,e);if(v=We.fill(r,e),g=We.stroke(r,e),qe)e==xn&&bn<=Ge.prox&&(s=c,u=l,d=a,f=o,p=y,m=v,h=g);else{let t=Je[e];t!=null&&(Ye[e]=c,Xe[e]=l,Or(t,a,o,y),Er(t,v,g),wr(t,ti(c),ti(l),z,B))}}}}if(qe){let e=Ge.prox;if(Ie||(Sn==null?bn<=e:bn>e||xn!=Sn)){let e=Je[0];e!=null&&(Ye[0]=s,Xe[0]=u,Or(e,d,f,p),Er(e,m,h),wr(e,ti(s),ti(u),z,B))}}}if(W.show&&sn){if(e!=null){let[t,n]=Y.scales,[r,i]=Y.match,[a,o]=e.cursor.sync.scales,s=e.cursor.drag;if(ln=s._x,un=s._y,ln||un){let{left:s,top:u,width:d,height:f}=e.select,p=e.scales[a].ori,m=e.posToVal,h,g,_,v,y,x=t!=null&&r(t,a),S=n!=null&&i(n,o);x&&ln?(p==0?(h=s,g=d):(h=u,g=f),_=b[t],v=k(m(h,a),_,c,0),y=k(m(h+g,a),_,c,0),cr(ni(v,y),$r(y-v))):cr(0,c),S&&un?(p==1?(h=s,g=d):(h=u,g=f),_=b[n],v=ee(m(h,o),_,l,0),y=ee(m(h+g,o),_,l,0),lr(ni(v,y),$r(y-v))):lr(0,l)}else Ar()}else{let e=$r(an-en),t=$r(on-tn);if(D.ori==1){let n=e;e=t,t=n}ln=cn.x&&e>=cn.dist,un=cn.y&&t>=cn.dist;let n=cn.uni;n==null?cn.x&&cn.y&&(ln||un)&&(ln=un=!0):ln&&un&&(ln=e>=n,un=t>=n,!ln&&!un&&(t>e?un=!0:ln=!0));let r,i;ln&&(D.ori==0?(r=nn,i=H):(r=rn,i=U),cr(ni(r,i),$r(i-r)),un||lr(0,l)),un&&(D.ori==1?(r=nn,i=H):(r=rn,i=U),lr(ni(r,i),$r(i-r)),ln||cr(0,c)),!ln&&!un&&(cr(0,0),lr(0,0))}}if(cn._x=ln,cn._y=un,e==null){if(a){if(li!=null){let[e,t]=Y.scales;Y.values[0]=e==null?null:Tn(D.ori==0?H:U,e),Y.values[1]=t==null?null:Tn(D.ori==1?H:U,t)}pi(nr,r,H,U,z,B,o)}if(Ke){let e=a&&Y.setSeries,t=Ge.prox;Sn==null?bn<=t&&hn(xn,Cn,!0,e):bn>t?hn(null,Cn,!0,e):xn!=Sn&&hn(xn,Cn,!0,e)}}Ie&&(j.idx=o,pr()),n!==!1&&J(`setCursor`)}let vr=null;Object.defineProperty(r,"rect",{get(){return vr??Cr(!1),vr}});function Cr(e=!1){e?vr=null:(vr=m.getBoundingClientRect(),J(`syncRect`,vr))}function Tr(e,t,n,r,i,a,o){M._lock||sn&&e!=null&&e.movementX==0&&e.movementY==0||(Dr(e,t,n,r,i,a,o,!1,e!=null),e==null?_r(t,!0,!1):_r(null,!0,!0))}function Dr(e,t,n,i,a,o,c,l,u){if(vr??Cr(!1),Ue(e),e!=null)n=e.clientX-vr.left,i=e.clientY-vr.top;else{if(n<0||i<0){H=-10,U=-10;return}let[e,r]=Y.scales,c=t.cursor.sync,[l,u]=c.values,[d,f]=c.scales,[p,m]=Y.match,h=t.axes[0].side%2==1,g=D.ori==0?z:B,_=D.ori==1?z:B,v=h?o:a,y=h?a:o,x=h?i:n,S=h?n:i;if(n=d==null?x/v*g:p(e,d)?s(l,b[e],g,0):-10,i=f==null?S/y*_:m(r,f)?s(u,b[r],_,0):-10,D.ori==1){let e=n;n=i,i=e}}u&&(t==null||t.cursor.event.type==nr)&&((n<=1||n>=z-1)&&(n=bi(n,z)),(i<=1||i>=B-1)&&(i=bi(i,B))),l?(en=n,tn=i,[nn,rn]=M.move(r,n,i)):(H=n,U=i)}let kr={width:0,height:0,left:0,top:0};function Ar(){fn(kr,!1)}let Pr,Fr,Ir,Lr;function Rr(e,t,n,i,a,o,s){sn=!0,ln=un=cn._x=cn._y=!1,Dr(e,t,n,i,a,o,s,!0,!1),e!=null&&(_e(ir,mr,Wr,!1),pi(rr,r,nn,rn,z,B,null));let{left:c,top:l,width:u,height:d}=W;Pr=c,Fr=l,Ir=u,Lr=d}function Wr(e,t,n,i,a,o,s){sn=cn._x=cn._y=!1,Dr(e,t,n,i,a,o,s,!1,!0);let{left:c,top:l,width:u,height:d}=W,f=u>0||d>0,p=Pr!=c||Fr!=l||Ir!=u||Lr!=d;if(f&&p&&fn(W),cn.setScale&&f&&p){let e=c,t=u,n=l,r=d;if(D.ori==1&&(e=l,t=d,n=c,r=u),ln&&mn(S,Tn(e,S),Tn(e+t,S)),un)for(let e in b){let t=b[e];e!=S&&t.from==null&&t.min!=X&&mn(e,Tn(n+r,e),Tn(n,e))}Ar()}else M.lock&&(M._lock=!M._lock,_r(t,!0,e!=null));e!=null&&(ve(ir,mr),pi(ir,r,H,U,z,B,null))}function Gr(e,t,n,r,i,a,o){if(M._lock)return;Ue(e);let s=sn;if(sn){let e=!0,t=!0,n,r;D.ori==0?(n=ln,r=un):(n=un,r=ln),n&&r&&(e=H<=10||H>=z-10,t=U<=10||U>=B-10),n&&e&&(H=H<nn?0:z),r&&t&&(U=U<rn?0:B),_r(null,!0,!0),sn=!1}H=-10,U=-10,oe.fill(null),_r(null,!0,!0),s&&(sn=s)}function Jr(e,t,n,i,a,o,s){M._lock||(Ue(e),ft(),Ar(),e!=null&&pi(sr,r,H,U,z,B,null))}function Yr(){y.forEach(Cs),Le(r.width,r.height,!0)}jr(dr,hr,Yr);let Xr={};Xr.mousedown=Rr,Xr.mousemove=Tr,Xr.mouseup=Wr,Xr.dblclick=Jr,Xr.setSeries=(e,t,n,i)=>{let a=Y.match[2];n=a(r,t,n),n!=-1&&hn(n,i,!0,!1)},se&&(_e(rr,m,Rr),_e(nr,m,Tr),_e(ar,m,e=>{Ue(e),Cr(!1)}),_e(or,m,Gr),_e(sr,m,Jr),ss.add(r),r.syncRect=Cr);let Zr=r.hooks=e.hooks||{};function J(e,t,n){Ut?Wt.push([e,t,n]):e in Zr&&Zr[e].forEach(e=>{e.call(null,r,t,n)})}(e.plugins||[]).forEach(e=>{for(let t in e.hooks)Zr[t]=(Zr[t]||[]).concat(e.hooks[t])});let ai=(e,t,n)=>n,Y=Ri({key:null,setSeries:!1,filters:{pub:gi,sub:gi},scales:[S,v[1]?v[1].scale:null],match:[_i,_i,ai],values:[null,null]},M.sync);Y.match.length==2&&Y.match.push(ai),M.sync=Y;let li=Y.key,fi=Oo(li);function pi(e,t,n,r,i,a,o){Y.filters.pub(e,t,n,r,i,a,o)&&fi.pub(e,t,n,r,i,a,o)}fi.sub(r);function vi(e,t,n,r,i,a,o){Y.filters.sub(e,t,n,r,i,a,o)&&Xr[e](null,t,n,r,i,a,o)}r.pub=vi;function yi(){fi.unsub(r),ss.delete(r),ge.clear(),Mr(dr,hr,Yr),l.remove(),F?.remove(),J(`destroy`)}r.destroy=yi;function xi(){J(`init`,e,t),dt(t||e.data,!1),A[S]?Yt(S,A[S]):ft(),Fe=W.show&&(W.width>0||W.height>0),Pe=Ie=!0,Le(e.width,e.height)}return v.forEach(Qe),y.forEach(nt),n?n instanceof HTMLElement?(n.appendChild(l),xi()):n(r,xi):xi(),r}ws.assign=Ri,ws.fmtNum=Xr,ws.rangeNum=Kr,ws.rangeLog=Br,ws.rangeAsinh=Vr,ws.orient=jo,ws.pxRatio=G,ws.join=Ui,ws.fmtDate=na,ws.tzDate=ia,ws.sync=Oo;{ws.addGap=Io,ws.clipGaps=Fo;let e=ws.paths={points:Xo};e.linear=es,e.stepped=ts,e.bars=rs,e.spline=as}var Ts=`.uplot,.uplot *,.uplot :before,.uplot :after{box-sizing:border-box}.uplot{width:min-content;font-family:system-ui,-apple-system,Segoe UI,Roboto,Helvetica Neue,Arial,Noto Sans,sans-serif,Apple Color Emoji,Segoe UI Emoji,Segoe UI Symbol,Noto Color Emoji;line-height:1.5}.u-title{text-align:center;font-size:18px;font-weight:700}.u-wrap{-webkit-user-select:none;user-select:none;position:relative}.u-over,.u-under{position:absolute}.u-under{overflow:hidden}.uplot canvas{width:100%;height:100%;display:block;position:relative}.u-axis{position:absolute}.u-legend{text-align:center;margin:auto;font-size:14px}.u-inline{display:block}.u-inline *{display:inline-block}.u-inline tr{margin-right:16px}.u-legend th{font-weight:600}.u-legend th>*{vertical-align:middle;display:inline-block}.u-legend .u-marker{width:1em;height:1em;margin-right:4px;background-clip:padding-box!important}.u-inline.u-live th:after{content:":";vertical-align:middle}.u-inline:not(.u-live) .u-value{display:none}.u-series>*{padding:4px}.u-series th{cursor:pointer}.u-legend .u-off>*{opacity:.3}.u-select{pointer-events:none;background:#00000012;position:absolute}.u-cursor-x,.u-cursor-y{pointer-events:none;will-change:transform;position:absolute;top:0;left:0}.u-hz .u-cursor-x,.u-vt .u-cursor-y{border-right:1px dashed #607d8b;height:100%}.u-hz .u-cursor-y,.u-vt .u-cursor-x{border-bottom:1px dashed #607d8b;width:100%}.u-cursor-pt{pointer-events:none;will-change:transform;border:0 solid;border-radius:50%;position:absolute;top:0;left:0;background-clip:padding-box!important}.u-axis.u-off,.u-select.u-off,.u-cursor-x.u-off,.u-cursor-y.u-off,.u-cursor-pt.u-off{display:none}`,Es=[{title:`Memory that remains`,height:150,show:Qe,curves:[{label:`Remaining`,column:`remaining`,tone:`--busy`,fill:!0}]},{title:`Transfer and dirty rate`,height:130,show:$e,curves:[{label:`Transfer`,column:`rate`,tone:`--good`},{label:`Dirtied`,column:`dirty`,tone:`--warn`,dash:[5,4]}]},{title:`Downtime to expect`,height:96,show:et,curves:[{label:`Downtime`,column:`downtime`,tone:`--note`}]}],Ds=Array.from({length:60},(e,t)=>2**t),Os=0,ks=class extends je{constructor(...e){super(...e),this.plots=[],this.resized=new ResizeObserver(()=>this.fit()),this.scheme=matchMedia(`(prefers-color-scheme: dark)`),this.width=0,this.cursor=null,this.together=`waypost-${Os+=1}`,this.recolour=()=>{this.drop(),this.requestUpdate()}}static{this.properties={series:{attribute:!1},length:{attribute:!1}}}static{this.styles=[u(Ts),dt,d`
+      :host {
+        color-scheme: inherit;
+      }
+      figure + figure {
+        margin-top: 10px;
+      }
+      figcaption {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 2px 14px;
+        justify-content: space-between;
+        align-items: baseline;
+        font-size: var(--t-xs);
+        color: var(--soft);
+        min-height: 18px;
+      }
+      figcaption b {
+        font-weight: 550;
+        color: var(--text);
+      }
+      .key {
+        display: inline-flex;
+        align-items: center;
+        gap: 5px;
+        margin-inline-start: 12px;
+        white-space: nowrap;
+      }
+      .key i {
+        width: 14px;
+        border-top: 2px solid var(--tone);
+      }
+      .key.dashed i {
+        border-top-style: dashed;
+      }
+      .key output {
+        color: var(--text);
+        min-width: 5.5em;
+        text-align: end;
+      }
+      .remaining {
+        --tone: var(--busy);
+      }
+      .rate {
+        --tone: var(--good);
+      }
+      .dirty {
+        --tone: var(--warn);
+      }
+      .downtime {
+        --tone: var(--note);
+      }
+      .canvas {
+        overflow: hidden;
+      }
+      .u-hz .u-cursor-x,
+      .u-vt .u-cursor-y {
+        border-color: var(--line-strong);
+      }
+    `]}connectedCallback(){super.connectedCallback(),this.scheme.addEventListener(`change`,this.recolour),this.resized.observe(this)}disconnectedCallback(){super.disconnectedCallback(),this.scheme.removeEventListener(`change`,this.recolour),this.resized.disconnect(),this.drop()}updated(e){this.plots.length?this.plots.forEach((e,t)=>e.setData(this.data(Es[t]))):this.draw()}data(e){let t=this.series;return t?[t.at,...e.curves.map(e=>t[e.column])]:[[],...e.curves.map(()=>[])]}draw(){if(this.width=this.clientWidth,!this.width)return;let e=this.renderRoot.querySelector(`.probe`),t=t=>(e.style.color=`var(${t})`,getComputedStyle(e).color),n=`11px ${getComputedStyle(this).fontFamily}`,[r,i]=[t(`--line`),t(`--soft`)],a=t=>(e.style.color=`color-mix(in srgb, var(${t}) 16%, transparent)`,getComputedStyle(e).color);this.plots=Es.map((e,o)=>{let s={stroke:i,font:n,grid:{stroke:r,width:1},ticks:{show:!1}},c={width:this.width,height:e.height,padding:[8,12,0,0],legend:{show:!1},cursor:{sync:{key:this.together},points:{size:6},drag:{x:!1,y:!1}},scales:{x:{time:!1,range:(e,t,n)=>[0,Math.max(n??0,5)]},y:{range:(e,t,n)=>[0,n>0?n*1.08:1]}},axes:[{...s,size:24,space:70,values:(e,t)=>t.map(e=>e===0?`0`:et(e*1e3).replace(`.0`,``))},{...s,size:72,space:34,...e.show===et?{}:{incrs:Ds},values:(t,n)=>n.map(e.show)}],series:[{},...e.curves.map(e=>({stroke:t(e.tone),width:1.75,spanGaps:!1,points:{show:!1},...e.fill?{fill:a(e.tone)}:{},...e.dash?{dash:e.dash}:{}}))],hooks:{setCursor:[e=>{let t=e.cursor.idx??null;o===0&&t!==this.cursor&&(this.cursor=t,this.requestUpdate())}]}},l=this.renderRoot.querySelectorAll(`.canvas`)[o];return new ws(c,this.data(e),l)})}drop(){for(let e of this.plots)e.destroy();this.plots=[]}fit(){let e=this.clientWidth;if(e&&e!==this.width){if(!this.plots.length)return this.requestUpdate();this.width=e,this.plots.forEach((t,n)=>t.setSize({width:e,height:Es[n].height}))}}render(){let e=(this.series?.length??0)-1,t=this.cursor!==null&&this.cursor<=e?this.cursor:e;return I`<span class="probe" hidden></span>
+      ${Es.map(e=>I`<figure aria-hidden="true">
+          <figcaption>
+            <b>${e.title}</b>
+            <span>
+              ${e.curves.map(n=>{let r=this.series?.[n.column][t];return I`<span class="key ${n.column} ${n.dash?`dashed`:``}">
+                  <i></i>${e.curves.length>1?n.label:``}
+                  <output>${r==null?`–`:e.show(r)}</output>
+                </span>`})}
+            </span>
+          </figcaption>
+          <div class="canvas"></div>
+        </figure>`)}`}};customElements.define(`waypost-plot`,ks);var As=class extends ht{static{this.properties={task:{type:String,attribute:`id`},bare:{type:Boolean,reflect:!0},asked:{state:!0},busy:{state:!0},problem:{state:!0},said:{state:!0}}}static{this.styles=[ht.styles,d`
+      .frame {
+        padding: 16px 18px 18px;
+      }
+      :host([bare]) .frame {
+        border: 0;
+        box-shadow: none;
+        background: transparent;
+        padding: 10px 0 0;
+      }
+      .top {
+        align-items: flex-start;
+        gap: 10px 16px;
+      }
+      .title {
+        display: flex;
+        gap: 10px;
+        align-items: center;
+        flex-wrap: wrap;
+      }
+      .title svg {
+        color: var(--soft);
+      }
+      .how {
+        display: grid;
+        grid-template-columns: 1fr auto;
+        gap: 6px 12px;
+        align-items: baseline;
+      }
+      .how .bar {
+        grid-column: 1 / -1;
+        height: 8px;
+      }
+      .columns {
+        display: grid;
+        grid-template-columns: minmax(0, 1.7fr) minmax(250px, 1fr);
+        gap: 18px 28px;
+        align-items: start;
+      }
+      @container (max-width: 780px) {
+        .columns {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
+      .columns.even {
+        grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+      }
+      @container (max-width: 780px) {
+        .columns.even {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
+      .plots {
+        min-height: 440px;
+      }
+      .figures {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(118px, 1fr));
+        gap: 10px 14px;
+      }
+      .figures dt {
+        font-size: var(--t-xs);
+        color: var(--soft);
+      }
+      .figures dd {
+        font-size: var(--t-l);
+        font-weight: 600;
+        white-space: nowrap;
+      }
+      section {
+        display: grid;
+        gap: 8px;
+      }
+      section + section {
+        margin-top: 20px;
+      }
+      details.tile {
+        border-top: 1px solid var(--line);
+        padding-top: 10px;
+      }
+      details.tile > summary {
+        font-size: var(--t-s);
+        font-weight: 600;
+        min-height: 24px;
+      }
+      .inside {
+        margin-top: 10px;
+      }
+      .sides {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 10px;
+      }
+      .sides > div {
+        border: 1px solid var(--line);
+        border-radius: var(--r-m);
+        padding: 8px 10px;
+        font-size: var(--t-s);
+        overflow-wrap: anywhere;
+      }
+      ul.causes {
+        list-style: disc;
+        padding-inline-start: 18px;
+      }
+    `]}constructor(){super(),this.first=new gt(this,()=>this.live.look(this.task)),this.records=new gt(this,()=>this.client.records(this.task)),this.situation=new gt(this,()=>this.client.situation(this.task)),this.recordsOpen=!1,this.bare=!1,this.asked=null,this.busy=!1,this.problem=null,this.said=``}get follows(){return!0}served(){this.begin()}willUpdate(e){super.willUpdate(e),e.has(`task`)&&e.get(`task`)!==void 0&&this.begin(),this.follow()}back(){this.first.problem&&this.first.reload()}begin(){for(let e of[this.first,this.records,this.situation])e.reset();this.seen=void 0,this.said=``,this.problem=null,this.task&&this.first.reload()}get known(){return this.task?this.live.tasks.get(this.task):void 0}follow(){let e=this.known,t=this.seen;if(e&&e!==t){if(this.seen=e,t&&He(t)!==He(e)){let t=xt(He(e)).label;this.said=`${e.domain}: ${t}. ${e.outcome?.summary??``}`,this.situation.value&&this.situation.reload(),e.ended&&this.tell(`waypost-ended`,{task:e.id,outcome:e.ended})}t&&t.updatedAt!==e.updatedAt&&this.recordsOpen&&this.records.reload(),t&&t.ended===e.ended||!e.ended||e.outcome||this.first.reload()}}render(){if(!this.task)return I`<p class="soft">This element needs the attribute <code>id</code>: a task’s id.</p>`;let e=this.known;return I`<article class="frame panel stack" aria-label=${e?`Migration of ${e.domain}`:`Migration`}>
+      <span class="hidden" role="status" aria-live="polite">${this.said}</span>
+      ${this.linkNote()}
+      ${e?this.body(e):this.first.problem?Bt(this.first.problem,`The migration could not be read`,()=>void this.first.reload()):Ht(6)}
+    </article>`}body(e){let t=He(e),n=xt(t),r=this.live.series.get(e.id),i=!e.ended||!!r?.length;return I`
+      <header class="row spread top">
+        <div class="stack">
+          <h2 class="title"><span class="break">${e.domain}</span>${Ft(t)}</h2>
+          <p class="row small"><span>${e.source??`source not known yet`}</span>${V(`arrow`)}<span class="hidden">to</span><span>${e.destination}</span></p>
+        </div>
+        <div class="row">${this.controls(e)}</div>
+      </header>
+      ${this.problem?Bt(this.problem.problem,this.problem.attempted):R}
+      ${e.ended?this.end(e):R}
+      ${e.ended?R:I`<div class="how">
+              <span class="small break">${e.message??n.label}</span>
+              <strong>${tt(e.permille)}</strong>
+              ${zt(e.permille,n.tone,`Progress of ${e.domain}`)}
+            </div>`}
+      <div class="columns ${i?``:`even`}">
+        <div>
+          ${i?R:this.open(e)?this.bothSides(e):e.sample?this.figures(e):R}
+          ${i?I`<section aria-label="Course">
+            <div class="plots">
+              ${r?.length?I`<waypost-plot .series=${r} .length=${r.length}></waypost-plot>`:I`<p class="soft small">The plot begins with the first reading of the transfer.</p>`}
+            </div>
+            ${r?.length&&r.at[0]>3?I`<p class="tiny soft">Plotted since this page began to watch, ${et(r.at[0]*1e3)} into the transfer.</p>`:R}
+          </section>`:R}
+        </div>
+        <div>
+          ${i&&e.sample?this.figures(e):R}
+          <section aria-label="Facts">
+            <dl class="facts">
+              <dt>Phase</dt><dd>${Mt(e.phase)}</dd>
+              <dt>Attempt</dt><dd>${e.attempt}</dd>
+              ${e.requestedBy?I`<dt>Asked for by</dt><dd>${e.requestedBy}</dd>`:R}
+              <dt>Begun</dt><dd>${Rt(e.createdAt)}</dd>
+              ${e.ended?I`<dt>Ended</dt><dd>${Rt(e.updatedAt)}</dd>`:R}
+              ${e.targetUri?I`<dt>Goes to</dt><dd class="mono">${e.targetUri}</dd>`:R}
+              <dt>Task</dt><dd class="mono">${e.id}</dd>
+            </dl>
+          </section>
+          ${i&&this.open(e)?this.bothSides(e):R}
+        </div>
+      </div>
+      ${this.more(e)}
+      ${this.asked?this.dialog(e,this.asked):R}
+    `}figures(e){let t=e.sample,n=t.stage===`final`,r=Le(t),i=n?[[`Downtime`,t.downtime_ms===null?null:et(t.downtime_ms)],[`Transfer took`,et(t.elapsed_ms)],[`Moved`,Qe(t.processed_bytes)],[`Average rate`,t.bytes_per_s?$e(t.bytes_per_s):null]]:[[`Remaining`,Qe(t.remaining_bytes)],[`Time left, about`,t.remaining_ms===null?null:et(t.remaining_ms)],[`Transfer rate`,t.bytes_per_s===null?null:$e(t.bytes_per_s)],[`Dirty rate`,t.dirty_bytes_per_s===null?null:$e(t.dirty_bytes_per_s)],[`Downtime, expected`,r===null?null:et(r)],[`Pass`,t.iteration===null?null:String(t.iteration)],[`Elapsed`,et(t.elapsed_ms)],...t.throttle_percent?[[`Guest slowed by`,`${t.throttle_percent} %`]]:[]];return I`<section aria-label=${n?`What it came to`:`Last reading`}>
+      <dl class="figures">
+        ${i.map(([e,t])=>I`<div><dt>${e}</dt><dd>${t??I`<span class="soft">–</span>`}</dd></div>`)}
+      </dl>
+    </section>`}end(e){let t=xt(e.ended),n=e.outcome;return I`<div class="callout ${t.tone}">
+      ${V(t.icon)}
+      <strong class="break">${n?.summary??t.label}</strong>
+      ${n?.causes.length?I`<ul class="causes">${n.causes.map(e=>I`<li>${e}</li>`)}</ul>`:R}
+      ${n?.remedy?I`<span><span class="soft">What helps:</span> ${n.remedy}</span>`:R}
+    </div>`}controls(e){return I`${wn(e).map(e=>I`<button
+        class=${e.icon===`stop`&&e.leave?`danger`:``}
+        aria-disabled=${e.barred?`true`:`false`}
+        title=${e.barred??e.says}
+        @click=${()=>{e.barred||(this.asked={wish:e,value:null})}}
+      >
+        ${V(e.icon)}${e.label}
+      </button>`)}`}dialog(e,t){let{wish:n}=t,r=n.number,i=!r||t.value!==null&&t.value>=1&&t.value<=r.most;return I`<waypost-dialog .heading=${`${n.label}: ${e.domain}`} .busy=${this.busy} @done=${()=>this.asked=null}>
+      <div class="stack">
+        <p>${n.says}</p>
+        ${n.warns?I`<div class="callout warn">${V(`alert`)}<span>${n.warns}</span></div>`:R}
+        ${r?I`<label class="field">${r.label}<input type="number" min="1" max=${r.most} autofocus
+                @input=${e=>this.asked={wish:n,value:Number(e.target.value)}} /></label>`:R}
+      </div>
+      <button slot="actions" ?disabled=${this.busy} @click=${()=>this.asked=null}>${n.leave??`Leave it`}</button>
+      <button slot="actions" class="primary ${n.grave?`danger`:``}" ?disabled=${this.busy||!i}
+        @click=${()=>void this.doIt(n,t.value)}>${V(n.icon)}${n.label}</button>
+    </waypost-dialog>`}async doIt(t,n){this.busy=!0,this.problem=null;try{let e=await t.run(this.client,this.task,n??0);this.said=`${t.label}: asked for`,e&&this.tell(`waypost-created`,{task:e})}catch(n){this.problem={attempted:`${t.label} was not done`,problem:e.of(n)}}this.busy=!1,this.asked=null,this.live.look(this.task).catch(()=>{})}open(e){return e.ended===`stuck`||e.phase===`locating`||e.phase===`recovering`}bothSides(e){let{value:t,problem:n,loading:r}=this.situation;return I`<section aria-label="Both hosts">
+      <div class="row spread">
+        <h3>What both hosts say</h3>
+        <button @click=${()=>void this.situation.reload()} ?disabled=${r}>
+          ${V(`search`)}${r?`Looking…`:t?`Look again`:`Look now`}
+        </button>
+      </div>
+      ${n?Bt(n,`The hosts could not be looked at`):R}
+      ${t?I`<div class="sides">
+                <div><span class="tiny soft">Source, ${e.source}</span>${js(t.source)}</div>
+                <div><span class="tiny soft">Destination, ${e.destination}</span>${js(t.destination)}</div>
+              </div>
+              <p class="small soft">${t.why}</p>
+              <div class="row">
+                ${t.permitted.map(e=>{let{label:t,says:n}=kt(e),r={label:t,says:`${n} Both hosts are looked at again before it; it is recorded as yours.`,icon:`bolt`,grave:e.startsWith(`destroy`)||e===`declare-lost`,run:async(t,n)=>(await t.act(n,e),this.situation.reload(),null)};return I`<button class=${r.grave?`danger`:``} @click=${()=>this.asked={wish:r,value:null}}>${t}</button>`})}
+              </div>
+              ${t.withheld.length?I`<details class="small"><summary>Not permitted, and why</summary>
+                      <dl class="facts">${t.withheld.map(e=>I`<dt>${kt(e.action).label}</dt><dd>${e.why}</dd>`)}</dl>
+                    </details>`:R}`:I`<p class="small soft">Nothing is done by looking. What is permitted is offered afterwards.</p>`}
+    </section>`}more(e){let{value:t,problem:n}=this.records;return I`<details class="tile" @toggle=${e=>{this.recordsOpen=e.target.open,this.recordsOpen&&this.records.reload()}}>
+      <summary>Records and decisions</summary>
+      <div class="inside stack">
+        ${n?Bt(n,`The records could not be read`,()=>void this.records.reload()):R}
+        ${t?I`${Tn(t.journal)}
+                <h3>What policies decided</h3>
+                <waypost-decisions .decisions=${t.decisions} .task=${e.id}></waypost-decisions>`:n?R:Ht(4)}
+      </div>
+    </details>`}};function js(e){switch(e.domain){case`unknown`:return I`<p class="toned warn"><strong>Can’t be asked</strong></p><p class="tiny">${e.why}</p>`;case`absent`:return I`<p><strong>Not there</strong></p>`;case`present`:return I`<p><strong>${Mt(e.state)}</strong> <span class="soft">(${e.reason})</span></p>
+        <p class="tiny soft">${e.name}; ${e.persistent?`defined`:`not defined`}${e.job?`; a job runs on it`:``}</p>`}}customElements.define(`waypost-migration`,As);var Ms=[`completed`,`refused`,`rolled-back`,`cancelled`,`stuck`,`lost`],Ns=class extends ht{static{this.properties={state:{type:String},domain:{type:String},host:{type:String},limit:{type:Number},link:{type:String},compact:{type:Boolean,reflect:!0},chosen:{state:!0},sought:{state:!0},open:{state:!0},more:{state:!0},problem:{state:!0}}}static{this.styles=[ht.styles,d`
+      .tools {
+        padding: 10px 12px;
+        border-bottom: 1px solid var(--line);
+      }
+      .list {
+        min-height: 56px;
+      }
+      .task {
+        border-bottom: 1px solid var(--line);
+      }
+      .task:last-child {
+        border-bottom: 0;
+      }
+      .line {
+        all: unset;
+        box-sizing: border-box;
+        width: 100%;
+        display: grid;
+        grid-template-columns: minmax(9rem, 1.2fr) minmax(10rem, 1.4fr) 11rem minmax(9rem, 1.6fr) 7.5rem;
+        gap: 2px 14px;
+        align-items: center;
+        padding: 9px 14px;
+        min-height: 46px;
+        cursor: pointer;
+        font-size: var(--t-s);
+      }
+      .line:hover {
+        background: var(--hover);
+      }
+      .line:focus-visible {
+        box-shadow: inset 0 0 0 2px var(--accent);
+        border-radius: var(--r-s);
+      }
+      .name {
+        font-weight: 600;
+        font-size: var(--t-m);
+      }
+      .way {
+        display: flex;
+        gap: 6px;
+        align-items: center;
+      }
+      .way svg {
+        color: var(--soft);
+        font-size: 12px;
+      }
+      .time {
+        text-align: end;
+      }
+      .figures {
+        display: grid;
+        gap: 4px;
+        min-width: 0;
+      }
+      .detail {
+        padding: 4px 14px 16px;
+        background: var(--sunken);
+        border-top: 1px solid var(--line);
+      }
+      .foot {
+        padding: 8px;
+        text-align: center;
+        border-top: 1px solid var(--line);
+      }
+      .margin {
+        margin: 10px 12px;
+      }
+      .margin:not(:has(> *)) {
+        display: none;
+      }
+      :host([compact]) .line {
+        grid-template-columns: minmax(0, 1fr) auto;
+        min-height: 74px;
+        padding: 9px 12px;
+      }
+      :host([compact]) .figures {
+        grid-column: 1 / -1;
+      }
+      :host([compact]) .time {
+        display: none;
+      }
+      :host([compact]) .state {
+        grid-row: 1;
+        grid-column: 2;
+        justify-self: end;
+      }
+      :host([compact]) .way {
+        grid-column: 1 / -1;
+      }
+      @container (max-width: 760px) {
+        .line {
+          grid-template-columns: minmax(0, 1fr) auto;
+          padding: 10px 12px;
+        }
+        .state {
+          grid-row: 1;
+          grid-column: 2;
+          justify-self: end;
+        }
+        .figures {
+          grid-column: 1 / -1;
+        }
+        .time {
+          grid-row: 2;
+          grid-column: 2;
+        }
+      }
+    `]}constructor(){super(),this.older=[],this.cursor=null,this.asked=``,this.loading=!1,this.running=new Set,this.said=``,this.limit=50,this.compact=!1,this.chosen=``,this.sought=``,this.open=null,this.more=!1,this.problem=null}get follows(){return!0}served(){this.asked=``}willUpdate(e){super.willUpdate(e);let t=JSON.stringify([this.live.era,this.states,this.domain,this.host,this.sought]);t!==this.asked&&(this.asked=t,this.older=[],this.cursor=null,this.load())}back(){this.problem&&this.load()}get states(){let e=this.state||this.chosen;return e?e.split(`,`).map(e=>e.trim()):[]}async load(){let t=this.asked;this.loading=!0,this.problem=null;try{let e=await this.client.tasks({states:this.states,limit:this.limit,...this.domain||this.sought?{domain:this.domain||this.sought}:{},...this.host?{host:this.host}:{},...this.cursor?{cursor:this.cursor}:{}});if(t!==this.asked)return;let n=new Set(this.older.map(e=>e.id));this.older.push(...e.tasks.filter(e=>!n.has(e.id)).map(e=>ze(e))),this.cursor=e.next,this.more=e.next!==null}catch(n){t===this.asked&&(this.problem=e.of(n))}this.loading=!1,this.requestUpdate()}fits(e){let t=this.states,n=this.domain||this.sought;return(!t.length||t.includes(e.ended??`unfinished`)||t.includes(e.phase))&&(!n||e.domain===n||e.domainId===n)&&(!this.host||e.source===this.host||e.destination===this.host)}get tasks(){let e=new Map(this.older.map(e=>[e.id,e])),t=this.older.at(-1);for(let n of this.live.tasks.values())(!this.more||!t||Ue(n,t)<=0||e.has(n.id))&&e.set(n.id,n);let n=[...e.values()].filter(e=>this.fits(e)).sort(Ue);return this.compact?n.slice(0,this.limit):n}follow(e){let t=e.filter(e=>e.ended&&this.running.has(e.id));t.length&&(this.said=t.map(e=>`${e.domain}: ${xt(e.ended).label}`).join(`. `)),this.running=new Set(e.filter(e=>!e.ended).map(e=>e.id))}render(){let e=this.tasks;return this.follow([...this.live.tasks.values()]),I`<section class="panel" aria-label=${this.state===`unfinished`?`Migrations under way`:`Migrations`}>
+      <span class="hidden" role="status">${this.said}</span>
+      ${this.compact?R:this.tools()}
+      <div class="margin">${this.linkNote()}</div>
+      ${this.problem&&!this.live.listed?R:this.problem?I`<div class="margin">${Bt(this.problem,`The migrations could not be read`,()=>void this.load())}</div>`:R}
+      <ul class="list">
+        ${nn(e,e=>e.id,e=>this.line(e))}
+      </ul>
+      ${e.length?R:this.nothing()}
+      ${this.more&&!this.compact?I`<div class="foot"><button class="quiet" ?disabled=${this.loading} @click=${()=>void this.load()}>
+              ${this.loading?`Reading…`:`Older migrations`}
+            </button></div>`:R}
+    </section>`}nothing(){return this.loading||!this.live.listed&&!this.problem?I`<div class="margin">${Ht(3)}</div>`:this.problem?Vt(`unlinked`,`Not known`,`The service does not answer.`):this.state===`unfinished`?Vt(`moves`,`Nothing is moving`,`A migration that begins appears here.`):this.state?Vt(`moves`,`None yet`,`A migration that ends appears here.`):this.chosen||this.sought?Vt(`search`,`No such migration`,`None fits what is chosen above.`):Vt(`moves`,`No migrations yet`,`Those that begin, here or by the command, appear at once.`)}tools(){return I`<div class="tools row">
+      ${this.state?R:I`<label><span class="hidden">State</span>
+              <select @change=${e=>this.chosen=e.target.value}>
+                <option value="">All states</option>
+                <option value="unfinished">Under way</option>
+                ${Ms.map(e=>I`<option value=${e}>${xt(e).label}</option>`)}
+              </select></label>`}
+      ${this.domain?R:I`<label><span class="hidden">Domain</span>
+              <input type="search" placeholder="Domain, exact name or UUID" .value=${this.sought}
+                @change=${e=>this.sought=e.target.value.trim()} /></label>`}
+    </div>`}line(e){let t=this.open===e.id,n=this.cells(e);return I`<li class="task">
+      ${this.link?I`<a class="line" href=${this.link.replace(`{id}`,encodeURIComponent(e.id))} @click=${t=>this.choose(t,e)}>${n}</a>`:I`<button class="line" aria-expanded=${t} @click=${t=>this.choose(t,e)}>${n}</button>`}
+      ${t&&!this.link?I`<div class="detail"><waypost-migration .task=${e.id} .base=${this.base} .token=${this.token} bare></waypost-migration></div>`:R}
+    </li>`}choose(e,t){this.tell(`waypost-open`,{task:t.id})?this.link||(this.open=this.open===t.id?null:t.id):e.preventDefault()}cells(e){let t=He(e),n=xt(t);return I`<span class="name ellipsis" title=${e.domain}>${e.domain}</span>
+      <span class="way soft"><span class="ellipsis">${e.source??`…`}</span>${V(`arrow`)}<span class="hidden">to</span><span class="ellipsis">${e.destination}</span></span>
+      <span class="state">${Ft(t,e.attempt>1&&!e.ended?`· attempt ${e.attempt}`:``)}</span>
+      <span class="figures">
+        ${e.ended?I`<span class="ellipsis soft tiny" title=${e.message??``}>${e.message??`took ${Ps(e)}`}</span>`:I`${zt(e.permille,n.tone,`Progress of ${e.domain}`)}
+                <span class="tiny soft ellipsis">${tt(e.permille)}${this.figures(e)}</span>`}
+      </span>
+      <span class="time soft tiny">${Rt(e.createdAt)}</span>`}figures(e){let t=e.sample;if(!t)return e.message?` · ${e.message}`:``;let n=[`${Qe(t.remaining_bytes)} left`];return t.bytes_per_s&&n.push($e(t.bytes_per_s)),t.remaining_ms!==null&&n.push(`about ${et(t.remaining_ms)}`),` · ${n.join(` · `)}`}};function Ps(e){return et(Math.max(0,Date.parse(e.updatedAt)-Date.parse(e.createdAt)))}customElements.define(`waypost-migrations`,Ns);var Fs=[`transform`,`precheck`,`placement`,`convergence`,`recovery`],Is=class extends ht{static{this.properties={open:{state:!0}}}static{this.styles=[ht.styles,d`
+      section + section {
+        margin-top: 22px;
+      }
+      section > header {
+        display: flex;
+        gap: 8px;
+        align-items: baseline;
+        margin-bottom: 8px;
+        text-transform: none;
+      }
+      .line {
+        all: unset;
+        box-sizing: border-box;
+        width: 100%;
+        display: grid;
+        grid-template-columns: 14px minmax(11rem, 1fr) 10rem 6rem minmax(8rem, 1.6fr);
+        gap: 4px 14px;
+        align-items: center;
+        padding: 8px 14px;
+        min-height: 44px;
+        cursor: pointer;
+        font-size: var(--t-s);
+      }
+      .line:hover {
+        background: var(--hover);
+      }
+      .line:focus-visible {
+        box-shadow: inset 0 0 0 2px var(--accent);
+        border-radius: var(--r-s);
+      }
+      li + li {
+        border-top: 1px solid var(--line);
+      }
+      .name {
+        font-weight: 600;
+        font-size: var(--t-m);
+      }
+      .turn {
+        color: var(--soft);
+        display: inline-grid;
+        transition: rotate 0.12s;
+      }
+      [aria-expanded="true"] .turn {
+        rotate: 90deg;
+      }
+      .detail {
+        padding: 6px 16px 18px 42px;
+        display: grid;
+        gap: 14px;
+        background: var(--sunken);
+        border-top: 1px solid var(--line);
+      }
+      .notes {
+        margin-bottom: 14px;
+      }
+      @container (max-width: 700px) {
+        .line {
+          grid-template-columns: 14px minmax(0, 1fr) auto;
+        }
+        .mode,
+        .why {
+          grid-column: 2 / -1;
+        }
+        .mode:not(:has(.tag)),
+        .why:not(.said) {
+          display: none;
+        }
+        .detail {
+          padding-inline: 14px;
+        }
+      }
+    `]}constructor(){super(),this.plugins=new gt(this,()=>this.client.plugins(),3e4),this.open=null}served(){this.plugins.reset(),this.plugins.reload()}render(){let{value:e,problem:t}=this.plugins;if(!e)return t?Bt(t,`The policies could not be read`,()=>void this.plugins.reload()):I`<div class="panel"><div class="empty">${Ht(6)}</div></div>`;let n=e.plugins.filter(e=>![`ready`,`ignored`].includes(e.state));return I`
+      <div class="stack notes">
+        ${t?Bt(t,`The policies could not be read again`):R}
+        ${n.length?I`<div class="callout bad">${V(`alert`)}
+                <strong>${nt(n.length,`policy is`,`policies are`)} not in force as configured</strong>
+                ${n.map(e=>I`<span><strong>${e.name}</strong>: ${e.reason??e.state}</span>`)}
+              </div>`:R}
+        ${e.cache_error?I`<div class="callout warn">${V(`alert`)}<strong>Compiled policies can’t be kept</strong><span>${e.cache_error}</span></div>`:R}
+      </div>
+      ${e.plugins.length?this.groups(e.plugins):I`<div class="panel">${Vt(`rules`,`No policies`,`None was found in the folders below. Without a precheck nothing may be moved.`)}</div>`}
+      <p class="tiny soft break">Looked for in ${e.folders.length?e.folders.map((e,t)=>I`${t?`, `:``}<code>${e}</code>`):`no folder`}; the last one wins.</p>
+    `}groups(e){return[...new Set([...Fs,...e.flatMap(e=>e.hooks),``])].map(t=>({hook:t,of:e.filter(e=>(e.hooks[0]??``)===t)})).filter(({of:e})=>e.length).map(({hook:e,of:t})=>I`<section aria-label=${e||`Without a hook`}>
+          <header><h3>${e?e[0].toUpperCase()+e.slice(1):`Not loaded`}</h3><span class="soft small">${jt(e)}</span></header>
+          <ul class="panel">${t.map(e=>this.plugin(e))}</ul>
+        </section>`)}plugin(e){let t=this.open===e.name;return I`<li>
+      <button class="line" aria-expanded=${t} @click=${()=>this.open=t?null:e.name}>
+        <span class="turn">${V(`right`)}</span>
+        <span class="name ellipsis">${e.name}</span>
+        <span>${It(e.state)}</span>
+        <span class="mode">${e.mode===`enforce`?I`<span class="soft tiny">enforce</span>`:e.mode?I`<span class="tag">${e.mode}</span>`:R}</span>
+        <span class="why ellipsis soft tiny ${e.reason?`said`:``}">${e.reason??(e.digest?I`<code title="SHA-256 of what is in force">${e.digest.slice(0,12)}</code>`:R)}</span>
+      </button>
+      ${t?this.detail(e):R}
+    </li>`}detail(e){return I`<div class="detail">
+      ${e.reason?I`<div class="callout bad">${V(`alert`)}<strong>${e.reason}</strong>${e.remedy?I`<span>${e.remedy}</span>`:R}</div>`:R}
+      <dl class="facts">
+        <dt>Mode</dt><dd>${e.mode??`not configured`}</dd>
+        <dt>Hooks</dt><dd>${e.hooks.join(`, `)||`none`}</dd>
+        ${e.file?I`<dt>File</dt><dd class="mono">${e.file}</dd>`:R}
+        ${e.digest?I`<dt>Digest</dt><dd class="mono">${e.digest}</dd>`:R}
+        ${e.built_as?I`<dt>Built as</dt><dd>${e.built_as}</dd>`:R}
+        <dt>Granted</dt><dd>${e.grants.join(`, `)||`nothing`}</dd>
+        <dt>Imports</dt><dd class="mono">${e.imports.join(`, `)||`nothing`}</dd>
+      </dl>
+      <h3>What it decided lately</h3>
+      <waypost-decisions class="panel" .plugin=${e.name} .base=${this.base} .token=${this.token}></waypost-decisions>
+    </div>`}};customElements.define(`waypost-plugins`,Is);var Ls=60,Rs=class extends ht{static{this.properties={readonly:{type:Boolean},show:{state:!0},sought:{state:!0},most:{state:!0},at:{state:!0},pinned:{state:!0},moving:{state:!0}}}static{this.styles=[ht.styles,U,d`
+      .tools {
+        margin-bottom: 12px;
+      }
+      .both {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr) 320px;
+        gap: 16px;
+        align-items: start;
+      }
+      aside {
+        position: sticky;
+        top: 76px;
+        padding: 14px 16px;
+        min-height: 190px;
+        max-height: calc(100vh - 96px);
+        overflow: auto;
+        scrollbar-width: thin;
+      }
+      @container (max-width: 860px) {
+        .both {
+          grid-template-columns: minmax(0, 1fr);
+        }
+        aside {
+          top: auto;
+          bottom: var(--waypost-bottom, 8px);
+          z-index: 4;
+          min-height: 0;
+          max-height: 40vh;
+          box-shadow: 0 -6px 24px rgb(8 15 25 / 16%);
+        }
+      }
+      .map {
+        max-height: max(420px, calc(100vh - 210px));
+      }
+      table {
+        width: auto;
+        min-width: 100%;
+        border-collapse: separate;
+        border-spacing: 0;
+      }
+      thead th {
+        position: sticky;
+        top: 0;
+        z-index: 2;
+        text-align: center;
+      }
+      tbody th,
+      thead th:first-child {
+        position: sticky;
+        inset-inline-start: 0;
+        z-index: 1;
+        text-align: start;
+        font-size: var(--t-s);
+        border-inline-end: 1px solid var(--line);
+        width: 250px;
+        max-width: 250px;
+        padding-block: 4px;
+      }
+      thead th:first-child {
+        z-index: 3;
+      }
+      tbody th strong {
+        color: var(--text);
+        font-weight: 600;
+      }
+      tbody th > span {
+        display: flex;
+        justify-content: space-between;
+        align-items: baseline;
+        gap: 10px;
+        font-weight: 400;
+      }
+      @container (max-width: 600px) {
+        tbody th,
+        thead th:first-child {
+          width: 116px;
+          max-width: 116px;
+        }
+        tbody th > span {
+          display: block;
+        }
+        tbody th .ellipsis {
+          display: block;
+        }
+      }
+      td {
+        padding: 2px;
+        text-align: center;
+        min-width: 62px;
+        border-bottom: 1px solid var(--line);
+      }
+      td button {
+        width: 100%;
+        min-height: 34px;
+        padding: 0 4px;
+        border: 1px solid transparent;
+        background: var(--tint);
+        color: var(--tone);
+        font-size: var(--t-xs);
+        font-weight: 650;
+        border-radius: 4px;
+      }
+      td button:hover {
+        background: var(--tint);
+        border-color: var(--tone);
+      }
+      td button[aria-pressed="true"] {
+        border-color: var(--tone);
+        box-shadow: inset 0 0 0 1px var(--tone);
+      }
+      td button:focus-visible {
+        box-shadow: inset 0 0 0 2px var(--accent);
+      }
+      .here {
+        color: var(--soft);
+        font-size: var(--t-xs);
+      }
+      .key {
+        display: inline-flex;
+        gap: 5px;
+        align-items: center;
+        font-size: var(--t-xs);
+      }
+      .key i {
+        width: 18px;
+        height: 14px;
+        border-radius: 3px;
+        background: var(--tint);
+        color: var(--tone);
+        display: inline-grid;
+        place-items: center;
+        font-size: 10px;
+      }
+      .foot {
+        text-align: center;
+        padding: 8px;
+      }
+      .note {
+        margin-bottom: 12px;
+      }
+    `]}constructor(){super(),this.readiness=new gt(this,()=>this.client.readiness()),this.looked=null,this.walk=e=>{let t={ArrowUp:[-1,0],ArrowDown:[1,0],ArrowLeft:[0,-1],ArrowRight:[0,1],PageUp:[-10,0],PageDown:[10,0],Home:[0,-1e3],End:[0,1e3]};e.key===`Escape`&&(this.pinned=null);let n=t[e.key];if(!n)return;e.preventDefault();let r=[...this.renderRoot.querySelectorAll(`[data-at]`)].map(e=>{let[t,n]=e.dataset.at.split(`:`).map(Number);return{element:e,row:t,column:n}}),[i,a]=this.at,o=r.filter(e=>n[0]?(e.row-i)*Math.sign(n[0])>0:e.row===i&&(e.column-a)*Math.sign(n[1])>0),[s,c]=[i+n[0],a+n[1]],l=e=>Math.abs(e.row-s)*1e3+Math.abs(e.column-c);o.sort((e,t)=>l(e)-l(t))[0]?.element.focus()},this.readonly=!1,this.show=`all`,this.sought=``,this.most=Ls,this.at=[0,0],this.pinned=null,this.moving=null}get follows(){return!0}served(){this.readiness.reset(),this.readiness.reload()}back(){this.readiness.problem&&this.readiness.reload()}get hosts(){let e=new Set;for(let t of this.readiness.value?.rows??[]){e.add(t.domain.host);for(let n of t.verdicts)e.add(n.destination)}return[...e].sort((e,t)=>e.localeCompare(t,void 0,{numeric:!0}))}fits(e){let t=this.sought.trim().toLowerCase();if(t&&!e.domain.name.toLowerCase().includes(t))return!1;let n=e.verdicts.map(on);return this.show===`barred`?n.every(e=>e.refused):this.show!==`warned`||n.some(e=>e.tone===`warn`)}get changes(){let e=new Date(this.readiness.at).toISOString();return[...this.live.tasks.values()].filter(t=>t.ended===`completed`&&t.updatedAt>e).length}render(){let{value:e,problem:t,loading:n,at:r}=this.readiness,i=e?.rows.filter(e=>this.fits(e))??[],a=e?this.changes:0;return I`
+      <div class="row spread tools">
+        <div class="row">
+          <input type="search" aria-label="Find a domain" placeholder="Find a domain" .value=${this.sought}
+            @input=${e=>this.narrow({sought:e.target.value})} />
+          <label><span class="hidden">Which domains</span>
+            <select @change=${e=>this.narrow({show:e.target.value})}>
+              <option value="all">All domains</option>
+              <option value="barred">Those that can go nowhere</option>
+              <option value="warned">Those with a warning</option>
+            </select></label>
+        </div>
+        <div class="row small soft">
+          ${r?I`<span>as of ${Rt(new Date(r).toISOString())}${a?`; ${nt(a,`migration`)} since`:R}</span>`:R}
+          <button ?disabled=${n} @click=${()=>void this.readiness.reload()}>${V(`again`)}${n?`Reading…`:`Read again`}</button>
+        </div>
+      </div>
+      ${t?I`<div class="stack note">${Bt(t,`The readiness could not be read`,()=>void this.readiness.reload())}</div>`:R}
+      ${e?.unread.length?I`<div class="callout warn note">${V(`unlinked`)}<strong>Not everything could be read</strong>
+              ${e.unread.map(e=>I`<span>${e.host}: ${e.error}</span>`)}</div>`:R}
+      ${e?this.map(i,e):t?R:I`<div class="panel"><div class="empty">${Ht(6)}<span>Every host is read, and every policy is asked about every domain.</span></div></div>`}
+      ${this.moving?I`<waypost-move .domain=${this.moving.domain} .to=${this.moving.to} .base=${this.base} .token=${this.token}
+              @done=${()=>this.moving=null}></waypost-move>`:R}
+    `}narrow(e){Object.assign(this,e),this.most=Ls,this.at=[0,0]}map(e,t){if(!t.rows.length)return I`<div class="panel">${Vt(`grid`,`No domains`,`No host that answered has one.`)}</div>`;let n=this.hosts,r=e.slice(0,this.most);return I`<div class="both">
+      <div class="panel">
+        ${e.length?I`<div class="scroll map" @mouseleave=${()=>this.look(null)}>
+                <table role="grid" aria-label="Readiness: may the domain of the row go to the host of the column" aria-rowcount=${e.length+1} @keydown=${this.walk}>
+                  <thead><tr>
+                    <th scope="col">Domain</th>
+                    ${n.map(e=>I`<th scope="col">${e}</th>`)}
+                  </tr></thead>
+                  <tbody>${r.map((e,t)=>this.row(e,t,n))}</tbody>
+                </table>
+              </div>`:Vt(`search`,`No such domain`,`None fits what is chosen above.`)}
+        ${e.length>r.length?I`<div class="foot"><button class="quiet" @click=${()=>this.most+=Ls}>
+                Show ${Math.min(Ls,e.length-r.length)} more of ${e.length-r.length}
+              </button></div>`:R}
+      </div>
+      <aside class="panel stack" aria-live="polite" aria-label="Findings">${this.found()}</aside>
+    </div>`}row(e,t,n){let{domain:r}=e,i=new Map(e.verdicts.map(e=>[e.destination,e]));return I`<tr>
+      <th scope="row"><span><strong class="ellipsis" title=${r.name}>${r.name}</strong><span class="tiny ellipsis">${r.host}${r.state===`running`?``:`, ${Mt(r.state)}`}</span></span></th>
+      ${n.map((e,n)=>{let a=i.get(e);if(!a)return I`<td><span class="here">${e===r.host?`here`:`–`}</span></td>`;let o=on(a),s={domain:r,host:e,verdict:a},c=this.at[0]===t&&this.at[1]===n,l=this.pinned?.domain.id===r.id&&this.pinned.host===e;return I`<td role="gridcell"><button
+          class=${o.tone}
+          tabindex=${c?0:-1}
+          data-at="${t}:${n}"
+          aria-pressed=${l}
+          aria-label=${`${r.name} to ${e}: ${o.word}${o.why?`, ${o.why}`:``}`}
+          @mouseenter=${()=>this.look(s)}
+          @focus=${()=>{this.at=[t,n],this.look(s)}}
+          @click=${()=>this.pinned=l?null:s}
+        >${V(o.icon)}${o.tone!==`good`&&o.why&&Number.parseInt(o.why,10)||R}</button></td>`})}
+    </tr>`}look(e){this.looked=e,this.requestUpdate()}found(){let e=this.pinned??this.looked;if(!e)return I`<h3>What the rules say</h3>
+        <p class="small soft">Point at a cell, or walk with the arrow keys. A click keeps it here.</p>
+        <div class="stack">
+          <span class="key good"><i>${V(`check`)}</i>may go</span>
+          <span class="key warn"><i>${V(`alert`)}</i>may go, with so many warnings</span>
+          <span class="key bad"><i>${V(`bar`)}</i>refused, by so many blockers</span>
+        </div>`;let t=on(e.verdict);return I`<div class="row spread">
+        <h3 class="break">${e.domain.name} ${V(`arrow`)} ${e.host}</h3>
+        ${this.pinned?I`<button class="quiet" aria-label="Let go" @click=${()=>this.pinned=null}>${V(`cross`)}</button>`:R}
+      </div>
+      <p class="toned ${t.tone}">${V(t.icon)} <strong>${t.word}</strong>${t.why?`, ${t.why}`:R}</p>
+      ${H(e.verdict)}
+      ${this.readonly||t.refused?R:I`<button @click=${()=>this.moving={domain:e.domain,to:e.host}}>${V(`arrow`)}Move it there…</button>`}`}};customElements.define(`waypost-readiness`,Rs);var zs=d`
+  :host {
+    /* A container would hold what is fixed to the window. */
+    container-type: normal;
+    min-height: 100vh;
+    min-height: 100dvh;
+    display: flex;
+    flex-direction: column;
+    background: var(--sunken);
+  }
+  :host > * {
+    min-width: 0;
+  }
+  waypost-hosts,
+  waypost-migrations,
+  waypost-migration,
+  waypost-readiness,
+  waypost-plugins,
+  waypost-decisions {
+    color-scheme: inherit;
+  }
+  .skip {
+    position: absolute;
+    inset: -60px auto auto 12px;
+    z-index: 10;
+    background: var(--raised);
+    padding: 8px 12px;
+    border-radius: var(--r-s);
+  }
+  .skip:focus {
+    top: 10px;
+  }
+  .top {
+    position: sticky;
+    top: 0;
+    z-index: 5;
+    display: flex;
+    align-items: stretch;
+    gap: 22px;
+    padding: 0 24px;
+    min-height: 56px;
+    background: var(--surface);
+    border-bottom: 1px solid var(--line);
+  }
+  .brand {
+    display: flex;
+    align-items: center;
+    gap: 9px;
+    color: var(--text);
+    text-decoration: none;
+    font-size: var(--t-l);
+    font-weight: 700;
+    letter-spacing: -0.015em;
+  }
+  .brand svg {
+    width: 24px;
+    height: 24px;
+    fill: var(--accent);
+  }
+  nav {
+    display: flex;
+    gap: 2px;
+  }
+  nav a {
+    position: relative;
+    display: flex;
+    align-items: center;
+    gap: 7px;
+    padding: 0 12px;
+    color: var(--soft);
+    text-decoration: none;
+    font-weight: 550;
+    font-size: var(--t-m);
+  }
+  nav a:hover {
+    color: var(--text);
+  }
+  nav a[aria-current] {
+    color: var(--text);
+  }
+  nav a[aria-current]::after {
+    content: "";
+    position: absolute;
+    inset: auto 10px -1px;
+    height: 2px;
+    border-radius: 2px;
+    background: var(--accent);
+  }
+  nav a:focus-visible {
+    box-shadow: inset 0 0 0 2px var(--accent);
+  }
+  .count {
+    font-size: var(--t-xs);
+    line-height: 1;
+    padding: 3px 6px;
+    border-radius: 99px;
+    color: var(--busy);
+    background: var(--busy-tint);
+  }
+  .end {
+    margin-inline-start: auto;
+    gap: 10px;
+    flex-wrap: nowrap;
+  }
+  .link {
+    display: inline-flex;
+    align-items: center;
+    gap: 6px;
+    color: var(--soft);
+    font-weight: 550;
+    white-space: nowrap;
+  }
+  .link i {
+    width: 8px;
+    height: 8px;
+    border-radius: 50%;
+    background: var(--tone);
+  }
+  .link.bad,
+  .link.warn {
+    color: var(--tone);
+  }
+  .theme {
+    width: 34px;
+    padding: 0;
+    font-size: var(--t-l);
+  }
+  main {
+    flex: 1;
+    width: 100%;
+    max-width: 1560px;
+    margin: 0 auto;
+    padding: 22px 24px 40px;
+  }
+  main:focus {
+    outline: none;
+    box-shadow: none;
+  }
+  .head {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: baseline;
+    gap: 2px 14px;
+    margin-bottom: 16px;
+  }
+  h1 {
+    margin: 0;
+    font-size: var(--t-xxl);
+    font-weight: 680;
+    letter-spacing: -0.022em;
+    line-height: 1.2;
+    overflow-wrap: anywhere;
+  }
+  h1:focus {
+    outline: none;
+    box-shadow: none;
+  }
+  .back {
+    flex-basis: 100%;
+    display: flex;
+    align-items: center;
+    gap: 6px;
+    text-decoration: none;
+  }
+  /* Over the page, so that it moves nothing. */
+  .notices {
+    position: fixed;
+    inset: auto 24px 16px auto;
+    z-index: 6;
+    display: grid;
+    gap: 8px;
+    width: min(400px, calc(100vw - 28px));
+  }
+  .notices .callout {
+    box-shadow: 0 10px 32px rgb(8 15 25 / 24%);
+  }
+  .notices button.quiet {
+    width: 30px;
+    min-height: 26px;
+  }
+  .hosts {
+    display: grid;
+    grid-template-columns: minmax(0, 1fr) 340px;
+    gap: 20px;
+    align-items: start;
+  }
+  .hosts aside h2 {
+    font-size: var(--t-m);
+  }
+  .hosts aside h2:first-child {
+    line-height: 32px;
+  }
+  .hosts aside h2 + * + h2 {
+    margin-top: 6px;
+  }
+  footer {
+    padding: 0 24px 18px;
+    min-height: 36px;
+    text-align: center;
+  }
+  @media (max-width: 1080px) {
+    .hosts {
+      grid-template-columns: minmax(0, 1fr);
+    }
+  }
+  @media (max-width: 720px) {
+    :host {
+      --waypost-bottom: calc(64px + env(safe-area-inset-bottom));
+    }
+    .notices {
+      inset: auto 14px var(--waypost-bottom) 14px;
+      width: auto;
+    }
+    .top {
+      padding: 0 14px;
+      min-height: 50px;
+    }
+    main {
+      padding: 16px 14px 90px;
+    }
+    nav {
+      position: fixed;
+      inset: auto 0 0;
+      z-index: 5;
+      display: grid;
+      grid-template-columns: repeat(4, 1fr);
+      background: var(--surface);
+      border-top: 1px solid var(--line);
+      padding-bottom: env(safe-area-inset-bottom);
+    }
+    nav a {
+      flex-direction: column;
+      justify-content: center;
+      gap: 2px;
+      padding: 8px 0 7px;
+      font-size: var(--t-xs);
+    }
+    nav a svg {
+      font-size: 19px;
+    }
+    nav a[aria-current] {
+      color: var(--accent);
+    }
+    nav a[aria-current]::after {
+      inset: -1px 24% auto;
+    }
+    .count {
+      position: absolute;
+      inset: 4px auto auto calc(50% + 8px);
+    }
+    footer {
+      padding-bottom: 76px;
+    }
+  }
+`,Bs=e=>`waypost-${e}`,Vs=e=>e===`token`?sessionStorage:localStorage;function Hs(e){try{return Vs(e).getItem(Bs(e))}catch{return null}}function Us(e,t){try{Vs(e).setItem(Bs(e),t)}catch{}}function Ws(e){try{Vs(e).removeItem(Bs(e))}catch{}}var Gs=class extends je{static{this.properties={tried:{type:Boolean}}}static{this.styles=[dt,d`
+      :host {
+        color-scheme: inherit;
+      }
+      form {
+        max-width: 400px;
+        margin: min(12vh, 110px) auto;
+        padding: 24px;
+        display: grid;
+        gap: 16px;
+      }
+      input {
+        width: 100%;
+        font-family: var(--mono);
+      }
+    `]}render(){return I`<form class="panel" @submit=${this.submit}>
+      <h2>Sign in</h2>
+      <p class="small soft">The service wants to know who asks. A token is made by whoever runs it.</p>
+      ${this.tried?I`<div class="callout bad" role="alert">${V(`alert`)}<strong>This token is not accepted</strong><span>It may have expired, or was revoked.</span></div>`:R}
+      <label class="field">Token<input name="token" type="password" autocomplete="current-password" required spellcheck="false" /></label>
+      <button class="primary" type="submit">Sign in</button>
+      <p class="tiny soft">It is kept until this tab is closed.</p>
+    </form>`}submit(e){e.preventDefault();let t=String(new FormData(e.target).get(`token`)??``).trim();t&&this.dispatchEvent(new CustomEvent(`waypost-token`,{detail:{token:t}}))}};customElements.define(`waypost-sign-in`,Gs);var Ks=[{page:`hosts`,title:`Hosts`,icon:`host`,says:`Drag a domain to the host that shall run it, or use its Move button.`},{page:`migrations`,title:`Migrations`,icon:`moves`,says:`What runs, and what became of what ran.`},{page:`readiness`,title:`Readiness`,icon:`grid`,says:`May every domain go to every other host, and if not, why.`},{page:`policies`,title:`Policies`,icon:`rules`,says:`Who decides: each rule, whether it is in force, and what it said lately.`}],qs=[{theme:null,label:`As the system`,icon:`auto`},{theme:`light`,label:`Light`,icon:`sun`},{theme:`dark`,label:`Dark`,icon:`moon`}];function Js(){let[e,t]=location.hash.replace(/^#\/?/,``).split(`/`);return{page:Ks.some(t=>t.page===e)?e:`hosts`,task:e===`migrations`&&t?decodeURIComponent(t):null}}var Ys=class extends ht{static{this.properties={place:{state:!0},begun:{state:!0}}}static{this.styles=[ht.styles,zs]}constructor(){super(),this.version=new gt(this,()=>this.client.version()),this.went=async()=>{this.place=Js(),this.begun=null,await this.updateComplete,scrollTo(0,0),this.renderRoot.querySelector(`h1`)?.focus({preventScroll:!0})},this.skip=e=>{e.preventDefault(),this.renderRoot.querySelector(`main`)?.focus()},this.created=e=>{this.place.task?location.hash=`#/migrations/${e.detail.task}`:this.begun=e.detail.task},this.place=Js(),this.begun=null,this.token=Hs(`token`),this.theme=Hs(`theme`)}get follows(){return!0}served(){this.version.reset(),this.version.reload()}connectedCallback(){super.connectedCallback(),addEventListener(`hashchange`,this.went)}disconnectedCallback(){super.disconnectedCallback(),removeEventListener(`hashchange`,this.went)}render(){let{page:e,task:t}=this.place,n=t?this.live.tasks.get(t):void 0,r=t?n?`Migration of ${n.domain}`:`Migration`:Ks.find(t=>t.page===e).title;document.title=`${r} · Waypost`;let i=this.live.link.state===`denied`;return I`
+      <a class="skip" href="#main" @click=${this.skip}>Skip to the content</a>
+      <header class="top">
+        <a class="brand" href="#/hosts" aria-label="Waypost">
+          <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M11 3h2v18h-2z" /><path d="M4 5h12.5l3 2.75-3 2.75H4z" /><path d="M20 12.5H8.5l-2.5 2.25L8.5 17H20z" opacity=".55" /></svg>
+          <span>Waypost</span>
+        </a>
+        ${i?R:this.nav(e)}
+        <div class="row end">${this.link()}${this.themes()}</div>
+      </header>
+      <main id="main" tabindex="-1">
+        ${i?I`<h1 class="hidden" tabindex="-1">Sign in</h1>${this.signIn()}`:this.page(e,t,r)}
+      </main>
+      <div class="notices">${i?R:this.linkNote()}${this.begunNote()}</div>
+      <footer class="tiny soft">${this.version.value?`Waypost ${this.version.value.version}, API ${this.version.value.api}`:R}</footer>
+    `}nav(e){let t=[...this.live.tasks.values()].filter(e=>!e.ended).length;return I`<nav aria-label="Pages">
+      ${Ks.map(n=>I`<a href="#/${n.page}" aria-current=${n.page===e?`page`:R}>
+          ${V(n.icon)}<span>${n.title}</span>
+          ${n.page===`migrations`&&t?I`<b class="count" aria-label=${`${t} under way`}>${t}</b>`:R}
+        </a>`)}
+    </nav>`}link(){let{link:e}=this.live,[t,n]=e.state===`live`?[`good`,`Live`]:e.state===`lost`?[`bad`,`Lost at ${st(new Date(e.since).toISOString())}`]:e.state===`denied`?[`warn`,`Not signed in`]:[`idle`,`Connecting`];return I`<span class="link tiny ${t}" role="status"><i></i>${n}</span>${this.token&&e.state!==`denied`?I`<button class="quiet" @click=${()=>this.sign(null)}>Sign out</button>`:R}`}themes(){let e=Math.max(0,qs.findIndex(e=>e.theme===this.theme)),t=qs[e],n=qs[(e+1)%qs.length];return I`<button class="quiet theme" aria-label=${`Colours: ${t.label}. Change to: ${n.label}`} title=${`Colours: ${t.label}`}
+      @click=${()=>{this.theme=n.theme,n.theme?Us(`theme`,n.theme):Ws(`theme`)}}>${V(t.icon)}</button>`}signIn(){return I`<waypost-sign-in .tried=${!!this.token} @waypost-token=${e=>this.sign(e.detail.token)}></waypost-sign-in>`}sign(e){this.token=e,e?Us(`token`,e):Ws(`token`)}page(e,t,n){let r=Ks.find(t=>t.page===e).says;return I`
+      <div class="head">
+        ${t?I`<a class="small back" href="#/migrations">${V(`back`)}All migrations</a>`:R}
+        <h1 tabindex="-1" class=${t?`hidden`:``}>${n}</h1>
+        ${t?R:I`<p class="soft small">${r}</p>`}
+      </div>
+      <div class="page" @waypost-created=${this.created}>${this.content(e,t)}</div>
+    `}begunNote(){let e=this.begun?this.live.tasks.get(this.begun):void 0;return I`<div role="status">${e?I`<div class="callout ${xt(He(e)).tone}">${V(xt(He(e)).icon)}
+            <span class="row spread"><span><strong>${e.domain}</strong> to ${e.destination}: ${xt(He(e)).label}</span>
+              <span class="row"><a href="#/migrations/${e.id}">Watch it</a>
+              <button class="quiet" aria-label="Put away" @click=${()=>this.begun=null}>${V(`cross`)}</button></span></span></div>`:R}</div>`}content(e,t){let{base:n,token:r}=this,i=`#/migrations/{id}`;switch(e){case`migrations`:return t?I`<waypost-migration quiet .task=${t} .base=${n} .token=${r}></waypost-migration>`:I`<waypost-migrations quiet .base=${n} .token=${r} link=${i}></waypost-migrations>`;case`readiness`:return I`<waypost-readiness quiet .base=${n} .token=${r}></waypost-readiness>`;case`policies`:return I`<waypost-plugins quiet .base=${n} .token=${r}></waypost-plugins>`;default:return I`<div class="hosts">
+          <waypost-hosts quiet .base=${n} .token=${r} link=${i}></waypost-hosts>
+          <aside class="stack" aria-label="Migrations">
+            <h2>Under way</h2>
+            <waypost-migrations quiet compact state="unfinished" limit="20" .base=${n} .token=${r} link=${i}></waypost-migrations>
+            <h2>Ended lately</h2>
+            <waypost-migrations quiet compact state="completed,refused,rolled-back,cancelled,stuck,lost" limit="5" .base=${n} .token=${r} link=${i}></waypost-migrations>
+          </aside>
+        </div>`}}};customElements.define(`waypost-dashboard`,Ys);export{r as Client,e as Problem,Ys as WaypostDashboard,Ut as WaypostDecisions,fn as WaypostHosts,As as WaypostMigration,Ns as WaypostMigrations,Is as WaypostPlugins,Rs as WaypostReadiness,mt as configure};

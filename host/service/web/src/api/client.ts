@@ -1,0 +1,171 @@
+// The only border to the service: every request of the pages is made here, and every failure leaves here as a `Problem`.
+
+import type {
+  Check,
+  Domains,
+  DryRun,
+  Host,
+  NewTask,
+  Plugins,
+  Queue,
+  Readiness,
+  Situation,
+  Steer,
+  TaskPage,
+  TaskRecords,
+  TaskStatus,
+  Version,
+} from "./types";
+
+/** What went wrong, in the service's words, or in ours where it did not answer. */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    /** HTTP status; 0 where there was no answer. */
+    readonly status: number,
+    detail: string,
+    override readonly cause: string | null = null,
+    readonly remedy: string | null = null,
+    readonly task: string | null = null,
+  ) {
+    super(detail);
+    this.name = "Problem";
+  }
+
+  /** Nobody answered: the network, or the service, is away. */
+  get unanswered(): boolean {
+    return this.status === 0;
+  }
+
+  /** The service wants to know who asks. */
+  get denied(): boolean {
+    return this.status === 401;
+  }
+
+  static of(error: unknown): Problem {
+    if (error instanceof Problem) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new Problem("no-answer", 0, "the service does not answer", why, "see that it runs and can be reached");
+  }
+}
+
+/** Which tasks are wanted. */
+export interface TaskQuery {
+  /** `unfinished`, a phase, or an outcome; several are alternatives. */
+  states?: string[];
+  domain?: string;
+  host?: string;
+  cursor?: string;
+  limit?: number;
+}
+
+/** Longer than the service itself works on a request, ms. */
+const LONGEST_MS = 130_000;
+
+/** Where the module was loaded from; the service that served it is the default one. */
+const home = import.meta.url;
+
+/** A service and who asks. Equal ones are one object, so that all elements of a page share one stream of events. */
+export class Client {
+  private static readonly all = new Map<string, Client>();
+
+  static of(base: string | null | undefined, token: string | null | undefined): Client {
+    const prefix = new URL(base || ".", base ? document.baseURI : home).href.replace(/\/?$/, "/");
+    const key = `${prefix}\n${token ?? ""}`;
+    let client = this.all.get(key);
+    if (!client) {
+      client = new Client(prefix, token || null);
+      this.all.set(key, client);
+    }
+    return client;
+  }
+
+  private constructor(
+    /** URL that `api/v1` is below, with a slash at its end. */
+    readonly prefix: string,
+    private readonly token: string | null,
+  ) {}
+
+  version = () => this.get<Version>("system/version");
+  hosts = () => this.get<{ hosts: Host[] }>("hosts");
+  domains = () => this.get<Domains>("domains");
+  queue = () => this.get<Queue>("queue");
+  readiness = (signal?: AbortSignal) => this.get<Readiness>("readiness", signal);
+  plugins = () => this.get<Plugins>("plugins");
+
+  /** What the rules say of moving a domain to every other host. */
+  check = (domain: string, from: string, signal?: AbortSignal) =>
+    this.post<Check>("checks", { domain, from }, { signal });
+
+  /** What a migration would do. */
+  dryRun = (task: NewTask, signal?: AbortSignal) => this.post<DryRun>("dry-runs", task, { signal });
+
+  tasks(query: TaskQuery = {}): Promise<TaskPage> {
+    const params = new URLSearchParams();
+    if (query.states?.length) params.set("state", query.states.join(","));
+    for (const key of ["domain", "host", "cursor"] as const) if (query[key]) params.set(key, query[key]);
+    if (query.limit) params.set("limit", String(query.limit));
+    const text = params.toString();
+    return this.get<TaskPage>(text ? `tasks?${text}` : "tasks");
+  }
+
+  task = (id: string) => this.get<TaskStatus>(`tasks/${encodeURIComponent(id)}`);
+  records = (id: string) => this.get<TaskRecords>(`tasks/${encodeURIComponent(id)}/records`);
+  situation = (id: string) => this.get<Situation>(`tasks/${encodeURIComponent(id)}/situation`);
+
+  /** Begins a migration. The same key never begins a second one, so it may be sent again after a lost answer. */
+  create = (task: NewTask, key: string) => this.post<TaskStatus>("tasks", task, { headers: { "Idempotency-Key": key } });
+  cancel = (id: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`);
+  retry = (id: string) => this.post<TaskStatus>(`tasks/${encodeURIComponent(id)}/retry`);
+  steer = (id: string, wish: Steer) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/steer`, wish);
+  act = (id: string, action: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, { action });
+
+  /** The stream of all events, from after that one on. */
+  events(after: number | null, signal: AbortSignal): Promise<Response> {
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (after !== null) headers["Last-Event-ID"] = String(after);
+    return this.send("events", { headers, signal, cache: "no-store" });
+  }
+
+  private async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return (await this.send(path, { headers: { Accept: "application/json" }, signal })).json() as Promise<T>;
+  }
+
+  private async post<T>(path: string, body?: object, init: RequestInit = {}): Promise<T> {
+    const headers: Record<string, string> = { Accept: "application/json", ...(init.headers as Record<string, string>) };
+    if (body) headers["Content-Type"] = "application/json";
+    const response = await this.send(path, { ...init, method: "POST", headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    return (text ? JSON.parse(text) : null) as T;
+  }
+
+  private async send(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
+    // A stream has no end; whoever reads it notices its silence.
+    const late = path === "events" ? [] : [AbortSignal.timeout(LONGEST_MS)];
+    const signal = AbortSignal.any([...(init.signal ? [init.signal] : []), ...late]);
+    let response: Response;
+    try {
+      response = await fetch(`${this.prefix}api/v1/${path}`, { ...init, headers, signal, credentials: "same-origin" });
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw Problem.of(error);
+    }
+    if (response.ok) return response;
+    throw await refusal(response);
+  }
+}
+
+async function refusal(response: Response): Promise<Problem> {
+  const told = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  const text = (key: string) => (typeof told[key] === "string" ? (told[key] as string) : null);
+  return new Problem(
+    text("code") ?? `http-${response.status}`,
+    response.status,
+    text("detail") ?? text("title") ?? `the service answered ${response.status} ${response.statusText}`.trim(),
+    text("cause"),
+    text("remedy"),
+    text("task"),
+  );
+}

@@ -1,0 +1,115 @@
+// What all elements have in common: which service they talk to, the look, and how they say what happened.
+
+import { type CSSResultGroup, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { Client } from "../api/client";
+import { Live } from "../live/live";
+import { linkNote } from "../parts/link";
+import { sheet } from "../style/sheet";
+
+interface Service {
+  base?: string | null;
+  token?: string | null;
+}
+
+let common: Service = {};
+const elements = new Set<WaypostElement>();
+
+/** Sets the service for all elements of the page that name none themselves. */
+export function configure(service: Service): void {
+  common = { ...service };
+  for (const element of elements) element.requestUpdate();
+}
+
+export abstract class WaypostElement extends LitElement {
+  static override properties: PropertyDeclarations = {
+    base: { type: String },
+    token: { type: String },
+    theme: { type: String, reflect: true },
+    quiet: { type: Boolean },
+  };
+  static override styles: CSSResultGroup = [sheet];
+
+  /** URL that `api/v1` is below; without it the place that this module was loaded from. */
+  declare base: string | null;
+  /** Bearer token; without it the browser's cookies speak for the viewer. */
+  declare token: string | null;
+  /** `light`, `dark`; without it what the viewer prefers. */
+  declare theme: string | null;
+  /** The page tells of a lost connection itself. */
+  declare quiet: boolean;
+
+  private current: Client | null = null;
+  private unwatch: (() => void) | null = null;
+  private away = false;
+
+  get client(): Client {
+    return this.current ?? this.resolve();
+  }
+
+  get live(): Live {
+    return Live.of(this.client);
+  }
+
+  /** Elements that show tasks follow the events. */
+  protected get follows(): boolean {
+    return false;
+  }
+
+  /** The service became known, or another one. */
+  protected served(): void {}
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    elements.add(this);
+    if (this.current) this.attach();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    elements.delete(this);
+    this.unwatch?.();
+    this.unwatch = null;
+  }
+
+  protected override willUpdate(_changed: PropertyValues): void {
+    const client = this.resolve();
+    if (client === this.current) return;
+    this.current = client;
+    this.attach();
+    this.served();
+  }
+
+  /** Tells the page; answers whether it left the rest to the element. */
+  protected tell(name: string, detail: object): boolean {
+    return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+
+  private resolve(): Client {
+    return Client.of(this.base ?? common.base, this.token ?? common.token);
+  }
+
+  private attach(): void {
+    this.unwatch?.();
+    this.unwatch = this.follows ? this.live.watch(() => this.hear()) : null;
+  }
+
+  private hear(): void {
+    const { state } = this.live.link;
+    if (state === "live" && this.away) this.back();
+    this.away = state === "lost" || (this.away && state !== "live");
+    this.heard();
+  }
+
+  /** The connection stands again: what could not be read meanwhile can be. */
+  protected back(): void {}
+
+  /** What is to be said of the connection. */
+  protected linkNote(): TemplateResult | typeof nothing {
+    return this.quiet ? nothing : linkNote(this.live);
+  }
+
+  /** Something happened. */
+  protected heard(): void {
+    this.requestUpdate();
+  }
+}

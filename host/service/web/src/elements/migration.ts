@@ -1,0 +1,464 @@
+// <waypost-migration id="TASK">: one migration, from its request to its end: how far it is, its course as a plot, what a person
+// may do about it, what rules decided, what was written down. With `bare` it has no frame of its own.
+
+import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { Problem } from "../api/client";
+import type { Situation, Side, TaskRecords } from "../api/types";
+import { Loaded } from "../live/loaded";
+import { expectedDowntime } from "../live/series";
+import { standing, type Task } from "../live/tasks";
+import { type Wish, wishes } from "../parts/wishes";
+import "../parts/dialog";
+import { icon } from "../parts/icons";
+import { journal } from "../parts/journal";
+import "../parts/plot";
+import { bones, problemNote, progress, standingBadge, when } from "../parts/small";
+import { bytes, duration, percent, rate } from "../text/format";
+import { action, plain, standingMark } from "../text/words";
+import { WaypostElement } from "./base";
+import "./decisions";
+
+export class WaypostMigration extends WaypostElement {
+  static override properties = {
+    task: { type: String, attribute: "id" },
+    bare: { type: Boolean, reflect: true },
+    asked: { state: true },
+    busy: { state: true },
+    problem: { state: true },
+    said: { state: true },
+  };
+  static override styles = [
+    WaypostElement.styles,
+    css`
+      .frame {
+        padding: 16px 18px 18px;
+      }
+      :host([bare]) .frame {
+        border: 0;
+        box-shadow: none;
+        background: transparent;
+        padding: 10px 0 0;
+      }
+      .top {
+        align-items: flex-start;
+        gap: 10px 16px;
+      }
+      .title {
+        display: flex;
+        gap: 10px;
+        align-items: center;
+        flex-wrap: wrap;
+      }
+      .title svg {
+        color: var(--soft);
+      }
+      .how {
+        display: grid;
+        grid-template-columns: 1fr auto;
+        gap: 6px 12px;
+        align-items: baseline;
+      }
+      .how .bar {
+        grid-column: 1 / -1;
+        height: 8px;
+      }
+      .columns {
+        display: grid;
+        grid-template-columns: minmax(0, 1.7fr) minmax(250px, 1fr);
+        gap: 18px 28px;
+        align-items: start;
+      }
+      @container (max-width: 780px) {
+        .columns {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
+      .columns.even {
+        grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+      }
+      @container (max-width: 780px) {
+        .columns.even {
+          grid-template-columns: minmax(0, 1fr);
+        }
+      }
+      .plots {
+        min-height: 440px;
+      }
+      .figures {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(118px, 1fr));
+        gap: 10px 14px;
+      }
+      .figures dt {
+        font-size: var(--t-xs);
+        color: var(--soft);
+      }
+      .figures dd {
+        font-size: var(--t-l);
+        font-weight: 600;
+        white-space: nowrap;
+      }
+      section {
+        display: grid;
+        gap: 8px;
+      }
+      section + section {
+        margin-top: 20px;
+      }
+      details.tile {
+        border-top: 1px solid var(--line);
+        padding-top: 10px;
+      }
+      details.tile > summary {
+        font-size: var(--t-s);
+        font-weight: 600;
+        min-height: 24px;
+      }
+      .inside {
+        margin-top: 10px;
+      }
+      .sides {
+        display: grid;
+        grid-template-columns: 1fr 1fr;
+        gap: 10px;
+      }
+      .sides > div {
+        border: 1px solid var(--line);
+        border-radius: var(--r-m);
+        padding: 8px 10px;
+        font-size: var(--t-s);
+        overflow-wrap: anywhere;
+      }
+      ul.causes {
+        list-style: disc;
+        padding-inline-start: 18px;
+      }
+    `,
+  ];
+
+  /** Task id; the attribute is `id`. */
+  declare task: string | null;
+  declare bare: boolean;
+  private declare asked: { wish: Wish; value: number | null } | null;
+  private declare busy: boolean;
+  private declare problem: { attempted: string; problem: Problem } | null;
+  private declare said: string;
+
+  private readonly first = new Loaded<Task>(this, () => this.live.look(this.task!));
+  private readonly records = new Loaded<TaskRecords>(this, () => this.client.records(this.task!));
+  private readonly situation = new Loaded<Situation>(this, () => this.client.situation(this.task!));
+  private seen: Task | undefined;
+  private recordsOpen = false;
+
+  constructor() {
+    super();
+    this.bare = false;
+    this.asked = null;
+    this.busy = false;
+    this.problem = null;
+    this.said = "";
+  }
+
+  protected override get follows(): boolean {
+    return true;
+  }
+
+  protected override served(): void {
+    this.begin();
+  }
+
+  protected override willUpdate(changed: PropertyValues): void {
+    super.willUpdate(changed);
+    if (changed.has("task") && changed.get("task") !== undefined) this.begin();
+    this.follow();
+  }
+
+  protected override back(): void {
+    if (this.first.problem) void this.first.reload();
+  }
+
+  private begin(): void {
+    for (const loaded of [this.first, this.records, this.situation]) loaded.reset();
+    this.seen = undefined;
+    this.said = "";
+    this.problem = null;
+    if (this.task) void this.first.reload();
+  }
+
+  private get known(): Task | undefined {
+    return this.task ? this.live.tasks.get(this.task) : undefined;
+  }
+
+  /** Says aloud what changed in kind, never each percent; reads records again where they are shown. */
+  private follow(): void {
+    const task = this.known;
+    const before = this.seen;
+    if (!task || task === before) return;
+    this.seen = task;
+    if (before && standing(before) !== standing(task)) {
+      const label = standingMark(standing(task)).label;
+      this.said = `${task.domain}: ${label}. ${task.outcome?.summary ?? ""}`;
+      if (this.situation.value) void this.situation.reload();
+      if (task.ended) this.tell("waypost-ended", { task: task.id, outcome: task.ended });
+    }
+    if (before && before.updatedAt !== task.updatedAt && this.recordsOpen) void this.records.reload();
+    if (!before || before.ended !== task.ended) {
+      if (task.ended && !task.outcome) void this.first.reload();
+    }
+  }
+
+  protected override render(): TemplateResult {
+    if (!this.task) return html`<p class="soft">This element needs the attribute <code>id</code>: a task’s id.</p>`;
+    const task = this.known;
+    return html`<article class="frame panel stack" aria-label=${task ? `Migration of ${task.domain}` : "Migration"}>
+      <span class="hidden" role="status" aria-live="polite">${this.said}</span>
+      ${this.linkNote()}
+      ${task ? this.body(task) : this.first.problem ? problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
+    </article>`;
+  }
+
+  private body(task: Task): TemplateResult {
+    const word = standing(task);
+    const mark = standingMark(word);
+    const series = this.live.series.get(task.id);
+    // The course is plotted while a page watches; of what ended before there is none.
+    const plotted = !task.ended || Boolean(series?.length);
+    return html`
+      <header class="row spread top">
+        <div class="stack">
+          <h2 class="title"><span class="break">${task.domain}</span>${standingBadge(word)}</h2>
+          <p class="row small"><span>${task.source ?? "source not known yet"}</span>${icon("arrow")}<span class="hidden">to</span><span>${task.destination}</span></p>
+        </div>
+        <div class="row">${this.controls(task)}</div>
+      </header>
+      ${this.problem ? problemNote(this.problem.problem, this.problem.attempted) : nothing}
+      ${task.ended ? this.end(task) : nothing}
+      ${
+        task.ended
+          ? nothing
+          : html`<div class="how">
+              <span class="small break">${task.message ?? mark.label}</span>
+              <strong>${percent(task.permille)}</strong>
+              ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
+            </div>`
+      }
+      <div class="columns ${plotted ? "" : "even"}">
+        <div>
+          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? this.figures(task) : nothing}
+          ${plotted ? html`<section aria-label="Course">
+            <div class="plots">
+              ${
+                series?.length
+                  ? html`<waypost-plot .series=${series} .length=${series.length}></waypost-plot>`
+                  : html`<p class="soft small">The plot begins with the first reading of the transfer.</p>`
+              }
+            </div>
+            ${
+              series?.length && series.at[0]! > 3
+                ? html`<p class="tiny soft">Plotted since this page began to watch, ${duration(series.at[0]! * 1000)} into the transfer.</p>`
+                : nothing
+            }
+          </section>` : nothing}
+        </div>
+        <div>
+          ${plotted && task.sample ? this.figures(task) : nothing}
+          <section aria-label="Facts">
+            <dl class="facts">
+              <dt>Phase</dt><dd>${plain(task.phase)}</dd>
+              <dt>Attempt</dt><dd>${task.attempt}</dd>
+              ${task.requestedBy ? html`<dt>Asked for by</dt><dd>${task.requestedBy}</dd>` : nothing}
+              <dt>Begun</dt><dd>${when(task.createdAt)}</dd>
+              ${task.ended ? html`<dt>Ended</dt><dd>${when(task.updatedAt)}</dd>` : nothing}
+              ${task.targetUri ? html`<dt>Goes to</dt><dd class="mono">${task.targetUri}</dd>` : nothing}
+              <dt>Task</dt><dd class="mono">${task.id}</dd>
+            </dl>
+          </section>
+          ${plotted && this.open(task) ? this.bothSides(task) : nothing}
+        </div>
+      </div>
+      ${this.more(task)}
+      ${this.asked ? this.dialog(task, this.asked) : nothing}
+    `;
+  }
+
+  private figures(task: Task): TemplateResult {
+    const sample = task.sample!;
+    const final = sample.stage === "final";
+    const downtime = expectedDowntime(sample);
+    const pairs: [string, string | null][] = final
+      ? [
+          ["Downtime", sample.downtime_ms === null ? null : duration(sample.downtime_ms)],
+          ["Transfer took", duration(sample.elapsed_ms)],
+          ["Moved", bytes(sample.processed_bytes)],
+          ["Average rate", sample.bytes_per_s ? rate(sample.bytes_per_s) : null],
+        ]
+      : [
+          ["Remaining", bytes(sample.remaining_bytes)],
+          ["Time left, about", sample.remaining_ms === null ? null : duration(sample.remaining_ms)],
+          ["Transfer rate", sample.bytes_per_s === null ? null : rate(sample.bytes_per_s)],
+          ["Dirty rate", sample.dirty_bytes_per_s === null ? null : rate(sample.dirty_bytes_per_s)],
+          ["Downtime, expected", downtime === null ? null : duration(downtime)],
+          ["Pass", sample.iteration === null ? null : String(sample.iteration)],
+          ["Elapsed", duration(sample.elapsed_ms)],
+          ...(sample.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),
+        ];
+    return html`<section aria-label=${final ? "What it came to" : "Last reading"}>
+      <dl class="figures">
+        ${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value ?? html`<span class="soft">–</span>`}</dd></div>`)}
+      </dl>
+    </section>`;
+  }
+
+  private end(task: Task): TemplateResult {
+    const mark = standingMark(task.ended!);
+    const outcome = task.outcome;
+    return html`<div class="callout ${mark.tone}">
+      ${icon(mark.icon)}
+      <strong class="break">${outcome?.summary ?? mark.label}</strong>
+      ${
+        outcome?.causes.length
+          ? html`<ul class="causes">${outcome.causes.map((cause) => html`<li>${cause}</li>`)}</ul>`
+          : nothing
+      }
+      ${outcome?.remedy ? html`<span><span class="soft">What helps:</span> ${outcome.remedy}</span>` : nothing}
+    </div>`;
+  }
+
+  private controls(task: Task): TemplateResult {
+    return html`${wishes(task).map(
+      (wish) => html`<button
+        class=${wish.icon === "stop" && wish.leave ? "danger" : ""}
+        aria-disabled=${wish.barred ? "true" : "false"}
+        title=${wish.barred ?? wish.says}
+        @click=${() => {
+          if (!wish.barred) this.asked = { wish, value: null };
+        }}
+      >
+        ${icon(wish.icon)}${wish.label}
+      </button>`,
+    )}`;
+  }
+
+  private dialog(task: Task, asked: { wish: Wish; value: number | null }): TemplateResult {
+    const { wish } = asked;
+    const number = wish.number;
+    const fit = !number || (asked.value !== null && asked.value >= 1 && asked.value <= number.most);
+    return html`<waypost-dialog .heading=${`${wish.label}: ${task.domain}`} .busy=${this.busy} @done=${() => (this.asked = null)}>
+      <div class="stack">
+        <p>${wish.says}</p>
+        ${wish.warns ? html`<div class="callout warn">${icon("alert")}<span>${wish.warns}</span></div>` : nothing}
+        ${
+          number
+            ? html`<label class="field">${number.label}<input type="number" min="1" max=${number.most} autofocus
+                @input=${(event: Event) => (this.asked = { wish, value: Number((event.target as HTMLInputElement).value) })} /></label>`
+            : nothing
+        }
+      </div>
+      <button slot="actions" ?disabled=${this.busy} @click=${() => (this.asked = null)}>${wish.leave ?? "Leave it"}</button>
+      <button slot="actions" class="primary ${wish.grave ? "danger" : ""}" ?disabled=${this.busy || !fit}
+        @click=${() => void this.doIt(wish, asked.value)}>${icon(wish.icon)}${wish.label}</button>
+    </waypost-dialog>`;
+  }
+
+  private async doIt(wish: Wish, value: number | null): Promise<void> {
+    this.busy = true;
+    this.problem = null;
+    try {
+      const next = await wish.run(this.client, this.task!, value ?? 0);
+      this.said = `${wish.label}: asked for`;
+      if (next) this.tell("waypost-created", { task: next });
+    } catch (error) {
+      this.problem = { attempted: `${wish.label} was not done`, problem: Problem.of(error) };
+    }
+    this.busy = false;
+    this.asked = null;
+    this.live.look(this.task!).catch(() => {});
+  }
+
+  /** Whether a person may have to decide. */
+  private open(task: Task): boolean {
+    return task.ended === "stuck" || task.phase === "locating" || task.phase === "recovering";
+  }
+
+  private bothSides(task: Task): TemplateResult {
+    const { value, problem, loading } = this.situation;
+    return html`<section aria-label="Both hosts">
+      <div class="row spread">
+        <h3>What both hosts say</h3>
+        <button @click=${() => void this.situation.reload()} ?disabled=${loading}>
+          ${icon("search")}${loading ? "Looking…" : value ? "Look again" : "Look now"}
+        </button>
+      </div>
+      ${problem ? problemNote(problem, "The hosts could not be looked at") : nothing}
+      ${
+        value
+          ? html`<div class="sides">
+                <div><span class="tiny soft">Source, ${task.source}</span>${side(value.source)}</div>
+                <div><span class="tiny soft">Destination, ${task.destination}</span>${side(value.destination)}</div>
+              </div>
+              <p class="small soft">${value.why}</p>
+              <div class="row">
+                ${value.permitted.map((word) => {
+                  const { label, says } = action(word);
+                  const wish: Wish = {
+                    label,
+                    says: `${says} Both hosts are looked at again before it; it is recorded as yours.`,
+                    icon: "bolt",
+                    grave: word.startsWith("destroy") || word === "declare-lost",
+                    run: async (client, id) => {
+                      await client.act(id, word);
+                      void this.situation.reload();
+                      return null;
+                    },
+                  };
+                  return html`<button class=${wish.grave ? "danger" : ""} @click=${() => (this.asked = { wish, value: null })}>${label}</button>`;
+                })}
+              </div>
+              ${
+                value.withheld.length
+                  ? html`<details class="small"><summary>Not permitted, and why</summary>
+                      <dl class="facts">${value.withheld.map((one) => html`<dt>${action(one.action).label}</dt><dd>${one.why}</dd>`)}</dl>
+                    </details>`
+                  : nothing
+              }`
+          : html`<p class="small soft">Nothing is done by looking. What is permitted is offered afterwards.</p>`
+      }
+    </section>`;
+  }
+
+  private more(task: Task): TemplateResult {
+    const { value, problem } = this.records;
+    return html`<details class="tile" @toggle=${(event: Event) => {
+        this.recordsOpen = (event.target as HTMLDetailsElement).open;
+        if (this.recordsOpen) void this.records.reload();
+      }}>
+      <summary>Records and decisions</summary>
+      <div class="inside stack">
+        ${problem ? problemNote(problem, "The records could not be read", () => void this.records.reload()) : nothing}
+        ${
+          value
+            ? html`${journal(value.journal)}
+                <h3>What policies decided</h3>
+                <waypost-decisions .decisions=${value.decisions} .task=${task.id}></waypost-decisions>`
+            : problem
+              ? nothing
+              : bones(4)
+        }
+      </div>
+    </details>`;
+  }
+}
+
+function side(side: Side): TemplateResult {
+  switch (side.domain) {
+    case "unknown":
+      return html`<p class="toned warn"><strong>Can’t be asked</strong></p><p class="tiny">${side.why}</p>`;
+    case "absent":
+      return html`<p><strong>Not there</strong></p>`;
+    case "present":
+      return html`<p><strong>${plain(side.state)}</strong> <span class="soft">(${side.reason})</span></p>
+        <p class="tiny soft">${side.name}; ${side.persistent ? "defined" : "not defined"}${side.job ? "; a job runs on it" : ""}</p>`;
+  }
+}
+
+customElements.define("waypost-migration", WaypostMigration);

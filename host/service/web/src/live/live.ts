@@ -1,0 +1,263 @@
+// What happens, held once per service for all elements of a page: the tasks, the readings of running transfers, and whether
+// the connection stands.
+//
+// Events say *that* something was written; what it comes to is asked of the service, so that no second phase table lives
+// here. The stream is opened before the list is read: what happens between the two is in both, never in neither.
+
+import { Client, Problem } from "../api/client";
+import { read, type ServerEvent } from "../api/stream";
+import type { Progress, RecordEvent, TaskStatus } from "../api/types";
+import { Series } from "./series";
+import { fromBrief, fromStatus, newestFirst, type Task, withProgress } from "./tasks";
+
+export type Link =
+  | { state: "connecting" }
+  | { state: "live" }
+  /** Since when (ms), why, and when it is tried again (ms). */
+  | { state: "lost"; since: number; problem: Problem; retryAt: number }
+  | { state: "denied"; problem: Problem };
+
+/** Records of one task that come together are one look at it. */
+const GATHER_MS = 120;
+/** Looks at once. */
+const LOOKS = 4;
+/** More tasks than this are looked at by reading the list. */
+const MANY = 24;
+/** How long the stream is kept when nobody looks: between two pages it need not end. */
+const LINGER_MS = 3_000;
+const LONGEST_PAUSE_MS = 15_000;
+const PAGE = 100;
+
+export class Live {
+  private static readonly all = new Map<Client, Live>();
+
+  static of(client: Client): Live {
+    let live = this.all.get(client);
+    if (!live) this.all.set(client, (live = new Live(client)));
+    return live;
+  }
+
+  link: Link = { state: "connecting" };
+  readonly tasks = new Map<string, Task>();
+  readonly series = new Map<string, Series>();
+  /** The newest page was read at least once. */
+  listed = false;
+  /** Grows when the service turned out to have another state: what was read from it before is of something else. */
+  era = 0;
+
+  private readonly watchers = new Set<() => void>();
+  private readonly stale = new Set<string>();
+  private looking = 0;
+  private gather: ReturnType<typeof setTimeout> | undefined;
+  private linger: ReturnType<typeof setTimeout> | undefined;
+  private told = false;
+  private last: number | null = null;
+  private stop: AbortController | null = null;
+  private wake: (() => void) | null = null;
+
+  private constructor(readonly client: Client) {}
+
+  /** Calls back after every change, at most once per frame. Answers how to end that. */
+  watch(changed: () => void): () => void {
+    this.watchers.add(changed);
+    clearTimeout(this.linger);
+    if (!this.stop) this.run((this.stop = new AbortController()));
+    return () => {
+      this.watchers.delete(changed);
+      if (this.watchers.size) return;
+      this.linger = setTimeout(() => {
+        this.stop?.abort();
+        this.stop = null;
+      }, LINGER_MS);
+    };
+  }
+
+  /** All tasks that are known, newest first. */
+  list(): Task[] {
+    return [...this.tasks.values()].sort(newestFirst);
+  }
+
+  /** The unfinished task of a domain, if there is one. */
+  of(domainId: string): Task | undefined {
+    for (const task of this.tasks.values()) if (!task.ended && task.domainId === domainId) return task;
+    return undefined;
+  }
+
+  /** Takes an answer about a task, from whoever asked for it. */
+  take(status: TaskStatus): Task {
+    const task = fromStatus(status, this.tasks.get(status.id));
+    this.keep(task);
+    return task;
+  }
+
+  /** Looks at a task now. */
+  async look(id: string): Promise<Task> {
+    try {
+      return this.take(await this.client.task(id));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404 && this.tasks.delete(id)) this.changed();
+      throw error;
+    }
+  }
+
+  /** Tries the connection now. */
+  retry(): void {
+    this.wake?.();
+  }
+
+  private async run(stop: AbortController): Promise<void> {
+    let failures = 0;
+    const online = () => this.wake?.();
+    addEventListener("online", online);
+    while (!stop.signal.aborted) {
+      const once = new AbortController();
+      const end = () => once.abort();
+      stop.signal.addEventListener("abort", end);
+      try {
+        const response = await this.client.events(this.last, once.signal);
+        const listening = read(
+          response,
+          once,
+          (event) => this.hear(event),
+          () => (failures = 0),
+        );
+        // Should the stream break while the list is read, the list's failure is what is told.
+        listening.catch(() => {});
+        await this.readList();
+        this.to({ state: "live" });
+        await listening;
+        throw new Problem("stream-ended", 0, "the service ended the stream of events");
+      } catch (error) {
+        once.abort();
+        if (stop.signal.aborted) break;
+        const problem = Problem.of(error);
+        if (problem.denied) {
+          this.to({ state: "denied", problem });
+          await this.pause(null, stop.signal);
+        } else {
+          // Its state was replaced: what is known here is of another one.
+          if (problem.code === "unknown-event") this.forget();
+          failures += 1;
+          const pause = Math.min(LONGEST_PAUSE_MS, 400 * 2 ** failures) * (0.7 + 0.6 * Math.random());
+          const since = this.link.state === "lost" ? this.link.since : Date.now();
+          this.to({ state: "lost", since, problem, retryAt: Date.now() + pause });
+          await this.pause(pause, stop.signal);
+        }
+      } finally {
+        stop.signal.removeEventListener("abort", end);
+      }
+    }
+    removeEventListener("online", online);
+  }
+
+  private pause(ms: number | null, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === null ? undefined : setTimeout(done, ms);
+      function done() {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+      this.wake = done;
+      signal.addEventListener("abort", done);
+    });
+  }
+
+  private async readList(): Promise<void> {
+    const [unfinished, newest] = await Promise.all([
+      this.client.tasks({ states: ["unfinished"], limit: 500 }),
+      this.client.tasks({ limit: PAGE }),
+    ]);
+    const there = new Set([...unfinished.tasks, ...newest.tasks].map((brief) => brief.id));
+    for (const brief of [...newest.tasks, ...unfinished.tasks]) {
+      this.tasks.set(brief.id, fromBrief(brief, this.tasks.get(brief.id)));
+    }
+    // What was unfinished here and is in neither list ended while nobody listened.
+    for (const task of this.tasks.values()) if (!task.ended && !there.has(task.id)) this.stale.add(task.id);
+    // A row tells neither what is going on nor the last reading.
+    for (const brief of unfinished.tasks.slice(0, MANY)) this.stale.add(brief.id);
+    this.listed = true;
+    this.changed();
+    void this.refresh();
+  }
+
+  private hear(event: ServerEvent): void {
+    if (event.id !== null && /^\d+$/.test(event.id)) this.last = Number(event.id);
+    if (event.kind === "record") {
+      const { task } = JSON.parse(event.data) as RecordEvent;
+      this.stale.add(task);
+      this.gather ??= setTimeout(() => void this.refresh(), GATHER_MS);
+    } else if (event.kind === "progress") {
+      const progress = JSON.parse(event.data) as Progress;
+      const task = this.tasks.get(progress.task);
+      if (task) this.keep(withProgress(task, progress));
+      else this.stale.add(progress.task);
+    }
+  }
+
+  /** Asks about everything that changed. */
+  private async refresh(): Promise<void> {
+    clearTimeout(this.gather);
+    this.gather = undefined;
+    if (this.stale.size > MANY) {
+      try {
+        for (const brief of (await this.client.tasks({ limit: 500 })).tasks) {
+          this.tasks.set(brief.id, fromBrief(brief, this.tasks.get(brief.id)));
+          this.stale.delete(brief.id);
+        }
+        this.changed();
+      } catch {
+        // The stream tells when the connection is gone; it is asked again with the next event.
+        return;
+      }
+    }
+    while (this.stale.size && this.looking < LOOKS) {
+      const [id] = this.stale;
+      this.stale.delete(id!);
+      this.looking += 1;
+      this.look(id!)
+        .catch(() => {})
+        .finally(() => {
+          this.looking -= 1;
+          if (this.stale.size) void this.refresh();
+        });
+    }
+  }
+
+  private keep(task: Task): void {
+    this.tasks.set(task.id, task);
+    if (task.sample) {
+      let series = this.series.get(task.id);
+      if (!series || series.attempt < task.attempt) this.series.set(task.id, (series = new Series(task.attempt)));
+      series.add(task.sample);
+    }
+    this.changed();
+  }
+
+  private forget(): void {
+    this.last = null;
+    this.tasks.clear();
+    this.series.clear();
+    this.stale.clear();
+    this.listed = false;
+    this.era += 1;
+    this.changed();
+  }
+
+  private to(link: Link): void {
+    this.link = link;
+    this.changed();
+  }
+
+  private changed(): void {
+    if (this.told) return;
+    this.told = true;
+    const tell = () => {
+      this.told = false;
+      for (const watcher of [...this.watchers]) watcher();
+    };
+    // A page in the background has no frames.
+    if (document.visibilityState === "visible") requestAnimationFrame(tell);
+    else setTimeout(tell, 250);
+  }
+}

@@ -1,0 +1,51 @@
+// The readings of one transfer, for its plot. Bounded: when it is full, every second reading of the older half goes, so that a
+// migration of hours stays whole and its last minutes stay exact.
+
+import type { Sample } from "../api/types";
+
+const MOST = 1200;
+
+/** The downtime that a reading lets expect, ms. Before anything was sent, and once the guest runs on the other side, there is
+ *  nothing to expect, whatever is reported. */
+export function expectedDowntime(sample: Sample): number | null {
+  return sample.stage === "pre-copy" && sample.bytes_per_s ? sample.downtime_ms : null;
+}
+
+export class Series {
+  /** Seconds since the transfer began. */
+  readonly at: number[] = [];
+  readonly remaining: (number | null)[] = [];
+  readonly rate: (number | null)[] = [];
+  readonly dirty: (number | null)[] = [];
+  readonly downtime: (number | null)[] = [];
+  private columns = [this.remaining, this.rate, this.dirty, this.downtime];
+
+  constructor(readonly attempt: number) {}
+
+  get length(): number {
+    return this.at.length;
+  }
+
+  /** Takes a reading; one that is not newer than the last is known already. */
+  add(sample: Sample): boolean {
+    const at = sample.elapsed_ms / 1000;
+    const last = this.at[this.at.length - 1];
+    // The final reading tells the whole time and the downtime that really was; it is no point of the course.
+    if (sample.stage === "final" || (last !== undefined && at <= last)) return false;
+    this.at.push(at);
+    this.remaining.push(sample.remaining_bytes);
+    this.rate.push(sample.bytes_per_s);
+    this.dirty.push(sample.dirty_bytes_per_s);
+    this.downtime.push(expectedDowntime(sample));
+    if (this.at.length > MOST) this.thin();
+    return true;
+  }
+
+  private thin(): void {
+    const half = this.at.length >> 1;
+    for (const column of [this.at, ...this.columns] as (number | null)[][]) {
+      const kept = column.filter((_, index) => index >= half || index % 2 === 0);
+      column.splice(0, column.length, ...kept);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// What is known of a task, put together from lists, single answers and events. Pure: no clock, no requests.
+
+import type { Outcome, Progress, Sample, TaskBrief, TaskStatus } from "../api/types";
+
+/** A task as the pages show it. */
+export interface Task {
+  id: string;
+  domain: string;
+  domainId: string | null;
+  source: string | null;
+  destination: string;
+  phase: string;
+  permille: number;
+  attempt: number;
+  /** How it ended: a word. */
+  ended: string | null;
+  createdAt: string;
+  updatedAt: string;
+  sample: Sample | null;
+  /** What only the single answer and events tell; null until then. */
+  message: string | null;
+  outcome: Outcome | null;
+  queued: boolean;
+  requestedBy: string | null;
+  cancelRequested: boolean;
+  targetUri: string | null;
+}
+
+/** A row of a list. What is known beyond it is kept. */
+export function fromBrief(brief: TaskBrief, known?: Task): Task {
+  const ended = brief.outcome ?? known?.ended ?? null;
+  const newer = !known || brief.updated_at >= known.updatedAt;
+  return {
+    id: brief.id,
+    domain: brief.domain,
+    domainId: brief.domain_id,
+    source: brief.source ?? known?.source ?? null,
+    destination: brief.destination,
+    phase: ended ? "ended" : newer ? brief.phase : known.phase,
+    // The row has no attempt, so within one it can't be told whether a smaller figure is older or of a later attempt.
+    permille: newer || !known ? brief.permille : known.permille,
+    attempt: known?.attempt ?? 1,
+    ended,
+    createdAt: brief.created_at,
+    updatedAt: newer ? brief.updated_at : known.updatedAt,
+    sample: known?.sample ?? null,
+    message: known?.message ?? null,
+    outcome: known?.outcome ?? null,
+    queued: known?.queued ?? false,
+    requestedBy: known?.requestedBy ?? null,
+    cancelRequested: known?.cancelRequested ?? false,
+    targetUri: known?.targetUri ?? null,
+  };
+}
+
+/** The single answer: everything, except that progress which came meanwhile is newer. */
+export function fromStatus(status: TaskStatus, known?: Task): Task {
+  const same = known && known.attempt === status.attempt && !status.outcome;
+  const ahead = same && known.permille > status.permille;
+  return {
+    id: status.id,
+    domain: status.domain,
+    domainId: status.domain_id,
+    source: status.source,
+    destination: status.destination,
+    phase: status.phase,
+    permille: ahead ? known.permille : status.permille,
+    attempt: status.attempt,
+    ended: status.outcome?.kind ?? null,
+    createdAt: status.created_at,
+    updatedAt: status.updated_at,
+    sample: ahead ? known.sample : (status.sample ?? known?.sample ?? null),
+    message: status.message,
+    outcome: status.outcome,
+    queued: status.status === "queued",
+    requestedBy: status.requested_by,
+    cancelRequested: status.cancel_requested,
+    targetUri: status.target_uri,
+  };
+}
+
+/** A reading of a running transfer. One that comes after the end, or of an attempt that is over, says nothing. */
+export function withProgress(task: Task, progress: Progress): Task {
+  if (task.ended || progress.attempt < task.attempt) return task;
+  const same = progress.attempt === task.attempt;
+  return {
+    ...task,
+    source: progress.source ?? task.source,
+    phase: progress.phase,
+    attempt: progress.attempt,
+    permille: same ? Math.max(task.permille, progress.permille) : progress.permille,
+    sample: progress.sample ?? task.sample,
+    message: progress.note || task.message,
+    queued: false,
+  };
+}
+
+/** The word for how a task stands: how it ended, or what it is about. */
+export function standing(task: Task): string {
+  if (task.ended) return task.ended;
+  if (task.queued) return "queued";
+  if (task.cancelRequested) return "cancelling";
+  switch (task.phase) {
+    case "performing":
+      return task.sample?.stage === "post-copy" ? "post-copy" : "moving";
+    case "locating":
+    case "recovering":
+      return "recovering";
+    default:
+      return task.phase === "finishing" ? "finishing" : "preparing";
+  }
+}
+
+/** Newest first, as the service lists them. */
+export function newestFirst(a: Task, b: Task): number {
+  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? 1 : -1;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
+}

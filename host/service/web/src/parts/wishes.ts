@@ -1,0 +1,95 @@
+// What a person may want of a task, as it stands. What is not possible now is shown with the reason where it will be or could
+// have been possible, and left out where it has no meaning. The service has the last word.
+
+import type { Client } from "../api/client";
+import type { Task } from "../live/tasks";
+
+export interface Wish {
+  label: string;
+  icon: string;
+  says: string;
+  /** What it risks. */
+  warns?: string;
+  grave?: boolean;
+  /** Why not now. */
+  barred?: string;
+  /** The button that does nothing. */
+  leave?: string;
+  number?: { label: string; most: number };
+  /** Answers a new task's id, where one was made. */
+  run(client: Client, id: string, value: number): Promise<string | null>;
+}
+
+const done = (asked: Promise<unknown>) => asked.then(() => null);
+
+const cancel: Wish = {
+  label: "Cancel",
+  icon: "stop",
+  grave: true,
+  leave: "Go on",
+  says: "libvirt is asked to abort the transfer, then both hosts are looked at. It may be too late; the outcome says where the domain is.",
+  run: (client, id) => done(client.cancel(id)),
+};
+
+const downtime: Wish = {
+  label: "More downtime",
+  icon: "clock",
+  says: "The guest may stand still for so long at the switch-over. A longer time lets a busy guest arrive.",
+  number: { label: "Downtime, ms", most: 2_000_000 },
+  run: (client, id, value) => done(client.steer(id, { max_downtime_ms: value })),
+};
+
+const bandwidth: Wish = {
+  label: "Bandwidth",
+  icon: "arrow",
+  says: "The transfer takes at most so much from now on.",
+  number: { label: "Bandwidth, MiB/s", most: 4_294_967_295 },
+  run: (client, id, value) => done(client.steer(id, { bandwidth_mib_s: value })),
+};
+
+const postCopy: Wish = {
+  label: "Post-copy",
+  icon: "bolt",
+  grave: true,
+  says: "The guest goes on running on the destination now, and its memory follows.",
+  warns:
+    "From then on the guest has its memory on both hosts: if the way between them breaks and can’t be mended, it is lost. It can’t be cancelled any more.",
+  run: (client, id) => done(client.steer(id, { post_copy: true })),
+};
+
+const suspend: Wish = {
+  label: "Pause the guest",
+  icon: "stop",
+  grave: true,
+  says: "The guest stands still while the rest is copied, and runs on the destination afterwards.",
+  warns: "It does not answer for as long as the rest takes.",
+  run: (client, id) => done(client.steer(id, { suspend: true })),
+};
+
+const retry: Wish = {
+  label: "Try again",
+  icon: "again",
+  says: "The same is asked for again, as a new task: facts are read and rules are asked anew.",
+  run: async (client, id) => (await client.retry(id)).id,
+};
+
+/** What may be wanted of a task now, in the order of its buttons. */
+export function wishes(task: Task): Wish[] {
+  if (task.ended) return ["refused", "rolled-back", "cancelled"].includes(task.ended) ? [retry] : [];
+  const transfer = task.phase === "performing";
+  const crossed = task.sample?.stage === "post-copy";
+  const early = "There is no transfer yet.";
+  const over = "The transfer is over.";
+  const late = ["finishing", "locating", "recovering"].includes(task.phase);
+  const barred = transfer ? undefined : late ? over : early;
+  const unless = (wish: Wish, why?: string): Wish => (why ? { ...wish, barred: why } : wish);
+  const post = crossed ? "The guest runs on the destination already." : barred;
+  const cancelled = task.cancelRequested ? "It was asked for already." : crossed ? "In post-copy there is no way back." : undefined;
+  return [
+    unless(downtime, post),
+    unless(bandwidth, barred),
+    unless(suspend, post),
+    unless(postCopy, post),
+    unless(cancel, cancelled),
+  ];
+}

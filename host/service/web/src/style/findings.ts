@@ -1,0 +1,19 @@
+import { css } from "lit";
+
+/** Findings, where an element shows them. */
+export const findingStyles = css`
+  .findings {
+    display: grid;
+    gap: 12px;
+    font-size: var(--t-s);
+  }
+  .findings li {
+    display: grid;
+    gap: 4px;
+    overflow-wrap: anywhere;
+  }
+  .findings .remedy {
+    padding-inline-start: 10px;
+    border-inline-start: 2px solid var(--line);
+  }
+`;

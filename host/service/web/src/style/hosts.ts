@@ -1,0 +1,263 @@
+import { css } from "lit";
+
+export const hostStyles = css`
+  .board {
+    display: grid;
+    gap: 12px;
+  }
+  .tools {
+    min-height: 32px;
+  }
+  .hosts {
+    display: grid;
+    grid-template-columns: repeat(auto-fill, minmax(min(100%, 275px), 1fr));
+    gap: 12px;
+    align-items: stretch;
+  }
+  .card {
+    position: relative;
+    display: flex;
+    flex-direction: column;
+    min-height: 232px;
+    overflow: hidden;
+  }
+  .body {
+    position: relative;
+    flex: 1;
+    display: flex;
+    flex-direction: column;
+    padding-bottom: 6px;
+    border-radius: 0 0 var(--r-m) var(--r-m);
+  }
+  .list {
+    display: flex;
+    flex-direction: column;
+  }
+  .load {
+    --tone: light-dark(#7c8a9b, #8b98a8);
+  }
+  .load.high {
+    --tone: light-dark(#cf8a12, #e0a03a);
+  }
+  .load.full {
+    --tone: light-dark(#cf3e33, #ef6a5f);
+  }
+  .figures {
+    display: flex;
+    justify-content: space-between;
+    gap: 10px;
+    white-space: nowrap;
+  }
+  .card header {
+    display: grid;
+    gap: 7px;
+    padding: 12px 14px 10px;
+    border-bottom: 1px solid var(--line);
+  }
+  .card h3 svg {
+    color: var(--soft);
+  }
+  .error {
+    color: var(--bad);
+    overflow-wrap: anywhere;
+  }
+  .domains {
+    padding: 4px 4px 0;
+  }
+  .none {
+    padding: 10px 14px;
+  }
+  .whole {
+    margin: 2px 8px 0;
+    align-self: start;
+  }
+  .domain {
+    position: relative;
+    display: grid;
+    grid-template-columns: 10px 8px minmax(0, 1fr) auto auto;
+    gap: 7px;
+    align-items: center;
+    min-height: 32px;
+    padding: 1px 4px 1px 2px;
+    border-radius: var(--r-s);
+  }
+  .domain[draggable="true"] {
+    cursor: grab;
+  }
+  .domain[draggable="true"]:hover {
+    background: var(--hover);
+  }
+  .domain.picked {
+    background: var(--accent-tint);
+    box-shadow: inset 0 0 0 1px var(--accent);
+  }
+  .grip {
+    color: var(--soft);
+    opacity: 0;
+    line-height: 1;
+  }
+  .domain:hover .grip,
+  .domain:focus-within .grip {
+    opacity: 0.8;
+  }
+  .dot {
+    width: 8px;
+    height: 8px;
+    border-radius: 50%;
+    background: var(--tone);
+  }
+  .dot.idle {
+    background: transparent;
+    box-shadow: inset 0 0 0 2px var(--tone);
+  }
+  .dot.hollow {
+    background: transparent;
+    box-shadow: inset 0 0 0 2px var(--tone);
+  }
+  .name {
+    font-size: var(--t-s);
+    font-weight: 550;
+  }
+  .coming .name {
+    font-style: italic;
+    font-weight: 450;
+  }
+  .domain .move {
+    min-height: 26px;
+    padding: 0 8px;
+    grid-column: 5;
+    font-weight: 450;
+  }
+  .domain:hover .move,
+  .domain .move:focus-visible {
+    color: var(--accent);
+    font-weight: 600;
+  }
+  .domain .state {
+    grid-column: 4;
+  }
+  .domain .to {
+    grid-column: 4 / span 2;
+    gap: 6px;
+    padding-inline-end: 8px;
+    text-decoration: none;
+    color: inherit;
+    flex-wrap: nowrap;
+    white-space: nowrap;
+  }
+  .domain a.to:hover {
+    text-decoration: underline;
+  }
+  .thin {
+    position: absolute;
+    inset: auto 12px 0 34px;
+  }
+  .thin .bar {
+    height: 3px;
+    box-shadow: none;
+  }
+  .target {
+    position: absolute;
+    inset: 0;
+    display: flex;
+    flex-direction: column;
+    align-items: stretch;
+    justify-content: flex-start;
+    gap: 6px;
+    padding: 10px 14px 12px;
+    border: 2px dashed var(--tone);
+    border-radius: inherit;
+    background: color-mix(in srgb, var(--surface), var(--tint) 62%);
+    color: var(--text);
+    font-size: var(--t-s);
+    font-weight: 400;
+    white-space: normal;
+    text-align: start;
+    overflow: auto;
+    scrollbar-width: thin;
+  }
+  .target.here {
+    pointer-events: none;
+    align-items: flex-end;
+    justify-content: flex-end;
+    border: 0;
+    padding: 10px;
+    background: transparent;
+  }
+  .target.here span {
+    background: var(--raised);
+    border: 1px solid var(--line);
+    border-radius: 99px;
+    padding: 3px 10px;
+  }
+  .target:hover,
+  .target.open,
+  .target:focus-visible {
+    border-style: solid;
+    background: var(--tint);
+  }
+  .target:focus-visible {
+    box-shadow: inset 0 0 0 2px var(--accent);
+    border-radius: inherit;
+  }
+  .target .verdict {
+    color: var(--tone);
+    font-size: var(--t-m);
+    pointer-events: none;
+  }
+  .target .why {
+    display: grid;
+    gap: 5px;
+    pointer-events: none;
+    overflow-wrap: anywhere;
+  }
+  .target .line {
+    display: -webkit-box;
+    -webkit-box-orient: vertical;
+    -webkit-line-clamp: 2;
+    overflow: hidden;
+    padding-inline-start: 10px;
+    border-inline-start: 2px solid color-mix(in srgb, var(--tone) 45%, transparent);
+  }
+  .target:hover .line,
+  .target.open .line,
+  .target:focus-visible .line {
+    -webkit-line-clamp: 8;
+  }
+  .picking .domain:not(.picked) {
+    opacity: 0.45;
+  }
+  .banner {
+    position: sticky;
+    bottom: var(--waypost-bottom, 12px);
+    z-index: 2;
+    display: flex;
+    align-items: center;
+    justify-content: space-between;
+    gap: 12px;
+    padding: 10px 14px;
+    border-radius: var(--r-m);
+    background: var(--raised);
+    border: 1px solid var(--accent);
+    box-shadow: 0 8px 28px rgb(8 15 25 / 18%);
+  }
+  kbd {
+    font-family: var(--mono);
+    font-size: var(--t-xs);
+    border: 1px solid var(--line);
+    border-radius: 4px;
+    padding: 0 4px;
+  }
+  @media (hover: none) {
+    .grip {
+      visibility: hidden;
+    }
+    .domain {
+      grid-template-columns: 2px 8px minmax(0, 1fr) auto auto;
+      min-height: 44px;
+    }
+    .domain .move {
+      min-height: 40px;
+    }
+  }
+`;

@@ -1,0 +1,262 @@
+// What people do with the dashboard, and that it tells the truth.
+
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { browse, open } from "./support";
+
+let browser: Browser;
+beforeAll(async () => void (browser = await browse()));
+afterAll(() => browser.close());
+
+const named = (name: string | RegExp) => ({ name, exact: true });
+
+test("a domain is dragged to a host and moves there", async () => {
+  const site = await open(browser, { fleet: { history: false } });
+  const { page, fake } = site;
+  const row = page.getByRole("listitem").filter({ hasText: "web4" });
+  await row.waitFor();
+  const from = (await row.boundingBox())!;
+  await page.mouse.move(from.x + 60, from.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 80, from.y + 30, { steps: 4 });
+  // While it is dragged each host says whether it may come.
+  const target = page.getByRole("button", { name: /Move web4 to kvm1: Allowed 1 note/ });
+  await target.waitFor();
+  await page.getByRole("button", { name: /Move web4 to old1: Refused 2 blockers/ }).waitFor();
+  await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  const to = (await target.boundingBox())!;
+  await page.mouse.move(to.x + 40, to.y + 40, { steps: 6 });
+  await page.mouse.up();
+  await page.getByText("The rules allow it").waitFor();
+  await page.getByRole("button", { name: "Move to kvm1" }).click();
+  await page.getByRole("link", { name: "Watch it" }).click();
+  await page.getByRole("heading", { name: "web4 Moving" }).waitFor();
+  await page.locator("waypost-plot canvas").first().waitFor();
+  await page.getByRole("heading", { name: "web4 Completed" }).waitFor();
+  await page.getByText("web4 is running on kvm1 (downtime 38 ms)", { exact: true }).waitFor();
+  expect(fake.tasks.size).toBe(1);
+  expect(site.complaints).toEqual([]);
+  await site.close();
+});
+
+test("a refused host takes no drop", async () => {
+  const site = await open(browser, { fleet: { history: false } });
+  const { page, fake } = site;
+  const row = page.getByRole("listitem").filter({ hasText: "web4" });
+  await row.waitFor();
+  const from = (await row.boundingBox())!;
+  await page.mouse.move(from.x + 60, from.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 80, from.y + 30, { steps: 4 });
+  const target = page.getByRole("button", { name: /Move web4 to old1: Refused/ });
+  await target.waitFor();
+  const to = (await target.boundingBox())!;
+  await page.mouse.move(to.x + 40, to.y + 40, { steps: 6 });
+  await page.mouse.up();
+  await target.waitFor({ state: "detached" });
+  expect(await page.locator("waypost-move").count()).toBe(0);
+  expect(fake.tasks.size).toBe(0);
+  await site.close();
+});
+
+test("the same by keyboard alone, with the way back", async () => {
+  const site = await open(browser, { fleet: { history: false } });
+  const { page, fake } = site;
+  const move = page.getByRole("button", named("Move web5"));
+  await move.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: /Move web5 to kvm1: Allowed 1 note/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => move.evaluate((element) => element.matches(":focus"))).toBe(true);
+  await page.keyboard.press("Enter");
+  const kvm2 = page.getByRole("button", { name: /Move web5 to kvm2: Allowed 1 warning/ });
+  await kvm2.waitFor();
+  await page.keyboard.press("Tab");
+  await expect.poll(() => kvm2.evaluate((element) => element.matches(":focus"))).toBe(true);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Move web5 to kvm2" }).waitFor();
+  const last = page.locator("waypost-dialog");
+  await last.getByText("The libvirt of the destination is older").waitFor();
+  await last.getByRole("button", { name: "Move to kvm2" }).focus();
+  await page.keyboard.press("Enter");
+  await expect.poll(() => fake.tasks.size).toBe(1);
+  await site.close();
+});
+
+test("where nothing may go, each host says why, and the last step begins nothing", async () => {
+  const site = await open(browser, { fleet: { history: false } });
+  const { page, fake } = site;
+  await page.getByRole("button", named("Move gpu1")).click();
+  await page.locator("waypost-hosts").getByText(/no host may take it; each says why/).last().waitFor();
+  await page.getByRole("button", { name: /Move gpu1 to kvm2: Refused 1 blocker/ }).click();
+  await page.getByRole("dialog", { name: "Can’t move gpu1 to kvm2" }).waitFor();
+  const dialog = page.locator("waypost-dialog");
+  await dialog.getByText("The guest holds the pci device 0000:03:00.0").waitFor();
+  await dialog.getByText("Detach the device").waitFor();
+  expect(await dialog.getByRole("button", { name: "Move to kvm2" }).count()).toBe(0);
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  await dialog.waitFor({ state: "detached" });
+  expect(fake.tasks.size).toBe(0);
+  await site.close();
+});
+
+test("an answer that is lost begins nothing twice", async () => {
+  const site = await open(browser, { fleet: { history: false } });
+  const { page, fake } = site;
+  let lost = 0;
+  await page.route("**/api/v1/tasks", async (route) => {
+    if (route.request().method() !== "POST" || lost > 0) return route.continue();
+    lost += 1;
+    await route.fetch();
+    await route.abort();
+  });
+  await page.getByRole("button", named("Move web4")).click();
+  await page.getByRole("button", { name: /Move web4 to kvm1/ }).click();
+  await page.getByRole("button", { name: "Move to kvm1" }).click();
+  await page.getByText("It is not known whether the migration was begun").waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("link", { name: "Watch it" }).waitFor();
+  expect([lost, fake.tasks.size]).toEqual([1, 1]);
+  await site.close();
+});
+
+test("cancelling is asked about, and the outcome says where the domain is", async () => {
+  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).click();
+  const cancel = page.getByRole("button", named("Cancel"));
+  await cancel.click();
+  await page.locator("waypost-dialog").getByRole("button", { name: "Go on" }).click();
+  await page.locator("waypost-dialog").waitFor({ state: "detached" });
+  await cancel.click();
+  await page.locator("waypost-dialog").getByRole("button", named("Cancel")).click();
+  await page.getByRole("heading", { name: "warehouse Cancelled" }).waitFor();
+  await page.getByText("warehouse is running on kvm4, and nothing of this migration is left on kvm1", { exact: true }).waitFor();
+  await page.getByRole("button", named("Try again")).waitFor();
+  await site.close();
+});
+
+test("a transfer that does not converge is helped, and what is refused says what to do", async () => {
+  const site = await open(browser, { fleet: { pace: 40 }, begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  const task = [...fake.tasks.values()].find((one) => !one.outcome);
+  await page.goto(`${site.url}#/migrations/${task.id}`);
+  await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
+  await page.getByRole("button", named("Post-copy")).click();
+  await page.locator("waypost-dialog").getByRole("button", named("Post-copy")).click();
+  await page.getByText("Post-copy was not done: the migration was not begun with post-copy").waitFor();
+  await page.getByText("allow post-copy when it is begun").waitFor();
+  await page.getByRole("button", named("More downtime")).click();
+  const dialog = page.locator("waypost-dialog");
+  const go = dialog.getByRole("button", named("More downtime"));
+  expect(await go.isDisabled()).toBe(true);
+  await dialog.getByLabel("Downtime, ms").fill("1500");
+  await go.click();
+  await expect.poll(() => task.made.downtime).toBe(1500);
+  await page.getByRole("button", named("Pause the guest")).click();
+  await page.locator("waypost-dialog").getByRole("button", named("Pause the guest")).click();
+  // It dirties faster than the way carries, so without that it would never have ended.
+  await page.getByRole("heading", { name: "warehouse Completed" }).waitFor({ timeout: 40_000 });
+  await site.close();
+});
+
+test("a lost connection is told, and what happened meanwhile is made up for", async () => {
+  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  fake.make({ domain: "search2", to: "kvm1" }, "ben");
+  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
+  fake.down = true;
+  fake.cut();
+  await page.getByText(/Connection lost at/).waitFor();
+  await page.getByText("Migrations go on without this page").waitFor();
+  const task = [...fake.tasks.values()].find((one) => !one.outcome);
+  fake.end(task, "stuck", "warehouse is paused on kvm4; nothing more is done");
+  fake.make({ domain: "web4", to: "kvm1" }, "ben");
+  const seen = fake.sequence;
+  fake.make({ domain: "web5", to: "kvm1" }, "ben");
+  fake.down = false;
+  await page.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
+  await page.getByRole("link", { name: /web4/ }).first().waitFor();
+  await page.getByRole("link", { name: /web5/ }).first().waitFor();
+  await page.getByText(/Connection lost at/).waitFor({ state: "detached" });
+  // It went on after the last event that it had seen.
+  expect(fake.resumedAfter).toBeLessThan(seen);
+  expect(fake.resumedAfter).toBeGreaterThan(0);
+  await site.close();
+});
+
+test("pages that were opened while the service was away fill themselves", async () => {
+  const site = await open(browser, { fleet: { history: true } });
+  const { page, fake } = site;
+  await page.getByText("web1", { exact: true }).waitFor();
+  fake.down = true;
+  fake.cut();
+  await page.goto(`${site.url}#/migrations`);
+  await page.reload();
+  await page.getByText("Not connected: the service does not answer").waitFor();
+  await page.getByText("Not known").waitFor();
+  fake.down = false;
+  await page.getByRole("link", { name: /ldap1.*Stuck/ }).waitFor();
+  await page.getByText("Not connected").waitFor({ state: "detached" });
+  await page.getByText("Older migrations").waitFor();
+  await site.close();
+});
+
+test("a service whose state was replaced is read anew", async () => {
+  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  fake.make({ domain: "search2", to: "kvm1" }, "ben");
+  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
+  fake.replace();
+  fake.remember({ domain: "web4", source: "kvm1", destination: "kvm3", kind: "refused", summary: "web4 was not touched", minutes: 1 });
+  await page.getByRole("link", { name: /web4.*Refused/ }).waitFor();
+  expect(await page.getByRole("link", { name: /warehouse/ }).count()).toBe(0);
+  await site.close();
+});
+
+test("progress is never shown running backwards", async () => {
+  const site = await open(browser, { begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  const task = [...fake.tasks.values()].find((one) => !one.outcome);
+  await page.goto(`${site.url}#/migrations/${task.id}`);
+  const bar = page.getByRole("progressbar", { name: "Progress of warehouse" });
+  await bar.waitFor();
+  await expect.poll(() => task.permille).toBeGreaterThan(60);
+  const values: number[] = [];
+  await expect
+    .poll(async () => {
+      values.push(Number(await bar.getAttribute("aria-valuenow")));
+      return values.at(-1)! - values[0]!;
+    }, { interval: 40, timeout: 30_000 })
+    .toBeGreaterThan(3);
+  expect(values).toEqual([...values].sort((a, b) => a - b));
+  await site.close();
+});
+
+test("the readiness is walked with the arrow keys", async () => {
+  const site = await open(browser, { hash: "#/readiness" });
+  const { page } = site;
+  const first = page.getByRole("button", { name: "web1 to kvm2: Allowed, 1 note" });
+  await first.focus();
+  await page.keyboard.press("End");
+  await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  await page.keyboard.press("ArrowDown");
+  const now = () => page.evaluate(() => {
+    let active: Element | null = document.activeElement;
+    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    return active?.getAttribute("aria-label");
+  });
+  expect(await now()).toMatch(/^web2 to old1: Refused/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowLeft");
+  expect(await now()).toMatch(/^web2 to kvm4: Allowed/);
+  // What is kept stays while others are walked over.
+  await page.getByRole("complementary", { name: "Findings" }).getByText("web2").waitFor();
+  await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  await page.getByLabel("Which domains").selectOption("barred");
+  await page.getByRole("button", { name: /gpu1 to kvm2/ }).waitFor();
+  expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);
+  await site.close();
+});

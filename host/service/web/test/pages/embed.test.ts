@@ -1,0 +1,86 @@
+// The elements in a page of others: one script tag, no framework, no dashboard.
+
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { browse, flaws, open } from "./support";
+
+let browser: Browser;
+beforeAll(async () => void (browser = await browse()));
+afterAll(() => browser.close());
+
+const page = (body: string) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
+<script type="module" src="waypost.js"></script></head><body><main><h1>Ours</h1>${body}</main></body></html>`;
+
+test("a list opens its migrations in place, and says so to the page", async () => {
+  const site = await open(browser, {
+    path: "theirs.html",
+    fleet: { token: "a-token" },
+    begun: [{ domain: "warehouse", to: "kvm1" }],
+    more: { "/theirs.html": page(`<waypost-migrations token="a-token"></waypost-migrations>`) },
+  });
+  const told = site.page.evaluate(
+    () => new Promise((resolve) => addEventListener("waypost-open", (event) => resolve((event as CustomEvent).detail.task))),
+  );
+  const line = site.page.getByRole("button", { name: /warehouse.*Moving/ });
+  await line.click();
+  expect(await told).toBe([...site.fake.tasks.values()].find((task) => !task.outcome).id);
+  expect(await line.getAttribute("aria-expanded")).toBe("true");
+  await site.page.getByRole("button", { name: "Cancel", exact: true }).waitFor();
+  expect(await flaws(site.page)).toEqual([]);
+  expect(site.complaints).toEqual([]);
+  await site.close();
+});
+
+test("one migration by its id, and all elements on one stream of events", async () => {
+  const site = await open(browser, { path: "theirs.html", begun: [{ domain: "warehouse", to: "kvm1" }], more: { "/theirs.html": page("") } });
+  const id = [...site.fake.tasks.values()].find((task) => !task.outcome).id;
+  await site.page.evaluate((task) => {
+    document.querySelector("main")!.innerHTML =
+      `<waypost-migration id="${task}"></waypost-migration><waypost-migrations state="unfinished"></waypost-migrations><waypost-hosts readonly></waypost-hosts>`;
+  }, id);
+  await site.page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
+  await site.page.locator("waypost-hosts").getByText("web1", { exact: true }).waitFor();
+  expect(site.fake.streams.size).toBe(1);
+  expect(await site.page.getByRole("button", { name: "Move web1", exact: true }).count()).toBe(0);
+  // The attribute leads to another one.
+  const stuck = [...site.fake.tasks.values()].find((task) => task.outcome?.kind === "stuck").id;
+  await site.page.evaluate((task) => (document.querySelector("waypost-migration")!.id = task), stuck);
+  await site.page.getByRole("heading", { name: "ldap1 Stuck" }).waitFor();
+  await site.close();
+});
+
+test("a page sets the service once, the look by custom properties, and a wrong token is told", async () => {
+  const site = await open(browser, {
+    path: "theirs.html",
+    fleet: { token: "a-token" },
+    more: { "/theirs.html": page(`<waypost-plugins></waypost-plugins><waypost-migrations token="wrong"></waypost-migrations>`) },
+  });
+  await site.page.getByText("The service wants to know who asks").waitFor();
+  // As text: what stands here is changed before it runs, and an import would be another one.
+  await site.page.evaluate(`import("./waypost.js").then(({ configure }) => {
+    configure({ token: "a-token" });
+    document.documentElement.style.setProperty("--waypost-surface", "rgb(1, 2, 3)");
+  })`);
+  await site.page.getByRole("button", { name: /precheck-cpu/ }).waitFor();
+  const colour = await site.page.evaluate(() => {
+    const panel = document.querySelector("waypost-plugins")!.shadowRoot!.querySelector(".panel")!;
+    return getComputedStyle(panel).backgroundColor;
+  });
+  expect(colour).toBe("rgb(1, 2, 3)");
+  await site.close();
+});
+
+test("the theme is the viewer's, or what the page says", async () => {
+  const site = await open(browser, {
+    path: "theirs.html",
+    scheme: "dark",
+    more: { "/theirs.html": page(`<waypost-plugins></waypost-plugins><waypost-plugins theme="light"></waypost-plugins>`) },
+  });
+  await site.page.getByRole("button", { name: /precheck-cpu/ }).nth(1).waitFor();
+  const [preferred, light] = await site.page.evaluate(() =>
+    [...document.querySelectorAll("waypost-plugins")].map((element) => getComputedStyle(element).color),
+  );
+  expect(preferred).toBe("rgb(230, 234, 240)");
+  expect(light).toBe("rgb(24, 32, 42)");
+  await site.close();
+});

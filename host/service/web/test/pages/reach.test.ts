@@ -1,0 +1,84 @@
+// Everybody can use the pages: axe finds nothing serious, in either scheme, at either width; and the policy of the service holds.
+
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { browse, flaws, open } from "./support";
+
+let browser: Browser;
+beforeAll(async () => void (browser = await browse()));
+afterAll(() => browser.close());
+
+const PAGES: [string, string, string][] = [
+  ["#/hosts", "waypost-hosts", "web1"],
+  ["#/migrations", "waypost-migrations", "Completed"],
+  ["#/readiness", "waypost-readiness", "gpu1"],
+  ["#/policies", "waypost-plugins", "precheck-cpu"],
+];
+
+for (const scheme of ["light", "dark"] as const) {
+  for (const width of [1280, 390]) {
+    test(`the pages, ${scheme}, ${width} px wide`, async () => {
+      const site = await open(browser, { scheme, width, begun: [{ domain: "db1", to: "kvm1" }] });
+      const { page } = site;
+      for (const [hash, element, text] of PAGES) {
+        await page.goto(`${site.url}${hash}`);
+        await page.locator(element).first().getByText(text).locator("visible=true").first().waitFor();
+        expect(await flaws(page), hash).toEqual([]);
+      }
+      const running = [...site.fake.tasks.values()].find((task) => !task.outcome);
+      await page.goto(`${site.url}#/migrations/${running.id}`);
+      await page.getByText("Memory that remains").waitFor();
+      expect(await flaws(page), "a migration").toEqual([]);
+      expect(site.complaints).toEqual([]);
+      // Nothing is wider than the window.
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+      await site.close();
+    });
+  }
+}
+
+test("what opens on the pages", async () => {
+  const site = await open(browser, { hash: "#/hosts" });
+  const { page } = site;
+  await page.getByRole("button", { name: "Move web1", exact: true }).click();
+  await page.getByRole("button", { name: /Move web1 to kvm2: Allowed 1 note/ }).waitFor();
+  expect(await flaws(page), "while a domain is picked up").toEqual([]);
+  await page.getByRole("button", { name: /Move web1 to kvm2: Allowed 1 note/ }).click();
+  await page.locator("summary").filter({ hasText: "Choices" }).click();
+  expect(await flaws(page), "the last step").toEqual([]);
+  await page.keyboard.press("Escape");
+
+  await page.goto(`${site.url}#/policies`);
+  await page.getByRole("button", { name: /precheck-cpu/ }).click();
+  await page.getByRole("button", { name: "What it was given" }).first().click();
+  await page.getByText("Facts it read").waitFor();
+  expect(await flaws(page), "a policy's decisions").toEqual([]);
+
+  const stuck = [...site.fake.tasks.values()].find((task) => task.outcome?.kind === "stuck");
+  await page.goto(`${site.url}#/migrations/${stuck.id}`);
+  await page.getByRole("button", { name: "Look now" }).click();
+  await page.getByText("Can’t be asked").waitFor();
+  await page.getByText("Records and decisions").click();
+  await page.getByText("What policies decided").waitFor();
+  expect(await flaws(page), "a stuck migration").toEqual([]);
+  expect(site.complaints).toEqual([]);
+  await site.close();
+});
+
+test("the sign-in", async () => {
+  const site = await open(browser, { fleet: { token: "a-token" } });
+  const { page } = site;
+  await page.getByLabel("Token").fill("wrong");
+  expect(await flaws(page)).toEqual([]);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("This token is not accepted").waitFor();
+  await page.getByLabel("Token").fill("a-token");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Hosts", exact: true }).waitFor();
+  expect(page.url()).not.toContain("a-token");
+  await page.reload();
+  await page.getByText("web1", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+  await site.close();
+});

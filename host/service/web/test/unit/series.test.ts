@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import type { Sample } from "../../src/api/types";
+import { expectedDowntime, Series } from "../../src/live/series";
+
+const at = (elapsed_ms: number, stage = "pre-copy"): Sample => ({
+  stage,
+  elapsed_ms,
+  total_bytes: 100,
+  processed_bytes: 1,
+  remaining_bytes: 99,
+  bytes_per_s: 5,
+  dirty_bytes_per_s: null,
+  iteration: 1,
+  downtime_ms: null,
+  remaining_ms: null,
+  throttle_percent: null,
+});
+
+test("a reading that is known already, and the final one, are no points", () => {
+  const series = new Series(1);
+  expect(series.add(at(500))).toBe(true);
+  expect(series.add(at(500))).toBe(false);
+  expect(series.add(at(400))).toBe(false);
+  expect(series.add(at(900, "final"))).toBe(false);
+  expect(series.at).toEqual([0.5]);
+});
+
+test("there is a downtime to expect only while memory is sent ahead", () => {
+  const sample = { ...at(500), downtime_ms: 80 };
+  expect(expectedDowntime(sample)).toBe(80);
+  expect(expectedDowntime({ ...sample, bytes_per_s: 0 })).toBe(null);
+  expect(expectedDowntime({ ...sample, stage: "post-copy" })).toBe(null);
+});
+
+test("a long migration stays whole and bounded", () => {
+  const series = new Series(1);
+  for (let second = 1; second <= 20_000; second += 1) series.add(at(second * 1000));
+  expect(series.length).toBeLessThanOrEqual(1200);
+  expect(series.at[0]).toBe(1);
+  expect(series.at.at(-1)).toBe(20_000);
+  expect(series.at.every((value, index) => index === 0 || value > series.at[index - 1]!)).toBe(true);
+  expect(series.remaining.length).toBe(series.length);
+});

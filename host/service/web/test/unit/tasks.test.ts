@@ -1,0 +1,102 @@
+import { expect, test } from "vitest";
+import type { Progress, Sample, TaskBrief, TaskStatus } from "../../src/api/types";
+import { fromBrief, fromStatus, newestFirst, standing, withProgress } from "../../src/live/tasks";
+
+const brief: TaskBrief = {
+  id: "t1",
+  created_at: "2026-03-01T12:00:00.000Z",
+  updated_at: "2026-03-01T12:00:05.000Z",
+  domain: "web1",
+  domain_id: "d1",
+  source: "a",
+  destination: "b",
+  phase: "performing",
+  outcome: null,
+  permille: 300,
+};
+
+const status: TaskStatus = {
+  ...brief,
+  status: "running",
+  message: "web1 is moving to b",
+  attempt: 1,
+  target_uri: null,
+  requested_by: "anna",
+  cancel_requested: false,
+  outcome: null,
+  sample: null,
+  sequence: 4,
+};
+
+const sample = { stage: "pre-copy", elapsed_ms: 1000, remaining_bytes: 5 } as Sample;
+
+const progress: Progress = {
+  task: "t1",
+  domain: "web1",
+  source: "a",
+  destination: "b",
+  phase: "performing",
+  attempt: 1,
+  permille: 450,
+  note: "",
+  sample,
+};
+
+test("progress goes forward within an attempt, and begins anew with the next", () => {
+  const task = withProgress(fromStatus(status), progress);
+  expect(task.permille).toBe(450);
+  expect(withProgress(task, { ...progress, permille: 400 }).permille).toBe(450);
+  const again = withProgress(task, { ...progress, attempt: 2, permille: 10 });
+  expect([again.attempt, again.permille]).toEqual([2, 10]);
+  expect(withProgress(again, progress)).toBe(again);
+});
+
+test("an answer that was under way while progress came does not turn it back", () => {
+  const task = withProgress(fromStatus(status), progress);
+  const later = fromStatus({ ...status, permille: 310 }, task);
+  expect([later.permille, later.sample]).toEqual([450, sample]);
+});
+
+test("what is over stays over", () => {
+  const over = fromStatus({
+    ...status,
+    phase: "ended",
+    permille: 1000,
+    outcome: { kind: "completed", summary: "web1 is running on b", causes: [], remedy: null },
+  });
+  expect(withProgress(over, progress)).toBe(over);
+  expect(fromBrief({ ...brief, updated_at: "2026-03-01T11:00:00.000Z" }, over).ended).toBe("completed");
+  expect(standing(over)).toBe("completed");
+});
+
+test("a cancelled one that is at less than before tells the truth", () => {
+  const task = withProgress(fromStatus(status), progress);
+  const over = fromStatus(
+    { ...status, phase: "ended", permille: 440, outcome: { kind: "cancelled", summary: "", causes: [], remedy: null } },
+    task,
+  );
+  expect(over.permille).toBe(440);
+});
+
+test("a row keeps what only the single answer tells", () => {
+  const known = fromStatus(status);
+  const row = fromBrief({ ...brief, updated_at: "2026-03-01T12:00:09.000Z", permille: 500 }, known);
+  expect([row.permille, row.message, row.requestedBy]).toEqual([500, "web1 is moving to b", "anna"]);
+  expect(fromBrief({ ...brief, updated_at: "2026-03-01T12:00:01.000Z", permille: 100 }, known).permille).toBe(300);
+});
+
+test("each state has its word", () => {
+  const of = (change: Partial<TaskStatus>) => standing(fromStatus({ ...status, ...change }));
+  expect(of({})).toBe("moving");
+  expect(of({ sample: { ...sample, stage: "post-copy" } })).toBe("post-copy");
+  expect(of({ status: "queued", phase: "accepted" })).toBe("queued");
+  expect(of({ phase: "planned" })).toBe("preparing");
+  expect(of({ phase: "locating" })).toBe("recovering");
+  expect(of({ cancel_requested: true })).toBe("cancelling");
+  expect(of({ phase: "ended", outcome: { kind: "stuck", summary: "", causes: [], remedy: null } })).toBe("stuck");
+});
+
+test("the newest comes first", () => {
+  const old = fromBrief({ ...brief, id: "t0", created_at: "2026-03-01T11:00:00.000Z" });
+  expect([old, fromBrief(brief)].sort(newestFirst).map((task) => task.id)).toEqual(["t1", "t0"]);
+});
