@@ -10,6 +10,7 @@ mod described;
 mod events;
 mod keys;
 mod many;
+mod pages;
 mod problems;
 mod program;
 mod routes;

@@ -7,7 +7,7 @@
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
 //! In reading order: [`service`] the whole, `gate` and `caller` who gets in, `routes` what may be asked, `problem` what is said
-//! when it goes wrong, `desk` and `hub` what goes on meanwhile, [`socket`] the way in.
+//! when it goes wrong, `pages` what a browser is shown, `desk` and `hub` what goes on meanwhile, [`socket`] the way in.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -19,6 +19,7 @@ mod hub;
 mod input;
 mod limits;
 mod openapi;
+mod pages;
 mod problem;
 mod routes;
 pub mod service;

@@ -19,7 +19,7 @@ use crate::desk::Desk;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::problem::{Code, Failed};
-use crate::{gate, routes};
+use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
 pub trait Site: Send + Sync {
@@ -77,11 +77,12 @@ impl Service {
         Self { shared: Arc::new(Shared { parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) }) }
     }
 
-    /// The routes, all under `/api/v1`. Every request must carry a [`Caller`](crate::Caller) among its extensions, put there
+    /// The routes: `/api/v1`, and the pages at `/`. Every request must carry a [`Caller`](crate::Caller) among its extensions, put there
     /// by whoever has proven who asks; without one it is refused.
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
         router
+            .merge(pages::routes())
             .fallback(async || Failed::new(Code::NoSuchRoute, "there is nothing at this path"))
             .method_not_allowed_fallback(async || Failed::new(Code::WrongMethod, "this path has no such method"))
             .layer(DefaultBodyLimit::max(self.shared.limits.body_bytes))
