@@ -17,6 +17,7 @@ fn on_its_way(more: &str) -> (Site, Child) {
 }
 
 fn sent_off(site: Site) -> (Site, Child) {
+    until_busy(&site);
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
     let network = ["--migrate-uri", &uri, "--listen-address", &listen];
@@ -24,6 +25,11 @@ fn sent_off(site: Site) -> (Site, Child) {
     let child = site.start(&[&["migrate", "g1", "--to", "kvm2", "--json"][..], &limits, &network].concat());
     switched(&site);
     (site, child)
+}
+
+/// Before it has booted there is next to nothing to move.
+fn until_busy(site: &Site) {
+    site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
 }
 
 fn switched(site: &Site) {
@@ -88,6 +94,7 @@ fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
     }
     fs::write(site.config(), config).expect("the configuration is written");
     site.busy_guest("g1");
+    until_busy(&site);
     let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "10", "--json"];
     let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
     switched(&site);
