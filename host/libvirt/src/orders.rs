@@ -33,7 +33,7 @@ pub(crate) fn attempted(command: Command, id: DomainId) -> String {
 }
 
 /// What libvirt leaves out where an order waits in vain behind a job of a domain that has no process any more. Measured:
-/// a source whose process dies in post-copy keeps the job of its migration, which no call shows.
+/// a source whose process dies in post-copy may keep the job of its migration, which no call shows.
 const ORPHANED_JOB: &str = "no process of the domain is left here, so this is the orphaned job of a migration that broke \
                             in post-copy: only a restart of libvirt's daemon on this host takes it away";
 
