@@ -764,6 +764,13 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
     gap: 12px;
     align-items: stretch;
   }
+  .filling {
+    min-height: 90vh;
+    align-content: start;
+  }
+  .filling .card {
+    padding: 14px;
+  }
   .card {
     position: relative;
     display: flex;
@@ -1010,7 +1017,7 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
       min-height: 40px;
     }
   }
-`,W=1e4,dn=8,fn=class extends ht{static{this.properties={readonly:{type:Boolean},link:{type:String},sought:{state:!0},whole:{state:!0},picked:{state:!0},over:{state:!0},moving:{state:!0}}}static{this.styles=[ht.styles,U,un]}constructor(){super(),this.hosts=new gt(this,async()=>(await this.client.hosts()).hosts,W),this.domains=new gt(this,()=>this.client.domains(),W),this.unfinished=new Set,this.origin=null,this.giveUp=async()=>{this.leave(),await this.updateComplete,this.origin?.focus()},this.readonly=!1,this.sought=``,this.whole=new Set,this.picked=null,this.over=null,this.moving=null}get follows(){return!0}served(){this.hosts.reset(),this.domains.reset(),this.reload()}back(){this.reload()}reload(){this.hosts.reload(),this.domains.reload()}disconnectedCallback(){super.disconnectedCallback(),this.leave()}heard(){super.heard();let e=new Set([...this.live.tasks.values()].filter(e=>!e.ended).map(e=>e.id)),t=[...this.unfinished].some(t=>!e.has(t));this.unfinished=e,t&&this.reload()}pick(t,n){this.leave();let r={domain:t,dragged:n,check:null,problem:null,abort:new AbortController};this.picked=r,this.client.check(t.id,t.host,r.abort.signal).then(e=>this.judged(r,{check:e})).catch(t=>this.judged(r,{problem:e.of(t)}))}judged(e,t){this.picked?.abort===e.abort&&(this.picked={...this.picked,...t})}async byHand(e,t){this.origin=e.currentTarget,this.pick(t,!1),await this.updateComplete,this.renderRoot.querySelector(`button.target`)?.focus()}leave(){this.picked?.abort.abort(),this.picked=null,this.over=null}choose(e){let t=this.picked;t&&(this.leave(),this.moving={domain:t.domain,to:e})}verdict(e){return this.picked?.check?.verdicts.find(t=>t.destination===e)??null}render(){let e=this.hosts.value,t=this.domains.value,n=this.hosts.problem??this.domains.problem;return I`<div
+`,W=1e4,dn=8,fn=class extends ht{static{this.properties={readonly:{type:Boolean},link:{type:String},sought:{state:!0},whole:{state:!0},picked:{state:!0},over:{state:!0},moving:{state:!0}}}static{this.styles=[ht.styles,U,un]}constructor(){super(),this.hosts=new gt(this,async()=>(await this.client.hosts()).hosts,W),this.domains=new gt(this,()=>this.client.domains(),W),this.unfinished=new Set,this.origin=null,this.giveUp=async()=>{this.leave(),await this.updateComplete,this.origin?.focus()},this.readonly=!1,this.sought=``,this.whole=new Set,this.picked=null,this.over=null,this.moving=null}get follows(){return!0}served(){this.hosts.reset(),this.domains.reset(),this.reload()}back(){this.reload()}reload(){this.hosts.reload(),this.domains.reload()}disconnectedCallback(){super.disconnectedCallback(),this.leave()}heard(){super.heard();let e=new Set([...this.live.tasks.values()].filter(e=>!e.ended).map(e=>e.id)),t=[...this.unfinished].some(t=>!e.has(t));this.unfinished=e,t&&this.reload()}pick(t,n){this.leave();let r={domain:t,dragged:n,check:null,problem:null,abort:new AbortController};this.picked=r,this.client.check(t.id,t.host,r.abort.signal).then(e=>this.judged(r,{check:e})).catch(t=>this.judged(r,{problem:e.of(t)}))}judged(e,t){this.picked?.abort===e.abort&&(this.picked={...this.picked,...t})}async byHand(e,t){this.origin=e.currentTarget,this.pick(t,!1),await this.updateComplete,this.renderRoot.querySelector(`button.target`)?.focus()}leave(){this.picked?.abort.abort(),this.picked=null,this.over=null}choose(e){let t=this.picked;t&&(this.leave(),this.moving={domain:t.domain,to:e})}verdict(e){return this.picked?.check?.verdicts.find(t=>t.destination===e)??null}render(){let e=this.hosts.value,t=this.domains.value,n=this.hosts.problem??this.domains.problem,r=e&&(t||this.domains.problem)&&(this.live.listed||this.live.link.state!==`connecting`);return I`<div
       class=${Gt({board:!0,picking:this.picked!==null})}
       @keydown=${e=>{e.key===`Escape`&&this.picked&&this.giveUp()}}
     >
@@ -1021,7 +1028,7 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
           @input=${e=>this.sought=e.target.value} />
         <span class="soft small">${e&&t?`${nt(e.length,`host`)}, ${nt(t.domains.length,`domain`)}`:R}</span>
       </div>
-      ${e?e.length?I`<div class="hosts">${nn(e,e=>e.name,e=>this.host(e,t))}</div>`:Vt(`host`,`No hosts`,`The configuration of the service names none.`):n?R:I`<div class="hosts">${[1,2,3].map(()=>I`<div class="card panel">${Ht(5)}</div>`)}</div>`}
+      ${r?e.length?I`<div class="hosts">${nn(e,e=>e.name,e=>this.host(e,t))}</div>`:Vt(`host`,`No hosts`,`The configuration of the service names none.`):n?R:I`<div class="hosts filling">${[1,2,3].map(()=>I`<div class="card panel">${Ht(5)}</div>`)}</div>`}
       ${this.banner()}
       ${this.moving?I`<waypost-move .domain=${this.moving.domain} .to=${this.moving.to} .base=${this.base} .token=${this.token}
               @done=${()=>this.moved()} @waypost-created=${()=>this.reload()}></waypost-move>`:R}
@@ -1206,6 +1213,12 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
       .title svg {
         color: var(--soft);
       }
+      /* As high while it runs as when it has ended well: what is below stays where it is. */
+      .now {
+        min-height: 44px;
+        display: grid;
+        align-content: center;
+      }
       .how {
         display: grid;
         grid-template-columns: 1fr auto;
@@ -1300,12 +1313,11 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
         <div class="row">${this.controls(e)}</div>
       </header>
       ${this.problem?Bt(this.problem.problem,this.problem.attempted):R}
-      ${e.ended?this.end(e):R}
-      ${e.ended?R:I`<div class="how">
+      <div class="now">${e.ended?this.end(e):I`<div class="how">
               <span class="small break">${e.message??n.label}</span>
               <strong>${tt(e.permille)}</strong>
               ${zt(e.permille,n.tone,`Progress of ${e.domain}`)}
-            </div>`}
+            </div>`}</div>
       <div class="columns ${i?``:`even`}">
         <div>
           ${i?R:this.open(e)?this.bothSides(e):e.sample?this.figures(e):R}
@@ -1334,7 +1346,8 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
       </div>
       ${this.more(e)}
       ${this.asked?this.dialog(e,this.asked):R}
-    `}figures(e){let t=e.sample,n=t.stage===`final`,r=Le(t),i=n?[[`Downtime`,t.downtime_ms===null?null:et(t.downtime_ms)],[`Transfer took`,et(t.elapsed_ms)],[`Moved`,Qe(t.processed_bytes)],[`Average rate`,t.bytes_per_s?$e(t.bytes_per_s):null]]:[[`Remaining`,Qe(t.remaining_bytes)],[`Time left, about`,t.remaining_ms===null?null:et(t.remaining_ms)],[`Transfer rate`,t.bytes_per_s===null?null:$e(t.bytes_per_s)],[`Dirty rate`,t.dirty_bytes_per_s===null?null:$e(t.dirty_bytes_per_s)],[`Downtime, expected`,r===null?null:et(r)],[`Pass`,t.iteration===null?null:String(t.iteration)],[`Elapsed`,et(t.elapsed_ms)],...t.throttle_percent?[[`Guest slowed by`,`${t.throttle_percent} %`]]:[]];return I`<section aria-label=${n?`What it came to`:`Last reading`}>
+    `}figures(e){let t=e.sample,n=t.stage===`final`,r=Le(t),i=n?[[`Downtime`,t.downtime_ms===null?null:et(t.downtime_ms)],[`Transfer took`,et(t.elapsed_ms)],[`Moved`,Qe(t.processed_bytes)],[`Average rate`,t.bytes_per_s?$e(t.bytes_per_s):null]]:[[`Remaining`,Qe(t.remaining_bytes)],...e.ended?[]:[[`Time left, about`,t.remaining_ms===null?null:et(t.remaining_ms)]],[`Transfer rate`,t.bytes_per_s===null?null:$e(t.bytes_per_s)],[`Dirty rate`,t.dirty_bytes_per_s===null?null:$e(t.dirty_bytes_per_s)],[`Downtime, expected`,r===null?null:et(r)],[`Pass`,t.iteration===null?null:String(t.iteration)],[`Elapsed`,et(t.elapsed_ms)],...t.throttle_percent?[[`Guest slowed by`,`${t.throttle_percent} %`]]:[]];return I`<section aria-label=${n?`What it came to`:`Last reading`}>
+      ${e.ended&&!n?I`<h3>The last reading</h3>`:R}
       <dl class="figures">
         ${i.map(([e,t])=>I`<div><dt>${e}</dt><dd>${t??I`<span class="soft">–</span>`}</dd></div>`)}
       </dl>
@@ -1970,6 +1983,8 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
   main {
     flex: 1;
     width: 100%;
+    /* What comes below the fold is not pushed around by a page that fills. */
+    min-height: 100vh;
     max-width: 1560px;
     margin: 0 auto;
     padding: 22px 24px 40px;
