@@ -157,6 +157,8 @@ export class WaypostHosts extends WaypostElement {
     const hosts = this.hosts.value;
     const domains = this.domains.value;
     const problem = this.hosts.problem ?? this.domains.problem;
+    // All at once, so that nothing is pushed aside by what comes later.
+    const read = hosts && (domains || this.domains.problem) && (this.live.listed || this.live.link.state !== "connecting");
     return html`<div
       class=${classMap({ board: true, picking: this.picked !== null })}
       @keydown=${(event: KeyboardEvent) => {
@@ -171,13 +173,13 @@ export class WaypostHosts extends WaypostElement {
         <span class="soft small">${hosts && domains ? `${count(hosts.length, "host")}, ${count(domains.domains.length, "domain")}` : nothing}</span>
       </div>
       ${
-        hosts
+        read
           ? hosts.length
             ? html`<div class="hosts">${repeat(hosts, (host) => host.name, (host) => this.host(host, domains))}</div>`
             : empty("host", "No hosts", "The configuration of the service names none.")
           : problem
             ? nothing
-            : html`<div class="hosts">${[1, 2, 3].map(() => html`<div class="card panel">${bones(5)}</div>`)}</div>`
+            : html`<div class="hosts filling">${[1, 2, 3].map(() => html`<div class="card panel">${bones(5)}</div>`)}</div>`
       }
       ${this.banner()}
       ${

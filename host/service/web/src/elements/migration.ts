@@ -52,6 +52,12 @@ export class WaypostMigration extends WaypostElement {
       .title svg {
         color: var(--soft);
       }
+      /* As high while it runs as when it has ended well: what is below stays where it is. */
+      .now {
+        min-height: 44px;
+        display: grid;
+        align-content: center;
+      }
       .how {
         display: grid;
         grid-template-columns: 1fr auto;
@@ -232,16 +238,15 @@ export class WaypostMigration extends WaypostElement {
         <div class="row">${this.controls(task)}</div>
       </header>
       ${this.problem ? problemNote(this.problem.problem, this.problem.attempted) : nothing}
-      ${task.ended ? this.end(task) : nothing}
-      ${
+      <div class="now">${
         task.ended
-          ? nothing
+          ? this.end(task)
           : html`<div class="how">
               <span class="small break">${task.message ?? mark.label}</span>
               <strong>${percent(task.permille)}</strong>
               ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
             </div>`
-      }
+      }</div>
       <div class="columns ${plotted ? "" : "even"}">
         <div>
           ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? this.figures(task) : nothing}
@@ -294,7 +299,7 @@ export class WaypostMigration extends WaypostElement {
         ]
       : [
           ["Remaining", bytes(sample.remaining_bytes)],
-          ["Time left, about", sample.remaining_ms === null ? null : duration(sample.remaining_ms)],
+          ...(task.ended ? [] : [["Time left, about", sample.remaining_ms === null ? null : duration(sample.remaining_ms)] as [string, string | null]]),
           ["Transfer rate", sample.bytes_per_s === null ? null : rate(sample.bytes_per_s)],
           ["Dirty rate", sample.dirty_bytes_per_s === null ? null : rate(sample.dirty_bytes_per_s)],
           ["Downtime, expected", downtime === null ? null : duration(downtime)],
@@ -303,6 +308,7 @@ export class WaypostMigration extends WaypostElement {
           ...(sample.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),
         ];
     return html`<section aria-label=${final ? "What it came to" : "Last reading"}>
+      ${task.ended && !final ? html`<h3>The last reading</h3>` : nothing}
       <dl class="figures">
         ${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value ?? html`<span class="soft">–</span>`}</dd></div>`)}
       </dl>

@@ -8,7 +8,7 @@ import { Client, Problem } from "../api/client";
 import { read, type ServerEvent } from "../api/stream";
 import type { Progress, RecordEvent, TaskStatus } from "../api/types";
 import { Series } from "./series";
-import { fromBrief, fromStatus, newestFirst, type Task, withProgress } from "./tasks";
+import { fromBrief, fromStatus, newestFirst, surplus, type Task, withProgress } from "./tasks";
 
 export type Link =
   | { state: "connecting" }
@@ -27,6 +27,8 @@ const MANY = 24;
 const LINGER_MS = 3_000;
 const LONGEST_PAUSE_MS = 15_000;
 const PAGE = 100;
+/** Tasks that are over and still known; older ones are read again where they are shown. */
+const KEPT = 1000;
 
 export class Live {
   private static readonly all = new Map<Client, Live>();
@@ -226,6 +228,13 @@ export class Live {
 
   private keep(task: Task): void {
     this.tasks.set(task.id, task);
+    // Not at each one: looking for the oldest costs more than keeping some.
+    if (this.tasks.size > KEPT * 1.5) {
+      for (const id of surplus(this.tasks.values(), KEPT)) {
+        this.tasks.delete(id);
+        this.series.delete(id);
+      }
+    }
     if (task.sample) {
       let series = this.series.get(task.id);
       if (!series || series.attempt < task.attempt) this.series.set(task.id, (series = new Series(task.attempt)));

@@ -111,6 +111,12 @@ export function standing(task: Task): string {
   }
 }
 
+/** The ids of the oldest tasks that are over, as far as there are more than `most` of those: a page may stay open for weeks. */
+export function surplus(tasks: Iterable<Task>, most: number): string[] {
+  const over = [...tasks].filter((task) => task.ended).sort(newestFirst);
+  return over.slice(most).map((task) => task.id);
+}
+
 /** Newest first, as the service lists them. */
 export function newestFirst(a: Task, b: Task): number {
   if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? 1 : -1;

@@ -130,6 +130,8 @@ export const dashboardStyles = css`
   main {
     flex: 1;
     width: 100%;
+    /* What comes below the fold is not pushed around by a page that fills. */
+    min-height: 100vh;
     max-width: 1560px;
     margin: 0 auto;
     padding: 22px 24px 40px;

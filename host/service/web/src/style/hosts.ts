@@ -14,6 +14,13 @@ export const hostStyles = css`
     gap: 12px;
     align-items: stretch;
   }
+  .filling {
+    min-height: 90vh;
+    align-content: start;
+  }
+  .filling .card {
+    padding: 14px;
+  }
   .card {
     position: relative;
     display: flex;

@@ -2,7 +2,7 @@
 
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { browse, flaws, open } from "./support";
+import { browse, flaws, open, shifted } from "./support";
 
 let browser: Browser;
 beforeAll(async () => void (browser = await browse()));
@@ -36,6 +36,18 @@ for (const scheme of ["light", "dark"] as const) {
     });
   }
 }
+
+test("nothing jumps while a page fills", async () => {
+  for (const width of [1280, 390]) {
+    for (const [hash, element, text] of PAGES) {
+      const site = await open(browser, { hash, width, begun: [{ domain: "db1", to: "kvm1" }] });
+      await site.page.locator(element).first().getByText(text).locator("visible=true").first().waitFor();
+      await site.page.getByText("Live", { exact: true }).waitFor();
+      expect(await shifted(site.page), `${hash}, ${width} px wide`).toBeLessThan(0.1);
+      await site.close();
+    }
+  }
+});
 
 test("what opens on the pages", async () => {
   const site = await open(browser, { hash: "#/hosts" });

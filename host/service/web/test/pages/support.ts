@@ -50,6 +50,15 @@ export async function open(
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
+  await page.addInitScript(() => {
+    const seen = window as unknown as { shifted: number };
+    seen.shifted = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & { hadRecentInput: boolean; value: number })[]) {
+        if (!entry.hadRecentInput) seen.shifted += entry.value;
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+  });
   await page.goto(`${server.url}${path}${hash}`);
   const close = async () => {
     await context.close();
@@ -57,6 +66,11 @@ export async function open(
     await server.close();
   };
   return { url: server.url, fake, page, complaints, close };
+}
+
+/** How much of the page jumped, as browsers measure it; up to 0.1 counts as good. */
+export function shifted(page: Page): Promise<number> {
+  return page.evaluate(() => (window as unknown as { shifted: number }).shifted);
 }
 
 /** What axe finds that is serious or worse, one line each. */

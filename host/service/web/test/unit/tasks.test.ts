@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Progress, Sample, TaskBrief, TaskStatus } from "../../src/api/types";
-import { fromBrief, fromStatus, newestFirst, standing, withProgress } from "../../src/live/tasks";
+import { fromBrief, fromStatus, newestFirst, standing, surplus, withProgress } from "../../src/live/tasks";
 
 const brief: TaskBrief = {
   id: "t1",
@@ -94,6 +94,15 @@ test("each state has its word", () => {
   expect(of({ phase: "locating" })).toBe("recovering");
   expect(of({ cancel_requested: true })).toBe("cancelling");
   expect(of({ phase: "ended", outcome: { kind: "stuck", summary: "", causes: [], remedy: null } })).toBe("stuck");
+});
+
+test("only what is over, and of that the oldest, is forgotten", () => {
+  const end = { kind: "completed", summary: "", causes: [], remedy: null };
+  const at = (minute: number, over: boolean) =>
+    fromStatus({ ...status, id: `t${minute}`, created_at: `2026-03-01T12:0${minute}:00.000Z`, outcome: over ? end : null });
+  const tasks = [at(0, false), at(1, true), at(2, true), at(3, true)];
+  expect(surplus(tasks, 2)).toEqual(["t1"]);
+  expect(surplus(tasks, 3)).toEqual([]);
 });
 
 test("the newest comes first", () => {
