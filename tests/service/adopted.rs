@@ -38,6 +38,27 @@ fn a_transfer_outlives_the_service_and_its_progress_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_transfer_that_would_end_with_the_service_is_waited_for_as_long_as_there_is_time() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (service, anna) = site.serve();
+        let direct = serde_json::json!({"domain": "g1", "to": "b", "options": {"transport": "direct"}});
+        let id = anna.post("/tasks", direct).await.expect(202)["id"].as_str().unwrap().to_owned();
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 100).await;
+        let began = tokio::time::Instant::now();
+        service.drain(Duration::from_secs(30)).await;
+        assert_eq!(began.elapsed().as_secs(), 30);
+        let (service, anna) = site.serve();
+        let ended = anna.end(&id).await;
+        assert_eq!(ended["phase"], "ended", "whatever became of it, somebody says so: {ended}");
+        assert_eq!(site.world.violations(), []);
+        while service.driven() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+#[test]
 fn a_task_that_waits_for_its_turn_is_taken_over_with_its_place() {
     in_virtual_time(async {
         let mut fleet = SLOW.to_owned();

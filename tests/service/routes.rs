@@ -43,6 +43,8 @@ fn every_route_succeeds() {
         let (_service, client) = site.serve();
         let mut asked = Asked { client: client.clone(), seen: BTreeSet::new() };
         assert_eq!(asked.get("version", "/system/version").await["api"], "v1");
+        let described = asked.get("openapi", "/openapi.json").await;
+        assert_eq!(described, serde_json::to_value(waypost::service::openapi()).unwrap());
         assert_eq!(asked.get("health", "/system/health").await["ok"], true);
         assert_eq!(asked.get("ready", "/system/ready").await["problems"], json!([]));
         assert_eq!(asked.get("plugins", "/plugins").await["folders"][0], "plugins");

@@ -18,6 +18,7 @@ use crate::service::Service;
 pub(crate) fn all() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Document::begin())
         .routes(routes!(system::version))
+        .routes(routes!(system::description))
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
         .routes(routes!(system::plugins))

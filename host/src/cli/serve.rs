@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
@@ -28,6 +29,7 @@ pub fn run(app: &App, args: args::Serve) -> anyhow::Result<Exit> {
 }
 
 fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
+    allow_many_clients();
     app.block_on_threads(async {
         // Before anything is taken over: where a server is already, this one must not begin.
         let socket = Socket::bind(path)?;
@@ -81,7 +83,7 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
         }
         Err(error) => problems.push(told(&error)),
     }
-    match app.block_on_threads(async {
+    let asked = app.block_on_threads(async {
         let hypervisor = app.hosts(world)?;
         let mut silent = Vec::new();
         for host in hypervisor.hosts() {
@@ -90,7 +92,8 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
             }
         }
         Ok(silent)
-    }) {
+    });
+    match asked {
         Ok(silent) => notes.extend(silent),
         Err(error) => problems.push(format!("{error:#}")),
     }
@@ -106,6 +109,15 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     }
     app.out.document(Document::Serving(Serving { socket: path.display().to_string(), problems, notes }));
     Ok(exit)
+}
+
+/// Every client holds a descriptor, and the soft limit is most often 1024; the hard one is what the administrator allows.
+fn allow_many_clients() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is, and with it the number of clients");
+    }
 }
 
 fn told(error: &dyn std::error::Error) -> String {

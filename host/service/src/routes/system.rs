@@ -1,11 +1,14 @@
 //! The service itself, and the policies that it asks.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use utoipa::openapi::OpenApi;
 use waypost_api::v1;
 
-use crate::openapi::Problems;
+use crate::openapi::{Problems, openapi};
 use crate::problem::Failed;
 use crate::service::Service;
 
@@ -18,6 +21,14 @@ pub(crate) async fn version() -> Json<v1::Version> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         api: v1::VERSION.to_owned(),
     })
+}
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "system", operation_id = "openapi",
+    responses((status = 200, body = Object, description = "An OpenAPI 3.1 document"), Problems))]
+pub(crate) async fn description() -> Json<OpenApi> {
+    static MADE: LazyLock<OpenApi> = LazyLock::new(openapi);
+    Json(MADE.clone())
 }
 
 /// Whether the program is alive: it answers. For whoever restarts it when it doesn't.
