@@ -53,7 +53,7 @@ impl Program {
         body["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Waits by long polls until that holds of a task.
+    /// Waits by long polls until that holds of a task, which must not end before.
     pub fn until(&self, id: &str, mut holds: impl FnMut(&Value) -> bool) -> Value {
         let mut path = format!("/tasks/{id}");
         loop {
@@ -61,6 +61,7 @@ impl Program {
             if holds(&status) {
                 return status;
             }
+            assert_ne!(status["phase"], "ended", "{status}");
             path = format!("/tasks/{id}?since={}&wait=30", status["sequence"]);
         }
     }
