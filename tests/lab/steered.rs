@@ -24,7 +24,7 @@ fn a_person_raises_the_downtime_limit_and_the_guest_arrives() {
     site.waypost(&["steer", &task, "--max-downtime", "100"]).expect_code(1);
 }
 
-/// libvirt keeps a bandwidth that was set on the way for every later migration of the domain, whoever begins it.
+/// A limit that was set on the way would else slow down every later migration of the domain, whoever begins it.
 #[test]
 fn a_bandwidth_that_was_set_on_the_way_is_put_back_where_the_guest_stays() {
     let site = Site::new(2);

@@ -109,8 +109,6 @@ pub enum Record {
         action: Steering,
         /// With which value.
         value: Option<u64>,
-        /// The value that was in force, where it has to be put back if the domain stays on the source.
-        before: Option<u64>,
         /// Which policy, or who, wants it.
         by: String,
         /// Why.

@@ -250,9 +250,6 @@ pub trait Hypervisor: Send + Sync {
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
     /// The downtime limit that is set for the next migration, ms; none where the driver doesn't tell.
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
-    /// The bandwidth limit of migrations that name none, MiB/s; none where the driver doesn't tell. A limit that is set
-    /// while a migration runs stays after it.
-    fn bandwidth<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
     /// Measures what the guest does, for so long; none where the driver can't, and at once where the guest is known to hold
     /// fewer bytes of memory than `least`: then it isn't worth the time.
     fn activity<'a>(

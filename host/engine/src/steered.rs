@@ -11,7 +11,6 @@ pub(crate) struct SteeringLog {
     /// On record as intended. Without its end nobody knows whether it was done, so it doesn't count: giving an order twice
     /// does no harm, and taking one for given that never was would keep a transfer from its end.
     open: Option<Steered>,
-    bandwidth_before: Option<u64>,
 }
 
 impl SteeringLog {
@@ -19,10 +18,8 @@ impl SteeringLog {
     pub(crate) fn note(&mut self, at_ms: u64, record: &Record) {
         match record {
             Record::PerformIntended | Record::NextAttempt { .. } => *self = Self::default(),
-            Record::SteerIntended { action, value, before, .. } => {
+            Record::SteerIntended { action, value, .. } => {
                 self.open = Some(Steered { at_ms, action: *action, value: *value });
-                // The first one: later ones are our own.
-                self.bandwidth_before = self.bandwidth_before.or(*before);
             }
             Record::SteerSettled { result, .. } => {
                 self.done.extend(self.open.take().filter(|_| result.is_ok()));
@@ -35,11 +32,6 @@ impl SteeringLog {
     pub(crate) fn done(&self) -> &[Steered] {
         &self.done
     }
-
-    /// The source's own bandwidth limit, MiB/s, where an order may have changed it.
-    pub(crate) fn bandwidth_before(&self) -> Option<u64> {
-        self.bandwidth_before
-    }
 }
 
 #[cfg(test)]
@@ -48,8 +40,8 @@ mod tests {
 
     use super::*;
 
-    fn intended(action: Steering, value: u64, before: Option<u64>) -> Record {
-        Record::SteerIntended { action, value: Some(value), before, by: "any".into(), reason: String::new() }
+    fn intended(action: Steering, value: u64) -> Record {
+        Record::SteerIntended { action, value: Some(value), by: "any".into(), reason: String::new() }
     }
 
     fn settled(action: Steering, result: Result<(), String>) -> Record {
@@ -66,7 +58,7 @@ mod tests {
 
     #[test]
     fn an_order_counts_once_its_end_is_on_record() {
-        let order = intended(Steering::SetDowntime, 500, None);
+        let order = intended(Steering::SetDowntime, 500);
         assert_eq!(log(std::slice::from_ref(&order)).done(), [], "whoever finds it so gives it again");
         assert_eq!(log(&[order.clone(), settled(Steering::SetDowntime, Err("no".into()))]).done(), []);
         let done = Steered { at_ms: 0, action: Steering::SetDowntime, value: Some(500) };
@@ -74,10 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_in_force_before_the_first_order_is_kept_even_if_nobody_knows_its_end() {
-        let (first, second) =
-            (intended(Steering::SetBandwidth, 20, Some(100)), intended(Steering::SetBandwidth, 30, Some(20)));
-        assert_eq!(log(&[first.clone(), second]).bandwidth_before(), Some(100));
-        assert_eq!(log(&[first, Record::PerformIntended]).bandwidth_before(), None, "another transfer");
+    fn another_transfer_begins_with_nothing_done() {
+        let done = [intended(Steering::SetBandwidth, 20), settled(Steering::SetBandwidth, Ok(()))];
+        assert_eq!(log(&done).done().len(), 1);
+        assert_eq!(log(&[done[0].clone(), done[1].clone(), Record::PerformIntended]).done(), []);
     }
 }

@@ -233,13 +233,6 @@ impl Hypervisor for Libvirt {
         })
     }
 
-    fn bandwidth<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
-        Box::pin(async move {
-            let attempted = format!("read the bandwidth limit of domain {domain}");
-            Ok(self.ask(host, attempted, move |session| orders::bandwidth(session, domain)).await?)
-        })
-    }
-
     fn activity<'a>(
         &'a self,
         host: &'a HostName,

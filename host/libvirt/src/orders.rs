@@ -78,15 +78,6 @@ pub(crate) fn max_downtime(session: &Session, id: DomainId) -> Result<Option<u64
     }
 }
 
-/// The limit of migrations that name none, MiB/s; none where the driver doesn't tell.
-pub(crate) fn bandwidth(session: &Session, id: DomainId) -> Result<Option<u64>, Failure> {
-    match domain::find(session, &DomainKey::Id(id))?.migrate_get_max_speed(0).map_err(Failure::from) {
-        Ok(mib_s) => Ok(Some(mib_s)),
-        Err(failure) if failure.is_unsupported() => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
 /// Begins to measure what the guest dirties; answers whether the driver can, and the guest holds so many bytes at least.
 pub(crate) fn begin_to_measure(session: &Session, id: DomainId, seconds: u32, least: u64) -> Result<bool, Failure> {
     let domain = domain::find(session, &DomainKey::Id(id))?;

@@ -234,14 +234,6 @@ impl Hypervisor for World {
         }))
     }
 
-    fn bandwidth<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
-        let attempted = "read the bandwidth limit";
-        Box::pin(self.call(Step::ReadBandwidth, host, attempted, move |state| {
-            let Some(local) = state.local_mut(host, domain) else { return Err(no_domain(host, attempted, &domain)) };
-            Ok(Some(local.bandwidth_mib_s.unwrap_or(crate::transfer::NO_LIMIT_MIB_S)))
-        }))
-    }
-
     fn activity<'a>(
         &'a self,
         host: &'a HostName,

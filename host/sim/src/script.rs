@@ -33,8 +33,6 @@ words! {
         Activity = "activity",
         /// The downtime limit is read.
         ReadMaxDowntime = "read-max-downtime",
-        /// The bandwidth limit is read.
-        ReadBandwidth = "read-bandwidth",
         /// The downtime limit is set.
         SetMaxDowntime = "set-max-downtime",
         /// The bandwidth limit is set.

@@ -36,8 +36,6 @@ use job::{bytes_in, time_for};
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
 /// QEMU's default downtime limit.
 pub(crate) const MAX_DOWNTIME_MS: u64 = 300;
-/// What stands for no limit of the bandwidth, as libvirt has it.
-pub(crate) const NO_LIMIT_MIB_S: u64 = i64::MAX as u64 >> 20;
 /// How long a stage that can't be aborted hangs.
 const HANG: Duration = Duration::from_secs(600);
 pub(crate) const PAGE: u64 = 4096;
@@ -446,7 +444,7 @@ impl Run<'_> {
         let state = self.world.state();
         let local = state.local(self.source, self.id());
         let job = state.jobs.get(&self.id());
-        // The request's limit is the job's alone; one that is set on the way is the domain's, and stays after it.
+        // The limit of a request, and one that is set on the way, are the job's alone: libvirt puts back the domain's own.
         let limit = job.and_then(|job| job.bandwidth_mib_s).or(local.and_then(|local| local.bandwidth_mib_s));
         let link = state.bandwidth(self.source, self.destination);
         let rate = limit.map_or(link, |limit| link.min(limit.saturating_mul(1 << 20)));

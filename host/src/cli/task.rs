@@ -100,10 +100,10 @@ pub fn sentence(record: &Record) -> String {
         Record::PerformReturned { result: Err((class, message)) } => {
             format!("the transfer is over: {class}: {message}")
         }
-        Record::SteerIntended { action, value: Some(value), by, reason, .. } => {
+        Record::SteerIntended { action, value: Some(value), by, reason } => {
             format!("{by}: {action} {value}: {reason}")
         }
-        Record::SteerIntended { action, value: None, by, reason, .. } => format!("{by}: {action}: {reason}"),
+        Record::SteerIntended { action, value: None, by, reason } => format!("{by}: {action}: {reason}"),
         Record::SteerSettled { action, result: Ok(()) } => format!("done: {action}"),
         Record::SteerSettled { action, result: Err(why) } => format!("failed: {action}: {why}"),
         Record::FinishIntended { step } => format!("about to {}", step.as_str()),

@@ -233,7 +233,7 @@ wire_enum! {
         "prepared" => Prepared {},
         "perform-intended" => PerformIntended {},
         "adopted" => Adopted {},
-        "steer-intended" => SteerIntended { action: action, value: value, before: before, by: by, reason: reason },
+        "steer-intended" => SteerIntended { action: action, value: value, by: by, reason: reason },
         "steer-settled" => SteerSettled { action: action, result: result },
         "perform-returned" => PerformReturned { result: result },
         "finish-intended" => FinishIntended { step: step },

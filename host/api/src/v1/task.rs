@@ -345,10 +345,8 @@ fn entry(record: &Record) -> (&'static str, Value) {
         Record::Prepared => ("prepared", Value::Null),
         Record::PerformIntended => ("perform-intended", Value::Null),
         Record::Adopted => ("adopted", Value::Null),
-        Record::SteerIntended { action, value, before, by, reason } => {
-            let words =
-                json!({"action": action.as_str(), "value": value, "before": before, "by": by, "reason": reason});
-            ("steer-intended", words)
+        Record::SteerIntended { action, value, by, reason } => {
+            ("steer-intended", json!({"action": action.as_str(), "value": value, "by": by, "reason": reason}))
         }
         Record::SteerSettled { action, result } => (
             "steer-settled",

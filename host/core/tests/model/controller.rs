@@ -284,7 +284,6 @@ impl Course<'_, '_, '_, '_> {
             let order = Record::SteerIntended {
                 action: Steering::Suspend,
                 value: None,
-                before: None,
                 by: "any".into(),
                 reason: String::new(),
             };

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use waypost_core::convergence::{Bounds, HISTORY, SPACING_MS, Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, RunState, TransferMode};
-use waypost_core::ports::{Command, DecisionRecord, Fault, Later, Wish};
+use waypost_core::ports::{Command, DecisionRecord, Later, Wish};
 use waypost_core::sample::{Sample, Stage};
 use waypost_core::stream::Transport;
 
@@ -32,7 +32,7 @@ pub(super) struct Helm {
     /// When the policy is asked next.
     due: Instant,
     asking: Option<Later<'static, Result<Advice, EngineError>>>,
-    doing: Option<(Order, Doing)>,
+    doing: Option<(Order, Later<'static, Result<(), String>>)>,
     /// What is still to be done, oldest first.
     orders: VecDeque<Order>,
     watchdog: Watchdog,
@@ -44,21 +44,11 @@ pub(super) struct Helm {
 
 type Advice = (SteeringAnswer, Option<DecisionRecord>);
 
-/// What is under way for an order.
-enum Doing {
-    /// What it is about to change is read, so that it can be put back.
-    Reading(Later<'static, Result<Option<u64>, Fault>>),
-    /// A host carries it out.
-    Carrying(Later<'static, Result<(), String>>),
-}
-
 /// Something to be done to the transfer.
 #[derive(Debug, Clone)]
 struct Order {
     action: Steering,
     value: Option<u64>,
-    /// What was in force, once it was read.
-    before: Option<Option<u64>>,
     by: String,
     reason: String,
     /// The wish that it fulfils, by its number.
@@ -69,8 +59,6 @@ struct Order {
 pub(super) enum Turn {
     /// The policy answered.
     Advised(Box<Result<Advice, EngineError>>),
-    /// What was in force was read.
-    Read(Result<Option<u64>, Fault>),
     /// A host carried the order out, or not.
     Done(Result<(), String>),
 }
@@ -120,7 +108,7 @@ impl Helm {
             }
             let Wish { action, value, requester } = wish;
             let reason = "asked for while it runs".to_owned();
-            self.orders.push_back(Order { action, value, before: None, by: requester, reason, wish: Some(number) });
+            self.orders.push_back(Order { action, value, by: requester, reason, wish: Some(number) });
         }
         if self.asking.is_none() && self.doing.is_none() && self.orders.is_empty() && Instant::now() >= self.due {
             self.ask(task, plan);
@@ -135,13 +123,9 @@ impl Helm {
             advice = async { match asking.as_mut() { Some(f) => f.await, None => std::future::pending().await } } => {
                 Turn::Advised(Box::new(advice))
             }
-            turn = async {
-                match doing.as_mut() {
-                    Some((_, Doing::Reading(before))) => Turn::Read(before.await),
-                    Some((_, Doing::Carrying(result))) => Turn::Done(result.await),
-                    None => std::future::pending().await,
-                }
-            } => turn
+            result = async { match doing.as_mut() { Some((_, f)) => f.await, None => std::future::pending().await } } => {
+                Turn::Done(result)
+            }
         };
         if let Turn::Advised(_) = turn {
             self.asking = None;
@@ -168,17 +152,8 @@ impl Helm {
                     task.recorder.put_decisions(&[decision])?;
                     let SteeringAnswer { action, value, reason } = answer;
                     if !held {
-                        self.orders.push_back(Order { action, value, before: None, by, reason, wish: None });
+                        self.orders.push_back(Order { action, value, by, reason, wish: None });
                     }
-                }
-            }
-            Turn::Read(before) => {
-                if let Some((order, _)) = self.doing.take() {
-                    let before = before.unwrap_or_else(|fault| {
-                        task.recorder.note(format!("{fault}: it can't be put back should {} stay", order.action));
-                        None
-                    });
-                    self.orders.push_front(Order { before: Some(before), ..order });
                 }
             }
             Turn::Done(result) => {
@@ -198,20 +173,14 @@ impl Helm {
         let Some(order) = self.orders.pop_front() else { return Ok(None) };
         let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
         let post_copy = self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
-        // libvirt keeps a pre-copy's limit after the job, for every later migration of the domain.
-        if order.action == Steering::SetBandwidth && order.before.is_none() && !post_copy {
-            let before = Box::pin(async move { hypervisor.bandwidth(&source, domain).await });
-            self.doing = Some((order, Doing::Reading(before)));
-            return Ok(None);
-        }
-        let Order { action, value, before, by, reason, .. } = order.clone();
+        let Order { action, value, by, reason, .. } = order.clone();
         let said = match value {
             Some(value) => format!("{by}: {action} {value}: {reason}"),
             None => format!("{by}: {action}: {reason}"),
         };
         task.recorder.note(said);
         let (who, why) = (by.clone(), reason.clone());
-        task.record(Record::SteerIntended { action, value, before: before.flatten(), by: who, reason: why })?;
+        task.record(Record::SteerIntended { action, value, by: who, reason: why })?;
         let command = match (action, value) {
             (Steering::Abort, _) => {
                 self.settle(task, &order, Ok(()))?;
@@ -231,7 +200,7 @@ impl Helm {
             Box::pin(
                 async move { hypervisor.command(&source, domain, command).await.map_err(|fault| fault.to_string()) },
             );
-        self.doing = Some((order, Doing::Carrying(carried_out)));
+        self.doing = Some((order, carried_out));
         Ok(None)
     }
 

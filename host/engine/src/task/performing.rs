@@ -213,7 +213,7 @@ pub(super) fn end(
         };
         if let Some(reason) = reason {
             let (action, by) = (Steering::Abort, OURSELVES.to_owned());
-            task.record(Record::SteerIntended { action, value: None, before: None, by, reason })?;
+            task.record(Record::SteerIntended { action, value: None, by, reason })?;
             task.record(Record::SteerSettled { action, result: Ok(()) })?;
         }
         abort(task, plan);

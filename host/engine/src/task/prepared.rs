@@ -141,15 +141,11 @@ pub(super) struct Undone {
     pub(super) refused: bool,
 }
 
-/// Undoes what was done to the running transfer and the open steps, newest first.
+/// Undoes the open steps, newest first. What was done to the running transfer ended with it: libvirt puts back the domain's
+/// own limits.
 pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineError> {
     let steps: Vec<_> = task.recorder.course.open_steps.iter().rev().cloned().collect();
     let Undone { mut left, mut refused } = Undone::default();
-    if let Some(mib_s) = task.recorder.steered.bandwidth_before()
-        && let Err(why) = put_back(task, plan, &plan.source.host, Command::SetBandwidth { mib_s }, &mut refused).await
-    {
-        left.push(format!("the bandwidth limit of {mib_s} MiB/s on {} ({why})", plan.source.host));
-    }
     for step in steps {
         let undone = match &step {
             Step::MaxDowntime { host, before_ms: Some(ms), .. } => {

@@ -8,14 +8,14 @@ use waypost_core::facts::Snapshot;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::ports::{Command, DecisionRecord, Hypervisor as _, Judgement, Policies, StorageProbe, Wish};
+use waypost_core::ports::{Command, DecisionRecord, Judgement, Policies, StorageProbe, Wish};
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::stream::Stream;
 use waypost_engine::{Adopted, Engine};
 use waypost_sim::{Lasting, Scripted, Step, What};
 
-use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time, judge};
+use crate::support::{Case, Mind, Minded, Site, b, in_virtual_time, judge};
 
 /// Answers one thing from the third reading on, and keeps what it was asked.
 struct Pilot {
@@ -215,34 +215,6 @@ fn a_person_steers_a_running_transfer_through_the_store() {
         ];
         assert_eq!(orders(&site, task), done);
         assert_eq!(site.store.wishes(task).unwrap(), []);
-    });
-}
-
-#[test]
-fn a_bandwidth_that_was_changed_on_the_way_is_put_back_where_the_guest_stays() {
-    in_virtual_time(async {
-        let site = Site::new(Case::endless());
-        let before = site.world.bandwidth(&a(), site.id).await.unwrap();
-        let (engine, _) = site.engine(None);
-        let (task, outcome) = end(&site, &engine, async |task| {
-            let other = site.engine(None).0;
-            for value in [20, 30] {
-                tokio::time::sleep(Duration::from_secs(20)).await;
-                let wish = Wish { action: Steering::SetBandwidth, value: Some(value), requester: "anna".into() };
-                other.request_steering(task, &wish).unwrap();
-            }
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            assert_eq!(site.world.bandwidth(&a(), site.id).await.unwrap(), Some(30));
-            other.request_cancel(task, "anna").unwrap();
-        })
-        .await;
-        assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
-        assert_eq!(
-            orders(&site, task),
-            [(Steering::SetBandwidth, Some(20), true), (Steering::SetBandwidth, Some(30), true)]
-        );
-        // What the first order found, not what the second one did.
-        assert_eq!(site.world.bandwidth(&a(), site.id).await.unwrap(), before);
     });
 }
 

@@ -51,9 +51,11 @@ pub(super) fn obey(
             state.wake(domain);
         }
         Command::SetBandwidth { mib_s } => {
-            local.bandwidth_mib_s = Some(mib_s);
-            if let Some(job) = state.jobs.get_mut(&domain) {
-                job.bandwidth_mib_s = None;
+            // A running migration has a limit of its own, which ends with it.
+            if job.is_none() {
+                local.bandwidth_mib_s = Some(mib_s);
+            } else if let Some(job) = state.jobs.get_mut(&domain) {
+                job.bandwidth_mib_s = Some(mib_s);
             }
             state.wake(domain);
         }

@@ -98,7 +98,6 @@ async fn every_call_can_fail_hang_and_lose_its_answer() {
                         _ => Ok(()),
                     },
                     Step::ReadMaxDowntime => world.max_downtime(&a, id).await.map(drop),
-                    Step::ReadBandwidth => world.bandwidth(&a, id).await.map(drop),
                     Step::SetMaxDowntime => world.command(&a, id, Command::SetMaxDowntime { ms: 1 }).await,
                     Step::SetBandwidth => world.command(&a, id, Command::SetBandwidth { mib_s: 1 }).await,
                     Step::AbortJob => world.command(&a, id, Command::AbortJob).await,

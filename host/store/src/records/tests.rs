@@ -212,8 +212,8 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         "prepared" => Just(Record::Prepared).boxed(),
         "perform-intended" => Just(Record::PerformIntended).boxed(),
         "adopted" => Just(Record::Adopted).boxed(),
-        "steer-intended" => (select(Steering::ALL), optional(any::<u64>()), optional(any::<u64>()), text(), text())
-            .prop_map(|(action, value, before, by, reason)| Record::SteerIntended { action, value, before, by, reason })
+        "steer-intended" => (select(Steering::ALL), optional(any::<u64>()), text(), text())
+            .prop_map(|(action, value, by, reason)| Record::SteerIntended { action, value, by, reason })
             .boxed(),
         "steer-settled" => (select(Steering::ALL), settled())
             .prop_map(|(action, result)| Record::SteerSettled { action, result })

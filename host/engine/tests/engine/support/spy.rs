@@ -79,11 +79,7 @@ impl Told {
                         matches!(record, Record::StepIntended { step: Step::SourceAutostart { host: on } } if on == host)
                     })
             }
-            Command::SetBandwidth { .. } if steered(Steering::SetBandwidth) => true,
-            // Put back.
-            Command::SetBandwidth { mib_s } => self.records.iter().any(
-                |record| matches!(record, Record::SteerIntended { before: Some(before), .. } if *before == mib_s),
-            ),
+            Command::SetBandwidth { .. } => steered(Steering::SetBandwidth),
             Command::StartPostCopy => steered(Steering::PostCopy),
             Command::Suspend => steered(Steering::Suspend),
             // A watchdog's, as the abort of a transfer that stands still.
@@ -191,9 +187,6 @@ impl Hypervisor for SpiedHosts {
     }
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)
-    }
-    fn bandwidth<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
-        self.world.bandwidth(host, domain)
     }
     fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
         self.ledger.told().ordered(host, command);
