@@ -172,7 +172,9 @@ impl Helm {
         }
         let Some(order) = self.orders.pop_front() else { return Ok(None) };
         let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
-        let post_copy = self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
+        // The switch is on its way from the order on, and the readings tell it later.
+        let ordered = task.recorder.steered.done().iter().any(|done| done.action == Steering::PostCopy);
+        let post_copy = ordered || self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
         let Order { action, value, by, reason, .. } = order.clone();
         let said = match value {
             Some(value) => format!("{by}: {action} {value}: {reason}"),
