@@ -221,8 +221,9 @@ fn a_person_steers_a_running_transfer_through_the_store() {
 #[test]
 fn a_bandwidth_after_the_switch_is_that_of_the_post_copy() {
     in_virtual_time(async {
-        let case = Case::endless();
-        let site = Site::new(case.clone().options(Options { stream: post_copy(), ..case.options.clone() }));
+        // So slow that what is left takes many minutes, whenever it is switched.
+        let options = Options { stream: post_copy(), bandwidth_mib_s: Some(1), ..Options::default() };
+        let site = Site::new(Case::endless().options(options));
         let (engine, _) = site.engine(None);
         let (_, outcome) = end(&site, &engine, async |task| {
             let other = site.engine(None).0;
