@@ -5,6 +5,7 @@
 
 mod error;
 mod file;
+mod kimchi;
 mod networks;
 mod places;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
+use waypost_service::Kimchi;
 
 /// The configuration, complete.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Config {
     pub engine: Settings,
     /// Where the service listens.
     pub socket: PathBuf,
+    /// Whether, and how, the service has the routes for Kimchi's clients.
+    pub kimchi: Option<Kimchi>,
 }
 
 impl Config {
@@ -75,6 +79,7 @@ impl Default for Config {
             policies: PolicyConfig::default(),
             engine: Settings::default(),
             socket: places::socket(),
+            kimchi: None,
         }
     }
 }

@@ -108,7 +108,7 @@ impl Waypost {
             clock: Arc::clone(&self.clock),
             site: Arc::new(site),
         };
-        Service::start(parts, limits)
+        Service::start(parts, limits).with_kimchi(self.config.kimchi.clone())
     }
 
     /// Now, by the clock of these hosts.

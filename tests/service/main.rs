@@ -9,6 +9,7 @@ mod adopted;
 mod described;
 mod events;
 mod keys;
+mod kimchi;
 mod many;
 mod pages;
 mod problems;

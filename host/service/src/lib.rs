@@ -7,7 +7,8 @@
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
 //! In reading order: [`service`] the whole, `gate` and `caller` who gets in, `routes` what may be asked, `problem` what is said
-//! when it goes wrong, `pages` what a browser is shown, `desk` and `hub` what goes on meanwhile, [`socket`] the way in.
+//! when it goes wrong, `pages` what a browser is shown, `desk` and `hub` what goes on meanwhile, [`socket`] the way in, `kimchi`
+//! the same for clients of another program's API.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -17,6 +18,7 @@ pub mod documents;
 mod gate;
 mod hub;
 mod input;
+mod kimchi;
 mod limits;
 mod openapi;
 mod pages;
@@ -26,6 +28,7 @@ pub mod service;
 pub mod socket;
 
 pub use caller::Caller;
+pub use kimchi::{Kimchi, KnownHost};
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use problem::Code;

@@ -126,6 +126,11 @@ impl Failed {
         self.0.code
     }
 
+    /// What is said of it.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.0.problem.cause = Some(cause.into());
         self
@@ -153,8 +158,10 @@ impl Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let Told { code, problem } = *self.0;
-        let mut response = (code.status(), Json(problem)).into_response();
+        let code = self.code();
+        let mut response = (code.status(), Json(self.problem())).into_response();
+        // For routes that say it in another shape.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if code.status() == StatusCode::SERVICE_UNAVAILABLE {

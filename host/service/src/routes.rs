@@ -6,7 +6,7 @@ mod events;
 mod hosts;
 mod recovery;
 mod system;
-mod tasks;
+pub(crate) mod tasks;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

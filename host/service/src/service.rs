@@ -17,6 +17,7 @@ use waypost_engine::Engine;
 
 use crate::desk::Desk;
 use crate::hub::Hub;
+use crate::kimchi::{self, Kimchi};
 use crate::limits::Limits;
 use crate::problem::{Code, Failed};
 use crate::{gate, pages, routes};
@@ -50,6 +51,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Service {
     pub(crate) shared: Arc<Shared>,
+    kimchi: Option<Arc<Kimchi>>,
 }
 
 pub(crate) struct Shared {
@@ -74,20 +76,31 @@ impl Service {
         tokio::spawn(keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
-        Self { shared: Arc::new(Shared { parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) }) }
+        let shared = Shared { parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
+        Self { shared: Arc::new(shared), kimchi: None }
     }
 
-    /// The routes: `/api/v1`, and the pages at `/`. Every request must carry a [`Caller`](crate::Caller) among its extensions, put there
-    /// by whoever has proven who asks; without one it is refused.
+    /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.
+    #[must_use]
+    pub fn with_kimchi(self, kimchi: Option<Kimchi>) -> Self {
+        Self { kimchi: kimchi.map(Arc::new), ..self }
+    }
+
+    /// The routes: `/api/v1`, the pages at `/`, and those for Kimchi's clients where they are wanted. Every request must carry a
+    /// [`Caller`](crate::Caller) among its extensions, put there by whoever has proven who asks; without one it is refused.
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
-        router
+        let router = router
             .merge(pages::routes())
             .fallback(async || Failed::new(Code::NoSuchRoute, "there is nothing at this path"))
             .method_not_allowed_fallback(async || Failed::new(Code::WrongMethod, "this path has no such method"))
             .layer(DefaultBodyLimit::max(self.shared.limits.body_bytes))
             .layer(from_fn_with_state(self.clone(), gate::pass))
-            .with_state(self.clone())
+            .with_state(self.clone());
+        match &self.kimchi {
+            Some(kimchi) => router.merge(kimchi::routes(self, kimchi)),
+            None => router,
+        }
     }
 
     /// Stops: nothing new is taken on, event streams end, and every task is left where that costs least, for which it has so

@@ -13,6 +13,7 @@ use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
+use super::kimchi::WrittenKimchi;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
 use super::{Config, ConfigError, places};
 
@@ -45,6 +46,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 struct Service {
     socket: Option<PathBuf>,
+    kimchi: WrittenKimchi,
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,6 +203,7 @@ impl File {
             });
         }
 
+        let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
         let written = Written {
             networks: self.declared,
             defaults: self.networks,
@@ -240,6 +243,7 @@ impl File {
                 ..self.engine.resolve(&wrong)?
             },
             socket: self.service.socket.map_or(default.socket, |path| folder.join(path)),
+            kimchi,
             state_dir,
         })
     }

@@ -257,3 +257,34 @@ fn what_is_wrong_with_a_network_is_said_by_its_key() {
     let apart = apart.replace("roles = [\"migration\", \"disk-copy\"]", "roles = [\"migration\"]");
     assert!(error(&apart).contains("network.mig.fallback: slow has none of its roles"), "{}", error(&apart));
 }
+
+#[test]
+fn kimchis_clients_are_served_where_that_is_said() {
+    assert_eq!(parse("").unwrap().kimchi, None);
+    let config = parse(
+        r#"
+        [[host]]
+        name = "kvm2"
+        uri = "qemu+ssh://root@kvm2.example/system"
+        peer_uri = "qemu+tls://10.0.0.2/system"
+        addresses = ["10.0.0.2", "fd00::2"]
+        [service.kimchi]
+        enabled = true
+        migration_max_bandwidth = 0
+        "#,
+    )
+    .unwrap();
+    let kimchi = config.kimchi.unwrap();
+    assert_eq!(kimchi.hosts[0].addresses, ["10.0.0.2", "fd00::2", "kvm2.example"]);
+    assert_eq!((kimchi.migration_destination_timeout, kimchi.migration_downtime), (21_600, 500));
+    assert_eq!((kimchi.migration_max_bandwidth, kimchi.rdma), (0, false));
+    for (line, key) in [
+        ("migration_downtime = 0", "service.kimchi.migration_downtime"),
+        ("migration_destination_timeout = 0", "service.kimchi.migration_destination_timeout"),
+        ("migration_max_bandwidth = 4294967296", "service.kimchi.migration_max_bandwidth"),
+        ("password = \"x\"", "unknown field `password`"),
+    ] {
+        let message = error(&format!("[service.kimchi]\n{line}"));
+        assert!(message.contains(key), "{message}");
+    }
+}

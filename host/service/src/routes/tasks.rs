@@ -1,6 +1,6 @@
 //! Migrations as tasks: taken on, listed, followed, cancelled, begun again, steered.
 
-mod making;
+pub(crate) mod making;
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
@@ -263,7 +263,7 @@ pub(super) async fn accepted(service: &Service, uri: &Uri, id: TaskId) -> Result
     Ok(response)
 }
 
-pub(super) async fn status_of(service: &Service, id: TaskId) -> Result<v1::TaskStatus, Failed> {
+pub(crate) async fn status_of(service: &Service, id: TaskId) -> Result<v1::TaskStatus, Failed> {
     let told = service
         .blocking(move |service| status(&service.shared.parts.engine, service.shared.parts.feed.as_ref(), id))
         .await?;

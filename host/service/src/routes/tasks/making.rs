@@ -29,7 +29,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Failed> {
 }
 
 /// Makes the task that is asked for and drives it, or finds the one that an earlier request with the same key made.
-pub(super) fn make(
+pub(crate) fn make(
     service: &Service,
     caller: &Caller,
     new: v1::NewTask,
@@ -101,7 +101,7 @@ fn accept(service: &Service, id: TaskId, request: MigrationRequest) -> Result<Ta
 }
 
 /// Whether another task has the domain.
-fn busy(service: &Service, domain: &DomainKey) -> Result<Option<Failed>, Failed> {
+pub(crate) fn busy(service: &Service, domain: &DomainKey) -> Result<Option<Failed>, Failed> {
     let DomainKey::Id(id) = domain else { return Ok(None) };
     let query = TaskQuery { states: vec![TaskState::Unfinished], domain: Some(id.to_string()), ..TaskQuery::default() };
     let other = service.shared.parts.feed.page(&query, 1)?;

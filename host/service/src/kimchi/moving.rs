@@ -1,0 +1,141 @@
+//! A guest is to move: the rules are asked, and what they let pass becomes a task.
+//!
+//! Kimchi tells what it finds against a migration in the answer to the request, and only what comes later in the task; its page
+//! shows the one at once and the other where somebody looks. So the rules are asked here first, for a bounded time, and the
+//! task asks them again before anything is touched.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use waypost_api::v1;
+use waypost_core::ids::{DomainKey, HostName};
+use waypost_core::verdict::Decision;
+use waypost_engine::{Question, Targets};
+
+use super::asked::Asked;
+use super::refusal::{Refusal, for_a_page};
+use super::{Here, Kimchi, hosts, tasks};
+use crate::caller::Caller;
+use crate::input::Named;
+use crate::problem::{Code, Failed};
+use crate::routes::tasks::making;
+use crate::service::Service;
+
+/// How long an answer waits for the rules. Where hosts take longer the task is made, and says itself what comes of it.
+const CHECK: Duration = Duration::from_secs(30);
+
+/// Takes a migration on.
+pub(super) async fn migrate(
+    State(Here { service, kimchi }): State<Here>,
+    Named(name): Named,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let asked = Asked::read(&headers, &whole(body)?)?;
+    let new = wanted(&service, &kimchi, &name, &asked)?;
+    check(&service, &caller, &new).await?;
+    let to = new.to.clone();
+    let id = service.blocking(move |service| making::make(service, &caller, new, None)).await?;
+    let mut message = format!("{name} is to move to {to}");
+    if asked.credentials {
+        message += "; user and password were neither used nor kept, because the configured connection is used";
+    }
+    let task = tasks::Task {
+        id: id.to_string(),
+        status: tasks::RUNNING,
+        message: for_a_page(&message),
+        target_uri: tasks::target(&name),
+    };
+    Ok((StatusCode::ACCEPTED, Json(task)).into_response())
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failed> {
+    body.map_err(|rejection| {
+        let code = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
+            _ => Code::BadRequest,
+        };
+        Failed::new(code, rejection.body_text())
+    })
+}
+
+/// The request in our own words.
+fn wanted(service: &Service, kimchi: &Kimchi, name: &str, asked: &Asked) -> Result<v1::NewTask, Refusal> {
+    let there = service.shared.parts.hypervisor.hosts();
+    let to = hosts::meant(&asked.remote_host, &there, &kimchi.hosts)?;
+    let mut options = v1::Options {
+        timeout_s: kimchi.migration_destination_timeout,
+        bandwidth_mib_s: Some(kimchi.migration_max_bandwidth).filter(|limit| *limit > 0),
+        max_downtime_ms: Some(kimchi.migration_downtime),
+        ..v1::Options::default()
+    };
+    if asked.rdma {
+        if !kimchi.rdma {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "KCHVM0091E",
+                "memory goes in plain text over RDMA, which this site does not allow: leave enable_rdma out, or say rdma = true in \
+                 [service.kimchi] of the configuration",
+            ));
+        }
+        options.migrate_uri = Some(rdma_uri(hosts::rdma_address(&asked.remote_host, &to, &kimchi.hosts)));
+        options.stream.encryption = v1::Encryption::Off;
+    }
+    Ok(v1::NewTask { domain: name.to_owned(), from: None, to: to.to_string(), options })
+}
+
+fn rdma_uri(address: &str) -> String {
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("rdma://[{address}]"),
+        Err(_) => format!("rdma://{address}"),
+    }
+}
+
+/// Asks the rules, for a time.
+async fn check(service: &Service, caller: &Caller, new: &v1::NewTask) -> Result<(), Refusal> {
+    let request = new.clone().request(caller.name());
+    let question = Question {
+        domain: request.domain,
+        source: None,
+        targets: Targets::These(vec![request.destination.clone()]),
+        options: request.options,
+        requester: request.requester,
+    };
+    let Ok(report) = tokio::time::timeout(CHECK, service.shared.parts.engine.check(&question)).await else {
+        return Ok(());
+    };
+    let report = report.map_err(Failed::from)?;
+    if report.facts.source.name == request.destination {
+        return Err(there_already(&new.domain, &request.destination));
+    }
+    let domain = DomainKey::Id(report.facts.domain.id);
+    if let Some(busy) = service.blocking(move |service| making::busy(service, &domain)).await? {
+        return Err(busy.into());
+    }
+    match report.verdicts.iter().find(|verdict| verdict.decision() == Decision::Refused) {
+        Some(verdict) => Err(Refusal::of(&new.domain, verdict)),
+        None => Ok(()),
+    }
+}
+
+fn there_already(name: &str, host: &HostName) -> Refusal {
+    let words = format!("{name} is on {host} already: name another host");
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0055E", &words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_ipv6_is_put_into_brackets() {
+        assert_eq!(rdma_uri("fd00::2"), "rdma://[fd00::2]");
+        assert_eq!(rdma_uri("kvm2"), "rdma://kvm2");
+    }
+}
