@@ -6,6 +6,7 @@ mod guide {
     pub mod output;
     pub mod page;
 
+    mod kimchi;
     mod operator;
     mod policy;
     mod service;
