@@ -7,7 +7,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help setup plugins build demo test drill model lint bench docs-plots install clean
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install clean pages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ bench: setup plugins ## every promised figure, each beside its peer in the same 
 
 docs-plots: setup plugins ## the plots of docs/convergence.md from new recordings; REDRAW=1 only draws
 	WAYPOST_PLOTS=$(if $(REDRAW),draw,record) cargo test --locked --workspace --test plots -- --nocapture
+
+pages: ## the bundle of host/service/web, which is committed; needs node and npm
+	cd host/service/web && npm ci && npm run build
 
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost

@@ -96,6 +96,23 @@ fn what_is_wrong_with_a_request_is_said() {
         }
         let wrong = Request::get("/api/v1/events").header("last-event-id", "x").body(Body::empty()).unwrap();
         anna.send(wrong).await.problem(400, "bad-request");
+        let from = |headers: &'static [(&'static str, &'static str)]| {
+            anna.post_with("/checks", headers, json!({"domain": "g1"}))
+        };
+        for elsewhere in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site"), ("origin", "http://waypost")][..],
+            &[("host", "waypost"), ("origin", "http://evil.example")][..],
+            &[("host", "waypost"), ("origin", "null")][..],
+        ] {
+            from(elsewhere).await.problem(403, "other-origin");
+        }
+        for own in [
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://proxied.example")][..],
+            &[("host", "waypost:8080"), ("origin", "http://waypost:8080")][..],
+        ] {
+            from(own).await.expect(200);
+        }
         anna.named(None).get("/system/version").await.problem(401, "no-caller");
         anna.named(None).get("/nothing").await.problem(401, "no-caller");
         assert!(site.store_is_empty(), "none of this made a task");

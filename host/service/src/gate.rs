@@ -1,11 +1,12 @@
 //! What every request passes, in this one place: is it known who asks, is there room for one more, does it end in time, and
-//! does even a defect end as a problem and not as a connection that breaks. Roles and scopes belong here when they come:
+//! does even a defect end as a problem and not as a connection that breaks; and is it a page of ours that has a browser change
+//! something, for a browser lends whoever it serves to any page. Roles and scopes belong here when they come:
 //! what follows the gate asks nobody again.
 
 use std::panic::AssertUnwindSafe;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -34,6 +35,9 @@ async fn admit(service: &Service, request: Request, next: Next) -> Result<Respon
     if service.is_draining() && request.method() != Method::GET {
         return Err(Failed::new(Code::Draining, "the service is being stopped and takes on nothing new"));
     }
+    if is_from_elsewhere(request.method(), request.headers()) {
+        return Err(Failed::new(Code::OtherOrigin, "only a page of this service may have a browser change something"));
+    }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let listens = path.ends_with("/events") || request.uri().query().is_some_and(|query| query.contains("wait="));
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -56,5 +60,22 @@ async fn admit(service: &Service, request: Request, next: Next) -> Result<Respon
         Err(_) => {
             Err(Failed::new(Code::TooSlow, format!("there is no answer after {} s", limits.request_time.as_secs())))
         }
+    }
+}
+
+/// Whether a browser asks for a change on behalf of a page of another origin. Where a browser says it itself, its word counts;
+/// an older one names the page's origin, which must be where the request went. Programs say neither.
+fn is_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if method.is_safe() {
+        return false;
+    }
+    match (said("sec-fetch-site"), said("origin")) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_none() || host != said("host")
+        }
+        (None, None) => false,
     }
 }

@@ -41,6 +41,8 @@ codes! {
     BadRequest = "bad-request", BAD_REQUEST, "the request can't be understood";
     /// Nothing says who asks.
     NoCaller = "no-caller", UNAUTHORIZED, "it is not known who asks";
+    /// A browser sends it for a page of another origin.
+    OtherOrigin = "other-origin", FORBIDDEN, "a page from elsewhere asks for a change";
     /// No such path.
     NoSuchRoute = "no-such-route", NOT_FOUND, "there is nothing at this path";
     /// No such task.

@@ -104,9 +104,7 @@ impl<'a> View<'a> {
         let in_force = self.question.transfer.max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS);
         let fits = needed <= bound && needed > in_force && self.question.bounds.permits("set-downtime");
         fits.then(|| {
-            let (leaves, carried) = (bytes(burden), bytes(rate));
-            let words =
-                format!("{stalled}; a pass leaves {leaves}, which {needed} ms of downtime carry at {carried}/s");
+            let words = format!("{stalled}; a pass leaves {}, which {needed} ms of downtime carry", bytes(burden));
             SteeringAnswer::set_downtime(needed, format!("{words} (bound {bound} ms, now {in_force} ms)"))
         })
     }

@@ -40,8 +40,8 @@ pub fn sustained(samples: &[Sample], window_ms: u64) -> Option<u64> {
     let newest = samples.last()?;
     let first = samples.iter().find(|sample| sample.elapsed_ms.saturating_add(window_ms) >= newest.elapsed_ms)?;
     let ms = newest.elapsed_ms.checked_sub(first.elapsed_ms).filter(|ms| *ms > 0)?;
-    let moved = u128::from(newest.processed_bytes.saturating_sub(first.processed_bytes));
-    u64::try_from(moved * 1000 / u128::from(ms)).ok().filter(|rate| *rate > 0)
+    let moved = newest.processed_bytes.saturating_sub(first.processed_bytes);
+    Some(moved.saturating_mul(1000) / ms).filter(|rate| *rate > 0)
 }
 
 /// What a switch-over would have to carry as things are, bytes: the smallest of the last passes' first readings, or what is

@@ -36,10 +36,6 @@ impl Refusal {
         let to = &verdict.destination;
         Self::new(status, code, &format!("{name} can't be migrated to {to}: {}", words.join("; ")))
     }
-
-    pub(super) fn reason(&self) -> &str {
-        &self.reason
-    }
 }
 
 /// A migration that failed, or can't be begun.
