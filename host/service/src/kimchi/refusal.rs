@@ -36,6 +36,11 @@ impl Refusal {
         let to = &verdict.destination;
         Self::new(status, code, &format!("{name} can't be migrated to {to}: {}", words.join("; ")))
     }
+
+    #[cfg(test)]
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 /// A migration that failed, or can't be begun.
