@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod convergence;
 pub mod copies;
+pub mod digest;
 pub mod edit;
 pub mod facts;
 pub mod feed;

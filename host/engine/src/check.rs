@@ -10,7 +10,7 @@ use waypost_core::ids::{DomainKey, HostName, PluginName};
 use waypost_core::network::{Networks, route};
 use waypost_core::plan::{Plan, PlanError, plan};
 use waypost_core::ports::{DecisionRecord, Fault};
-use waypost_core::request::{CheckRequest, Options};
+use waypost_core::request::{CheckRequest, MigrationRequest, Options};
 use waypost_core::verdict::{Decision, Judged, PolicyMode, Verdict};
 
 use crate::engine::Ports;
@@ -33,6 +33,14 @@ pub struct Question {
     pub options: Options,
     /// Who asks.
     pub requester: String,
+}
+
+impl From<MigrationRequest> for Question {
+    /// Whether it may be done as it is asked for.
+    fn from(request: MigrationRequest) -> Self {
+        let MigrationRequest { domain, source, destination, options, requester } = request;
+        Self { domain, source, targets: Targets::These(vec![destination]), options, requester }
+    }
 }
 
 /// Candidate destinations.

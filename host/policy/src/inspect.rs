@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use wasmparser::{Parser, Payload, ProducersSectionReader};
 
+use waypost_core::digest::sha256;
+
 use crate::artifact::{self, Hook, ImportStanding, Kind, LoadError, import_standing};
 use crate::config::Grant;
 use crate::engine::Machine;
 use crate::folders;
-use crate::plugin::{self, Plugin};
+use crate::plugin::Plugin;
 
 /// A file, looked at.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
     let bytes = folders::read(file)?;
     let mut seen = Inspection {
         file: file.to_owned(),
-        digest: plugin::digest(&bytes),
+        digest: sha256(&bytes),
         size: bytes.len() as u64,
         kind: None,
         hooks: Vec::new(),

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, Resource};
 use waypost_core::convergence::{Opening, OpeningQuestion, SteeringAnswer, SteeringQuestion};
 use waypost_core::edit::Proposal;
@@ -72,16 +71,6 @@ pub(crate) struct Asked<T> {
     pub answer: Result<T, Failure>,
     pub cost: Cost,
     pub facts_read: Vec<String>,
-}
-
-/// SHA-256, hexadecimal.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 impl Plugin {

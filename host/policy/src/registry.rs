@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use arc_swap::ArcSwap;
+use waypost_core::digest::sha256;
 use waypost_core::ids::PluginName;
 
 use crate::artifact::LoadError;
@@ -26,7 +27,7 @@ use crate::engine::Machine;
 use crate::entry::{Entry, Standing, ask_settings};
 use crate::failure::{Failure, FailureKind};
 use crate::folders::{self, Stamp};
-use crate::plugin::{self, Plugin};
+use crate::plugin::Plugin;
 
 /// What is told when something changed: the new generation.
 pub type Listener = Box<dyn Fn(u64) + Send + Sync>;
@@ -250,7 +251,7 @@ impl Registry {
         let young = stamp.as_ref().is_ok_and(Stamp::is_young);
         let seen = stamp.ok().filter(|stamp| !stamp.is_racy());
         let read = folders::read(&file);
-        let digest = read.as_ref().ok().map(|bytes| plugin::digest(bytes));
+        let digest = read.as_ref().ok().map(|bytes| sha256(bytes));
         // What was read before isn't tried again: neither what is in force, nor what was in trouble.
         if let Some(entry) = &entry
             && digest.is_some()

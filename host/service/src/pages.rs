@@ -2,13 +2,11 @@
 //! there is nothing to install and nothing that could be of another version; they ask for everything over `/api/v1`, as any
 //! client does.
 
-use std::sync::LazyLock;
-
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use sha2::{Digest as _, Sha256};
+use waypost_core::digest::sha256;
 
 use crate::service::Service;
 
@@ -16,62 +14,36 @@ use crate::service::Service;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-struct Page {
-    path: &'static str,
-    kind: &'static str,
-    bytes: &'static [u8],
-    /// Its digest, quoted: a browser that has it gets an empty answer.
-    tag: LazyLock<HeaderValue, fn() -> HeaderValue>,
-}
-
-macro_rules! pages {
-    ($($name:ident: $path:literal, $file:literal, $kind:literal;)*) => {
-        $(static $name: Page = Page {
-            path: $path,
-            kind: $kind,
-            bytes: include_bytes!(concat!("../web/dist/", $file)),
-            tag: LazyLock::new(|| tag(include_bytes!(concat!("../web/dist/", $file)))),
-        };)*
-        static PAGES: &[&Page] = &[$(&$name),*];
-    };
-}
-
-pages! {
-    INDEX: "/", "index.html", "text/html; charset=utf-8";
-    MODULE: "/waypost.js", "waypost.js", "text/javascript; charset=utf-8";
-    STYLE: "/dashboard.css", "dashboard.css", "text/css; charset=utf-8";
-    ICON: "/waypost.svg", "waypost.svg", "image/svg+xml";
-    NOTICES: "/third-party.txt", "third-party.txt", "text/plain; charset=utf-8";
-}
-
-fn tag(bytes: &[u8]) -> HeaderValue {
-    let digest: String = Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    // Hexadecimal digits can stand in a header.
-    HeaderValue::from_str(&format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""))
-}
+/// Path, kind, bytes.
+const PAGES: [(&str, &str, &[u8]); 5] = [
+    ("/", "text/html; charset=utf-8", include_bytes!("../web/dist/index.html")),
+    ("/waypost.js", "text/javascript; charset=utf-8", include_bytes!("../web/dist/waypost.js")),
+    ("/dashboard.css", "text/css; charset=utf-8", include_bytes!("../web/dist/dashboard.css")),
+    ("/waypost.svg", "image/svg+xml", include_bytes!("../web/dist/waypost.svg")),
+    ("/third-party.txt", "text/plain; charset=utf-8", include_bytes!("../web/dist/third-party.txt")),
+];
 
 /// Their routes.
 pub(crate) fn routes() -> Router<Service> {
-    PAGES.iter().fold(Router::new(), |router, page| {
-        router.route(page.path, get(async move |asked: HeaderMap| page.answer(&asked)))
+    PAGES.into_iter().fold(Router::new(), |router, (path, kind, bytes)| {
+        // Its digest: a browser that has it gets an empty answer.
+        let tag = format!("\"{}\"", &sha256(bytes)[..32]);
+        router.route(path, get(async move |asked: HeaderMap| answer(&asked, kind, bytes, &tag)))
     })
 }
 
-impl Page {
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let tag = &*self.tag;
-        let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag);
-        let mut response = match known {
-            true => StatusCode::NOT_MODIFIED.into_response(),
-            false => self.bytes.into_response(),
-        };
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
-        headers.insert(header::ETAG, tag.clone());
+fn answer(asked: &HeaderMap, kind: &'static str, bytes: &'static [u8], tag: &str) -> Response {
+    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag);
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::ETAG, tag),
         // Kept, and asked after each time: a new version of the program is a new page at once.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        response
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    match known {
+        true => (StatusCode::NOT_MODIFIED, headers).into_response(),
+        false => (headers, bytes).into_response(),
     }
 }

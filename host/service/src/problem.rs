@@ -7,7 +7,7 @@ use waypost_api::v1::{PROBLEM_JSON, Problem};
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{ClaimError, Fault, FaultKind, StoreFault};
-use waypost_engine::EngineError;
+use waypost_engine::{EngineError, remedy};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $word:literal, $status:ident, $title:literal;)+) => {
@@ -189,13 +189,10 @@ impl From<Fault> for Failed {
         };
         let failed = Self::new(code, format!("can't {} on {}", fault.attempted, fault.host)).because(&fault.message);
         match fault.kind {
-            FaultKind::Unreachable => failed.remedy(format!(
-                "see that libvirt runs on {0} and that the uri of host {0} in the configuration is right",
-                fault.host
-            )),
-            FaultKind::Authentication => {
-                failed.remedy(format!("see the credentials, certificates or host key for {}", fault.host))
-            }
+            FaultKind::Unreachable | FaultKind::Authentication => match remedy::of(&fault) {
+                Some(remedy) => failed.remedy(remedy),
+                None => failed,
+            },
             _ => failed,
         }
     }

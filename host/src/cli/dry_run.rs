@@ -4,7 +4,7 @@
 use waypost::api::v1::{self, Document};
 use waypost::choices::{around, choices};
 use waypost::service::documents::check as document;
-use waypost::{MigrationRequest, Question, Targets, Waypost};
+use waypost::{MigrationRequest, Waypost};
 
 use super::app::App;
 use super::exit::Exit;
@@ -12,18 +12,12 @@ use super::output::Tone;
 use super::{check, plan};
 
 pub async fn run(app: &App, waypost: &Waypost, request: MigrationRequest) -> anyhow::Result<Exit> {
-    let question = Question {
-        domain: request.domain,
-        source: request.source,
-        targets: Targets::These(vec![request.destination.clone()]),
-        options: request.options,
-        requester: request.requester,
-    };
+    let destination = request.destination.clone();
     let out = app.out;
-    let report = waypost.engine().check(&question).await?;
+    let report = waypost.engine().check(&request.into()).await?;
     check::show(out, &report);
     // A plan that can't be made is among the findings.
-    let planned = waypost.engine().dry_run(&report, &request.destination).await?.and_then(Result::ok);
+    let planned = waypost.engine().dry_run(&report, &destination).await?.and_then(Result::ok);
     let asked = report.options();
     let (mut made, mut beside) = (Vec::new(), Vec::new());
     if let Some(planned) = &planned {

@@ -1,11 +1,9 @@
 //! Everything one decision is made on.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{DiskView, DomainFacts, HostFacts, StorageProof};
+use crate::digest::sha256;
 use crate::ids::Moment;
 use crate::tree::{Shape, Tree};
 use crate::{facts, words};
@@ -70,12 +68,7 @@ impl Snapshot {
     /// record needs it.
     pub fn canonical(&self) -> (String, String) {
         let text = self.to_tree().canonical();
-        let digest = Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String can't fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        (digest, text)
+        (sha256(text.as_bytes()), text)
     }
 }
 

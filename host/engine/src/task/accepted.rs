@@ -10,7 +10,7 @@ use waypost_core::verdict::{Decision, Verdict};
 
 use super::prepared::Planned;
 use super::{Stage, Task, waiting};
-use crate::check::{CheckReport, Question, Targets, check};
+use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::find;
 use crate::planning::{self, For};
@@ -47,13 +47,7 @@ impl Accepted {
             }
             task.recorder.note("reading facts and asking the prechecks");
             let request = task.recorder.course.current.clone();
-            let question = Question {
-                domain: request.domain.clone(),
-                source: Some(source),
-                targets: Targets::These(vec![request.destination.clone()]),
-                options: request.options.clone(),
-                requester: request.requester.clone(),
-            };
+            let question = Question { source: Some(source), ..request.clone().into() };
             let report = match check(task.ports(), &question).await {
                 Ok(report) => report,
                 Err(error) => return untouched(task, error),

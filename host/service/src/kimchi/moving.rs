@@ -15,7 +15,6 @@ use axum::response::{IntoResponse as _, Response};
 use waypost_api::v1;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::verdict::Decision;
-use waypost_engine::{Question, Targets};
 
 use super::asked::Asked;
 use super::refusal::{Refusal, for_a_page};
@@ -100,19 +99,14 @@ fn rdma_uri(address: &str) -> String {
 /// Asks the rules, for a time.
 async fn check(service: &Service, caller: &Caller, new: &v1::NewTask) -> Result<(), Refusal> {
     let request = new.clone().request(caller.name());
-    let question = Question {
-        domain: request.domain,
-        source: None,
-        targets: Targets::These(vec![request.destination.clone()]),
-        options: request.options,
-        requester: request.requester,
-    };
+    let destination = request.destination.clone();
+    let question = request.into();
     let Ok(report) = tokio::time::timeout(CHECK, service.shared.parts.engine.check(&question)).await else {
         return Ok(());
     };
     let report = report.map_err(Failed::from)?;
-    if report.facts.source.name == request.destination {
-        return Err(there_already(&new.domain, &request.destination));
+    if report.facts.source.name == destination {
+        return Err(there_already(&new.domain, &destination));
     }
     let domain = DomainKey::Id(report.facts.domain.id);
     if let Some(busy) = service.blocking(move |service| making::busy(service, &domain)).await? {

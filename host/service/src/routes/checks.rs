@@ -50,15 +50,9 @@ pub(crate) async fn dry_run(
     let engine = &service.shared.parts.engine;
     admit(&request).map_err(EngineError::Refused)?;
     within_attempts(&request.options, engine.max_attempts()).map_err(EngineError::Refused)?;
-    let question = Question {
-        domain: request.domain,
-        source: request.source,
-        targets: Targets::These(vec![request.destination.clone()]),
-        options: request.options,
-        requester: request.requester,
-    };
-    let report = engine.check(&question).await?;
-    let planned = engine.dry_run(&report, &request.destination).await?;
+    let destination = request.destination.clone();
+    let report = engine.check(&request.into()).await?;
+    let planned = engine.dry_run(&report, &destination).await?;
     let check = documents::check(&report);
     let site = Arc::clone(&service.shared.parts.site);
     let (planned, refused) = match planned {

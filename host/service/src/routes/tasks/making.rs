@@ -3,11 +3,11 @@
 use std::sync::PoisonError;
 
 use axum::http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use waypost_api::v1;
 use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::convergence::Steering;
+use waypost_core::digest::sha256;
 use waypost_core::feed::{KeyClaim, RequestKey, TaskQuery, TaskState};
 use waypost_core::ids::{DomainKey, Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
@@ -132,7 +132,7 @@ pub(super) fn wishes(steer: &v1::Steer) -> Result<Vec<(Steering, Option<u64>)>, 
 /// The same for requests that mean the same, however they are written.
 fn digest(new: &v1::NewTask) -> Result<String, Failed> {
     let text = serde_json::to_vec(new).map_err(|error| Failed::new(Code::Defect, error.to_string()))?;
-    Ok(Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256(&text))
 }
 
 #[cfg(test)]
