@@ -81,7 +81,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Watch(args) => watch::run(app, args.id),
         Command::Steer(args) => steer::run(app, &args),
         Command::Cancel(args) => cancel::run(app, args.id),
-        Command::Recover(args) => recover::run(app, args.id, args.action),
+        Command::Recover(args) => recover::run(app, args),
         Command::Plugin(command) => plugin::run(app, command),
         Command::Serve(args) => serve::run(app, args),
         Command::Openapi => openapi::run(),

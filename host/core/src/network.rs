@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 pub use choice::{Chosen, Wanted, choose};
-pub use detour::{Detour, Detours, ways};
+pub use detour::{Detour, Detours, all_ways, ways};
 pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;

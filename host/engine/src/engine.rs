@@ -8,6 +8,7 @@ use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::Steering;
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::network::ways;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
@@ -26,7 +27,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
-use crate::task::{Acted, Driver, judged, look, waiting};
+use crate::task::{Acted, Driver, Order, Task, act, judged, look, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -63,6 +64,26 @@ pub struct Looked {
     pub permitted: Vec<Action>,
     /// What both sides would permit, and the past of the task does not; each with the reason.
     pub withheld: Vec<(Action, &'static str)>,
+    /// The networks over which a post-copy may be resumed, where that is permitted and there is more than one; the next in
+    /// turn first.
+    pub networks: Vec<String>,
+}
+
+impl Looked {
+    /// What a situation, just seen and taken into the history, comes to for a task.
+    pub(crate) fn new(ports: &Ports, course: &Course, history: &History, plan: Plan, situation: Situation) -> Self {
+        // What is over is over: whatever both sides show now, this task does nothing about it any more.
+        let over = course.outcome.as_ref().is_some_and(|outcome| outcome.kind != OutcomeKind::Stuck);
+        let (permitted, withheld) = match over {
+            true => (Vec::new(), Vec::new()),
+            false => judged(ports, course, history, &plan, &situation),
+        };
+        let networks = match permitted.contains(&Action::ResumePostCopy) {
+            true => ways(&plan, course),
+            false => Vec::new(),
+        };
+        Self { plan, situation, permitted, withheld, networks }
+    }
 }
 
 /// Moves domains. Cheap to clone.
@@ -155,7 +176,7 @@ impl Engine {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
         waiting::keep(&self.ports, id, &course)?;
-        self.driver(id, course, past, lock).map(|driver| Adopted::Driver(Box::new(driver)))
+        self.recorder(id, course, past, lock).map(|recorder| Adopted::Driver(Box::new(Driver::new(recorder))))
     }
 
     /// Watches a task without ever driving it.
@@ -185,20 +206,14 @@ impl Engine {
         let Some(plan) = course.plan.clone() else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);
-        // What is over is over: whatever both sides show now, this task does nothing about it any more.
-        let over = course.outcome.as_ref().is_some_and(|outcome| outcome.kind != OutcomeKind::Stuck);
-        let (permitted, withheld) = match over {
-            true => (Vec::new(), Vec::new()),
-            false => judged(&self.ports, &course, &history, &plan, &situation),
-        };
-        Ok(Some(Looked { plan, situation, permitted, withheld }))
+        Ok(Some(Looked::new(&self.ports, &course, &history, plan, situation)))
     }
 
     /// Does one action that a person asks for, if both sides permit it right now.
-    pub async fn act(&self, id: TaskId, action: Action, by: &str) -> Result<Acted, EngineError> {
+    pub async fn act(&self, id: TaskId, order: impl Into<Order>, by: &str) -> Result<Acted, EngineError> {
         let Some(lock) = self.ports.store.lock(id)? else { return Err(EngineError::Driven(id)) };
         let (course, past) = self.course(id)?;
-        self.driver(id, course, past, lock)?.act(action, by).await
+        act(Task::new(self.recorder(id, course, past, lock)?), order.into(), by).await
     }
 
     /// Asks whoever drives the task to cancel it.
@@ -232,14 +247,20 @@ impl Engine {
         Ok(left)
     }
 
-    fn driver(&self, id: TaskId, course: Course, past: Past, lock: Box<dyn TaskLock>) -> Result<Driver, EngineError> {
+    fn recorder(
+        &self,
+        id: TaskId,
+        course: Course,
+        past: Past,
+        lock: Box<dyn TaskLock>,
+    ) -> Result<Recorder, EngineError> {
         let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
         let now = self.ports.clock.now().0;
         recorder.performing = past.performing_since.map(|since| Spent::already(now.saturating_sub(since.0)));
         recorder.steered = past.steered;
         recorder.history = past.history;
         recorder.restore_progress()?;
-        Ok(Driver::new(recorder))
+        Ok(recorder)
     }
 
     fn course(&self, id: TaskId) -> Result<(Course, Past), EngineError> {

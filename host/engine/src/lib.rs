@@ -32,5 +32,5 @@ pub use observer::{Observer, Seen};
 pub use planning::Planned;
 pub use readiness::{Fleet, Readiness, ReadinessRow};
 pub use settings::Settings;
-pub use task::{Acted, CancelHandle, Driver};
+pub use task::{Acted, CancelHandle, Driver, Order};
 pub use view::View;

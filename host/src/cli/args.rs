@@ -152,6 +152,10 @@ pub struct Recover {
     /// Do this one action and nothing else, if both hosts permit it right now; without it the recovery policy decides
     #[arg(long = "do", value_name = "ACTION", requires = "id", value_parser = action)]
     pub action: Option<Action>,
+    /// The network that a resumed post-copy takes, one of those that are shown where there is a choice; without it the next in
+    /// turn
+    #[arg(long, value_name = "NAME", requires = "action")]
+    pub network: Option<String>,
 }
 
 fn action(text: &str) -> Result<Action, String> {

@@ -97,6 +97,8 @@ pub struct Situation {
     pub destination: Side,
     /// Actions, in the order in which a careful person would consider them.
     pub permitted: Vec<String>,
+    /// Networks over which a permitted `resume-post-copy` may go, the next in turn first; empty where there is no choice.
+    pub networks: Vec<String>,
     /// Actions that both sides would permit, and the task's past does not.
     pub withheld: Vec<Withheld>,
     /// Why just these.
@@ -118,6 +120,7 @@ impl Situation {
         task: &str,
         situation: &situation::Situation,
         permitted: &[situation::Action],
+        networks: &[String],
         withheld: &[(situation::Action, &'static str)],
         why: &str,
     ) -> Self {
@@ -126,6 +129,7 @@ impl Situation {
             source: Side::from(&situation.source),
             destination: Side::from(&situation.destination),
             permitted: permitted.iter().map(ToString::to_string).collect(),
+            networks: networks.to_vec(),
             withheld: withheld
                 .iter()
                 .map(|(action, why)| Withheld { action: action.to_string(), why: (*why).to_owned() })

@@ -228,16 +228,19 @@ pub struct Look {
     pub destination: Side,
     /// Actions, in the order in which a careful person would consider them.
     pub permitted: Vec<String>,
+    /// Networks over which a permitted `resume-post-copy` may go, the next in turn first; empty where there is no choice.
+    pub networks: Vec<String>,
 }
 
 impl Look {
     /// From a situation.
-    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action]) -> Self {
+    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action], networks: &[String]) -> Self {
         Self {
             task: task.to_string(),
             source: Side::from(&situation.source),
             destination: Side::from(&situation.destination),
             permitted: permitted.iter().map(ToString::to_string).collect(),
+            networks: networks.to_vec(),
         }
     }
 }
