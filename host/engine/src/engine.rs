@@ -1,8 +1,8 @@
 //! The engine: what the facade holds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::Steering;
@@ -13,13 +13,14 @@ use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
-use waypost_core::queue::{Entry, SlotLimits};
+use waypost_core::queue::{Entry, SlotLimits, Turn};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, History, Situation};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::known_host;
+use crate::line::Line;
 use crate::observer::Observer;
 use crate::planning::{self, For, Planned};
 use crate::probe;
@@ -37,8 +38,8 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) depth: Depth,
-    /// Told when a task of this process ends: others may have waited for its slot.
-    pub(crate) freed: Notify,
+    /// The queue, as the tasks of this process see it.
+    pub(crate) line: Line,
 }
 
 /// What a journal tells of an attempt beside its course.
@@ -110,7 +111,7 @@ impl Engine {
         settings: Settings,
         depth: Depth,
     ) -> Self {
-        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, freed: Notify::new() }) }
+        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, line: Line::default() }) }
     }
 
     /// What do the rules say? Nothing is touched.
@@ -192,6 +193,11 @@ impl Engine {
     /// How many migrations may run at once, and the tasks that hold a slot or wait for one.
     pub fn queue(&self) -> Result<(SlotLimits, Vec<Entry>), EngineError> {
         Ok((self.ports.settings.slots.clone(), self.ports.store.queue()?))
+    }
+
+    /// Where each task stands that holds a slot or waits for one. It may be a moment old.
+    pub fn standings(&self) -> Result<Arc<BTreeMap<TaskId, Turn>>, EngineError> {
+        waiting::standings(&self.ports)
     }
 
     /// What a task's journal comes to.

@@ -12,6 +12,7 @@ mod check;
 mod engine;
 mod error;
 mod gather;
+mod line;
 mod observer;
 mod planning;
 mod probe;

@@ -1,6 +1,7 @@
 //! What every command needs: the configuration, a runtime, and the parts of Waypost that it asks for - opened when asked
 //! for, because a command like `tasks` must not wait for hosts or policies that it doesn't need.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
-use waypost::core::ports::Hypervisor;
+use waypost::core::ports::{Clock as _, Hypervisor};
+use waypost::core::queue::{Turn, standings};
 use waypost::wiring::{self, SharedStore, Watching};
-use waypost::{Config, Waypost, World};
+use waypost::{Config, TaskId, Waypost, World};
 
 use super::args::{self, Global};
 use super::output::Out;
@@ -88,6 +90,11 @@ impl App {
     /// The store alone: for commands that only read what is on record.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
         Ok(wiring::store(&self.config()?, &self.world())?)
+    }
+
+    /// Where the tasks of the queue stand.
+    pub fn standings(&self, store: &SharedStore) -> anyhow::Result<BTreeMap<TaskId, Turn>> {
+        Ok(standings(&store.queue()?, &self.config()?.engine.slots, wiring::WallClock.now()))
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies

@@ -38,8 +38,10 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
             .note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
     }
     let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
-    let mut rows = Vec::new();
+    let standings = waypost.engine().standings()?;
+    let (mut rows, mut tasks) = (Vec::new(), Vec::new());
     for brief in &unfinished {
+        let shown = TaskBrief::new(brief, &standings);
         // The lock is free if nobody drives; it is given back at once.
         let orphaned = waypost.store().lock(brief.id)?.is_some();
         let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
@@ -47,16 +49,17 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
             brief.id.to_string(),
             brief.domain_name.clone(),
             brief.destination.to_string(),
-            brief.phase.to_string(),
+            shown.state(),
             who,
         ]);
+        tasks.push(shown);
     }
     if rows.is_empty() {
         app.out.line("no task is unfinished");
     } else {
-        app.out.table(&["task", "domain", "to", "phase", "driven by"], rows);
+        app.out.table(&["task", "domain", "to", "state", "driven by"], rows);
     }
-    app.out.document(Document::Tasks(Tasks { tasks: unfinished.iter().map(TaskBrief::from).collect() }));
+    app.out.document(Document::Tasks(Tasks { tasks }));
     Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use waypost_core::feed::Change;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{self, Fault};
-use waypost_core::queue::{self, SlotLimits, Turn};
+use waypost_core::queue::{self, SlotLimits, Turn, standings};
 use waypost_core::situation;
 
 use super::check::Verdict;
@@ -185,6 +185,7 @@ pub struct QueueEntry {
 impl Queue {
     /// From the limits and the entries, judged now.
     pub fn new(limits: &SlotLimits, entries: &[queue::Entry], now: Moment) -> Self {
+        let standings = standings(entries, limits, now);
         let mut sorted: Vec<&queue::Entry> = entries.iter().collect();
         sorted.sort_by_key(|entry| (!entry.holds, entry.asked_at, entry.task));
         Self {
@@ -205,12 +206,7 @@ impl Queue {
                     destination: entry.wish.destination.to_string(),
                     network: entry.wish.network.clone(),
                     holds: entry.holds,
-                    waits: match entry.holds {
-                        true => None,
-                        false => Some(queue::turn(entry.task, entries, limits, now))
-                            .filter(|turn| *turn != Turn::Granted)
-                            .map(|turn| turn.to_string()),
-                    },
+                    waits: standings.get(&entry.task).filter(|turn| **turn != Turn::Granted).map(ToString::to_string),
                 })
                 .collect(),
         }

@@ -1,5 +1,7 @@
 //! Tasks: how far, how they ended, and their journals.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -8,6 +10,7 @@ use waypost_core::journal::{Record, StepEnd};
 use waypost_core::outcome;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{self, DecisionRecord};
+use waypost_core::queue::Turn;
 use waypost_core::sample::{self, Stage};
 use waypost_core::situation::{self, Action, Situation};
 use waypost_core::tree::Shape as _;
@@ -43,8 +46,30 @@ pub struct TaskBrief {
     pub phase: String,
     /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`; null while it isn't over.
     pub outcome: Option<String>,
+    /// Its place in the queue, from 1, while it waits for a slot; null otherwise.
+    pub place: Option<usize>,
     /// Progress.
     pub permille: u16,
+}
+
+impl TaskBrief {
+    /// From the store's row and from where the tasks of the queue stand.
+    pub fn new(brief: &ports::TaskBrief, standings: &BTreeMap<TaskId, Turn>) -> Self {
+        let place = match standings.get(&brief.id) {
+            Some(Turn::Waiting { place, .. }) if brief.outcome.is_none() => Some(*place),
+            _ => None,
+        };
+        Self { place, ..Self::from(brief) }
+    }
+
+    /// How it stands, in a word: its outcome, that it waits and at which place, or its phase.
+    pub fn state(&self) -> String {
+        match (&self.outcome, self.place) {
+            (Some(outcome), _) => outcome.clone(),
+            (None, Some(place)) => format!("waiting (place {place})"),
+            (None, None) => self.phase.clone(),
+        }
+    }
 }
 
 impl From<&ports::TaskBrief> for TaskBrief {
@@ -59,6 +84,7 @@ impl From<&ports::TaskBrief> for TaskBrief {
             destination: brief.destination.to_string(),
             phase: brief.phase.to_string(),
             outcome: brief.outcome.map(|kind| kind.to_string()),
+            place: None,
             permille: brief.permille,
         }
     }
