@@ -47,8 +47,8 @@ pub fn main() -> Exit {
     log_to_stderr();
     let app = App::new(cli.global, out);
     run(&app, cli.command).unwrap_or_else(|error| {
-        let exit = Exit::of_error(&error);
-        out.error(&error, exit, advice::on(&error).as_deref());
+        let (exit, advice) = (Exit::of_error(&error), advice::on(&error));
+        out.error(&usage::as_typed(error), exit, advice.as_deref());
         exit
     })
 }

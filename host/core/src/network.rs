@@ -192,3 +192,23 @@ pub enum NetworkError {
     )]
     NoManagementAddress(HostName),
 }
+
+impl NetworkError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unknown { name, known, .. } => {
+                format!("declare network {name} in the configuration, or name one of: {known}")
+            }
+            Self::NoRole { name, role, .. } => format!("give network {name} the role {role}, or name another"),
+            Self::Down { name, .. } => {
+                format!("bring one of these networks up on both hosts, or change the `fallback` of network {name}")
+            }
+            Self::Tunnelled(name) => format!("drop network {name}, or the tunnel"),
+            Self::NoDiskNetwork(name) => {
+                format!("give network {name} the role disk-copy, or set `disk_copy` under [networks]")
+            }
+            Self::NoManagementAddress(host) => format!("set `networks.management` for host {host}"),
+        }
+    }
+}

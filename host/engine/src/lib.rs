@@ -31,6 +31,7 @@ pub use engine::{Adopted, Engine, Looked};
 pub use error::EngineError;
 pub use observer::{Observer, Seen};
 pub use planning::Planned;
+pub use probe::Probed;
 pub use readiness::{Fleet, Readiness, ReadinessRow};
 pub use settings::Settings;
 pub use task::{Acted, CancelHandle, Driver, Order};

@@ -68,6 +68,15 @@ impl App {
         Ok(Waypost::assemble_swiftly(&self.config_with_hosts(world)?, world, watching).await?)
     }
 
+    /// The same for a command that judges or moves a domain: what the configuration says in vain is said first.
+    pub async fn open_to_judge(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
+        let waypost = self.open(world, watching).await?;
+        for warning in waypost.unheld_policies() {
+            self.out.note(format!("warning: {warning}"));
+        }
+        Ok(waypost)
+    }
+
     /// The hosts alone. Must be called inside the runtime.
     pub fn hosts(&self, world: &World) -> anyhow::Result<Arc<dyn Hypervisor>> {
         Ok(wiring::hosts(&self.config_with_hosts(world)?, world)?.hypervisor)

@@ -168,6 +168,24 @@ pub struct Ended {
     pub total_ms: u64,
 }
 
+/// What was asked of a running transfer. Whether it was done is in the task's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Steered {
+    /// Task id.
+    pub task: String,
+    /// What, in order.
+    pub asked: Vec<Wish>,
+}
+
+/// One thing that was asked of a running transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Wish {
+    /// `set-downtime`, `set-bandwidth`, `post-copy`, `suspend`.
+    pub action: String,
+    /// Of a limit: ms, or MiB/s.
+    pub value: Option<u64>,
+}
+
 /// A running task at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
