@@ -47,8 +47,8 @@ pub fn main() -> Exit {
     log_to_stderr();
     let app = App::new(cli.global, out);
     run(&app, cli.command).unwrap_or_else(|error| {
-        let exit = Exit::of_error(&error);
-        out.error(&error, exit, advice::on(&error).as_deref());
+        let (exit, advice) = (Exit::of_error(&error), advice::on(&error));
+        out.error(&usage::as_typed(error), exit, advice.as_deref());
         exit
     })
 }
@@ -81,7 +81,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Watch(args) => watch::run(app, args.id),
         Command::Steer(args) => steer::run(app, &args),
         Command::Cancel(args) => cancel::run(app, args.id),
-        Command::Recover(args) => recover::run(app, args.id, args.action),
+        Command::Recover(args) => recover::run(app, args),
         Command::Plugin(command) => plugin::run(app, command),
         Command::Serve(args) => serve::run(app, args),
         Command::Openapi => openapi::run(),

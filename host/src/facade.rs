@@ -82,6 +82,11 @@ impl Waypost {
         &self.policies
     }
 
+    /// What the configuration says of policies that aren't there, one sentence each.
+    pub fn unheld_policies(&self) -> Vec<String> {
+        wiring::unheld(&self.config, &self.policies).into_iter().map(|(_, why)| why).collect()
+    }
+
     /// Calls a listener after every change of the policies, on a thread of theirs. It must not block.
     pub fn on_policy_change(&self, listener: impl Fn() + Send + Sync + 'static) {
         self.policies.on_change(Box::new(move |_| listener()));

@@ -43,7 +43,7 @@ pub use waypost_core::request::{MigrationRequest, Options};
 pub use waypost_core::verdict::{Decision, Verdict};
 pub use waypost_engine::remedy;
 pub use waypost_engine::{
-    Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Question, Seen, Settings,
-    Targets, View,
+    Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Order, Question, Seen,
+    Settings, Targets, View,
 };
 pub use waypost_service as service;

@@ -19,7 +19,7 @@ use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
 use waypost_store::SqliteStore;
 
 pub use fleet::SimulationError;
-pub use listing::plugins;
+pub use listing::{plugins, unheld};
 
 use crate::config::{Config, ConfigError};
 

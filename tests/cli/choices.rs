@@ -25,7 +25,7 @@ fn a_check_shows_what_no_plan_can_be_made_of() {
     let bounds = site.expect(2, &["check", "g1", "--to", "b", "--bandwidth", "0"]);
     assert!(bounds.err.contains("bandwidth (MiB/s) is 0, which is outside"), "{}", bounds.err);
     let both = site.expect(2, &["check", "g1", "--to", "b", "--tunnelled", "--parallel", "2"]);
-    assert!(both.err.contains("tunnelled and parallel exclude each other"), "{}", both.err);
+    assert!(both.err.contains("--tunnelled and --parallel exclude each other"), "{}", both.err);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_dry_run_says_of_every_choice_where_it_comes_from() {
         "the hypervisor does not slow the guest down (default)",
         "the switch to post-copy is not allowed (default)",
         "disk vda: not copied, the destination uses ",
-        "up to 5 attempts, where the recovery policy tries again (default)",
+        "1 attempt, and up to 5 in all if recovery-conservative tries again (default)",
         "asked while it runs: convergence-nova, mode enforce (as the configuration has it)",
         "asked after a failure: recovery-conservative, mode enforce (default)",
         "priority normal among those that wait (default)",
@@ -116,7 +116,7 @@ fn a_dry_run_says_of_every_choice_where_it_comes_from() {
         "first by 30 %, then by the hypervisor's default more each time\n",
         "the switch to post-copy is allowed, then at most 60 MiB/s\n",
         "the hypervisor does not encrypt it\n",
-        "up to 2 attempts, where the recovery policy tries again\n",
+        "1 attempt, and up to 2 in all if recovery-conservative tries again\n",
         "priority high among those that wait\n",
     ] {
         assert!(asked.contains(choice), "{choice}:\n{asked}");
@@ -178,7 +178,7 @@ fn what_would_not_hold_for_a_domain_that_is_shut_off_is_refused() {
         let text = site.expect(3, &["migrate", "off", "--to", "b", option]).out;
         assert!(text.contains(why) && text.contains("start it, or leave the option out"), "{text}");
         let beside = site.expect(2, &["check", "off", "--to", "b", "--offline", "--postcopy"]).err;
-        assert!(beside.contains("offline and postcopy exclude each other"), "{beside}");
+        assert!(beside.contains("--offline and --postcopy exclude each other"), "{beside}");
     }
 }
 

@@ -105,6 +105,44 @@ fn cancelling_a_task_that_nobody_drives_takes_it_over() {
 }
 
 #[test]
+fn a_task_that_waits_for_a_slot_is_listed_as_waiting() {
+    let site = Site::with(
+        &format!("{SLOW}[[domain]]\nname = \"g2\"\nhost = \"a\"\n"),
+        "[migrations]\noutgoing_per_host = 1\n",
+    );
+    let mut first = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    first.wait_for_note("moving: ");
+    let mut second = site.start(&["--pace", "real", "migrate", "g2", "--to", "b"]);
+    second.wait_for_note("waiting for a slot: 1st");
+    let tasks = site.tasks();
+    assert_eq!((&tasks[0]["place"], &tasks[0]["phase"]), (&1.into(), &"accepted".into()), "{tasks:?}");
+    assert_eq!((&tasks[1]["place"], &tasks[1]["phase"]), (&serde_json::Value::Null, &"performing".into()));
+    for command in ["tasks", "recover"] {
+        let listed = site.expect(0, &[command]).out;
+        assert!(listed.contains("waiting (place 1)") && listed.contains("performing"), "{command}: {listed}");
+    }
+    second.signal("INT");
+    assert_eq!(second.end().code, 6);
+    assert!(!site.expect(0, &["tasks"]).out.contains("waiting"), "what is over waits for nothing");
+    first.signal("INT");
+    assert_eq!(first.end().code, 6);
+}
+
+#[test]
+fn a_wish_of_a_program_is_answered_with_a_document() {
+    let site = Site::new(SLOW);
+    let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);
+    let id = id_of(&running.wait_for_note("task "));
+    running.wait_for_note("moving: ");
+    let steered = site.document(0, &["--pace", "real", "steer", &id, "--bandwidth", "7", "--suspend"]);
+    assert_eq!((&steered["kind"], &steered["task"]), (&"steered".into(), &id.as_str().into()));
+    let asked = serde_json::json!([{"action": "set-bandwidth", "value": 7}, {"action": "suspend", "value": null}]);
+    assert_eq!(steered["asked"], asked);
+    running.signal("INT");
+    assert_eq!(running.end().code, 6);
+}
+
+#[test]
 fn a_domain_has_one_task_at_a_time() {
     let site = Site::new(SLOW);
     let mut running = site.start(&["--pace", "real", "migrate", "g1", "--to", "b"]);

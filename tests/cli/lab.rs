@@ -48,6 +48,16 @@ fn a_lab_is_brought_up_used_and_taken_down() {
     let counter = said(&["lab", "counter", "--dir", dir, "g1"]);
     assert!(counter.contains(" on kvm1, ") && counter.trim_end().ends_with(" on kvm2"), "{counter}");
 
+    let document = |words: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&said(&[&["--json", "lab"], words].concat())).expect("one document")
+    };
+    let counter = document(&["counter", "--dir", dir, "g1"]);
+    assert_eq!((&counter["kind"], &counter["stays"][1]["host"]), (&"lab-counter".into(), &"kvm2".into()), "{counter}");
+    let run = document(&["run", "--dir", dir, "kvm2", "hostname"]);
+    assert_eq!((&run["output"], &run["status"]), (&"kvm2\n".into(), &0.into()), "{run}");
+    let guest = document(&["guest", "--dir", dir, "g2", "--off"]);
+    assert_eq!((&guest["state"], &guest["host"]), (&"defined".into(), &"kvm1".into()), "{guest}");
+
     assert!(said(&["lab", "down", "--dir", dir]).contains("nothing of it is left"));
     assert!(!Path::new(dir).exists());
     assert!(said(&["lab", "down", "--dir", dir]).contains("there is no lab"));

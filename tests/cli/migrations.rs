@@ -173,6 +173,9 @@ fn without_a_recovery_policy_a_failure_is_stuck_and_can_be_looked_at_again() {
     assert_eq!(document["kind"], "look");
     assert_eq!(document["destination"]["domain"], "absent");
     assert_eq!(document["permitted"], Value::from(vec!["accept-source", "try-again", "hand-over"]));
+    assert_eq!(document["networks"], Value::from(Vec::<String>::new()));
+    let wrong = site.expect(2, &["recover", &id, "--do", "accept-source", "--network", "mig"]);
+    assert!(wrong.err.contains("can't take network mig: only resume-post-copy takes one"), "{}", wrong.err);
 }
 
 #[test]

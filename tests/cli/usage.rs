@@ -98,6 +98,66 @@ fn a_request_that_makes_no_sense_is_usage_and_says_what_to_do() {
 }
 
 #[test]
+fn a_refusal_names_options_as_they_are_typed() {
+    let site = Site::new(TWO_HOSTS);
+    let refused = site.expect(2, &["migrate", "g1", "--to", "b", "--tunnelled", "--network", "mig"]);
+    assert!(refused.err.contains("--tunnelled and --network exclude each other: "), "{}", refused.err);
+    let refused = site.document(2, &["check", "g1", "--to", "b", "--zerocopy"]);
+    let message = refused["message"].as_str().expect("a message");
+    assert!(message.ends_with("--zerocopy needs --parallel: add --parallel"), "{message}");
+}
+
+#[test]
+fn the_help_of_a_command_keeps_apart_what_every_command_has() {
+    let site = Site::new(TWO_HOSTS);
+    let help = site.expect(0, &["migrate", "--help"]).out;
+    let heading = "Options of every command:";
+    let mut under = "";
+    let mut of_every = Vec::new();
+    for line in help.lines() {
+        if !line.starts_with(' ') && line.ends_with(':') {
+            under = line;
+        }
+        let option = line.trim_start().split(' ').next().filter(|word| word.starts_with("--"));
+        of_every.extend(option.filter(|_| under == heading));
+    }
+    assert_eq!(of_every, ["--config", "--sim", "--pace", "--json"], "{help}");
+    assert!(help.contains("1 to 31536000 s"), "{help}");
+}
+
+#[test]
+fn a_policy_that_is_configured_and_not_there_is_told_wherever_it_would_count() {
+    let site =
+        Site::with(TWO_HOSTS, "[plugin.precheck-stat]\nmode = \"advise\"\n[plugin.gone]\npresence = \"never\"\n");
+    let said = "[plugin.precheck-stat] is configured, and no plugin folder holds precheck-stat.wasm: what it says has no \
+                effect; did you mean \"precheck-state\"?";
+    for words in [&["check", "g1", "--to", "b"][..], &["migrate", "g1", "--to", "b", "--dry-run"]] {
+        let err = site.expect(0, words).err;
+        assert_eq!(err.matches(&format!("warning: {said}")).count(), 1, "{err}");
+        assert!(!err.contains("plugin.gone"), "it is to be away: {err}");
+    }
+    assert!(site.expect(0, &["plugin", "list"]).out.contains("precheck-stat: it is configured"));
+    let serving = site.document(0, &["serve", "--socket", "waypost.sock", "--check"]);
+    assert_eq!((&serving["problems"], &serving["notes"]), (&serde_json::json!([]), &serde_json::json!([said])));
+}
+
+#[test]
+fn commands_that_only_do_something_print_what_they_did_for_programs() {
+    let site = Site::new(TWO_HOSTS);
+    let made = site.document(0, &["plugin", "new", "mine", "--hook", "recovery"]);
+    assert_eq!(
+        (&made["kind"], &made["name"], &made["hook"]),
+        (&"plugin-folder".into(), &"mine".into(), &"recovery".into())
+    );
+    let files = made["files"].as_array().expect("files");
+    assert!(
+        files.len() >= 4 && files.iter().all(|file| site.path("mine").join(file.as_str().expect("a path")).is_file())
+    );
+    let gone = site.document(0, &["lab", "down", "--dir", "no-lab"]);
+    assert_eq!((&gone["kind"], &gone["was_there"]), (&"lab-gone".into(), &false.into()));
+}
+
+#[test]
 fn what_does_not_exist_is_an_error_that_says_what_does() {
     let site = Site::new(TWO_HOSTS);
     let domain = site.expect(1, &["check", "nobody", "--to", "b"]).err;

@@ -77,6 +77,23 @@ fn a_guest_that_is_paused_for_its_last_bytes_runs_on_the_destination() {
     site.assert_one_counting_guest("g1");
 }
 
+#[test]
+fn a_guest_that_is_paused_for_its_last_bytes_runs_on_its_source_when_they_are_not_sent() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    // So slow that there is time to cancel.
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "5"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.waypost(&["steer", &task, "--suspend"]).expect_code(0);
+    site.until("it is paused", |site| site.state("kvm1", "g1").as_deref() == Some("paused"));
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    site.assert_one_counting_guest("g1");
+}
+
 /// libvirt alone waits for TCP to give up, which takes many minutes: control lives, and nobody notices.
 #[test]
 fn a_transfer_whose_network_is_cut_is_ended_although_control_lives() {

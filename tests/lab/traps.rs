@@ -158,6 +158,28 @@ fn a_guest_that_a_person_suspends_in_mid_copy_runs_on_the_destination() {
 }
 
 #[test]
+fn a_guest_that_arrived_paused_and_never_ran_is_lost_when_it_leaves_and_is_warned_of() {
+    let site = Site::new(2);
+    for guest in ["g1", "g2"] {
+        site.guest(guest);
+        site.virsh("kvm1", &["suspend", guest]);
+        site.waypost(&["migrate", guest, "--to", "kvm2"]).expect_code(0);
+        let told = site.waypost(&["check", guest, "--to", "kvm1", "--json"]).expect_code(0).json();
+        assert!(told["verdicts"].to_string().contains("paused-perhaps-never-ran"), "{told:#}");
+    }
+    let back = site.lab.host("kvm1").expect("kvm1").uri_peer();
+    virsh(&site, "kvm2", &["migrate", "--live", "--p2p", "g1", &back]).expect_err("its process aborts");
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("shut off"), "its memory is gone");
+    // After what the finding says to do, it leaves unharmed.
+    site.virsh("kvm2", &["resume", "g2"]);
+    site.virsh("kvm2", &["suspend", "g2"]);
+    site.waypost(&["migrate", "g2", "--to", "kvm1"]).expect_code(0);
+    assert_eq!(site.state("kvm1", "g2").as_deref(), Some("paused"));
+    site.virsh("kvm1", &["resume", "g2"]);
+    site.assert_one_counting_guest("g2");
+}
+
+#[test]
 fn a_pool_whose_list_is_stale_is_read_anew() {
     let site = Site::new(2);
     site.start_guest(&GuestSpec { disk: DiskPlace::Local, disk_mib: 4, ..GuestSpec::tick("g1") });

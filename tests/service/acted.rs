@@ -28,6 +28,10 @@ fn a_stuck_task_is_looked_at_and_brought_to_its_end_by_permitted_actions() {
         let refused = anna.post(&act, json!({"action": "destroy-source"})).await;
         let problem = refused.problem(409, "not-permitted");
         assert!(problem["detail"].as_str().unwrap().contains("permitted: "), "{problem}");
+        assert_eq!(situation["networks"], json!([]), "no post-copy to be resumed");
+        let refused = anna.post(&act, json!({"action": "destroy-destination", "network": "mig"})).await;
+        let problem = refused.problem(422, "request-refused");
+        assert!(problem["detail"].as_str().unwrap().ends_with("only resume-post-copy takes one"), "{problem}");
         anna.post(&act, json!({"action": "destroy-destination"})).await.expect(202);
         // From there the recovery policy goes on.
         let ended = anna.until(&id, |status| status["status"] == "rolled-back").await;

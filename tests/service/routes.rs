@@ -106,6 +106,12 @@ fn the_queue_tells_who_holds_a_slot_and_who_waits_for_what() {
         let told: Vec<_> = entries.iter().map(|e| (e["holds"].as_bool().unwrap(), e["waits"].is_string())).collect();
         assert_eq!(told, [(true, false), (true, false), (false, true), (false, true)], "{queue}");
         assert!(entries[2]["waits"].as_str().unwrap().contains("1st"), "{queue}");
+        let listed = anna.get("/tasks?state=unfinished").await.expect(200).clone();
+        let places = ids.iter().map(|id| {
+            let tasks = listed["tasks"].as_array().unwrap();
+            tasks.iter().find(|task| task["id"] == **id).unwrap()["place"].clone()
+        });
+        assert_eq!(places.collect::<Vec<_>>(), [Value::Null, Value::Null, 1.into(), 2.into()], "{listed}");
     });
 }
 

@@ -16,15 +16,15 @@ mod task;
 mod words;
 
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
-pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
-pub use plugin::{Plugin, Plugins};
+pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
+pub use plugin::{Plugin, PluginFolder, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
 pub use service::{
     Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
     TaskStatus, Unread, Version, Withheld,
 };
-pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
+pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,
     Transport,
@@ -60,16 +60,28 @@ pub enum Document {
         /// Task id.
         task: String,
     },
+    /// `steer`.
+    Steered(Steered),
     /// `recover` of a task that is over: what both sides say now.
     Look(Look),
     /// `plugin list`.
     Plugins(Plugins),
     /// `plugin inspect`.
     Plugin(Box<Plugin>),
+    /// `plugin new`.
+    PluginFolder(PluginFolder),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
     /// `lab up` and `lab status`.
     Lab(Lab),
+    /// `lab down`.
+    LabGone(LabGone),
+    /// `lab guest`.
+    LabGuest(LabGuest),
+    /// `lab counter`.
+    LabCounter(LabCounter),
+    /// `lab run`.
+    LabRun(LabRun),
     /// Any command that could not do what it was asked.
     Error(Failure),
 }

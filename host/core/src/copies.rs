@@ -157,6 +157,40 @@ pub enum Uncopyable {
     },
 }
 
+impl Uncopyable {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NoSuchDisk(_) => {
+                "name disks by their targets: `virsh domblklist DOMAIN` on its host lists them".to_owned()
+            }
+            Self::Kind { disk, .. } => {
+                format!("leave disk {disk} out of those that are copied, or change what stands against it")
+            }
+            Self::Unread { .. } => "define a storage pool over its folder on the source".to_owned(),
+            Self::NoPool { host, .. } => {
+                format!("define and start a pool on {host} whose target is the folder of the disk")
+            }
+            Self::PoolKind { .. } => "make the volume there yourself, and copy incrementally over it".to_owned(),
+            Self::NoRoom { host, pool, .. } => {
+                format!("make room in pool {pool} of {host}, or name another destination")
+            }
+            Self::Shared { disk, .. } => {
+                format!("leave disk {disk} out of those that are copied: the destination has it")
+            }
+            Self::Taken { host, path, .. } => {
+                format!("move {path} on {host} away, or copy incrementally if it is the prepared target")
+            }
+            Self::NoTarget { host, path, .. } => {
+                format!("make {path} on {host} with the same size, format and backing image, or copy the disk whole")
+            }
+            Self::Unlike { host, path, .. } => {
+                format!("make {path} on {host} anew as the source's image is, or move it away and copy the disk whole")
+            }
+        }
+    }
+}
+
 /// The disks to copy to a destination, each with its target or with what stands against it. A disk that the destination
 /// shares is not in the list, unless it was asked for by name.
 pub fn resolve(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Vec<(String, Result<CopiedDisk, Uncopyable>)> {

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 pub use choice::{Chosen, Wanted, choose};
-pub use detour::{Detour, Detours, ways};
+pub use detour::{Detour, Detours, all_ways, ways};
 pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;
@@ -191,4 +191,24 @@ pub enum NetworkError {
         "the disks shall take the management network, and the address of {0} on it is not configured: set `networks.management` for that host"
     )]
     NoManagementAddress(HostName),
+}
+
+impl NetworkError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Unknown { name, known, .. } => {
+                format!("declare network {name} in the configuration, or name one of: {known}")
+            }
+            Self::NoRole { name, role, .. } => format!("give network {name} the role {role}, or name another"),
+            Self::Down { name, .. } => {
+                format!("bring one of these networks up on both hosts, or change the `fallback` of network {name}")
+            }
+            Self::Tunnelled(name) => format!("drop network {name}, or the tunnel"),
+            Self::NoDiskNetwork(name) => {
+                format!("give network {name} the role disk-copy, or set `disk_copy` under [networks]")
+            }
+            Self::NoManagementAddress(host) => format!("set `networks.management` for host {host}"),
+        }
+    }
 }

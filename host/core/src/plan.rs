@@ -241,6 +241,43 @@ impl PlanError {
     }
 }
 
+impl PlanError {
+    /// What to do about it, as a finding says it beside what is wrong.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::WrongState { remedy, .. } => (*remedy).to_owned(),
+            Self::NoPeerUri(host) => {
+                format!("set `peer_uri` for host {host} in the configuration, or migrate it direct")
+            }
+            Self::ActiveOnDestination { host, .. } => {
+                format!(
+                    "find out which of the two is the good one, and end the other before anything else; then see what is left on {host}"
+                )
+            }
+            Self::Network(error) => error.remedy(),
+            Self::NoTls(host) => format!(
+                "give {host} certificates and say `migration_tls = true` for it in the configuration, or, where the site allows it, don't ask for encryption"
+            ),
+            Self::TooOld { what, host, .. } => format!("leave {what} out, or update libvirt on {host}"),
+            Self::SameHost(..) => {
+                "name another destination, or correct the URIs of the two hosts in the configuration".to_owned()
+            }
+            Self::Copy(error) => error.remedy(),
+            Self::CopyOffline(disk, host) => {
+                format!("start the domain, or bring the image of {disk} to {host} by hand and ask for no copy")
+            }
+            Self::NotOffline { option, .. } => format!("start the domain, or leave {option} out"),
+            Self::EditOfCopied(edit) => format!(
+                "copy the disk to its own path without the edit of policy {}, or make the image there yourself and leave the copy out",
+                edit.plugin
+            ),
+            Self::Edits(_) => {
+                "correct the policy that asks for the edits, its settings, or the domain's definition".to_owned()
+            }
+        }
+    }
+}
+
 /// Makes the plan. Pure: same facts and options, same plan.
 pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -> Result<Plan, PlanError> {
     let domain = &facts.domain;

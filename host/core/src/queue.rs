@@ -144,11 +144,16 @@ impl Entry {
 
 /// Whether it is a task's turn, given every entry of a driven task. A task that isn't among them is not granted.
 pub fn turn(task: TaskId, entries: &[Entry], limits: &SlotLimits, now: Moment) -> Turn {
+    standings(entries, limits, now).remove(&task).unwrap_or(Turn::Waiting { place: 1, full: Vec::new() })
+}
+
+/// Where everybody stands, given every entry of a driven task: who holds a slot, or could have one, is granted. One pass,
+/// so that a program that drives many tasks need not make one for each.
+pub fn standings(entries: &[Entry], limits: &SlotLimits, now: Moment) -> BTreeMap<TaskId, Turn> {
+    let mut turns: BTreeMap<TaskId, Turn> = BTreeMap::new();
     let mut taken: BTreeMap<Place, u32> = BTreeMap::new();
     for holder in entries.iter().filter(|entry| entry.holds) {
-        if holder.task == task {
-            return Turn::Granted;
-        }
+        turns.insert(holder.task, Turn::Granted);
         for place in holder.wish.places() {
             *taken.entry(place).or_default() += 1;
         }
@@ -160,18 +165,21 @@ pub fn turn(task: TaskId, entries: &[Entry], limits: &SlotLimits, now: Moment) -
 
     let mut waiting: Vec<&Entry> = entries.iter().filter(|entry| !entry.holds).collect();
     waiting.sort_by_key(|entry| entry.order());
-    let mine = waiting.iter().find(|entry| entry.task == task).map(|entry| entry.wish.places()).unwrap_or_default();
-    let mut before = 0;
+    let mut before = Sharing::default();
     for entry in waiting {
         let places = entry.wish.places();
         let ready = places.iter().all(|place| free(&taken, place));
-        if entry.task == task {
-            if ready {
-                return Turn::Granted;
-            }
-            break;
-        }
-        before += usize::from(places.iter().any(|place| mine.contains(place)));
+        let turn = if ready {
+            Turn::Granted
+        } else {
+            let full = places.iter().filter_map(|place| {
+                let (used, limit) = (used(&held, place), limits.of(place)?);
+                (used >= limit).then(|| Full { place: place.clone(), used, limit })
+            });
+            Turn::Waiting { place: before.with(&entry.wish) + 1, full: full.collect() }
+        };
+        turns.insert(entry.task, turn);
+        before.add(&entry.wish);
         // Who can go now will; for who waits for long, what is free is kept.
         if ready || now.0.saturating_sub(entry.asked_at.0) >= RESERVED_AFTER_MS {
             for place in places {
@@ -181,11 +189,40 @@ pub fn turn(task: TaskId, entries: &[Entry], limits: &SlotLimits, now: Moment) -
             }
         }
     }
-    let full = mine.into_iter().filter_map(|place| {
-        let (used, limit) = (used(&held, &place), limits.of(&place)?);
-        (used >= limit).then_some(Full { place, used, limit })
-    });
-    Turn::Waiting { place: before + 1, full: full.collect() }
+    turns
+}
+
+/// How many tasks share a place with another. Counted by every combination of their places, so that one that shares two of
+/// them is still one: those with the first, the second or the third are those with one, less those with two, plus those
+/// with all three.
+#[derive(Default)]
+struct Sharing<'e>(BTreeMap<[Option<&'e str>; 3], usize>);
+
+impl<'e> Sharing<'e> {
+    fn add(&mut self, wish: &'e SlotWish) {
+        for (places, _) in combinations(wish) {
+            *self.0.entry(places).or_default() += 1;
+        }
+    }
+
+    fn with(&self, wish: &SlotWish) -> usize {
+        let (mut more, mut less) = (0, 0);
+        for (places, odd) in combinations(wish) {
+            *(if odd { &mut more } else { &mut less }) += self.0.get(&places).copied().unwrap_or(0);
+        }
+        more - less
+    }
+}
+
+/// Every combination of one and more of a task's places, and whether their number is odd.
+fn combinations(wish: &SlotWish) -> impl Iterator<Item = ([Option<&str>; 3], bool)> {
+    let places = [Some(wish.source.as_str()), Some(wish.destination.as_str()), wish.network.as_deref()];
+    (1_u32..8).filter_map(move |which| {
+        let is_in = |at: usize| which & (1 << at) != 0;
+        let all_there = (0..3).all(|at| !is_in(at) || places[at].is_some());
+        let chosen = [0, 1, 2].map(|at| places[at].filter(|_| is_in(at)));
+        all_there.then_some((chosen, which.count_ones() % 2 == 1))
+    })
 }
 
 impl fmt::Display for Full {

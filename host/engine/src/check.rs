@@ -16,7 +16,7 @@ use waypost_core::verdict::{Decision, Judged, PolicyMode, Verdict};
 use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::gather::{Gathered, find, gather, known_host};
-use crate::probe::Prober;
+use crate::probe::{Probed, Prober, touched};
 use crate::rewriting::{self, rewrite};
 use crate::way;
 
@@ -63,6 +63,8 @@ pub struct CheckReport {
     pub verdicts: Vec<Verdict>,
     /// One record per policy.
     pub decisions: Vec<DecisionRecord>,
+    /// What a storage probe made for it, where a policy was granted one.
+    pub probed: Vec<Probed>,
     /// The canonical texts on which policies decided, by digest, for who keeps them: they cost in proportion to what the
     /// hosts hold. The first is that of the facts as they were read.
     pub(crate) texts: Vec<(String, String)>,
@@ -80,6 +82,11 @@ impl CheckReport {
         let candidate = self.facts.candidates.iter().find(|c| c.host.name == *destination)?;
         let planned = planned(attempt, &self.options, &self.networks, &self.edits, &self.facts, candidate);
         (allowed || planned.is_err()).then_some(planned)
+    }
+
+    /// What was touched to know all this, after the words "nothing was touched": empty, or what a storage probe made.
+    pub fn touched(&self) -> String {
+        touched(&self.probed)
     }
 
     /// What is edited in the definition on its way to a destination.
@@ -132,7 +139,7 @@ pub(crate) fn judge(
         severity: Severity::Blocker,
         message: error.to_string(),
         evidence: vec![("destination".to_owned(), verdict.destination.to_string())],
-        remedy: None,
+        remedy: Some(error.remedy()),
     };
     verdict.findings.push(Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding });
 }
@@ -161,7 +168,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     let mut rewritten = rewrite(ports, &request, &facts).await?;
     unreachable.append(&mut rewritten.unreachable);
     let edits = rewritten.edits.clone();
-    let (verdicts, decisions, texts) = {
+    let (verdicts, decisions, texts, probed) = {
         let (ports, facts) = (Arc::clone(ports), Arc::clone(&facts));
         let runtime = tokio::runtime::Handle::current();
         // Policies compute: off the threads that drive tasks. The digests are as heavy, so they go along.
@@ -180,7 +187,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
                 };
                 decisions.extend(on_ground_of(&texts[at].0, records));
             }
-            Ok((verdicts, decisions, texts))
+            Ok((verdicts, decisions, texts, prober.made()))
         })
         .await?
     };
@@ -197,7 +204,7 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
             None => unread(host, unreachable.iter().find(|(name, _)| name == host).map(|(_, fault)| fault)),
         })
         .collect();
-    Ok(CheckReport { facts, facts_digest, verdicts, decisions, texts, edits, options, networks })
+    Ok(CheckReport { facts, facts_digest, verdicts, decisions, probed, texts, edits, options, networks })
 }
 
 /// The records with the digest of the facts on which they were made.

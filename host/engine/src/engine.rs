@@ -1,24 +1,26 @@
 //! The engine: what the facade holds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::Steering;
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::network::ways;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
-use waypost_core::queue::{Entry, SlotLimits};
+use waypost_core::queue::{Entry, SlotLimits, Turn};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, History, Situation};
 
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::known_host;
+use crate::line::Line;
 use crate::observer::Observer;
 use crate::planning::{self, For, Planned};
 use crate::probe;
@@ -26,7 +28,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
-use crate::task::{Acted, Driver, judged, look, waiting};
+use crate::task::{Acted, Driver, Order, Task, act, judged, look, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -36,8 +38,8 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) depth: Depth,
-    /// Told when a task of this process ends: others may have waited for its slot.
-    pub(crate) freed: Notify,
+    /// The queue, as the tasks of this process see it.
+    pub(crate) line: Line,
 }
 
 /// What a journal tells of an attempt beside its course.
@@ -63,6 +65,26 @@ pub struct Looked {
     pub permitted: Vec<Action>,
     /// What both sides would permit, and the past of the task does not; each with the reason.
     pub withheld: Vec<(Action, &'static str)>,
+    /// The networks over which a post-copy may be resumed, where that is permitted and there is more than one; the next in
+    /// turn first.
+    pub networks: Vec<String>,
+}
+
+impl Looked {
+    /// What a situation, just seen and taken into the history, comes to for a task.
+    pub(crate) fn new(ports: &Ports, course: &Course, history: &History, plan: Plan, situation: Situation) -> Self {
+        // What is over is over: whatever both sides show now, this task does nothing about it any more.
+        let over = course.outcome.as_ref().is_some_and(|outcome| outcome.kind != OutcomeKind::Stuck);
+        let (permitted, withheld) = match over {
+            true => (Vec::new(), Vec::new()),
+            false => judged(ports, course, history, &plan, &situation),
+        };
+        let networks = match permitted.contains(&Action::ResumePostCopy) {
+            true => ways(&plan, course),
+            false => Vec::new(),
+        };
+        Self { plan, situation, permitted, withheld, networks }
+    }
 }
 
 /// Moves domains. Cheap to clone.
@@ -89,7 +111,7 @@ impl Engine {
         settings: Settings,
         depth: Depth,
     ) -> Self {
-        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, freed: Notify::new() }) }
+        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, line: Line::default() }) }
     }
 
     /// What do the rules say? Nothing is touched.
@@ -155,7 +177,7 @@ impl Engine {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
         waiting::keep(&self.ports, id, &course)?;
-        self.driver(id, course, past, lock).map(|driver| Adopted::Driver(Box::new(driver)))
+        self.recorder(id, course, past, lock).map(|recorder| Adopted::Driver(Box::new(Driver::new(recorder))))
     }
 
     /// Watches a task without ever driving it.
@@ -173,6 +195,11 @@ impl Engine {
         Ok((self.ports.settings.slots.clone(), self.ports.store.queue()?))
     }
 
+    /// Where each task stands that holds a slot or waits for one. It may be a moment old.
+    pub fn standings(&self) -> Result<Arc<BTreeMap<TaskId, Turn>>, EngineError> {
+        waiting::standings(&self.ports)
+    }
+
     /// What a task's journal comes to.
     pub fn read(&self, id: TaskId) -> Result<Course, EngineError> {
         self.course(id).map(|(course, _)| course)
@@ -185,20 +212,14 @@ impl Engine {
         let Some(plan) = course.plan.clone() else { return Ok(None) };
         let situation = look(&self.ports, &plan).await;
         history.seen(&situation);
-        // What is over is over: whatever both sides show now, this task does nothing about it any more.
-        let over = course.outcome.as_ref().is_some_and(|outcome| outcome.kind != OutcomeKind::Stuck);
-        let (permitted, withheld) = match over {
-            true => (Vec::new(), Vec::new()),
-            false => judged(&self.ports, &course, &history, &plan, &situation),
-        };
-        Ok(Some(Looked { plan, situation, permitted, withheld }))
+        Ok(Some(Looked::new(&self.ports, &course, &history, plan, situation)))
     }
 
     /// Does one action that a person asks for, if both sides permit it right now.
-    pub async fn act(&self, id: TaskId, action: Action, by: &str) -> Result<Acted, EngineError> {
+    pub async fn act(&self, id: TaskId, order: impl Into<Order>, by: &str) -> Result<Acted, EngineError> {
         let Some(lock) = self.ports.store.lock(id)? else { return Err(EngineError::Driven(id)) };
         let (course, past) = self.course(id)?;
-        self.driver(id, course, past, lock)?.act(action, by).await
+        act(Task::new(self.recorder(id, course, past, lock)?), order.into(), by).await
     }
 
     /// Asks whoever drives the task to cancel it.
@@ -232,14 +253,20 @@ impl Engine {
         Ok(left)
     }
 
-    fn driver(&self, id: TaskId, course: Course, past: Past, lock: Box<dyn TaskLock>) -> Result<Driver, EngineError> {
+    fn recorder(
+        &self,
+        id: TaskId,
+        course: Course,
+        past: Past,
+        lock: Box<dyn TaskLock>,
+    ) -> Result<Recorder, EngineError> {
         let mut recorder = Recorder::new(Arc::clone(&self.ports), id, course, lock);
         let now = self.ports.clock.now().0;
         recorder.performing = past.performing_since.map(|since| Spent::already(now.saturating_sub(since.0)));
         recorder.steered = past.steered;
         recorder.history = past.history;
         recorder.restore_progress()?;
-        Ok(Driver::new(recorder))
+        Ok(recorder)
     }
 
     fn course(&self, id: TaskId) -> Result<(Course, Past), EngineError> {

@@ -84,6 +84,18 @@ pub enum EngineError {
         /// What is.
         permitted: String,
     },
+    /// A person named a network that an action can't take.
+    #[error("{action} of task {task} can't take network {network}: {why}")]
+    NoWay {
+        /// Task.
+        task: TaskId,
+        /// Asked for.
+        action: Action,
+        /// Named.
+        network: String,
+        /// Why not, and what is possible.
+        why: String,
+    },
     /// There is nothing to decide in it.
     #[error(
         "task {task} is {is}: an action can be asked for only while it looks for its domain, or after it ended stuck"

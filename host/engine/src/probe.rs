@@ -1,7 +1,7 @@
 //! The shared-storage probe: a small volume is made in the destination's pool and looked for from the source's. It is
 //! the only thing that a check may create, so it is journalled before and proven gone after, whoever asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -16,11 +16,42 @@ pub(crate) struct Prober {
     ports: Arc<Ports>,
     source: HostName,
     runtime: Handle,
+    made: Mutex<Vec<Probed>>,
+}
+
+/// A volume that a probe was about to make: what a check may have touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// Host.
+    pub host: HostName,
+    /// Pool there.
+    pub pool: String,
+    /// The host says that it is gone.
+    pub gone: bool,
+}
+
+/// What was touched, for the end of a sentence; empty: nothing was.
+pub(crate) fn touched(probed: &[Probed]) -> String {
+    let volumes: Vec<_> = probed
+        .iter()
+        .map(|Probed { host, pool, gone }| match gone {
+            true => format!("a volume in pool {pool} of {host}, made and removed"),
+            false => {
+                format!("a volume in pool {pool} of {host}, which may still be there: `waypost recover` removes it")
+            }
+        })
+        .collect();
+    if volumes.is_empty() { String::new() } else { format!(" but for the storage probe: {}", volumes.join("; ")) }
 }
 
 impl Prober {
     pub(crate) fn new(ports: Arc<Ports>, source: HostName, runtime: Handle) -> Self {
-        Self { ports, source, runtime }
+        Self { ports, source, runtime, made: Mutex::default() }
+    }
+
+    /// What was made by it so far.
+    pub(crate) fn made(&self) -> Vec<Probed> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn prove(&self, destination: &HostName, from: &str, to: &str) -> Result<bool, String> {
@@ -39,7 +70,10 @@ impl Prober {
             Ok(()) => hypervisor.sees_probe(&self.source, from, &probe.volume).await.map_err(|f| f.to_string()),
         };
         // Also where the creation failed: a deadline leaves open whether the volume is there.
-        remove(&self.ports, &probe).await?;
+        let removed = remove(&self.ports, &probe).await;
+        let probed = Probed { host: destination.clone(), pool: to.to_owned(), gone: removed.is_ok() };
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(probed);
+        removed?;
         let shared = seen?;
         let proof = StorageProof { source_pool: from.to_owned(), destination_pool: to.to_owned(), shared };
         let kept = KeptProof { source: self.source.clone(), destination: destination.clone(), proof, at: now };

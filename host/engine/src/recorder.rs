@@ -100,7 +100,7 @@ impl Recorder {
             _ => {}
         }
         if self.course.outcome.is_some() {
-            self.ports.freed.notify_waiters();
+            self.ports.line.freed();
         }
         let permille = self.progress.permille();
         let course = &self.course;

@@ -17,7 +17,8 @@ mod tell;
 mod volumes;
 pub(crate) mod waiting;
 
-pub use by_hand::Acted;
+pub(crate) use by_hand::act;
+pub use by_hand::{Acted, Order};
 
 use std::sync::Arc;
 
@@ -38,7 +39,10 @@ use crate::view::View;
 
 /// Drives one task. Dropping it leaves the task as it is: a peer-to-peer transfer goes on, and the task can be adopted.
 pub struct Driver {
-    task: Task,
+    id: TaskId,
+    views: watch::Receiver<View>,
+    cancel: CancelHandle,
+    stage: Stage,
 }
 
 /// Cancels a task of this process.
@@ -59,30 +63,38 @@ impl CancelHandle {
 }
 
 impl Driver {
+    /// From where the journal says that the task is.
     pub(crate) fn new(recorder: Recorder) -> Self {
-        let (sender, wanted) = watch::channel(None);
-        Self { task: Task { recorder, cancel: CancelHandle(Arc::new(sender)), wanted } }
+        let task = Task::new(recorder);
+        let driver = Self::about(&task);
+        driver(Stage::resume(task))
+    }
+
+    /// A driver of this task, from the stage that it is given.
+    fn about(task: &Task) -> impl FnOnce(Stage) -> Self + use<> {
+        let (id, views, cancel) = (task.recorder.id, task.recorder.subscribe(), task.cancel.clone());
+        move |stage| Self { id, views, cancel, stage }
     }
 
     /// The task.
     pub fn id(&self) -> TaskId {
-        self.task.recorder.id
+        self.id
     }
 
     /// The task as it changes.
     pub fn views(&self) -> watch::Receiver<View> {
-        self.task.recorder.subscribe()
+        self.views.clone()
     }
 
     /// A way to cancel it.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.task.cancel.clone()
+        self.cancel.clone()
     }
 
     /// Brings the task to its end. An error means that the *record* can't be kept any more (or a defect): the domain is
     /// then left alone, and the task can be adopted once the store works again.
     pub async fn drive(self) -> Result<Outcome, EngineError> {
-        let mut stage = Stage::resume(self.task);
+        let mut stage = self.stage;
         loop {
             stage = match stage {
                 Stage::Accepted(phase) => phase.judge().await?,
@@ -146,6 +158,11 @@ impl Stage {
 }
 
 impl Task {
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        let (sender, wanted) = watch::channel(None);
+        Self { recorder, cancel: CancelHandle(Arc::new(sender)), wanted }
+    }
+
     fn ports(&self) -> &Arc<Ports> {
         &self.recorder.ports
     }

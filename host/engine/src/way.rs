@@ -46,7 +46,7 @@ pub(crate) fn asked(
 pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, verdict: &mut Verdict) {
     let Some(candidate) = facts.candidates.iter().find(|c| c.host.name == verdict.destination) else { return };
     let (code, severity, message, remedy) = match memory_way(networks, options, facts, candidate) {
-        Err(error) => (NO_WAY, Severity::Blocker, error.to_string(), None),
+        Err(error) => (NO_WAY, Severity::Blocker, error.to_string(), Some(error.remedy())),
         Ok(Some(chosen)) => match chosen.stepped_back {
             Some(message) => (STEPPED_BACK, Severity::Warning, message, Some("bring the network up".to_owned())),
             None => return,

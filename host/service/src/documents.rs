@@ -3,11 +3,12 @@
 use waypost_api::time::rfc3339;
 use waypost_api::v1;
 use waypost_core::feed::Feed;
-use waypost_core::ids::TaskId;
+use waypost_core::ids::{HostName, TaskId};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
-use waypost_core::ports::StoreFault;
-use waypost_engine::{CheckReport, Engine, Readiness, View};
+use waypost_core::plan::PlanError;
+use waypost_core::ports::{Hypervisor, StoreFault};
+use waypost_engine::{CheckReport, Engine, Planned, Readiness, View};
 
 use crate::problem::Failed;
 
@@ -22,6 +23,46 @@ pub fn check(report: &CheckReport) -> v1::Check {
         }
     }
     check
+}
+
+/// The domains of these hosts, which are asked at the same time; those that don't answer say why.
+pub async fn domains(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::Domains {
+    let asked = hosts.into_iter().map(|name| async move {
+        let answer = hypervisor.domains(&name).await;
+        (name, answer)
+    });
+    let (mut domains, mut unread) = (Vec::new(), Vec::new());
+    for (name, answer) in futures_util::future::join_all(asked).await {
+        match answer {
+            Ok(mut briefs) => {
+                briefs.sort_by(|a, b| a.name.cmp(&b.name));
+                domains.extend(briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)));
+            }
+            Err(fault) => unread.push(v1::Host::new(name.as_str(), &Err(fault))),
+        }
+    }
+    v1::Domains { domains, unread }
+}
+
+/// What a dry run came to: the report, the plan or why there is none, and its choices in words.
+pub fn dry_run(
+    report: &CheckReport,
+    planned: Option<&Result<Planned, PlanError>>,
+    choices: Vec<v1::Choice>,
+) -> v1::DryRun {
+    let check = check(report);
+    let (planned, refused) = match planned {
+        Some(Ok(planned)) => (Some(planned), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+        None => (None, None),
+    };
+    v1::DryRun {
+        plan: planned.map(|planned| v1::Plan::from(&planned.plan)),
+        choices,
+        prediction: planned.and_then(|planned| planned.prediction.as_ref()).map(v1::Prediction::from),
+        plan_error: refused.or_else(|| check.verdicts.iter().find_map(|verdict| verdict.plan_error.clone())),
+        check,
+    }
 }
 
 /// The picture of a fleet.

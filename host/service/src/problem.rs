@@ -218,6 +218,9 @@ impl From<EngineError> for Failed {
             EngineError::NotPermitted { task, .. } => Self::new(Code::NotPermitted, words)
                 .task(task)
                 .remedy(format!("GET /api/v1/tasks/{task}/situation says what is permitted, and why")),
+            EngineError::NoWay { task, .. } => Self::new(Code::Refused, words)
+                .task(task)
+                .remedy(format!("GET /api/v1/tasks/{task}/situation lists the networks that it may take")),
             EngineError::NotOpen { task, .. } => Self::new(Code::NotPermitted, words).task(task),
             EngineError::NotSteerable { task, why } => Self::new(Code::NotSteerable, why).task(task),
             EngineError::Driven(task) => {

@@ -14,7 +14,11 @@ pub fn around(config: &Config, policies: &PolicyRuntime, asked: &Options, plan: 
     let named = |name: &Option<PluginName>| if name.is_some() { Origin::Site } else { Origin::Default };
     let attempts = match asked.attempts.unwrap_or(config.engine.max_attempts) {
         1 => "1 attempt".to_owned(),
-        most => format!("up to {most} attempts, where the recovery policy tries again"),
+        // Whether it ever does is the policy's own to say.
+        most => match policies.asked_for(Hook::Recovery) {
+            Some(asked) => format!("1 attempt, and up to {most} in all if {} tries again", asked.name),
+            None => "1 attempt: no recovery policy is loaded that could try again".to_owned(),
+        },
     };
     let slots = &config.engine.slots;
     let shared = plan.network.as_ref().and_then(|network| Some((network, slots.networks.get(network)?)));

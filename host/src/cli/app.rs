@@ -1,6 +1,7 @@
 //! What every command needs: the configuration, a runtime, and the parts of Waypost that it asks for - opened when asked
 //! for, because a command like `tasks` must not wait for hosts or policies that it doesn't need.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
-use waypost::core::ports::Hypervisor;
+use waypost::core::ports::{Clock as _, Hypervisor};
+use waypost::core::queue::{Turn, standings};
 use waypost::wiring::{self, SharedStore, Watching};
-use waypost::{Config, Waypost, World};
+use waypost::{Config, TaskId, Waypost, World};
 
 use super::args::{self, Global};
 use super::output::Out;
@@ -66,6 +68,15 @@ impl App {
         Ok(Waypost::assemble_swiftly(&self.config_with_hosts(world)?, world, watching).await?)
     }
 
+    /// The same for a command that judges or moves a domain: what the configuration says in vain is said first.
+    pub async fn open_to_judge(&self, world: &World, watching: Watching) -> anyhow::Result<Waypost> {
+        let waypost = self.open(world, watching).await?;
+        for warning in waypost.unheld_policies() {
+            self.out.note(format!("warning: {warning}"));
+        }
+        Ok(waypost)
+    }
+
     /// The hosts alone. Must be called inside the runtime.
     pub fn hosts(&self, world: &World) -> anyhow::Result<Arc<dyn Hypervisor>> {
         Ok(wiring::hosts(&self.config_with_hosts(world)?, world)?.hypervisor)
@@ -88,6 +99,11 @@ impl App {
     /// The store alone: for commands that only read what is on record.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
         Ok(wiring::store(&self.config()?, &self.world())?)
+    }
+
+    /// Where the tasks of the queue stand.
+    pub fn standings(&self, store: &SharedStore) -> anyhow::Result<BTreeMap<TaskId, Turn>> {
+        Ok(standings(&store.queue()?, &self.config()?.engine.slots, wiring::WallClock.now()))
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies

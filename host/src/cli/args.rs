@@ -24,6 +24,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Configuration file; without it the first that exists of ./waypost.toml, ~/.config/waypost/waypost.toml,
     /// /etc/waypost/waypost.toml
@@ -152,6 +153,10 @@ pub struct Recover {
     /// Do this one action and nothing else, if both hosts permit it right now; without it the recovery policy decides
     #[arg(long = "do", value_name = "ACTION", requires = "id", value_parser = action)]
     pub action: Option<Action>,
+    /// The network that a resumed post-copy takes, one of those that are shown where there is a choice; without it the next in
+    /// turn
+    #[arg(long, value_name = "NAME", requires = "action")]
+    pub network: Option<String>,
 }
 
 fn action(text: &str) -> Result<Action, String> {
@@ -211,7 +216,7 @@ pub struct How {
     /// Downtime allowed for the switch-over, ms
     #[arg(long, value_name = "MS", value_parser = ms)]
     pub max_downtime: Option<u64>,
-    /// Time for the whole transfer, s; at its end it is aborted
+    /// Time for the whole transfer, 1 to 31536000 s (a year); at its end it is aborted
     #[arg(long, value_name = "S", default_value_t = waypost::core::request::DEFAULT_TIMEOUT_S)]
     pub timeout: u64,
     /// Insist on moving the running domain

@@ -37,13 +37,13 @@ pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
         // A watcher waits for files and people, whom virtual time would not wait for.
         let world = app.world_in_real_time();
         return app.block_on(&world, async {
-            let waypost = app.open(&world, Watching::On).await?;
+            let waypost = app.open_to_judge(&world, Watching::On).await?;
             watch(app, &waypost, &question).await
         });
     }
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off).await?;
+        let waypost = app.open_to_judge(&world, Watching::Off).await?;
         let report = waypost.engine().check(&question).await?;
         show(app.out, &report);
         show_edits(app.out, &report);

@@ -1,10 +1,8 @@
 //! `waypost domains`.
 
-use std::sync::Arc;
-
-use tokio::task::JoinSet;
 use waypost::HostName;
-use waypost::api::v1::{Document, Domain, Domains, Host};
+use waypost::api::v1::{Document, Domains};
+use waypost::service::documents;
 
 use super::app::App;
 use super::args;
@@ -22,30 +20,7 @@ pub fn run(app: &App, args: &args::Domains) -> anyhow::Result<Exit> {
                 anyhow::anyhow!("there is no host {name} in the configuration; it has: {}", there.join(", "))
             })?],
         };
-        let mut asking = JoinSet::new();
-        for (at, host) in asked.into_iter().enumerate() {
-            let hypervisor = Arc::clone(&hypervisor);
-            asking.spawn(async move {
-                let answer = hypervisor.domains(&host).await;
-                (at, host, answer)
-            });
-        }
-        let mut answers = Vec::new();
-        while let Some(answer) = asking.join_next().await {
-            answers.push(answer?);
-        }
-        answers.sort_by_key(|(at, ..)| *at);
-
-        let (mut domains, mut unread) = (Vec::new(), Vec::new());
-        for (_, host, answer) in answers {
-            match answer {
-                Ok(mut briefs) => {
-                    briefs.sort_by(|a, b| a.name.cmp(&b.name));
-                    domains.extend(briefs.iter().map(|brief| Domain::new(host.as_str(), brief)));
-                }
-                Err(fault) => unread.push(Host::new(host.as_str(), &Err(fault))),
-            }
-        }
+        let Domains { domains, unread } = documents::domains(hypervisor.as_ref(), asked).await;
         app.out.table(
             &["domain", "host", "state", "defined", "uuid"],
             domains.iter().map(|domain| {

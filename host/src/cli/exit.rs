@@ -49,7 +49,7 @@ impl Exit {
     /// Of an error.
     pub fn of_error(error: &anyhow::Error) -> Self {
         match error.downcast_ref::<EngineError>() {
-            Some(EngineError::Refused(_)) => Self::Usage,
+            Some(EngineError::Refused(_) | EngineError::NoWay { .. }) => Self::Usage,
             _ => Self::Error,
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use waypost::Config;
 use waypost::api::v1::{self, Document};
-use waypost_lab::{DiskPlace, GuestSpec, Lab, LabError, LabSpec, Link, Owner};
+use waypost_lab::{DiskPlace, GuestSpec, Lab, LabError, LabSpec, Link, Owner, Segment};
 
 use super::app::App;
 use super::args::{self, LabDir};
@@ -18,7 +18,7 @@ pub fn run(app: &App, command: args::Lab) -> anyhow::Result<Exit> {
         args::Lab::Up { at, hosts } => up(app, &folder(at), hosts),
         args::Lab::Down { at } => down(app, &folder(at)),
         args::Lab::Status { at } => status(app, &attach(&folder(at))?),
-        args::Lab::Run { at, host, command } => run_in(&attach(&folder(at))?, &host, &command),
+        args::Lab::Run { at, host, command } => run_in(app, &attach(&folder(at))?, host, command),
         args::Lab::Guest { at, name, host, linux, memory, local_disk, off } => {
             let base = if linux { GuestSpec::linux(&name) } else { GuestSpec::tick(&name) };
             let spec = GuestSpec {
@@ -33,7 +33,9 @@ pub fn run(app: &App, command: args::Lab) -> anyhow::Result<Exit> {
             } else {
                 lab.start_guest(&spec)?;
             }
-            app.out.line(format!("{name} is {} on {}", if off { "defined" } else { "running" }, spec.host));
+            let state = if off { "defined" } else { "running" };
+            app.out.line(format!("{name} is {state} on {}", spec.host));
+            app.out.document(Document::LabGuest(v1::LabGuest { name, host: spec.host, state: state.to_owned() }));
             Ok(Exit::Done)
         }
         args::Lab::Counter { at, name } => {
@@ -44,6 +46,9 @@ pub fn run(app: &App, command: args::Lab) -> anyhow::Result<Exit> {
                 .map(|segment| format!("{} to {} on {}", segment.first, segment.last, segment.host))
                 .collect();
             app.out.line(format!("{name} counted without a gap and never twice: {}", where_it_ran.join(", ")));
+            let stay = |Segment { host, first, last }| v1::LabStay { host, first, last };
+            let stays = report.segments.into_iter().map(stay).collect();
+            app.out.document(Document::LabCounter(v1::LabCounter { name, stays }));
             Ok(Exit::Done)
         }
     }
@@ -74,13 +79,16 @@ fn up(app: &App, dir: &Path, hosts: u32) -> anyhow::Result<Exit> {
 }
 
 fn down(app: &App, dir: &Path) -> anyhow::Result<Exit> {
-    match Lab::attach(dir)? {
+    let lab = Lab::attach(dir)?;
+    let was_there = lab.is_some();
+    match lab {
         Some(lab) => {
             lab.down()?;
             app.out.line(format!("the lab in {} is down; nothing of it is left", dir.display()));
         }
         None => app.out.line(format!("there is no lab in {}", dir.display())),
     }
+    app.out.document(Document::LabGone(v1::LabGone { dir: dir.display().to_string(), was_there }));
     Ok(Exit::Done)
 }
 
@@ -114,14 +122,22 @@ fn status(app: &App, lab: &Lab) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn run_in(lab: &Lab, host: &str, command: &[String]) -> anyhow::Result<Exit> {
+fn run_in(app: &App, lab: &Lab, host: String, command: Vec<String>) -> anyhow::Result<Exit> {
     let (program, arguments) = command.split_first().context("no command")?;
-    let status = lab
-        .host(host)?
-        .command(program)?
-        .args(arguments)
-        .status()
-        .with_context(|| format!("run {program} in {host}"))?;
+    let mut inside = lab.host(&host)?.command(program)?;
+    inside.args(arguments);
+    let failed = || format!("run {program} in {host}");
+    // Its output is the result: as it is for people, inside of the document for a program.
+    let status = if app.out.for_people() {
+        inside.status().with_context(failed)?
+    } else {
+        let done = inside.output().with_context(failed)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (output, errors) = (text(&done.stdout), text(&done.stderr));
+        let status = done.status.code();
+        app.out.document(Document::LabRun(v1::LabRun { host, command, status, output, errors }));
+        done.status
+    };
     // The command's own status would be taken for one of ours.
     Ok(if status.success() { Exit::Done } else { Exit::Error })
 }

@@ -67,7 +67,7 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
     within_attempts(&request.options, site.max_attempts).map_err(EngineError::Refused)?;
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off).await?;
+        let waypost = app.open_to_judge(&world, Watching::Off).await?;
         if args.dry_run {
             return dry_run::run(app, &waypost, request).await;
         }

@@ -6,24 +6,26 @@ use waypost::TaskId;
 use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
 use waypost::core::ids::Moment;
 use waypost::core::journal::Record;
-use waypost::core::situation::{Action, Situation, why};
+use waypost::core::situation::{Action, why};
 use waypost::wiring::Watching;
-use waypost::{Acted, Adopted, Looked, Waypost};
+use waypost::{Acted, Adopted, Looked, Order, Waypost};
 
 use super::app::App;
+use super::args;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
 use super::output::Out;
 use super::task;
 
-pub fn run(app: &App, id: Option<TaskId>, action: Option<Action>) -> anyhow::Result<Exit> {
+pub fn run(app: &App, args: args::Recover) -> anyhow::Result<Exit> {
+    let args::Recover { id, action, network } = args;
     let world = app.world();
     app.block_on(&world, async {
         let waypost = app.open(&world, Watching::Off).await?;
         match (id, action) {
             (None, _) => list(app, &waypost).await,
             (Some(id), None) => one(app.out, &waypost, id).await,
-            (Some(id), Some(action)) => act(app.out, &waypost, id, action).await,
+            (Some(id), Some(action)) => act(app.out, &waypost, id, Order { action, network }).await,
         }
     })
 }
@@ -36,8 +38,10 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
             .note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
     }
     let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
-    let mut rows = Vec::new();
+    let standings = waypost.engine().standings()?;
+    let (mut rows, mut tasks) = (Vec::new(), Vec::new());
     for brief in &unfinished {
+        let shown = TaskBrief::new(brief, &standings);
         // The lock is free if nobody drives; it is given back at once.
         let orphaned = waypost.store().lock(brief.id)?.is_some();
         let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
@@ -45,16 +49,17 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
             brief.id.to_string(),
             brief.domain_name.clone(),
             brief.destination.to_string(),
-            brief.phase.to_string(),
+            shown.state(),
             who,
         ]);
+        tasks.push(shown);
     }
     if rows.is_empty() {
         app.out.line("no task is unfinished");
     } else {
-        app.out.table(&["task", "domain", "to", "phase", "driven by"], rows);
+        app.out.table(&["task", "domain", "to", "state", "driven by"], rows);
     }
-    app.out.document(Document::Tasks(Tasks { tasks: unfinished.iter().map(TaskBrief::from).collect() }));
+    app.out.document(Document::Tasks(Tasks { tasks }));
     Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
 }
 
@@ -81,14 +86,15 @@ async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
 }
 
 /// One action by a person, and what both sides show after it.
-async fn act(out: Out, waypost: &Waypost, id: TaskId, action: Action) -> anyhow::Result<Exit> {
+async fn act(out: Out, waypost: &Waypost, id: TaskId, order: Order) -> anyhow::Result<Exit> {
+    let action = order.action;
     let recorded = waypost.store().journal(id)?.len();
     let by = waypost::config::user_name();
-    let exit = match waypost.engine().act(id, action, &by).await? {
+    let exit = match waypost.engine().act(id, order, &by).await? {
         // Its end is told as any other, by whoever follows a task.
         Acted::Ended(_) => follow::to_the_end(waypost, out, id, Interrupt::Leaves).await?,
-        Acted::Open(situation, permitted) => {
-            tell(out, id, &situation, &permitted);
+        Acted::Open(seen) => {
+            tell(out, id, &seen);
             let failed = failure_of(action, &waypost.store().journal(id)?[recorded..]);
             if let Some(why) = &failed {
                 out.note(format!("{action} failed: {why}"));
@@ -113,27 +119,31 @@ fn failure_of(action: Action, journal: &[(Moment, Record)]) -> Option<String> {
     })?
 }
 
-fn tell(out: Out, id: TaskId, situation: &Situation, permitted: &[Action]) {
+fn tell(out: Out, id: TaskId, Looked { situation, permitted, networks, .. }: &Looked) {
     let words: Vec<_> = permitted.iter().copied().map(Action::as_str).collect();
     let words = if words.is_empty() { "nothing: the task is over".to_owned() } else { words.join(", ") };
     out.line(format!("permitted: {words}"));
     for action in permitted {
         out.line(format!("  {action}: {}", action.meaning()));
     }
-    out.document(Document::Look(Look::new(id, situation, permitted)));
+    if let Some(next) = networks.first() {
+        out.line(format!("  over {} (--network NAME); without it over {next}", networks.join(", ")));
+    }
+    out.document(Document::Look(Look::new(id, situation, permitted, networks)));
 }
 
 /// Both sides now, and what they and the task's past permit. Nothing is done. Answers whether there was anything to look at.
 async fn look(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<bool> {
-    let Some(Looked { plan, situation, permitted, withheld }) = waypost.engine().look(id).await? else {
+    let Some(seen) = waypost.engine().look(id).await? else {
         return Ok(false);
     };
+    let Looked { plan, situation, permitted, withheld, .. } = &seen;
     out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
     out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
     if !permitted.is_empty() {
-        out.line(format!("so: {}", why(&plan, &situation)));
+        out.line(format!("so: {}", why(plan, situation)));
     }
-    tell(out, id, &situation, &permitted);
+    tell(out, id, &seen);
     for (action, why) in withheld {
         out.line(format!("withheld: {action}, because of the task's past: {why}"));
     }

@@ -34,7 +34,7 @@ fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
         // Before anything is taken over: where a server is already, this one must not begin.
         let socket = Socket::bind(path)?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let waypost = app.open(world, Watching::On).await?;
+        let waypost = app.open_to_judge(world, Watching::On).await?;
         let limits = Limits::default();
         let service = waypost.serve(limits.clone());
         app.out.note(format!("listening on {}", path.display()));
@@ -74,12 +74,16 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     }
     match wiring::policies_to_ask(config, Watching::Off) {
         Ok(policies) => {
+            // A name without a file is most often a misspelt one; it is in nobody's way unless it is required.
+            let unheld = wiring::unheld(config, &policies);
             for plugin in wiring::plugins(config, &policies).plugins {
-                if !matches!(plugin.state.as_str(), "ready" | "ignored") {
+                let is_unheld = unheld.iter().any(|(name, _)| name.as_str() == plugin.name);
+                if !is_unheld && !matches!(plugin.state.as_str(), "ready" | "ignored") {
                     let why = plugin.reason.unwrap_or_default();
                     problems.push(format!("plugin {} is {}: {why}", plugin.name, plugin.state));
                 }
             }
+            notes.extend(unheld.into_iter().map(|(_, why)| why));
         }
         Err(error) => problems.push(told(&error)),
     }

@@ -7,9 +7,11 @@ use super::args;
 use super::exit::Exit;
 
 pub fn run(app: &App, args: &args::Tasks) -> anyhow::Result<Exit> {
-    let tasks = app.store()?.tasks()?;
-    let tasks: Vec<TaskBrief> =
-        tasks.iter().filter(|task| !args.unfinished || task.outcome.is_none()).map(TaskBrief::from).collect();
+    let store = app.store()?;
+    let standings = app.standings(&store)?;
+    let tasks = store.tasks()?;
+    let wanted = tasks.iter().filter(|task| !args.unfinished || task.outcome.is_none());
+    let tasks: Vec<TaskBrief> = wanted.map(|task| TaskBrief::new(task, &standings)).collect();
     app.out.table(
         &["task", "domain", "from", "to", "state", "done", "changed"],
         tasks.iter().map(|task| {
@@ -18,7 +20,7 @@ pub fn run(app: &App, args: &args::Tasks) -> anyhow::Result<Exit> {
                 task.domain.clone(),
                 task.source.clone().unwrap_or_else(|| "-".into()),
                 task.destination.clone(),
-                task.outcome.clone().unwrap_or_else(|| task.phase.clone()),
+                task.state(),
                 format!("{}%", task.permille / 10),
                 task.updated_at.clone(),
             ]

@@ -1,6 +1,7 @@
 //! The policies as a list: those that are in force, those that are broken, and those that are only named.
 
 use waypost_api::v1::{Plugin, Plugins};
+use waypost_core::ids::PluginName;
 use waypost_policy::{CacheState, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
 
 use super::named;
@@ -33,6 +34,24 @@ pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
     };
     let folders = config.plugin_folders.iter().map(|folder| folder.display().to_string()).collect();
     Plugins { plugins, folders, cache_error }
+}
+
+/// What is configured and stands for nothing, one sentence each: a policy that no folder holds. One that is required is not
+/// among them: it blocks, and says so itself.
+pub fn unheld(config: &Config, policies: &PolicyRuntime) -> Vec<(PluginName, String)> {
+    let there = policies.list();
+    let known: Vec<&str> = there.iter().map(|status| status.name.as_str()).collect();
+    let said = config.policies.plugins.iter().filter(|(_, said)| said.presence == Presence::Optional);
+    said.filter(|(name, _)| !known.contains(&name.as_str()))
+        .map(|(name, _)| {
+            let meant = named::nearest(name.as_str(), &known).map(|name| format!("; did you mean {name:?}?"));
+            let why = format!(
+                "[plugin.{name}] is configured, and no plugin folder holds {name}.wasm: what it says has no effect{}",
+                meant.unwrap_or_default()
+            );
+            (name.clone(), why)
+        })
+        .collect()
 }
 
 fn missing(name: &str, said: &PluginConfig) -> Plugin {

@@ -51,7 +51,7 @@ fn why_not(hook: Hook, name: &PluginName, there: &[PluginStatus]) -> Option<Stri
 }
 
 /// The word that differs least, if it differs little: no more than a third of its letters.
-fn nearest<'w>(word: &str, among: &[&'w str]) -> Option<&'w str> {
+pub(super) fn nearest<'w>(word: &str, among: &[&'w str]) -> Option<&'w str> {
     let (distance, nearest) = among.iter().map(|other| (distance(word, other), *other)).min()?;
     (distance * 3 <= nearest.chars().count()).then_some(nearest)
 }

@@ -10,17 +10,17 @@ use waypost_plugin::{DomainFacts, DomainState, Finding, HostFacts, Precheck, Req
 pub struct State;
 
 impl Precheck for State {
-    fn check(request: &Request, domain: &DomainFacts, _: &HostFacts, _: &HostFacts) -> Vec<Finding> {
-        about(request, domain)
+    fn check(request: &Request, domain: &DomainFacts, source: &HostFacts, _: &HostFacts) -> Vec<Finding> {
+        about(request, domain, source)
     }
 
     // No destination changes any of it.
-    fn check_all(request: &Request, domain: &DomainFacts, _: &HostFacts, to: &[HostFacts]) -> Vec<Vec<Finding>> {
-        vec![about(request, domain); to.len()]
+    fn check_all(request: &Request, domain: &DomainFacts, source: &HostFacts, to: &[HostFacts]) -> Vec<Vec<Finding>> {
+        vec![about(request, domain, source); to.len()]
     }
 }
 
-fn about(request: &Request, domain: &DomainFacts) -> Vec<Finding> {
+fn about(request: &Request, domain: &DomainFacts, source: &HostFacts) -> Vec<Finding> {
     let travel = request.travel(domain);
     let mut findings = Vec::new();
     // Who moves a domain with Waypost leaves a notice on it.
@@ -39,6 +39,7 @@ fn about(request: &Request, domain: &DomainFacts) -> Vec<Finding> {
         );
     }
     findings.extend(fits(travel, domain));
+    findings.extend(perhaps_never_ran(travel, domain, source));
     findings.extend(definition(request, travel, domain));
     if let Some(job) = domain.job() {
         findings.push(
@@ -122,6 +123,23 @@ fn fits(travel: Travel, domain: &DomainFacts) -> Option<Finding> {
         _ => ("state-unsuitable", "libvirt doesn't tell the domain's state.", "Look what its driver supports."),
     };
     Some(Finding::blocker(code, message).with("state", state.words()).with("reason", reason).remedy(remedy))
+}
+
+/// QEMU before 10.0 aborts, and the guest is lost, when a guest leaves that arrived paused and has not run since: its images
+/// were never taken over. libvirt shows it as one that a person paused, so it can only be warned of.
+fn perhaps_never_ran(travel: Travel, domain: &DomainFacts, source: &HostFacts) -> Option<Finding> {
+    let paused = domain.state() == DomainState::Paused && domain.state_reason() == "user";
+    let old = source.hypervisor() == "QEMU" && source.hypervisor_version().is_some_and(|version| version < 10_000_000);
+    (travel == Travel::Live && paused && old && !domain.disks().is_empty()).then(|| {
+        Finding::warning(
+            "paused-perhaps-never-ran",
+            "The domain is paused. If it arrived so by a migration and has not run since, this hypervisor aborts when it leaves, \
+             and the guest is lost; libvirt doesn't tell.",
+        )
+        .with("reason", domain.state_reason())
+        .with_option("hypervisor", source.hypervisor_version().map(text::version), "unknown")
+        .remedy("Unless it ran on this host, let it run for a moment first: virsh resume, then virsh suspend.")
+    })
 }
 
 fn definition(request: &Request, travel: Travel, domain: &DomainFacts) -> Option<Finding> {
@@ -227,11 +245,33 @@ mod tests {
                 domain.state_reason = reason.into();
             })
         };
-        assert_eq!(paused("user"), []);
+        assert_eq!(paused("user"), one("paused-perhaps-never-ran", Warning));
+        assert_eq!(paused("watchdog"), []);
         assert_eq!(paused("io-error"), one("paused-by-io-error", Warning));
         assert_eq!(paused("snapshot"), one("state-in-transition", Blocker));
         assert_eq!(paused("migration"), one("already-migrating", Blocker));
         assert_eq!(paused("post-copy-failed"), one("already-migrating", Blocker));
+    }
+
+    #[test]
+    fn a_paused_guest_is_warned_of_only_where_its_hypervisor_may_abort() {
+        let paused = testing::domain_with(|domain| {
+            domain.state = DomainState::Paused;
+            domain.state_reason = "user".into();
+        });
+        let found = |domain: &DomainFacts, change: fn(&mut HostFacts)| {
+            let source = testing::host_with("kvm1", change);
+            testing::check_from::<State>(&testing::request(), domain, &source, &testing::host("kvm2")).len()
+        };
+        assert_eq!(found(&paused, |_| {}), 1);
+        assert_eq!(found(&paused, |host| host.hypervisor_version = Some(10_000_000)), 0);
+        assert_eq!(found(&paused, |host| host.hypervisor = "Other".into()), 0);
+        let without_disks = testing::domain_with(|domain| {
+            domain.state = DomainState::Paused;
+            domain.state_reason = "user".into();
+            domain.disks.clear();
+        });
+        assert_eq!(found(&without_disks, |_| {}), 0, "no image was to be taken over");
     }
 
     #[test]

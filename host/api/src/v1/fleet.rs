@@ -146,6 +146,61 @@ pub struct LabHost {
     pub error: Option<String>,
 }
 
+/// A lab that was to be taken down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LabGone {
+    /// Where it lay.
+    pub dir: String,
+    /// Whether there was one.
+    pub was_there: bool,
+}
+
+/// A guest that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LabGuest {
+    /// Its name.
+    pub name: String,
+    /// Host.
+    pub host: String,
+    /// `running`, or `defined`.
+    pub state: String,
+}
+
+/// What a guest counted: each number once, without a gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LabCounter {
+    /// Its name.
+    pub name: String,
+    /// Where it ran, in order.
+    pub stays: Vec<LabStay>,
+}
+
+/// An uninterrupted stay on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LabStay {
+    /// Host.
+    pub host: String,
+    /// The first number that it printed there.
+    pub first: u32,
+    /// The last.
+    pub last: u32,
+}
+
+/// A command that was run inside a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LabRun {
+    /// Host.
+    pub host: String,
+    /// The command and its arguments.
+    pub command: Vec<String>,
+    /// Its exit status; null if a signal ended it.
+    pub status: Option<i32>,
+    /// What it printed; bytes that are no text are replaced.
+    pub output: String,
+    /// What it printed on standard error.
+    pub errors: String,
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -40,3 +40,18 @@ pub struct Plugin {
     /// What the site granted it.
     pub grants: Vec<String>,
 }
+
+/// A folder with a policy to start from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PluginFolder {
+    /// Where.
+    pub dir: String,
+    /// The policy's name.
+    pub name: String,
+    /// What it is asked for: `precheck`, `transform`, `recovery`, `convergence`.
+    pub hook: String,
+    /// What was written, below the folder.
+    pub files: Vec<String>,
+    /// What `cargo build --release --target wasm32-unknown-unknown` there makes of it, below the folder.
+    pub builds: String,
+}

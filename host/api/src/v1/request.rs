@@ -94,6 +94,10 @@ impl Steer {
 pub struct NewAction {
     /// Which; the situation says what is permitted.
     pub action: Action,
+    /// The network that `resume-post-copy` takes, one of the situation's `networks`; absent: the next in turn. No other
+    /// action takes one.
+    #[serde(default)]
+    pub network: Option<String>,
 }
 
 /// Choices of one migration. What is absent is the site's or libvirt's default.

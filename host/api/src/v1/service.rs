@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use waypost_core::feed::Change;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{self, Fault};
-use waypost_core::queue::{self, SlotLimits, Turn};
+use waypost_core::queue::{self, SlotLimits, Turn, standings};
 use waypost_core::situation;
 
 use super::check::Verdict;
@@ -97,6 +97,8 @@ pub struct Situation {
     pub destination: Side,
     /// Actions, in the order in which a careful person would consider them.
     pub permitted: Vec<String>,
+    /// Networks over which a permitted `resume-post-copy` may go, the next in turn first; empty where there is no choice.
+    pub networks: Vec<String>,
     /// Actions that both sides would permit, and the task's past does not.
     pub withheld: Vec<Withheld>,
     /// Why just these.
@@ -118,6 +120,7 @@ impl Situation {
         task: &str,
         situation: &situation::Situation,
         permitted: &[situation::Action],
+        networks: &[String],
         withheld: &[(situation::Action, &'static str)],
         why: &str,
     ) -> Self {
@@ -126,6 +129,7 @@ impl Situation {
             source: Side::from(&situation.source),
             destination: Side::from(&situation.destination),
             permitted: permitted.iter().map(ToString::to_string).collect(),
+            networks: networks.to_vec(),
             withheld: withheld
                 .iter()
                 .map(|(action, why)| Withheld { action: action.to_string(), why: (*why).to_owned() })
@@ -181,6 +185,7 @@ pub struct QueueEntry {
 impl Queue {
     /// From the limits and the entries, judged now.
     pub fn new(limits: &SlotLimits, entries: &[queue::Entry], now: Moment) -> Self {
+        let standings = standings(entries, limits, now);
         let mut sorted: Vec<&queue::Entry> = entries.iter().collect();
         sorted.sort_by_key(|entry| (!entry.holds, entry.asked_at, entry.task));
         Self {
@@ -201,12 +206,7 @@ impl Queue {
                     destination: entry.wish.destination.to_string(),
                     network: entry.wish.network.clone(),
                     holds: entry.holds,
-                    waits: match entry.holds {
-                        true => None,
-                        false => Some(queue::turn(entry.task, entries, limits, now))
-                            .filter(|turn| *turn != Turn::Granted)
-                            .map(|turn| turn.to_string()),
-                    },
+                    waits: standings.get(&entry.task).filter(|turn| **turn != Turn::Granted).map(ToString::to_string),
                 })
                 .collect(),
         }

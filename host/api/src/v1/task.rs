@@ -1,5 +1,7 @@
 //! Tasks: how far, how they ended, and their journals.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -8,6 +10,7 @@ use waypost_core::journal::{Record, StepEnd};
 use waypost_core::outcome;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{self, DecisionRecord};
+use waypost_core::queue::Turn;
 use waypost_core::sample::{self, Stage};
 use waypost_core::situation::{self, Action, Situation};
 use waypost_core::tree::Shape as _;
@@ -43,8 +46,30 @@ pub struct TaskBrief {
     pub phase: String,
     /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`; null while it isn't over.
     pub outcome: Option<String>,
+    /// Its place in the queue, from 1, while it waits for a slot; null otherwise.
+    pub place: Option<usize>,
     /// Progress.
     pub permille: u16,
+}
+
+impl TaskBrief {
+    /// From the store's row and from where the tasks of the queue stand.
+    pub fn new(brief: &ports::TaskBrief, standings: &BTreeMap<TaskId, Turn>) -> Self {
+        let place = match standings.get(&brief.id) {
+            Some(Turn::Waiting { place, .. }) if brief.outcome.is_none() => Some(*place),
+            _ => None,
+        };
+        Self { place, ..Self::from(brief) }
+    }
+
+    /// How it stands, in a word: its outcome, that it waits and at which place, or its phase.
+    pub fn state(&self) -> String {
+        match (&self.outcome, self.place) {
+            (Some(outcome), _) => outcome.clone(),
+            (None, Some(place)) => format!("waiting (place {place})"),
+            (None, None) => self.phase.clone(),
+        }
+    }
 }
 
 impl From<&ports::TaskBrief> for TaskBrief {
@@ -59,6 +84,7 @@ impl From<&ports::TaskBrief> for TaskBrief {
             destination: brief.destination.to_string(),
             phase: brief.phase.to_string(),
             outcome: brief.outcome.map(|kind| kind.to_string()),
+            place: None,
             permille: brief.permille,
         }
     }
@@ -140,6 +166,24 @@ pub struct Ended {
     pub figures: Option<Sample>,
     /// From the request to the end.
     pub total_ms: u64,
+}
+
+/// What was asked of a running transfer. Whether it was done is in the task's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Steered {
+    /// Task id.
+    pub task: String,
+    /// What, in order.
+    pub asked: Vec<Wish>,
+}
+
+/// One thing that was asked of a running transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Wish {
+    /// `set-downtime`, `set-bandwidth`, `post-copy`, `suspend`.
+    pub action: String,
+    /// Of a limit: ms, or MiB/s.
+    pub value: Option<u64>,
 }
 
 /// A running task at one moment.
@@ -228,16 +272,19 @@ pub struct Look {
     pub destination: Side,
     /// Actions, in the order in which a careful person would consider them.
     pub permitted: Vec<String>,
+    /// Networks over which a permitted `resume-post-copy` may go, the next in turn first; empty where there is no choice.
+    pub networks: Vec<String>,
 }
 
 impl Look {
     /// From a situation.
-    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action]) -> Self {
+    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action], networks: &[String]) -> Self {
         Self {
             task: task.to_string(),
             source: Side::from(&situation.source),
             destination: Side::from(&situation.destination),
             permitted: permitted.iter().map(ToString::to_string).collect(),
+            networks: networks.to_vec(),
         }
     }
 }

@@ -33,6 +33,14 @@ fn called(network: Option<&str>) -> &str {
     network.unwrap_or(MANAGEMENT)
 }
 
+/// Every way that the rest of an interrupted post-copy may take, by name: the one that the migration began on, and what may
+/// stand in for it in its order.
+pub fn all_ways(plan: &Plan) -> Vec<String> {
+    let mut ways: Vec<String> = vec![called(plan.network.as_deref()).to_owned()];
+    ways.extend(plan.detours.0.iter().map(|detour| called(detour.network.as_deref()).to_owned()));
+    ways
+}
+
 /// The ways that a resumption may take, by name and in the order in which they are tried; empty where nothing may stand
 /// in for the one that the migration began on.
 ///
@@ -43,10 +51,8 @@ pub fn ways(plan: &Plan, course: &Course) -> Vec<String> {
     if plan.detours.0.is_empty() {
         return Vec::new();
     }
-    let own = called(plan.network.as_deref());
-    let mut ways: Vec<String> = vec![own.to_owned()];
-    ways.extend(plan.detours.0.iter().map(|detour| called(detour.network.as_deref()).to_owned()));
-    let last = course.way.as_deref().unwrap_or(own);
+    let mut ways = all_ways(plan);
+    let last = course.way.as_deref().unwrap_or(called(plan.network.as_deref()));
     let at = ways.iter().position(|way| way == last).unwrap_or(0);
     let kept = matches!(course.failure, Some((FailureClass::Unreachable | FailureClass::Refused, _)));
     ways.rotate_left(at);

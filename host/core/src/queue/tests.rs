@@ -82,6 +82,37 @@ impl Dice {
     }
 }
 
+#[test]
+fn a_place_in_line_counts_each_before_it_that_shares_anything_once() {
+    let limits = SlotLimits { outgoing_per_host: 1, incoming_per_host: 1, ..SlotLimits::default() };
+    for seed in 1..=20 {
+        let mut dice = Dice(seed);
+        let entries: Vec<Entry> = (0..60_u128)
+            .map(|number| {
+                let network = ["mig", "other"].get(usize::try_from(dice.below(3)).unwrap()).map(|n| (*n).to_owned());
+                // The same few names on both sides: a source is no destination.
+                let ends = wish(&format!("h{}", dice.below(3)), &format!("h{}", dice.below(3)));
+                let entry = entry(number, dice.below(1000), SlotWish { network, ..ends });
+                Entry { holds: dice.below(8) == 0, ..entry }
+            })
+            .collect();
+        let turns = standings(&entries, &limits, Moment(1000));
+        assert_eq!(turns.len(), entries.len());
+        let mut waited = 0;
+        for entry in &entries {
+            let Turn::Waiting { place, .. } = turns[&entry.task] else { continue };
+            let mine = entry.wish.places();
+            let before = entries.iter().filter(|other| !other.holds && other.order() < entry.order());
+            let sharing = before.filter(|other| other.wish.places().iter().any(|place| mine.contains(place)));
+            assert_eq!(place, sharing.count() + 1, "seed {seed}: {entry:?}");
+            assert_eq!(turn(entry.task, &entries, &limits, Moment(1000)), turns[&entry.task]);
+            waited += 1;
+        }
+        assert!(waited > 20, "seed {seed}: {waited}");
+    }
+    assert_eq!(turn(task(99), &[], &limits, Moment(0)), Turn::Waiting { place: 1, full: vec![] });
+}
+
 /// Five hundred tasks between eight hosts over two networks come within a quarter of an hour and hold their slots for up
 /// to half a minute. At no moment is a limit broken; everybody is served; nobody is passed by one that came so much
 /// later that no priority could explain it and that needs exactly the same.

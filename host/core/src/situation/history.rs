@@ -1,7 +1,8 @@
 //! What was seen and done earlier in this attempt. Two sides show the present only, and the table of what they permit
 //! knows nothing else; this narrows its answer where the past makes a step wrong. It never widens it.
 
-use super::{Action, Side, Situation};
+use super::{Action, Observed, Side, Situation};
+use crate::convergence::Steering;
 use crate::facts::DomainState;
 use crate::journal::Record;
 use crate::plan::{Before, DestinationFate, Plan, RunState, TransferMode};
@@ -32,6 +33,8 @@ pub struct History {
     over: bool,
     /// After that the destination's copy was seen, and had not run.
     stayed: bool,
+    /// An order of this attempt may have paused the source's copy, and nothing has let it run since.
+    paused_by_us: bool,
 }
 
 /// Why an action that both sides permit is withheld.
@@ -60,6 +63,8 @@ impl History {
             // A person may have mended what made an action fail.
             Record::Reopened { .. } => self.done.clear(),
             Record::Adopted => self.unheard = true,
+            // Also where its end says that it failed: the answer may be what got lost.
+            Record::SteerIntended { action: Steering::Suspend, .. } => self.paused_by_us = true,
             Record::Located { situation, .. } => {
                 self.astray |= self.given.take().is_some_and(outlasts);
                 self.seen(situation);
@@ -68,6 +73,7 @@ impl History {
             Record::ActionDone { action, result } => {
                 self.given = None;
                 self.astray |= result.is_err() && outlasts(*action);
+                self.paused_by_us &= !(*action == Action::ResumeSource && result.is_ok());
                 self.done.push(Deed { action: *action, error: result.as_ref().err().cloned() });
             }
             _ => {}
@@ -87,6 +93,20 @@ impl History {
         let never_ran = |side: &Side| matches!(side, Side::Present(seen) if seen.never_ran());
         self.stayed |= self.over && never_ran(&situation.destination);
         self.over |= matches!(&situation.source, Side::Present(seen) if !seen.job);
+        // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
+        self.paused_by_us &= !(runs(&situation.source) && !situation.has_job());
+    }
+
+    /// Whether the guest stands still on its source because an order of this attempt paused it, and would go on standing
+    /// there: it ran when the attempt began, and no transfer is left that would take it along. One that an error of its disk
+    /// stopped is not meant: it would only stop again.
+    pub fn is_owed_a_resume(&self, plan: &Plan, now: &Situation) -> bool {
+        let stands =
+            |seen: &Observed| seen.state == DomainState::Paused && matches!(seen.reason.as_str(), "user" | "migration");
+        self.paused_by_us
+            && plan.initially == RunState::Running
+            && !now.has_job()
+            && matches!(&now.source, Side::Present(seen) if stands(seen))
     }
 
     /// What was done about the failure so far.

@@ -3,7 +3,9 @@
 
 use super::view::has_job;
 use super::*;
+use crate::convergence::Steering;
 use crate::ids::{DomainId, HostName};
+use crate::journal::Record;
 use crate::plan::{Autostart, DestinationFate, End};
 use crate::plan::{Before, RunState, SourceFate, TransferMode};
 use crate::request::StorageSafety;
@@ -217,6 +219,46 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
         }
     }
     assert!(looked_at > 1_000_000, "only {looked_at} situations were looked at");
+}
+
+#[test]
+fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
+    let source = |state, reason: &str, job| {
+        Side::Present(Observed {
+            host: Some(SOURCE),
+            name: "g1".into(),
+            state,
+            reason: reason.into(),
+            persistent: true,
+            autostart: false,
+            job,
+        })
+    };
+    let seen = |source| Situation { source, destination: Side::Absent { host: Some(DESTINATION) } };
+    let paused = |reason| seen(source(DomainState::Paused, reason, false));
+    let plan = |initially| plans().into_iter().find(|plan| plan.initially == initially).unwrap();
+    let order = |action| Record::SteerIntended { action, value: None, by: "any".into(), reason: String::new() };
+    let suspend = order(Steering::Suspend);
+    let resumed = |result| Record::ActionDone { action: Action::ResumeSource, result };
+    let owed = |records: &[&Record], initially, now: &Situation| {
+        History::of(records.iter().copied()).is_owed_a_resume(&plan(initially), now)
+    };
+    let stands = paused("user");
+    assert!(owed(&[&suspend], RunState::Running, &stands));
+    let refused = Record::SteerSettled { action: Steering::Suspend, result: Err("no answer".into()) };
+    assert!(owed(&[&suspend, &refused], RunState::Running, &stands), "the answer may be what got lost");
+    assert!(owed(&[&suspend, &resumed(Err("no".into()))], RunState::Running, &paused("migration")));
+    // Nobody of ours, not any more, not for this attempt, not of this kind.
+    assert!(!owed(&[], RunState::Running, &stands));
+    assert!(!owed(&[&order(Steering::SetDowntime)], RunState::Running, &stands));
+    assert!(!owed(&[&suspend, &resumed(Ok(()))], RunState::Running, &stands));
+    let ran = Record::Located { situation: seen(source(DomainState::Running, "unpaused", false)), permitted: vec![] };
+    assert!(!owed(&[&suspend, &ran], RunState::Running, &stands), "who paused it after that is somebody else");
+    assert!(!owed(&[&suspend, &Record::PerformIntended], RunState::Running, &stands));
+    assert!(!owed(&[&suspend], RunState::Paused, &stands));
+    assert!(!owed(&[&suspend], RunState::Running, &paused("io-error")));
+    assert!(!owed(&[&suspend], RunState::Running, &seen(source(DomainState::Paused, "user", true))));
+    assert!(!owed(&[&suspend], RunState::Running, &seen(source(DomainState::Paused, "post-copy-failed", false))));
 }
 
 #[test]

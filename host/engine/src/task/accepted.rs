@@ -38,7 +38,7 @@ impl Accepted {
                 let turn = waiting::claim(&task, wish)?;
                 if turn != Turn::Granted {
                     if let Some(taken) = claim_early(&task, &source).await? {
-                        return refused(task, taken.to_string());
+                        return refused(task, taken.to_string(), "");
                     }
                     waiting::until_turn(&mut task, turn).await?;
                     // The domain may be elsewhere by now, and another task may be faster: all is asked again.
@@ -72,7 +72,7 @@ impl Accepted {
             Ok(()) => {}
             Err(ClaimError::Store(fault)) => return Err(fault.into()),
             Err(taken @ ClaimError::Taken(_)) => {
-                return refused(task, taken.to_string());
+                return refused(task, taken.to_string(), &report.touched());
             }
         }
         // Facts and answers are kept before anything is done on their ground.
@@ -84,7 +84,7 @@ impl Accepted {
         let Some(verdict) = verdict else { return Err(EngineError::Panicked("the check of one destination")) };
         task.record(Record::Judged { verdict: verdict.clone(), facts_digest: report.facts_digest.clone() })?;
         if verdict.decision() == Decision::Refused {
-            return refused(task, refusal(&verdict));
+            return refused(task, refusal(&verdict), &report.touched());
         }
         let attempt = task.recorder.course.attempt;
         let destination = task.recorder.course.current.destination.clone();
@@ -94,7 +94,7 @@ impl Accepted {
                 task.record(Record::Planned { plan: plan.clone() })?;
                 Ok(Stage::Planned(Planned { task, plan }))
             }
-            Some(Err(error)) => refused(task, error.to_string()),
+            Some(Err(error)) => refused(task, error.to_string(), &report.touched()),
             None => Err(EngineError::Panicked("the check of one destination")),
         }
     }
@@ -130,23 +130,24 @@ fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
     match error {
         EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_) => Err(error),
         error => {
-            let summary = format!("{error}; {}", words_for_untouched(&task));
+            let summary = format!("{error}; {}", words_for_untouched(&task, ""));
             task.end_untouched(OutcomeKind::RolledBack, summary, error.remedy())
         }
     }
 }
 
-/// A further attempt that is refused leaves what the one before it left: the domain on the source.
-fn refused(task: Task, why: String) -> Result<Stage, EngineError> {
+/// A further attempt that is refused leaves what the one before it left: the domain on the source. `but` is what was touched
+/// to know that it must be refused.
+fn refused(task: Task, why: String, but: &str) -> Result<Stage, EngineError> {
     let kind = if task.recorder.course.attempt == 1 { OutcomeKind::Refused } else { OutcomeKind::RolledBack };
-    let summary = format!("{why}; {}", words_for_untouched(&task));
+    let summary = format!("{why}; {}", words_for_untouched(&task, but));
     task.end_untouched(kind, summary, None)
 }
 
-fn words_for_untouched(task: &Task) -> String {
+fn words_for_untouched(task: &Task, but: &str) -> String {
     match task.recorder.course.attempt {
-        1 => "nothing was touched".to_owned(),
-        n => format!("attempt {n} touched nothing, and of the ones before nothing is left"),
+        1 => format!("nothing was touched{but}"),
+        n => format!("attempt {n} touched nothing{but}, and of the ones before nothing is left"),
     }
 }
 

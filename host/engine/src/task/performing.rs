@@ -222,8 +222,9 @@ pub(super) fn end(
     Ok(())
 }
 
-/// In the journal, who ends a transfer that no person and no policy ended: the clock and the watchdog are Waypost's own.
-const OURSELVES: &str = "waypost";
+/// In the journal, who does what no person and no policy ordered: the clock and the watchdog are Waypost's own, and what it
+/// puts right that it did itself.
+pub(super) const OURSELVES: &str = "waypost";
 
 const ABORT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use waypost_core::ids::HostName;
+use waypost_core::ids::{HostName, PluginName};
 use waypost_core::journal::Record;
 use waypost_core::network::ways;
 use waypost_core::outcome::{Outcome, OutcomeKind};
@@ -15,7 +15,7 @@ use waypost_core::situation::{Action, Side, Situation};
 
 use super::accepted::Accepted;
 use super::outside::Outside;
-use super::performing::begun;
+use super::performing::{OURSELVES, begun};
 use super::prepared::Undone;
 use super::{Stage, Task, finishing, notice, prepared, tell, volumes, waiting};
 use crate::check::blocking;
@@ -47,7 +47,10 @@ impl Locating {
 impl Recovering {
     pub(super) async fn act(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, situation, permitted: allowed } = self;
-        let (answer, by) = ask(&task, &plan, &situation, &allowed).await?;
+        let (answer, by) = match owed(&task, &plan, &situation, &allowed) {
+            Some(answer) => (answer, PluginName::new(OURSELVES)),
+            None => ask(&task, &plan, &situation, &allowed).await?,
+        };
         // The port promises it, and the invariant is too important to rest on a promise.
         let answer = if allowed.contains(&answer.action) {
             answer
@@ -74,6 +77,20 @@ impl Recovering {
         task.record(Record::ActionIntended { action: answer.action, by, reason: answer.reason.clone() })?;
         carry_out(task, plan, &now, answer).await
     }
+}
+
+/// What is no opinion: a guest that an order of this task paused, so that its memory could follow, runs again once there is
+/// nothing left for it to follow. It is done before any policy is asked, so that it is done without one, too; an order that
+/// fails again and again is withheld in the end, and then it is the policy's turn.
+fn owed(task: &Task, plan: &Plan, situation: &Situation, allowed: &[Action]) -> Option<RecoveryAnswer> {
+    let owed = task.recorder.history.is_owed_a_resume(plan, situation) && allowed.contains(&Action::ResumeSource);
+    owed.then(|| RecoveryAnswer {
+        action: Action::ResumeSource,
+        delay_ms: 0,
+        reason: "an order of this migration paused the guest, and the transfer that it was for is over".to_owned(),
+        change: AttemptChange::NONE,
+        way: None,
+    })
 }
 
 /// Does what was chosen, which is on record as intended.
@@ -133,7 +150,7 @@ async fn ask(
     plan: &Plan,
     situation: &Situation,
     allowed: &[Action],
-) -> Result<(RecoveryAnswer, waypost_core::ids::PluginName), EngineError> {
+) -> Result<(RecoveryAnswer, PluginName), EngineError> {
     let course = &task.recorder.course;
     let (class, message) = course.failure.clone().unwrap_or((FailureClass::Other, course.causes.join("; ")));
     let question = RecoveryQuestion {

@@ -12,6 +12,7 @@ mod faults;
 mod killed;
 mod networks;
 mod post_copy;
+mod probed;
 mod queued;
 mod recovery;
 mod shared;

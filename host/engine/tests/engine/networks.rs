@@ -17,7 +17,7 @@ use waypost_core::request::{CheckRequest, MigrationRequest, Options};
 use waypost_core::situation::Action;
 use waypost_core::stream::{DiskCopy, Disks, Stream};
 use waypost_core::verdict::Verdict;
-use waypost_engine::{Engine, Settings};
+use waypost_engine::{Acted, Driver, Engine, EngineError, Order, Settings};
 use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, Lasting, PoolSpec, Scripted, Step, What, World};
 
 use crate::support::{MemoryStore, Mind, Minded, OWN, VirtualClock, in_virtual_time};
@@ -66,42 +66,54 @@ fn play(
     policies: Arc<dyn Policies>,
 ) -> (Outcome, Course, Vec<Record>) {
     in_virtual_time(async {
-        let states = |eth1: &str| -> BTreeMap<String, String> {
-            [("eth1", eth1), ("eth2", "up"), ("eth3", "up")].map(|(n, s)| (n.to_owned(), s.to_owned())).into()
-        };
-        let host = |name, eth1| HostSpec {
-            interface_states: states(eth1),
-            pools: vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")],
-            ..HostSpec::named(name)
-        };
-        // What is copied must be on the host's own store.
-        let own = DiskSpec { pool: Some(OWN.into()), size_gib: 1, ..DiskSpec::default() };
-        let disks = if options.disks.copy == DiskCopy::No { vec![DiskSpec::default()] } else { vec![own] };
-        let domain = DomainSpec { disks, ..DomainSpec::named("g1", "a") };
-        let world = World::new(&Fleet::new([host("a", eth1), host("b", "up")], [domain])).unwrap();
-        world.script(faults);
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let engine = Engine::new(
-            Arc::new(world),
-            policies,
-            Arc::clone(&store),
-            Arc::new(VirtualClock::new()) as Arc<dyn Clock>,
-            Settings { networks: Arc::new(networks), ..Settings::default() },
-            Depth::default(),
-        );
-        let request = MigrationRequest {
-            domain: DomainKey::Name("g1".into()),
-            source: None,
-            destination: HostName::new("b"),
-            options,
-            requester: "test".into(),
-        };
-        let driver = engine.accept(request).unwrap();
+        let (engine, store, driver) = begin(networks, eth1, options, faults, policies);
         let id = driver.id();
         let outcome = driver.drive().await.unwrap();
         let records = store.journal(id).unwrap().into_iter().map(|(_, record)| record).collect();
         (outcome, engine.read(id).unwrap(), records)
     })
+}
+
+/// Only its begin.
+fn begin(
+    networks: Networks,
+    eth1: &str,
+    options: Options,
+    faults: Vec<Scripted>,
+    policies: Arc<dyn Policies>,
+) -> (Engine, Arc<dyn Store>, Driver) {
+    let states = |eth1: &str| -> BTreeMap<String, String> {
+        [("eth1", eth1), ("eth2", "up"), ("eth3", "up")].map(|(n, s)| (n.to_owned(), s.to_owned())).into()
+    };
+    let host = |name, eth1| HostSpec {
+        interface_states: states(eth1),
+        pools: vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")],
+        ..HostSpec::named(name)
+    };
+    // What is copied must be on the host's own store.
+    let own = DiskSpec { pool: Some(OWN.into()), size_gib: 1, ..DiskSpec::default() };
+    let disks = if options.disks.copy == DiskCopy::No { vec![DiskSpec::default()] } else { vec![own] };
+    let domain = DomainSpec { disks, ..DomainSpec::named("g1", "a") };
+    let world = World::new(&Fleet::new([host("a", eth1), host("b", "up")], [domain])).unwrap();
+    world.script(faults);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let engine = Engine::new(
+        Arc::new(world),
+        policies,
+        Arc::clone(&store),
+        Arc::new(VirtualClock::new()) as Arc<dyn Clock>,
+        Settings { networks: Arc::new(networks), ..Settings::default() },
+        Depth::default(),
+    );
+    let request = MigrationRequest {
+        domain: DomainKey::Name("g1".into()),
+        source: None,
+        destination: HostName::new("b"),
+        options,
+        requester: "test".into(),
+    };
+    let driver = engine.accept(request).unwrap();
+    (engine, store, driver)
 }
 
 #[test]
@@ -266,6 +278,70 @@ fn a_policy_may_name_the_network_and_what_is_not_offered_is_not_taken() {
     assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
     assert!(ways.iter().all(|way| way.as_deref() == Some("six")), "{ways:?}");
     assert_eq!(cautious.0.lock().unwrap()[0], ["six", "mig"]);
+}
+
+#[test]
+fn a_person_names_the_network_over_which_a_broken_post_copy_goes_on() {
+    in_virtual_time(async {
+        let faults = vec![
+            Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(100),
+            Scripted::at(Step::PostCopy, What::NetworkDown(Lasting::Forever)),
+        ];
+        let stream = Stream { post_copy: true, ..Stream::default() };
+        let options = Options { stream, bandwidth_mib_s: Some(20), ..Options::default() };
+        let fallback = with_fallback(&[Fallback::Management, six()]);
+        let minded = Arc::new(Minded::new(Mind::HandsOver));
+        let (engine, store, driver) = begin(fallback, "up", options, faults, minded);
+        let id = driver.id();
+        assert_eq!(driver.drive().await.unwrap().kind, OutcomeKind::Stuck);
+
+        let seen = engine.look(id).await.unwrap().unwrap();
+        assert!(seen.permitted.contains(&Action::ResumePostCopy), "{seen:?}");
+        assert_eq!(seen.networks, ["management", "six", "mig"], "the next in turn first");
+        let order = |action, network: &str| Order { action, network: Some(network.into()) };
+        for (wrong, why) in [
+            (order(Action::ResumePostCopy, "disks"), "its plan has mig, management, six"),
+            (order(Action::Wait, "six"), "only resume-post-copy takes one"),
+        ] {
+            let error = engine.act(id, wrong, "ann").await.err().unwrap();
+            assert!(matches!(error, EngineError::NoWay { .. }) && error.to_string().ends_with(why), "{error}");
+        }
+        assert!(engine.read(id).unwrap().outcome.is_some(), "what can't be reopens nothing");
+
+        // Refused until the destination has noticed that the stream broke.
+        let mut outcome = None;
+        for _ in 0..100 {
+            let acted = engine.act(id, order(Action::ResumePostCopy, "six"), "ann").await;
+            match acted.map_err(|error| error.to_string()).unwrap() {
+                Acted::Driver(driver) => {
+                    let holds: Vec<_> = store.queue().unwrap().into_iter().map(|entry| entry.wish.network).collect();
+                    assert_eq!(holds, [Some("six".to_owned())], "counted where it goes");
+                    outcome = Some(driver.drive().await.unwrap());
+                }
+                Acted::Open(_) => {}
+                Acted::Ended(outcome) => panic!("{outcome:?}"),
+            }
+            if outcome.as_ref().is_some_and(|outcome| outcome.kind == OutcomeKind::Completed) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        assert_eq!(outcome.map(|outcome| outcome.kind), Some(OutcomeKind::Completed));
+        let mut resumed = 0;
+        for (_, record) in store.journal(id).unwrap() {
+            match record {
+                Record::Resumed { way } => {
+                    resumed += 1;
+                    assert_eq!(way.as_deref(), Some("six"));
+                }
+                Record::ActionIntended { action: Action::ResumePostCopy, reason, by } => {
+                    assert_eq!((by.as_str(), reason.as_str()), ("ann", "ann asked for it, over network six"));
+                }
+                _ => {}
+            }
+        }
+        assert!(resumed >= 1);
+    });
 }
 
 #[test]

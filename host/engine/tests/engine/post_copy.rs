@@ -187,8 +187,8 @@ fn a_stuck_task_is_brought_to_its_end_by_hand() {
         assert!(matches!(refused, Err(EngineError::NotPermitted { .. })));
         assert!(engine.read(task).unwrap().outcome.is_some(), "what isn't permitted reopens nothing");
         let done = engine.act(task, Action::DestroyDestination, "ann").await.unwrap();
-        let Acted::Open(_, permitted) = done else { panic!("the task is open") };
-        assert!(permitted.contains(&Action::AcceptSource), "{permitted:?}");
+        let Acted::Open(seen) = done else { panic!("the task is open") };
+        assert!(seen.permitted.contains(&Action::AcceptSource), "{seen:?}");
         let Acted::Ended(outcome) = engine.act(task, Action::AcceptSource, "ann").await.unwrap() else {
             panic!("the task is over")
         };

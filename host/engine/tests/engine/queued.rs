@@ -243,25 +243,47 @@ fn an_urgent_task_passes_those_that_wait() {
     });
 }
 
+/// A network of h0 to h3.
+fn network(name: &str, net: &str, interface: Option<&str>) -> Network {
+    let place = |n| Place { address: format!("{net}{}", n + 1).parse().unwrap(), interface: interface.map(Into::into) };
+    Network {
+        name: name.into(),
+        roles: vec![Role::Migration],
+        fallback: vec![],
+        bandwidth_mib_s: None,
+        max_migrations: None,
+        places: (0..4).map(|n| (HostName::new(format!("h{n}")), place(n))).collect(),
+    }
+}
+
+#[test]
+fn what_a_network_without_a_limit_carries_counts_for_whoever_knows_one() {
+    in_virtual_time(async {
+        let mig = network("mig", "10.8.0.", None);
+        let networks = Networks { networks: vec![mig], default: Some("mig".into()), ..Networks::default() };
+        let mut site = Site { networks: networks.into(), ..Site::new(4, &[1, 2], SlotLimits::default()) };
+        let first = site.accept(0, 2, slow());
+        let mut views = first.views();
+        let mut running = JoinSet::new();
+        running.spawn(first.drive());
+        until(&mut views, |view| view.phase == Phase::Performing).await;
+        let carried: Vec<_> = site.store.queue().unwrap().into_iter().map(|entry| entry.wish.network).collect();
+        assert_eq!(carried, [Some("mig".to_owned())]);
+        // A program with another configuration, over the same store.
+        site.limits.networks.insert("mig".into(), 1);
+        let second = site.accept(1, 3, Options::default());
+        let mut views = second.views();
+        running.spawn(second.drive());
+        until(&mut views, |view| view.note == "waiting for a slot: 1st; network mig carries 1 of 1").await;
+        while let Some(outcome) = running.join_next().await {
+            assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Completed);
+        }
+    });
+}
+
 #[test]
 fn a_network_carries_only_so_many_also_where_it_is_taken_instead_of_another() {
     in_virtual_time(async {
-        let network = |name: &str, net: &str, interface: Option<&str>| Network {
-            name: name.into(),
-            roles: vec![Role::Migration],
-            fallback: vec![],
-            bandwidth_mib_s: None,
-            max_migrations: None,
-            places: (0..4)
-                .map(|n| {
-                    let place = Place {
-                        address: format!("{net}{}", n + 1).parse().unwrap(),
-                        interface: interface.map(Into::into),
-                    };
-                    (HostName::new(format!("h{n}")), place)
-                })
-                .collect(),
-        };
         let mig =
             Network { fallback: vec![Fallback::Network("slow".into())], ..network("mig", "10.8.0.", Some("eth1")) };
         let slow_one = Network { max_migrations: Some(1), ..network("slow", "10.9.0.", None) };

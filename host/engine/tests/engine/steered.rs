@@ -8,30 +8,37 @@ use waypost_core::facts::Snapshot;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::Record;
 use waypost_core::outcome::{Outcome, OutcomeKind};
-use waypost_core::ports::{Command, DecisionRecord, Judgement, Policies, StorageProbe, Wish};
+use waypost_core::ports::{Command, DecisionRecord, Hypervisor as _, Judgement, Policies, StorageProbe, Wish};
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
+use waypost_core::situation::Action;
 use waypost_core::stream::Stream;
-use waypost_engine::{Adopted, Engine};
-use waypost_sim::{Lasting, Scripted, Step, What};
+use waypost_engine::{Acted, Adopted, Engine};
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
-use crate::support::{Case, Mind, Minded, Site, b, in_virtual_time, judge};
+use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time, judge};
 
 /// Answers one thing from the third reading on, and keeps what it was asked.
 struct Pilot {
     answer: (Steering, Option<u64>),
     opening: Opening,
+    /// What is done after a failure.
+    after: Mind,
     asked: Mutex<Vec<SteeringQuestion>>,
 }
 
 impl Pilot {
     fn that_says(action: Steering, value: Option<u64>) -> Arc<Self> {
-        let opening = Opening::unchanged("nothing");
-        Arc::new(Self { answer: (action, value), opening, asked: Mutex::default() })
+        Arc::new(pilot(action, value))
     }
     fn asked(&self) -> Vec<SteeringQuestion> {
         self.asked.lock().unwrap().clone()
     }
+}
+
+fn pilot(action: Steering, value: Option<u64>) -> Pilot {
+    let opening = Opening::unchanged("nothing");
+    Pilot { answer: (action, value), opening, after: Mind::Conservative, asked: Mutex::default() }
 }
 
 impl Policies for Pilot {
@@ -39,7 +46,7 @@ impl Policies for Pilot {
         Minded::new(Mind::Conservative).precheck(request, facts, probe)
     }
     fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
-        Minded::new(Mind::Conservative).recover(question)
+        Minded::new(self.after).recover(question)
     }
     fn open(&self, question: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
         let (_, decision) = Minded::new(Mind::Conservative).recover(&a_failure(&question.plan));
@@ -138,6 +145,69 @@ fn a_guest_that_never_arrives_by_itself_arrives_by_each_way_that_a_policy_has() 
             assert!(asked[0].memory_bytes == 1 << 30 && !asked[0].passes.is_empty());
         });
     }
+}
+
+/// The order was Waypost's, so it takes it back itself; what else is done is the recovery policy's to say, or a person's.
+#[test]
+fn a_guest_that_was_paused_for_its_transfer_runs_again_when_that_fails_whatever_recovery_says() {
+    in_virtual_time(async {
+        // The policy speaks with the third reading, when a third of the memory was sent.
+        let died = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination)).permille(900);
+        let site = Site::new(Case::endless().fault(died));
+        let pilot = Pilot { after: Mind::HandsOver, ..pilot(Steering::Suspend, None) };
+        let engine = site.engine_with(Arc::new(pilot));
+        let (task, outcome) = end(&site, &engine, async |_| {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
+        assert_eq!(orders(&site, task), [(Steering::Suspend, None, true)]);
+        assert_eq!(site.world.truth(site.id).running_on, [a()]);
+        let journal = site.store.journal(task).unwrap();
+        let place = |wanted: &dyn Fn(&Record) -> bool| journal.iter().position(|(_, record)| wanted(record)).unwrap();
+        let resume = Action::ResumeSource;
+        let intended = place(
+            &|record| matches!(record, Record::ActionIntended { action, by, .. } if *action == resume && by.as_str() == "waypost"),
+        );
+        let done =
+            place(&|record| matches!(record, Record::ActionDone { action, result: Ok(()) } if *action == resume));
+        assert_eq!(done, intended + 1, "on record before it is done: {journal:?}");
+        assert!(site.ledger.told().orders.contains(&Command::Resume));
+        // Whoever has paused it since is somebody else.
+        site.world.command(&a(), site.id, Command::Suspend).await.unwrap();
+        let (engine, _) = site.engine(None);
+        let Acted::Open(seen) = engine.act(task, resume, "ann").await.unwrap() else { panic!("nothing follows") };
+        assert!(seen.permitted.contains(&Action::AcceptSource), "{seen:?}");
+        site.world.command(&a(), site.id, Command::Suspend).await.unwrap();
+        let Adopted::Driver(driver) = site.engine_with(Arc::new(Minded::new(Mind::HandsOver))).adopt(task).unwrap()
+        else {
+            panic!("nobody drives it")
+        };
+        assert_eq!(driver.drive().await.unwrap().kind, OutcomeKind::Stuck);
+        assert_eq!(site.world.truth(site.id).running_on, []);
+    });
+}
+
+#[test]
+fn a_guest_that_an_earlier_controller_paused_runs_again_as_well() {
+    in_virtual_time(async {
+        let died = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination)).permille(900);
+        let site = Site::new(Case::endless().fault(died));
+        let driver = site.engine_with(Pilot::that_says(Steering::Suspend, None)).accept(site.request()).unwrap();
+        let task = driver.id();
+        let driving = tokio::spawn(driver.drive());
+        let paused = async {
+            while orders(&site, task) != [(Steering::Suspend, None, true)] {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), paused).await.unwrap();
+        driving.abort();
+        let _ = driving.await;
+        let engine = site.engine_with(Arc::new(Minded::new(Mind::HandsOver)));
+        let Adopted::Driver(driver) = engine.adopt(task).unwrap() else { panic!("nobody drives it") };
+        let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
+        assert_eq!(site.world.truth(site.id).running_on, [a()]);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
 }
 
 #[test]
@@ -307,7 +377,8 @@ fn a_policy_opens_a_transfer_and_a_dry_run_shows_how() {
             auto_converge_increment: None,
             reason: "it writes much".into(),
         };
-        let pilot = Arc::new(Pilot { answer: (Steering::Hold, None), opening, asked: Mutex::default() });
+        let after = Mind::Conservative;
+        let pilot = Arc::new(Pilot { answer: (Steering::Hold, None), opening, after, asked: Mutex::default() });
         let engine = site.engine_with(pilot);
         let question = waypost_engine::Question {
             domain: site.request().domain,

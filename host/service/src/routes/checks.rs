@@ -53,20 +53,10 @@ pub(crate) async fn dry_run(
     let destination = request.destination.clone();
     let report = engine.check(&request.into()).await?;
     let planned = engine.dry_run(&report, &destination).await?;
-    let check = documents::check(&report);
     let site = Arc::clone(&service.shared.parts.site);
-    let (planned, refused) = match planned {
-        Some(Ok(planned)) => (Some(planned), None),
-        Some(Err(error)) => (None, Some(error.to_string())),
-        None => (None, None),
+    let choices = match &planned {
+        Some(Ok(planned)) => site.choices(&planned.plan, report.options(), &report.facts.domain.disks),
+        Some(Err(_)) | None => Vec::new(),
     };
-    Ok(Json(v1::DryRun {
-        plan: planned.as_ref().map(|planned| v1::Plan::from(&planned.plan)),
-        choices: planned
-            .as_ref()
-            .map_or_else(Vec::new, |planned| site.choices(&planned.plan, report.options(), &report.facts.domain.disks)),
-        plan_error: refused.or_else(|| check.verdicts.iter().find_map(|verdict| verdict.plan_error.clone())),
-        prediction: planned.as_ref().and_then(|planned| planned.prediction.as_ref()).map(v1::Prediction::from),
-        check,
-    }))
+    Ok(Json(documents::dry_run(&report, planned.as_ref(), choices)))
 }

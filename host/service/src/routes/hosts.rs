@@ -89,24 +89,7 @@ pub(crate) async fn domain_facts(
     responses((status = 200, body = v1::Domains, description = "By host, then by name"), Problems))]
 pub(crate) async fn domains(State(service): State<Service>) -> Json<v1::Domains> {
     let hypervisor = &service.shared.parts.hypervisor;
-    let asked = hypervisor.hosts().into_iter().map(|name| {
-        let hypervisor = Arc::clone(hypervisor);
-        async move {
-            let answer = hypervisor.domains(&name).await;
-            (name, answer)
-        }
-    });
-    let (mut domains, mut unread) = (Vec::new(), Vec::new());
-    for (name, answer) in futures_util::future::join_all(asked).await {
-        match answer {
-            Ok(mut briefs) => {
-                briefs.sort_by(|a, b| a.name.cmp(&b.name));
-                domains.extend(briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)));
-            }
-            Err(fault) => unread.push(v1::Host::new(name.as_str(), &Err(fault))),
-        }
-    }
-    Json(v1::Domains { domains, unread })
+    Json(documents::domains(hypervisor.as_ref(), hypervisor.hosts()).await)
 }
 
 /// How many migrations may run at once, and who waits.

@@ -6,8 +6,8 @@ use axum::response::Response;
 use waypost_api::v1;
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
-use waypost_core::situation::{Action, why};
-use waypost_engine::{Acted, EngineError, Looked};
+use waypost_core::situation::why;
+use waypost_engine::{Acted, EngineError, Looked, Order};
 
 use super::tasks::{accepted, brief_of};
 use crate::caller::Caller;
@@ -25,13 +25,14 @@ pub(crate) async fn situation(
     OfTask(id): OfTask,
 ) -> Result<Json<v1::Situation>, Failed> {
     let brief = service.blocking(move |service| brief_of(service, id)).await?;
-    let Some(Looked { plan, situation, permitted, withheld }) = service.shared.parts.engine.look(id).await? else {
+    let Some(Looked { plan, situation, permitted, withheld, networks }) = service.shared.parts.engine.look(id).await?
+    else {
         return Err(Failed::new(Code::NothingToLookAt, format!("task {id} never had a plan"))
             .task(id)
             .phase(brief.phase));
     };
     let why = why(&plan, &situation);
-    Ok(Json(v1::Situation::new(&id.to_string(), &situation, &permitted, &withheld, why)))
+    Ok(Json(v1::Situation::new(&id.to_string(), &situation, &permitted, &networks, &withheld, why)))
 }
 
 /// Does one action, if both hosts permit it right now. Afterwards the recovery policy goes on with a task that is not over.
@@ -43,7 +44,7 @@ pub(crate) async fn act(
     OriginalUri(uri): OriginalUri,
     caller: Caller,
     OfTask(id): OfTask,
-    Body(v1::NewAction { action }): Body<v1::NewAction>,
+    Body(v1::NewAction { action, network }): Body<v1::NewAction>,
 ) -> Result<Response, Failed> {
     let brief = service.blocking(move |service| brief_of(service, id)).await?;
     let open = matches!(brief.phase, Phase::Locating | Phase::Recovering | Phase::Ended);
@@ -53,7 +54,8 @@ pub(crate) async fn act(
     }
     // To its end, also when the client goes away in the middle.
     let working = service.clone();
-    let done = tokio::spawn(async move { once(&working, id, action.into(), caller.name()).await });
+    let order = Order { action: action.into(), network };
+    let done = tokio::spawn(async move { once(&working, id, order, caller.name()).await });
     match done.await {
         Ok(done) => done?,
         Err(_) => return Err(Failed::new(Code::Defect, "a defect in the service; its log has more")),
@@ -61,15 +63,15 @@ pub(crate) async fn act(
     accepted(&service, &uri, id).await
 }
 
-async fn once(service: &Service, id: TaskId, action: Action, by: &str) -> Result<(), Failed> {
+async fn once(service: &Service, id: TaskId, order: Order, by: &str) -> Result<(), Failed> {
     let desk = &service.shared.desk;
     desk.let_go(id).await;
-    let done = match service.shared.parts.engine.act(id, action, by).await {
+    let done = match service.shared.parts.engine.act(id, order, by).await {
         Ok(Acted::Driver(driver)) => {
             desk.take(*driver);
             Ok(())
         }
-        Ok(Acted::Ended(_) | Acted::Open(..)) => Ok(()),
+        Ok(Acted::Ended(_) | Acted::Open(_)) => Ok(()),
         Err(error) => Err(error.into()),
     };
     service

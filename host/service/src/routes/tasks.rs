@@ -86,7 +86,9 @@ pub(crate) async fn list(
     let more = tasks.len() > limit as usize;
     tasks.truncate(limit as usize);
     let next = tasks.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at.0, last.id));
-    Ok(Json(v1::TaskPage { tasks: tasks.iter().map(v1::TaskBrief::from).collect(), next }))
+    let standings = service.blocking(|service| Ok(service.shared.parts.engine.standings()?)).await?;
+    let tasks = tasks.iter().map(|brief| v1::TaskBrief::new(brief, &standings)).collect();
+    Ok(Json(v1::TaskPage { tasks, next }))
 }
 
 fn states(text: &str) -> Result<Vec<TaskState>, Failed> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use waypost::api::v1::{Document, PluginFolder};
 use waypost_policy::Hook;
 
 use crate::cli::app::App;
@@ -51,7 +52,9 @@ pub fn run(app: &App, dir: &Path, hook: Hook) -> anyhow::Result<Exit> {
     let file = name.replace('-', "_");
     let (rule, wit) = of_hook(hook);
     let described = format!("wit/{hook}/{hook}.wit");
+    let mut files = Vec::new();
     for (path, text) in FILES.into_iter().chain([("src/lib.rs", rule), (described.as_str(), wit)]) {
+        files.push(path.to_owned());
         let path = dir.join(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
@@ -61,9 +64,14 @@ pub fn run(app: &App, dir: &Path, hook: Hook) -> anyhow::Result<Exit> {
     }
     app.out.line(format!("{} holds a {hook} policy; its rule is in src/lib.rs", dir.display()));
     app.out.line(format!("build it:  (cd {} && cargo build --release --target wasm32-unknown-unknown)", dir.display()));
-    app.out.line(format!(
-        "use it:    copy {}/target/wasm32-unknown-unknown/release/{file}.wasm into a plugin folder",
-        dir.display()
-    ));
+    let builds = format!("target/wasm32-unknown-unknown/release/{file}.wasm");
+    app.out.line(format!("use it:    copy {}/{builds} into a plugin folder", dir.display()));
+    app.out.document(Document::PluginFolder(PluginFolder {
+        dir: dir.display().to_string(),
+        name: name.to_owned(),
+        hook: hook.to_string(),
+        files,
+        builds,
+    }));
     Ok(Exit::Done)
 }
