@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::Steering;
@@ -26,7 +27,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
-use crate::task::{Acted, Driver, judged, look, waiting};
+use crate::task::{Acted, Driver, judged, look, span, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -198,7 +199,7 @@ impl Engine {
     pub async fn act(&self, id: TaskId, action: Action, by: &str) -> Result<Acted, EngineError> {
         let Some(lock) = self.ports.store.lock(id)? else { return Err(EngineError::Driven(id)) };
         let (course, past) = self.course(id)?;
-        self.driver(id, course, past, lock)?.act(action, by).await
+        self.driver(id, course, past, lock)?.act(action, by).instrument(span(id)).await
     }
 
     /// Asks whoever drives the task to cancel it.
