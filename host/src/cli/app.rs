@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
 use waypost::core::ports::Hypervisor;
-use waypost::wiring::{self, SharedStore, Watching};
+use waypost::wiring::{self, SharedFeed, SharedStore, Watching};
 use waypost::{Config, Waypost, World};
 
 use super::args::{self, Global};
@@ -88,6 +88,11 @@ impl App {
     /// The store alone: for commands that only read what is on record.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
         Ok(wiring::store(&self.config()?, &self.world())?)
+    }
+
+    /// The same, also for readers of what happens.
+    pub fn store_and_feed(&self) -> anyhow::Result<(SharedStore, SharedFeed)> {
+        Ok(wiring::store_and_feed(&self.config()?, &self.world())?)
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies
