@@ -125,13 +125,11 @@ impl Family {
             labels.iter().filter(|(key, _)| *key != "le").map(|(k, v)| (k.clone(), v.clone())).collect::<Labels>()
         };
         let sets: BTreeSet<Labels> = self.samples.iter().map(|(_, labels, _)| without(labels)).collect();
-        for set in sets {
-            let of = |suffix: &str| {
+        for set in &sets {
+            let of = |suffix: &str| -> Vec<&(String, Labels, f64)> {
                 let name = format!("{name}{suffix}");
-                let mine = move |(sample, labels, _): &&(String, Labels, f64)| {
-                    *sample == name && without(labels) == set.clone()
-                };
-                self.samples.iter().filter(mine).collect::<Vec<_>>()
+                let all = self.samples.iter();
+                all.filter(|(sample, labels, _)| *sample == name && without(labels) == *set).collect()
             };
             let (count, buckets) = (of("_count"), of("_bucket"));
             assert_eq!((count.len(), of("_sum").len()), (1, 1), "{name}");
