@@ -58,7 +58,10 @@ const LEFT_OUT: [&str; 4] = ["LIMIT", "DIRTY", "PHASE", "ETA"];
 
 /// One frame without a terminal.
 pub fn plain(top: &Top, width: u16) -> Vec<String> {
-    std::iter::once(title(top)).chain(rows(top, width.into()).into_iter().map(|row| row.text)).map(trimmed).collect()
+    std::iter::once(line(&title(top), width.into()))
+        .chain(rows(top, width.into()).into_iter().map(|row| row.text))
+        .map(trimmed)
+        .collect()
 }
 
 /// The screen.
