@@ -96,7 +96,9 @@ fn list(frame: &mut Frame<'_>, area: Rect, top: &Top, screen: &Screen) {
 }
 
 fn detail(frame: &mut Frame<'_>, area: Rect, task: &TopTask, samples: &[PastSample]) {
-    let sample = task.sample.as_ref();
+    // Of one that is over, the last that was kept.
+    let sample = task.sample.as_ref().or_else(|| samples.last().map(|past| &past.sample));
+    let measured = if sample.is_some_and(|s| s.stage == "final") { "measured" } else { "expected" };
     let value = |value: Option<String>| value.unwrap_or_else(nothing);
     let field = |name: &str, value: String| Line::raw(line(&format!("{name:<12}{value}"), area.width.into()));
     let state = task.outcome.as_deref().unwrap_or(&task.phase);
@@ -127,7 +129,7 @@ fn detail(frame: &mut Frame<'_>, area: Rect, task: &TopTask, samples: &[PastSamp
         field(
             "downtime",
             format!(
-                "{} expected, {} allowed",
+                "{} {measured}, {} allowed",
                 value(sample.and_then(|s| s.downtime_ms).map(|ms| format!("{ms} ms"))),
                 value(task.max_downtime_ms.map(|ms| format!("{ms} ms")))
             ),

@@ -178,6 +178,11 @@ fn the_detail_has_every_figure_and_the_course_of_the_transfer() {
         "d back  c cancel  p post-copy  q quit",
     ];
     assert_eq!(shown(80, 20, &top(), &[Key::Detail], &samples), expected);
+    // Of one that is over, the last reading, whose downtime is the real one.
+    let last = PastSample { sample: Sample { stage: "final".into(), ..sample() }, ..past(8) };
+    let lines = shown(80, 20, &top(), &[Key::Last, Key::Detail], &[last]);
+    assert_eq!(lines[6], "left        1.0 GiB of 4.0 GiB, 3.0 GiB moved");
+    assert_eq!(lines[8], "downtime    250 ms measured, - allowed");
 }
 
 #[test]
