@@ -18,10 +18,11 @@ const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK];
 
 /// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and
 /// beside each record and task what would have to be worked out of their texts again and again. What older versions wrote
-/// has its place in the order by the time that it says; the phase after an old record stays unknown.
+/// has its place in the order by the time that it says; the phase after an old record stays unknown. Rows here go with what
+/// they are about: whoever removes a task needs not know of them.
 const LOOKING_BACK: &str = "
     CREATE TABLE sample (
-        task    TEXT NOT NULL REFERENCES task (id),
+        task    TEXT NOT NULL REFERENCES task (id) ON DELETE CASCADE,
         number  INTEGER NOT NULL,
         attempt INTEGER NOT NULL,
         body    TEXT NOT NULL,
@@ -35,7 +36,8 @@ const LOOKING_BACK: &str = "
         plugin   TEXT NOT NULL,
         hook     TEXT NOT NULL,
         verdict  TEXT NOT NULL,
-        UNIQUE (task, number)
+        UNIQUE (task, number),
+        FOREIGN KEY (task, number) REFERENCES decision (task, number) ON DELETE CASCADE
     ) STRICT;
     INSERT INTO decided (task, number, plugin, hook, verdict)
         SELECT task, number, body ->> '$.value.plugin', body ->> '$.value.hook',

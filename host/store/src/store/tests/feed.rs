@@ -348,3 +348,21 @@ fn what_an_older_version_wrote_is_found_too() {
     store.put_decisions(task(1), &[decision("p", "precheck", "fine", None)]).unwrap();
     assert_eq!(store.decisions_of(&DecisionQuery::default(), 1).unwrap()[0].sequence, 3);
 }
+
+#[test]
+fn what_is_kept_for_looking_back_goes_with_its_task() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    store.put_decisions(task(1), &[decision("p", "precheck", "fine", None)]).unwrap();
+    let sample = Sample { elapsed_ms: 5, ..Sample::default() };
+    store.put_reading(task(1), &Reading { at: Moment(1), permille: 1, sample }).unwrap();
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch(
+        "PRAGMA foreign_keys = ON; DELETE FROM record; DELETE FROM reading; DELETE FROM decision; DELETE FROM task",
+    )
+    .unwrap();
+    let left = "SELECT (SELECT count(*) FROM sample) + (SELECT count(*) FROM decided)";
+    assert_eq!(raw.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(store.decisions_of(&DecisionQuery::default(), 10).unwrap(), []);
+}
