@@ -9,6 +9,7 @@ mod cli {
     mod fleet;
     mod interrupted;
     mod lab;
+    mod logs;
     mod migrations;
     mod plugins;
     mod usage;

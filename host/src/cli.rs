@@ -26,6 +26,7 @@ mod serve;
 mod steer;
 mod task;
 mod tasks;
+mod top;
 mod usage;
 mod watch;
 
@@ -77,6 +78,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(app, *args),
         Command::Migrate(args) => migrate::run(app, *args),
         Command::Tasks(args) => tasks::run(app, &args),
+        Command::Top(args) => top::run(app, &args),
         Command::Task(args) => task::run(app, args.id),
         Command::Watch(args) => watch::run(app, args.id),
         Command::Steer(args) => steer::run(app, &args),
@@ -99,7 +101,10 @@ fn log_to_stderr() {
     let log =
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::coloured_stderr()).without_time();
     match std::env::var("WAYPOST_LOG") {
-        Ok(filter) => log.with_env_filter(tracing_subscriber::EnvFilter::new(filter)).init(),
+        // Which task a line is about is no line of its own that a filter could leave out.
+        Ok(filter) => {
+            log.with_env_filter(tracing_subscriber::EnvFilter::new(format!("{filter},waypost::task=error"))).init()
+        }
         Err(_) => log.with_max_level(tracing::Level::WARN).with_target(false).init(),
     }
 }

@@ -10,7 +10,7 @@ use waypost_core::ports::{Clock, Hypervisor, Policies};
 use waypost_core::request::Options;
 use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
-use waypost_service::{Limits, Parts, Service, Site};
+use waypost_service::{Limits, Parts, PluginCalls, Service, Site};
 
 use crate::choices::{around, choices};
 use crate::config::Config;
@@ -137,5 +137,17 @@ impl Site for Configured {
         let made = choices(plan, asked, Some(disks));
         let beside = around(&self.config, &self.policies, asked, plan);
         made.iter().chain(&beside).map(v1::Choice::from).collect()
+    }
+
+    fn plugin_calls(&self) -> Vec<PluginCalls> {
+        let told = |calls: waypost_policy::Calls| PluginCalls {
+            plugin: calls.plugin.to_string(),
+            hook: calls.hook.to_string(),
+            calls: calls.calls,
+            failures: calls.failures.into_iter().map(|(failure, count)| (failure.to_owned(), count)).collect(),
+            fuel: calls.fuel,
+            micros: calls.micros,
+        };
+        self.policies.calls().into_iter().map(told).collect()
     }
 }

@@ -71,6 +71,8 @@ fn every_route_succeeds() {
         assert_eq!(asked.get("getTask", &format!("/tasks/{id}")).await["status"], "completed");
         assert_eq!(asked.get("listTasks", "/tasks").await["tasks"][0]["id"], *id);
         assert_eq!(asked.get("taskRecords", &format!("/tasks/{id}/records")).await["id"], *id);
+        assert_eq!(asked.get("taskSamples", &format!("/tasks/{id}/samples")).await["task"], *id);
+        assert_eq!(asked.get("decisions", "/decisions").await["decisions"][0]["task"], *id);
         assert_eq!(asked.get("taskSituation", &format!("/tasks/{id}/situation")).await["task"], *id);
         let mut stream = client.listen("/events?after=0", None).await;
         assert_eq!(stream.record().await.unwrap().id, Some(1));

@@ -6,6 +6,7 @@
 pub mod command;
 
 mod client;
+pub mod exposition;
 mod listener;
 mod minds;
 mod program;

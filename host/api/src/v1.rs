@@ -8,15 +8,18 @@
 
 mod check;
 mod fleet;
+mod past;
 mod plugin;
 mod problem;
 mod request;
 mod service;
 mod task;
+mod top;
 mod words;
 
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
+pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
 pub use plugin::{Plugin, PluginFolder, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
@@ -24,7 +27,8 @@ pub use service::{
     Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
     TaskStatus, Unread, Version, Withheld,
 };
-pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish};
+pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
+pub use top::{Top, TopHost, TopTask};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,
     Transport,
@@ -53,6 +57,8 @@ pub enum Document {
     Ended(Box<Ended>),
     /// `tasks`.
     Tasks(Tasks),
+    /// `top`.
+    Top(Top),
     /// `task`.
     Task(Box<Task>),
     /// `migrate --detach`; on standard error `migrate`: which task it is.

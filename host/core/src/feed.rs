@@ -9,7 +9,7 @@ use crate::ids::{HostName, Moment, TaskId};
 use crate::journal::Record;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
-use crate::ports::{Reading, StoreFault, TaskBrief};
+use crate::ports::{DecisionRecord, DecisionVerdict, Reading, StoreFault, TaskBrief};
 
 /// A record that was written, with its place among all records of all tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,54 @@ pub struct Change {
     pub attempt: u32,
     /// When it was written.
     pub at: Moment,
+    /// The phase that the task was in after it; none for a record from before this was kept.
+    pub phase: Option<Phase>,
     /// The record.
     pub record: Record,
+}
+
+/// A reading of a transfer that was kept for plots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastReading {
+    /// Attempt that it belongs to, from 1.
+    pub attempt: u32,
+    /// The reading.
+    pub reading: Reading,
+}
+
+/// Which decision records are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DecisionQuery {
+    /// Only those of this policy.
+    pub plugin: Option<String>,
+    /// Only those of this hook.
+    pub hook: Option<String>,
+    /// Only those that came to this.
+    pub verdict: Option<DecisionVerdict>,
+    /// Only those that were written before the one of this number.
+    pub before: Option<u64>,
+}
+
+/// A decision record with its place among all decision records of all tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDecision {
+    /// Its place, from 1; grows with time and never repeats.
+    pub sequence: u64,
+    /// Task.
+    pub task: TaskId,
+    /// The task's domain as it was asked for, or its name once known.
+    pub domain_name: String,
+    /// The record.
+    pub decision: DecisionRecord,
+}
+
+/// How many tasks are on record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standings {
+    /// Those that are not over, by phase; a phase that is not named has none.
+    pub unfinished: Vec<(Phase, u64)>,
+    /// Those that are over, by outcome; an outcome that is not named has none.
+    pub ended: Vec<(OutcomeKind, u64)>,
 }
 
 /// An unfinished task whose transfer was read at least once in this attempt.
@@ -105,6 +151,12 @@ pub trait Feed: Send + Sync {
     fn changes(&self, of: Option<TaskId>, after: u64, most: u32) -> Result<Vec<Change>, StoreFault>;
     /// The number of the last change of one task; 0 if there is no such task.
     fn last_change_of(&self, task: TaskId) -> Result<u64, StoreFault>;
+    /// Readings of one task's transfers, oldest first: the last one, and before it as many at even distances as are kept.
+    fn samples(&self, task: TaskId) -> Result<Vec<PastReading>, StoreFault>;
+    /// Decision records of all tasks, newest first, `most` of them at most.
+    fn decisions_of(&self, query: &DecisionQuery, most: u32) -> Result<Vec<TaskDecision>, StoreFault>;
+    /// How many tasks are on record, and how they stand.
+    fn standings(&self) -> Result<Standings, StoreFault>;
     /// Every unfinished task that has a reading.
     fn moving(&self) -> Result<Vec<Moving>, StoreFault>;
     /// Tasks, newest first, `most` of them at most.

@@ -223,10 +223,25 @@ pub enum Creation {
     Taken,
 }
 
+/// How the connection to a host stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// It is open.
+    Up,
+    /// It is not, or broke, or is being opened again.
+    Down,
+    /// Nobody needed it yet, or the driver doesn't tell.
+    Unknown,
+}
+
 /// Hosts and what can be asked of them. Every call has a deadline of its own and answers [`FaultKind::Deadline`] after it.
 pub trait Hypervisor: Send + Sync {
     /// The configured hosts, in the order of the configuration.
     fn hosts(&self) -> Vec<HostName>;
+    /// How the connection to a host stands, as far as it is known without asking it.
+    fn connection(&self, _: &HostName) -> Connection {
+        Connection::Unknown
+    }
     /// Facts of a host.
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>>;
     /// Domains of a host.
@@ -340,6 +355,32 @@ pub struct DecisionRecord {
     pub decided_at: Moment,
 }
 
+words! {
+    /// What a decision record comes to, for whoever looks through many of them.
+    pub enum DecisionVerdict {
+        /// The policy answered, and nothing in its answer stands in the way.
+        Answered = "answered",
+        /// It answered with a blocker about at least one destination.
+        Blocked = "blocked",
+        /// There was no usable answer, or it was not obeyed; the record's fault says why.
+        Failed = "failed",
+    }
+}
+
+impl DecisionRecord {
+    /// What it comes to. A finding stands in an answer as `destination: severity code: message`, one per line.
+    pub fn verdict(&self) -> DecisionVerdict {
+        let blocks = |line: &str| line.split_once(": ").is_some_and(|(_, finding)| finding.starts_with("blocker "));
+        if self.fault.is_some() {
+            DecisionVerdict::Failed
+        } else if matches!(self.hook.as_str(), "precheck" | "transform") && self.answer.lines().any(blocks) {
+            DecisionVerdict::Blocked
+        } else {
+            DecisionVerdict::Answered
+        }
+    }
+}
+
 /// What all prechecks say of all candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -412,6 +453,10 @@ pub struct TaskBrief {
     pub phase: Phase,
     /// Outcome, if over.
     pub outcome: Option<OutcomeKind>,
+    /// What happened and where the domain is, if over.
+    pub summary: Option<String>,
+    /// Whether it waits for its turn.
+    pub waits: bool,
     /// Progress, permille.
     pub permille: u16,
 }
@@ -483,7 +528,7 @@ pub trait Store: Send + Sync {
     fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
     /// A wish was met, or refused.
     fn settle_wish(&self, id: TaskId, number: u64) -> Result<(), StoreFault>;
-    /// Keeps a reading; only the last is kept.
+    /// Keeps a reading as the last one.
     fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault>;
     /// The last reading.
     fn reading(&self, id: TaskId) -> Result<Option<Reading>, StoreFault>;

@@ -236,5 +236,8 @@ fn unread(host: &HostName, fault: Option<&Fault>) -> Verdict {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
+    // What it logs is about the same task.
+    let span = tracing::Span::current();
+    let work = move || span.in_scope(work);
     tokio::task::spawn_blocking(work).await.map_err(|_| EngineError::Panicked("a policy's thread"))?
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::Steering;
@@ -28,7 +29,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
-use crate::task::{Acted, Driver, Order, Task, act, judged, look, waiting};
+use crate::task::{Acted, Driver, Order, Task, act, judged, look, span, waiting};
 
 /// Everything that the engine needs of the world.
 pub(crate) struct Ports {
@@ -219,7 +220,8 @@ impl Engine {
     pub async fn act(&self, id: TaskId, order: impl Into<Order>, by: &str) -> Result<Acted, EngineError> {
         let Some(lock) = self.ports.store.lock(id)? else { return Err(EngineError::Driven(id)) };
         let (course, past) = self.course(id)?;
-        act(Task::new(self.recorder(id, course, past, lock)?), order.into(), by).await
+        let task = Task::new(self.recorder(id, course, past, lock)?);
+        act(task, order.into(), by).instrument(span(id)).await
     }
 
     /// Asks whoever drives the task to cancel it.

@@ -181,7 +181,7 @@ impl Recorder {
         let reading = Reading { at: now, permille: self.progress.permille(), sample };
         // A reading is for display only; a store in trouble will be met by the next record, which is for safety.
         if let Err(fault) = self.ports.store.put_reading(self.id, &reading) {
-            tracing::warn!(task = %self.id, %fault, "a reading could not be kept");
+            tracing::warn!(%fault, "a reading could not be kept");
         }
     }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tracing::Instrument as _;
 use waypost_core::facts::DomainState;
 use waypost_core::ids::TaskId;
 use waypost_core::journal::{Course, Record};
@@ -94,22 +95,15 @@ impl Driver {
     /// Brings the task to its end. An error means that the *record* can't be kept any more (or a defect): the domain is
     /// then left alone, and the task can be adopted once the store works again.
     pub async fn drive(self) -> Result<Outcome, EngineError> {
-        let mut stage = self.stage;
-        loop {
-            stage = match stage {
-                Stage::Accepted(phase) => phase.judge().await?,
-                Stage::Planned(phase) => phase.prepare().await?,
-                Stage::Abandoned(phase) => phase.roll_back().await?,
-                Stage::Prepared(phase) => phase.perform().await?,
-                Stage::Performing(phase) => phase.watch().await?,
-                Stage::Outside(phase) => phase.watch().await?,
-                Stage::Finishing(phase) => phase.finish().await?,
-                Stage::Locating(phase) => phase.locate().await?,
-                Stage::Recovering(phase) => phase.act().await?,
-                Stage::Ended(outcome) => return Ok(outcome),
-            }
-        }
+        let span = span(self.id);
+        self.stage.to_the_end().instrument(span).await
     }
+}
+
+/// What every line of the log is about that is written while a task is driven, by whatever part of the program and on whatever
+/// thread. It has a target of its own, and the level of an error, so that no filter of other lines takes it away.
+pub(crate) fn span(id: TaskId) -> tracing::Span {
+    tracing::error_span!(target: "waypost::task", "task", %id)
 }
 
 /// What every phase has: the record, and the wish to cancel.
@@ -134,6 +128,25 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
+    /// Through one phase after the other.
+    async fn to_the_end(self) -> Result<Outcome, EngineError> {
+        let mut stage = self;
+        loop {
+            stage = match stage {
+                Self::Accepted(phase) => phase.judge().await?,
+                Self::Planned(phase) => phase.prepare().await?,
+                Self::Abandoned(phase) => phase.roll_back().await?,
+                Self::Prepared(phase) => phase.perform().await?,
+                Self::Performing(phase) => phase.watch().await?,
+                Self::Outside(phase) => phase.watch().await?,
+                Self::Finishing(phase) => phase.finish().await?,
+                Self::Locating(phase) => phase.locate().await?,
+                Self::Recovering(phase) => phase.act().await?,
+                Self::Ended(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
     /// Where a task goes on, from the journal alone.
     fn resume(task: Task) -> Self {
         let course = &task.recorder.course;

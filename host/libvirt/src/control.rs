@@ -1,9 +1,12 @@
 //! The control connection of one host: opened when it is first needed, opened again when it broke or stopped answering.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
+
+use waypost_core::ports::Connection;
 
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
@@ -22,6 +25,8 @@ const LEFT_BEHIND: u32 = 3;
 pub(crate) struct Control {
     host: Arc<HostConfig>,
     state: Mutex<State>,
+    /// Whether anybody needed a connection yet: a host that nobody asked is not down.
+    tried: AtomicBool,
 }
 
 enum State {
@@ -39,11 +44,20 @@ enum Step {
 impl Control {
     pub(crate) fn new(host: HostConfig) -> Self {
         let state = Mutex::new(State::Down { failures: 0, not_before: None });
-        Self { host: Arc::new(host), state }
+        Self { host: Arc::new(host), state, tried: AtomicBool::new(false) }
     }
 
     pub(crate) fn host(&self) -> &Arc<HostConfig> {
         &self.host
+    }
+
+    /// How it stands, without asking.
+    pub(crate) fn connection(&self) -> Connection {
+        match &*self.state() {
+            State::Up(link) if link.closed().is_none() => Connection::Up,
+            _ if !self.tried.load(Ordering::Relaxed) => Connection::Unknown,
+            State::Up(_) | State::Down { .. } | State::Opening { .. } => Connection::Down,
+        }
     }
 
     /// A call that changes nothing: if the connection turns out to be broken it is made once more on a new one.
@@ -128,6 +142,7 @@ impl Control {
     }
 
     fn step(&self) -> Step {
+        self.tried.store(true, Ordering::Relaxed);
         let now = Instant::now();
         let mut state = self.state();
         let (failures, left_behind) = match &*state {

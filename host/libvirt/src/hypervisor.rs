@@ -10,7 +10,9 @@ use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, Hos
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
-use waypost_core::ports::{Command, Creation, Depth, Events, Fault, FoundVolume, Hypervisor, Later, Transfer};
+use waypost_core::ports::{
+    Command, Connection, Creation, Depth, Events, Fault, FoundVolume, Hypervisor, Later, Transfer,
+};
 use waypost_core::sample::Sample;
 use waypost_core::situation::Side;
 
@@ -171,6 +173,11 @@ fn cpu_question(domain: &DomainFacts) -> Result<CpuQuestion, &'static str> {
 impl Hypervisor for Libvirt {
     fn hosts(&self) -> Vec<HostName> {
         self.hosts.iter().map(|control| control.host().name.clone()).collect()
+    }
+
+    fn connection(&self, host: &HostName) -> Connection {
+        let control = self.hosts.iter().find(|control| control.host().name == *host);
+        control.map_or(Connection::Unknown, |control| control.connection())
     }
 
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {

@@ -160,8 +160,10 @@ impl Link {
     }
 
     fn queue(&self, job: Job) {
+        // What the thread logs is about the task that asks, if one does.
+        let span = tracing::Span::current();
         // Fails only if every thread of this connection is gone, which they aren't while this sender lives.
-        let _ = self.0.jobs.send(job);
+        let _ = self.0.jobs.send(Box::new(move |session| span.in_scope(|| job(session))));
     }
 
     /// Why it is closed; none while it is open, as far as this end knows.

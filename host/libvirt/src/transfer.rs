@@ -7,6 +7,7 @@ mod sent;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
+use tracing::Instrument as _;
 use uuid::Uuid;
 use virt::domain::Domain;
 use waypost_core::facts::DomainState;
@@ -215,13 +216,14 @@ impl Running {
     /// The source doesn't know that nobody can complete what it sends: it would go on for ever, and the call with it.
     fn abort(&self) {
         let (source, id) = (Arc::clone(&self.source), self.domain);
-        tokio::spawn(async move {
+        let ordered = async move {
             let attempted = orders::attempted(Command::AbortJob, id);
             let order = source.order(&attempted, move |session| orders::carry_out(session, id, Command::AbortJob));
             if let Err(error) = order.await {
                 tracing::warn!(%error, "the connection to the destination broke, and the migration can't be ended");
             }
-        });
+        };
+        tokio::spawn(ordered.in_current_span());
     }
 }
 

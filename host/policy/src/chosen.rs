@@ -19,6 +19,7 @@ use crate::plugin::{Asked, Plugin};
 use crate::policies::{HOST, not_loaded, plugin_of};
 use crate::registry::{Set, Slot};
 use crate::runtime::AskedPolicy;
+use crate::tally::Tally;
 
 /// Who is asked, or would be if it could.
 pub(crate) struct Chosen<'s> {
@@ -111,13 +112,23 @@ pub(crate) struct Word<T> {
 }
 
 impl<T> Word<T> {
-    /// Asks.
-    pub fn of(chosen: &Chosen<'_>, ask: impl FnOnce(&Plugin, &Caller<'_>) -> Asked<T>) -> Self {
+    /// Asks, and counts it.
+    pub fn of(
+        chosen: &Chosen<'_>,
+        tally: &Tally,
+        hook: Hook,
+        ask: impl FnOnce(&Plugin, &Caller<'_>) -> Asked<T>,
+    ) -> Self {
         let asked = match (&chosen.plugin, chosen.slot) {
             (Ok(plugin), Some(slot)) => ask(plugin, &slot.caller()),
             (Ok(_), None) => Asked::nothing(Failure::new(FailureKind::NotLoaded, "is in no plugin folder")),
             (Err(failure), _) => Asked::nothing(failure.clone()),
         };
+        tally.note(&chosen.name, hook, &asked);
+        Self::said_by(chosen, asked)
+    }
+
+    fn said_by(chosen: &Chosen<'_>, asked: Asked<T>) -> Self {
         let slot = chosen.slot;
         Self {
             name: chosen.name.clone(),
@@ -133,7 +144,7 @@ impl<T> Word<T> {
     /// What stands for a word where nobody can be asked.
     pub fn nobody(cause: &str) -> Self {
         let chosen = Chosen::none(PluginName::new(HOST), cause);
-        Self::of(&chosen, |_, _| Asked::nothing(Failure::new(FailureKind::NotLoaded, cause)))
+        Self::said_by(&chosen, Asked::nothing(Failure::new(FailureKind::NotLoaded, cause)))
     }
 
     pub fn name(&self) -> &PluginName {

@@ -6,8 +6,8 @@
 //!
 //! Reading order: what a site says ([`mod@config`]), where the code runs (`engine`), one call (`call`, with the facts it
 //! sees in `view` and the functions it may use in `inventory`), the border to wit/ (`bindings`, `convert`), one policy
-//! (`artifact`, `cache`, `plugin`), all of them (`entry`, `folders`, `registry`, `watch`), and how they are asked (`policies`,
-//! `transform`, `chosen`, `runtime`).
+//! (`artifact`, `cache`, `plugin`), all of them (`entry`, `folders`, `registry`, `watch`), how they are asked (`policies`,
+//! `transform`, `chosen`, `runtime`), and what that came to (`tally`).
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -39,6 +39,7 @@ mod watch;
 mod chosen;
 mod policies;
 mod runtime;
+mod tally;
 mod transform;
 
 pub use artifact::{FILE_BYTES, Hook, ImportStanding, Kind, LoadError, Refused, import_standing};
@@ -54,3 +55,4 @@ pub use plugin::Origin;
 pub use policies::{HOST, OLDER_VERSION};
 pub use registry::Listener;
 pub use runtime::{AskedPolicy, CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};
+pub use tally::Calls;

@@ -75,7 +75,7 @@ impl Policies for PolicyRuntime {
         let set = self.registry.set();
         let ask = |plugin: &Plugin, caller: &Caller<'_>| plugin.recover(&self.registry.machine, caller, question);
         let word = match chosen::choose(&set, Hook::Recovery) {
-            Some(chosen) => Word::of(&chosen, ask),
+            Some(chosen) => Word::of(&chosen, &self.registry.tally, Hook::Recovery, ask),
             None => Word::nobody("decides, because no recovery policy is loaded"),
         };
         let (answer, fault) = match word.obeyed(|answer| answer.action.to_string()) {
@@ -91,7 +91,8 @@ impl Policies for PolicyRuntime {
         let Some(chosen) = chosen::choose(&set, Hook::Convergence) else {
             return (Opening::unchanged("no convergence policy is loaded"), None);
         };
-        let word = Word::of(&chosen, |plugin, caller| plugin.open(&self.registry.machine, caller, question));
+        let ask = |plugin: &Plugin, caller: &Caller<'_>| plugin.open(&self.registry.machine, caller, question);
+        let word = Word::of(&chosen, &self.registry.tally, Hook::Convergence, ask);
         let (opening, fault) = match word.obeyed(describe_opening) {
             Ok(opening) => (opening.clone(), None),
             Err(fault) => (Opening::unchanged(fault.clone()), Some(fault)),
@@ -105,7 +106,8 @@ impl Policies for PolicyRuntime {
         let Some(chosen) = chosen::choose(&set, Hook::Convergence) else {
             return (SteeringAnswer::hold("no convergence policy is loaded"), None);
         };
-        let word = Word::of(&chosen, |plugin, caller| plugin.steer(&self.registry.machine, caller, question));
+        let ask = |plugin: &Plugin, caller: &Caller<'_>| plugin.steer(&self.registry.machine, caller, question);
+        let word = Word::of(&chosen, &self.registry.tally, Hook::Convergence, ask);
         let (answer, fault) = match word.obeyed(describe_steering) {
             Ok(asked) => {
                 let kept = asked.clone().within(&question.bounds);
@@ -180,6 +182,7 @@ fn opinion(
             ask(registry, slot, plugin, view, request, probe)
         }
     };
+    registry.tally.note(&slot.name, Hook::Precheck, &asked);
     let (each, fault) = match asked.answer {
         Ok(each) => (each, None),
         Err(failure) => {

@@ -28,6 +28,7 @@ use crate::entry::{Entry, Standing, ask_settings};
 use crate::failure::{Failure, FailureKind};
 use crate::folders::{self, Stamp};
 use crate::plugin::Plugin;
+use crate::tally::Tally;
 
 /// What is told when something changed: the new generation.
 pub type Listener = Box<dyn Fn(u64) + Send + Sync>;
@@ -76,6 +77,7 @@ pub(crate) struct Registry {
     pub machine: Machine,
     pub cache: Option<CodeCache>,
     pub folders: Vec<PathBuf>,
+    pub tally: Tally,
     set: ArcSwap<Set>,
     known: Mutex<Known>,
     listeners: Mutex<Vec<Arc<Listener>>>,
@@ -94,6 +96,7 @@ impl Registry {
             machine,
             cache,
             folders,
+            tally: Tally::default(),
             set: ArcSwap::from_pointee(Set { generation: 0, slots: Vec::new(), recovery: None, convergence: None }),
             known: Mutex::new(Known { config, entries: BTreeMap::new(), closed: Vec::new() }),
             listeners: Mutex::new(Vec::new()),

@@ -14,6 +14,7 @@ use crate::engine::{Allocation, EngineError, Machine};
 use crate::entry::Standing;
 use crate::plugin::{Origin, Plugin};
 use crate::registry::{Listener, Patience, Registry, Slot};
+use crate::tally::Calls;
 use crate::view::Indexes;
 use crate::watch::Watcher;
 
@@ -164,6 +165,11 @@ impl PolicyRuntime {
     pub fn asked_for(&self, hook: Hook) -> Option<AskedPolicy> {
         let set = self.registry.set();
         chosen::choose(&set, hook).map(|chosen| chosen.told())
+    }
+
+    /// What the calls of each policy came to since the runtime was opened, by policy and hook.
+    pub fn calls(&self) -> Vec<Calls> {
+        self.registry.tally.read()
     }
 
     /// What became of the cache.

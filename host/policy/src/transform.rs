@@ -83,6 +83,7 @@ fn one(
         // Only what is loaded has a hook.
         (_, None) => Asked { answer: Ok(Vec::new()), cost: Default::default(), facts_read: Vec::new() },
     };
+    registry.tally.note(&slot.name, Hook::Transform, &asked);
     let mut answers: Vec<Answer> = facts.candidates.iter().map(|_| Answer::default()).collect();
     if let Standing::LastGood(_, trouble) = &slot.standing {
         answers.iter_mut().for_each(|answer| answer.findings.push(older_version(slot, trouble)));

@@ -130,16 +130,5 @@ fn message(view: &View) -> String {
     if !view.note.is_empty() {
         return view.note.clone();
     }
-    let (domain, to) = (&view.domain, &view.destination);
-    match view.phase {
-        Phase::Accepted => format!("the facts of {domain} are read and the rules are asked"),
-        Phase::Planned | Phase::Preparing | Phase::Prepared => {
-            format!("the migration of {domain} to {to} is made ready")
-        }
-        Phase::Performing => format!("{domain} is moving to {to}"),
-        Phase::Finishing => format!("it is being verified that {domain} is on {to}"),
-        Phase::Locating => format!("{domain} is looked for on both hosts"),
-        Phase::Recovering => format!("what to do about {domain} is being decided and done"),
-        Phase::Ended => "it is over".to_owned(),
-    }
+    v1::going_on(view.phase, &view.domain, view.destination.as_str())
 }

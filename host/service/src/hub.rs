@@ -14,6 +14,7 @@
 //! by the store's version.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Hub {
     /// Counts what was published, so that a listener can wait for more.
     published: watch::Sender<u64>,
     listeners: watch::Sender<usize>,
+    /// Those of them that are streams.
+    streams: AtomicUsize,
     nudged: Notify,
     stopped: watch::Sender<bool>,
     kept_bytes: usize,
@@ -78,6 +81,7 @@ impl Hub {
             ring: Mutex::default(),
             published: watch::Sender::new(0),
             listeners: watch::Sender::new(0),
+            streams: AtomicUsize::new(0),
             nudged: Notify::new(),
             stopped: watch::Sender::new(false),
             kept_bytes,
@@ -87,6 +91,11 @@ impl Hub {
     /// Something was written by this process.
     pub(crate) fn nudge(&self) {
         self.nudged.notify_one();
+    }
+
+    /// Streams that are open, and all who wait, streams included.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.streams.load(Ordering::Relaxed), *self.listeners.borrow())
     }
 
     /// Ends every stream. Clients come back to the service that comes after this one.
@@ -306,8 +315,10 @@ pub(crate) struct Stream {
 impl Stream {
     /// A stream of everything after that number.
     pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, after: u64, heartbeat: Duration) -> Self {
-        // At once, so that a client and whoever is between know that the stream is there.
-        let hello = Bytes::from_static(b": waypost\n\n");
+        // At once, so that a client and whoever is between know that the stream is there; with the place, so that a client that
+        // loses the stream before it heard anything comes back to where it began, too.
+        let hello = Bytes::from(format!(": waypost\nid: {after}\n\n"));
+        hub.streams.fetch_add(1, Ordering::Relaxed);
         Self { ear: hub.listen(), of, after, shown: 0, ready: VecDeque::from([hello]), heartbeat }
     }
 
@@ -381,5 +392,11 @@ impl Stream {
                 false
             }
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.ear.hub.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -23,6 +23,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
 use crate::gate;
+use crate::metrics;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
@@ -83,6 +84,7 @@ pub(crate) fn routes(service: &Service, kimchi: &Arc<Kimchi>) -> Router {
         .layer(DefaultBodyLimit::max(service.shared.limits.body_bytes))
         .layer(from_fn_with_state(service.clone(), gate::pass))
         .layer(map_response(refusal::in_kimchis_shape))
+        .layer(from_fn_with_state(service.clone(), metrics::http::count))
         .with_state(Here { service: service.clone(), kimchi: Arc::clone(kimchi) })
 }
 

@@ -7,7 +7,7 @@
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
 //! In reading order: [`service`] the whole, `gate` and `caller` who gets in, `routes` what may be asked, `problem` what is said
-//! when it goes wrong, `pages` what a browser is shown, `desk` and `hub` what goes on meanwhile, [`socket`] the way in, `kimchi`
+//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] the way in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
@@ -20,6 +20,7 @@ mod hub;
 mod input;
 mod kimchi;
 mod limits;
+mod metrics;
 mod openapi;
 mod pages;
 mod problem;
@@ -32,4 +33,4 @@ pub use kimchi::{Kimchi, KnownHost};
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use problem::Code;
-pub use service::{Parts, Service, Site};
+pub use service::{Parts, PluginCalls, Service, Site};

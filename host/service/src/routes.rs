@@ -4,6 +4,7 @@
 mod checks;
 mod events;
 mod hosts;
+mod past;
 mod recovery;
 mod system;
 pub(crate) mod tasks;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
         .routes(routes!(system::plugins))
+        .routes(routes!(past::decisions))
         .routes(routes!(hosts::hosts))
         .routes(routes!(hosts::host))
         .routes(routes!(hosts::facts))
@@ -35,6 +37,7 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(tasks::create, tasks::list))
         .routes(routes!(tasks::get))
         .routes(routes!(tasks::records))
+        .routes(routes!(past::samples))
         .routes(routes!(tasks::cancel))
         .routes(routes!(tasks::retry))
         .routes(routes!(tasks::steer))

@@ -19,6 +19,7 @@ use crate::desk::Desk;
 use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi};
 use crate::limits::Limits;
+use crate::metrics::{self, Metrics};
 use crate::problem::{Code, Failed};
 use crate::{gate, pages, routes};
 
@@ -28,6 +29,27 @@ pub trait Site: Send + Sync {
     fn plugins(&self) -> v1::Plugins;
     /// A plan in words, and what stands around it: who would be asked on the way, how often it may be tried.
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice>;
+    /// What the calls of policies came to so far, by policy and hook.
+    fn plugin_calls(&self) -> Vec<PluginCalls> {
+        Vec::new()
+    }
+}
+
+/// What the calls of one policy for one of its hooks came to since the program began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PluginCalls {
+    /// Name of the policy.
+    pub plugin: String,
+    /// `precheck`, `transform`, `recovery`, `convergence`.
+    pub hook: String,
+    /// How often it was asked.
+    pub calls: u64,
+    /// How often it gave no usable answer, by a word for why.
+    pub failures: Vec<(String, u64)>,
+    /// Fuel used.
+    pub fuel: u64,
+    /// Time used, µs.
+    pub micros: u64,
 }
 
 /// What a service is put together from.
@@ -59,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) metrics: Metrics,
     /// Places for requests, and for those that wait on purpose.
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
@@ -70,13 +93,15 @@ impl Service {
     /// Puts a service together and sets it to work: tasks that nobody drives are taken over from here on. Must be called
     /// inside a tokio runtime, which it uses and never makes.
     pub fn start(parts: Parts, limits: Limits) -> Self {
+        // Before anything is taken over, so that whatever this service does counts.
+        let metrics = Metrics::begin(parts.feed.as_ref());
         let hub = Hub::new(Arc::clone(&parts.feed), limits.kept_event_bytes);
         let desk = Desk::new(parts.engine.clone(), Arc::clone(&parts.feed), Arc::clone(&hub));
         tokio::spawn(Hub::feed_listeners(Arc::downgrade(&hub), limits.look_every));
         tokio::spawn(keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
-        let shared = Shared { parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
+        let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
         Self { shared: Arc::new(shared), kimchi: None }
     }
 
@@ -86,16 +111,18 @@ impl Service {
         Self { kimchi: kimchi.map(Arc::new), ..self }
     }
 
-    /// The routes: `/api/v1`, the pages at `/`, and those for Kimchi's clients where they are wanted. Every request must carry a
+    /// The routes: `/api/v1`, `/metrics`, the pages at `/`, and those for Kimchi's clients where they are wanted. Every request must carry a
     /// [`Caller`](crate::Caller) among its extensions, put there by whoever has proven who asks; without one it is refused.
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
         let router = router
             .merge(pages::routes())
+            .merge(metrics::routes())
             .fallback(async || Failed::new(Code::NoSuchRoute, "there is nothing at this path"))
             .method_not_allowed_fallback(async || Failed::new(Code::WrongMethod, "this path has no such method"))
             .layer(DefaultBodyLimit::max(self.shared.limits.body_bytes))
             .layer(from_fn_with_state(self.clone(), gate::pass))
+            .layer(from_fn_with_state(self.clone(), metrics::http::count))
             .with_state(self.clone());
         match &self.kimchi {
             Some(kimchi) => router.merge(kimchi::routes(self, kimchi)),

@@ -14,7 +14,7 @@ use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
-    Command, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
+    Command, Connection, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
 };
 use waypost_core::sample::Sample;
 use waypost_core::situation::Side;
@@ -136,6 +136,15 @@ fn no_domain(host: &HostName, attempted: &str, domain: &impl std::fmt::Display) 
 impl Hypervisor for World {
     fn hosts(&self) -> Vec<HostName> {
         self.state().hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
+    fn connection(&self, host: &HostName) -> Connection {
+        let state = self.state();
+        match state.host(host) {
+            None => Connection::Unknown,
+            Some(_) if state.silence(host).is_some() => Connection::Down,
+            Some(_) => Connection::Up,
+        }
     }
 
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
 use waypost::core::ports::{Clock as _, Hypervisor};
 use waypost::core::queue::{Turn, standings};
-use waypost::wiring::{self, SharedStore, Watching};
+use waypost::wiring::{self, SharedFeed, SharedStore, Watching};
 use waypost::{Config, TaskId, Waypost, World};
 
 use super::args::{self, Global};
@@ -104,6 +104,11 @@ impl App {
     /// Where the tasks of the queue stand.
     pub fn standings(&self, store: &SharedStore) -> anyhow::Result<BTreeMap<TaskId, Turn>> {
         Ok(standings(&store.queue()?, &self.config()?.engine.slots, wiring::WallClock.now()))
+    }
+
+    /// The same, also for readers of what happens.
+    pub fn store_and_feed(&self) -> anyhow::Result<(SharedStore, SharedFeed)> {
+        Ok(wiring::store_and_feed(&self.config()?, &self.world())?)
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies

@@ -62,6 +62,8 @@ pub enum Command {
     Migrate(Box<Migrate>),
     /// Tasks, newest first
     Tasks(Tasks),
+    /// What runs, waits and ended, on one screen that stays fresh; from the state store alone
+    Top(Top),
     /// Everything on record of a task: journal, findings, plan, decisions, outcome
     Task(TaskArg),
     /// Follow a task to its end; take it over if nobody drives it
@@ -105,6 +107,13 @@ pub struct Tasks {
     /// Only tasks that are not over
     #[arg(long)]
     pub unfinished: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Print one frame and end, as where standard output is no terminal
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Debug, Args)]

@@ -14,7 +14,45 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES];
+const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK];
+
+/// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and
+/// beside each record and task what would have to be worked out of their texts again and again. What older versions wrote
+/// has its place in the order by the time that it says; the phase after an old record stays unknown. Rows here go with what
+/// they are about: whoever removes a task needs not know of them.
+const LOOKING_BACK: &str = "
+    CREATE TABLE sample (
+        task    TEXT NOT NULL REFERENCES task (id) ON DELETE CASCADE,
+        number  INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        body    TEXT NOT NULL,
+        PRIMARY KEY (task, number)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE decided (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        task     TEXT NOT NULL,
+        number   INTEGER NOT NULL,
+        plugin   TEXT NOT NULL,
+        hook     TEXT NOT NULL,
+        verdict  TEXT NOT NULL,
+        UNIQUE (task, number),
+        FOREIGN KEY (task, number) REFERENCES decision (task, number) ON DELETE CASCADE
+    ) STRICT;
+    INSERT INTO decided (task, number, plugin, hook, verdict)
+        SELECT task, number, body ->> '$.value.plugin', body ->> '$.value.hook',
+               CASE WHEN body ->> '$.value.fault' IS NOT NULL THEN 'failed'
+                    WHEN body ->> '$.value.answer' LIKE '%: blocker %' THEN 'blocked'
+                    ELSE 'answered' END
+        FROM decision ORDER BY body ->> '$.value.decided_at', task, number;
+    CREATE INDEX decided_by_plugin ON decided (plugin, sequence);
+
+    ALTER TABLE record ADD COLUMN phase TEXT;
+    ALTER TABLE task ADD COLUMN summary TEXT;
+    UPDATE task SET summary = (SELECT body ->> '$.record.outcome.summary' FROM record
+                               WHERE record.task = task.id AND record.number = task.records)
+        WHERE phase = 'ended';
+";
 
 /// The one order of all records, and the keys of repeated requests. AUTOINCREMENT: a number that a reader has seen never
 /// comes to stand for another record, also after the last rows were removed.

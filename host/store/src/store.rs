@@ -15,14 +15,16 @@ use waypost_core::ports::{
 };
 use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 
-use crate::records::{read, read_record, write, write_record};
+use crate::records::{read, read_record, write_record};
 use crate::schema::{self, Promise};
 use rows::{BRIEF, brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
 use trying::{NO_TASK, Trying};
 
+mod decided;
 mod driving;
 mod feed;
 mod rows;
+mod samples;
 mod slots;
 mod trying;
 
@@ -103,7 +105,7 @@ impl Store for SqliteStore {
                 ],
             )
             .map_err(trying.sql())?;
-            put_record(db, id, 1, at, &write_record(1, first)).map_err(trying.sql())
+            put_record(db, id, 1, at, Phase::Accepted, &write_record(1, first)).map_err(trying.sql())
         })?;
         Ok(lock)
     }
@@ -135,14 +137,15 @@ impl Store for SqliteStore {
             }
             let (attempt, outcome) = match record {
                 Record::NextAttempt { attempt, .. } => (*attempt, None),
-                Record::Ended { outcome } => (head.attempt, Some(outcome.kind.as_str())),
+                Record::Ended { outcome } => (head.attempt, Some(outcome)),
                 _ => (head.attempt, None),
             };
             let number = head.records + 1;
-            put_record(db, id, number, at, &write_record(attempt, record)).map_err(trying.sql())?;
+            put_record(db, id, number, at, phase, &write_record(attempt, record)).map_err(trying.sql())?;
             let update = "UPDATE task SET updated_at = max(updated_at, ?2), phase = ?3, outcome = ?4, attempt = ?5,
-                                          records = ?6 WHERE id = ?1";
-            run(db, update, params![id.to_string(), whole(at.0), phase.as_str(), outcome, attempt, number])
+                                          records = ?6, summary = ?7 WHERE id = ?1";
+            let (kind, summary) = (outcome.map(|end| end.kind.as_str()), outcome.map(|end| end.summary.as_str()));
+            run(db, update, params![id.to_string(), whole(at.0), phase.as_str(), kind, attempt, number, summary])
                 .map_err(trying.sql())?;
             if phase == Phase::Ended { slots::free(db, id).map_err(trying.sql()) } else { Ok(()) }
         })
@@ -306,12 +309,7 @@ impl Store for SqliteStore {
 
     fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
         let trying = self.inner.trying(format!("keep a reading of task {id}"));
-        trying.visibly(|db| {
-            let insert = "INSERT INTO reading (task, at, permille, body) VALUES (?1, ?2, ?3, ?4)
-                          ON CONFLICT (task) DO UPDATE SET at = ?2, permille = ?3, body = ?4";
-            run(db, insert, params![id.to_string(), whole(reading.at.0), reading.permille, write(reading)])
-                .map_err(trying.sql())
-        })
+        trying.visibly(|db| samples::put(db, id, reading).map_err(trying.sql()))
     }
 
     fn reading(&self, id: TaskId) -> Result<Option<Reading>, StoreFault> {
@@ -327,11 +325,7 @@ impl Store for SqliteStore {
     fn put_decisions(&self, id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault> {
         let trying = self.inner.trying(format!("keep the decision records of task {id}"));
         trying.durably(|db| {
-            let insert = "INSERT INTO decision (task, number, body)
-                          SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM decision WHERE task = ?1";
-            decisions.iter().try_for_each(|decision| {
-                run(db, insert, params![id.to_string(), write(decision)]).map_err(trying.sql())
-            })
+            decisions.iter().try_for_each(|decision| decided::put(db, id, decision).map_err(trying.sql()))
         })
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waypost_core::feed::Change;
 use waypost_core::ids::Moment;
+use waypost_core::journal::Record;
 use waypost_core::ports::{self, Fault};
 use waypost_core::queue::{self, SlotLimits, Turn, standings};
 use waypost_core::situation;
@@ -257,6 +258,11 @@ pub struct RecordEvent {
     pub number: u32,
     /// Attempt, from 1.
     pub attempt: u32,
+    /// The phase that the task is in after it: `accepted`, `planned`, ..., `ended`; null for a record from before this was
+    /// kept.
+    pub phase: Option<String>,
+    /// How the task ended, where this record says so.
+    pub outcome: Option<String>,
     /// What was written.
     pub entry: Entry,
 }
@@ -268,6 +274,11 @@ impl From<&Change> for RecordEvent {
             task: change.task.to_string(),
             number: change.number,
             attempt: change.attempt,
+            phase: change.phase.map(|phase| phase.to_string()),
+            outcome: match &change.record {
+                Record::Ended { outcome } => Some(outcome.kind.to_string()),
+                _ => None,
+            },
             entry: Entry::new(change.at, &change.record),
         }
     }

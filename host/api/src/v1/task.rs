@@ -48,6 +48,8 @@ pub struct TaskBrief {
     pub outcome: Option<String>,
     /// Its place in the queue, from 1, while it waits for a slot; null otherwise.
     pub place: Option<usize>,
+    /// What is going on, or what happened and where the domain is, in one line.
+    pub message: String,
     /// Progress.
     pub permille: u16,
 }
@@ -72,9 +74,32 @@ impl TaskBrief {
     }
 }
 
+/// What is going on in a phase, in one line, for whoever sees nothing nearer.
+pub fn going_on(phase: Phase, domain: &str, destination: &str) -> String {
+    match phase {
+        Phase::Accepted => format!("the facts of {domain} are read and the rules are asked"),
+        Phase::Planned | Phase::Preparing | Phase::Prepared => {
+            format!("the migration of {domain} to {destination} is made ready")
+        }
+        Phase::Performing => format!("{domain} is moving to {destination}"),
+        Phase::Finishing => format!("it is being verified that {domain} is on {destination}"),
+        Phase::Locating => format!("{domain} is looked for on both hosts"),
+        Phase::Recovering => format!("what to do about {domain} is being decided and done"),
+        Phase::Ended => "it is over".to_owned(),
+    }
+}
+
 impl From<&ports::TaskBrief> for TaskBrief {
     fn from(brief: &ports::TaskBrief) -> Self {
+        let message = match &brief.summary {
+            Some(summary) => summary.clone(),
+            None if brief.waits && brief.phase == Phase::Accepted => {
+                format!("the migration of {} waits for its turn", brief.domain_name)
+            }
+            None => going_on(brief.phase, &brief.domain_name, brief.destination.as_str()),
+        };
         Self {
+            message,
             id: brief.id.to_string(),
             created_at: rfc3339(brief.created_at),
             updated_at: rfc3339(brief.updated_at),

@@ -1,5 +1,6 @@
 //! The transfer, with libvirt's call in this process: its return tells the end, readings and events tell the way.
 
+use tracing::Instrument as _;
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
@@ -236,11 +237,12 @@ pub(super) fn abort(task: &Task, plan: &Plan) {
 /// Sends an order to the source without waiting for its answer: what counts is that the migration call returns.
 fn order(task: &Task, plan: &Plan, command: Command) {
     let (hypervisor, host, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
-    tokio::spawn(async move {
+    let ordered = async move {
         if let Err(fault) = hypervisor.command(&host, domain, command).await {
             tracing::debug!(%fault, ?command, "an order to a running transfer");
         }
-    });
+    };
+    tokio::spawn(ordered.in_current_span());
 }
 
 async fn next_event(events: &mut Option<Box<dyn Events>>) -> HostEvent {

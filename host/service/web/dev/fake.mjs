@@ -102,7 +102,12 @@ export class Fake {
   }
 
   tick() {
-    for (const task of this.tasks.values()) if (!task.outcome) this.step(task);
+    for (const task of this.tasks.values()) {
+      if (task.outcome) continue;
+      this.step(task);
+      const { attempt, permille, sample } = task;
+      if (sample) task.past = [...(task.past ?? []), { at: iso(), attempt, permille, sample }].slice(-257);
+    }
   }
 
   step(task) {
@@ -230,6 +235,16 @@ export class Fake {
         });
       case "GET plugins":
         return ok(told.plugins);
+      case "GET decisions": {
+        const all = [...this.tasks.values()].flatMap((task) => task.decisions.map((decision) => ({ task, decision })));
+        const found = all.filter(({ decision }) => decision.plugin === query.get("plugin"));
+        found.sort((a, b) => (a.decision.decided_at < b.decision.decided_at ? 1 : -1));
+        const page = found.slice(0, Number(query.get("limit") ?? 100));
+        const decisions = page.map(({ task, decision }, index) => ({
+          sequence: found.length - index, task: task.id, domain: task.domain, verdict: decision.fault ? "failed" : "answered", decision,
+        }));
+        return ok({ decisions, next: null });
+      }
       case "POST checks": {
         const domain = of(body.domain);
         return domain ? ok(this.check(domain, body.to ?? [])) : problem(404, "no-such-domain", `no host has a domain ${body.domain}`);
@@ -274,6 +289,8 @@ export class Fake {
         return { status: 200, body: this.status(task) };
       case "GET records":
         return { status: 200, body: { id: task.id, phase: task.phase, attempt: task.attempt, outcome: task.outcome, journal: task.journal, decisions: task.decisions } };
+      case "GET samples":
+        return { status: 200, body: { task: task.id, samples: task.past ?? [] } };
       case "GET situation":
         return { status: 200, body: { ...told.situation, task: task.id } };
       case "POST actions":

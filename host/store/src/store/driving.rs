@@ -35,7 +35,7 @@ impl Drop for HeldTask {
                 }
             }
             Ok(Some(_)) => {}
-            Err(fault) => tracing::warn!(%fault, "a lock file may be left"),
+            Err(fault) => tracing::warn!(task = %self.id, %fault, "a lock file may be left"),
         }
     }
 }

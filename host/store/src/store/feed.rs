@@ -3,13 +3,17 @@
 
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
-use waypost_core::feed::{Change, Feed, KeyClaim, Moving, Place, RequestKey, TaskQuery, TaskState};
+use waypost_core::feed::{
+    Change, DecisionQuery, Feed, KeyClaim, Moving, PastReading, Place, RequestKey, Standings, TaskDecision, TaskQuery,
+    TaskState,
+};
 use waypost_core::ids::{Moment, TaskId};
+use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{StoreFault, TaskBrief};
 
-use super::rows::{BRIEF, brief, id, moment, run, whole};
-use super::{SqliteStore, Trying};
+use super::rows::{BRIEF, BRIEF_COLUMNS as AFTER, brief, id, moment, run, unsigned, whole, word};
+use super::{SqliteStore, Trying, decided, samples};
 use crate::records::{read, read_record};
 
 impl Feed for SqliteStore {
@@ -34,7 +38,7 @@ impl Feed for SqliteStore {
         let trying = self.inner.trying(format!("read the changes after number {after}"));
         let only = if of.is_some() { "change.task = ?3 AND" } else { "?3 IS NULL AND" };
         let select = format!(
-            "SELECT sequence, change.task, change.number, at, body
+            "SELECT sequence, change.task, change.number, at, body, record.phase
              FROM change JOIN record ON record.task = change.task AND record.number = change.number
              WHERE {only} sequence > ?1 ORDER BY sequence LIMIT ?2"
         );
@@ -43,14 +47,17 @@ impl Feed for SqliteStore {
             let task = of.map(|task| task.to_string());
             let rows = statement
                 .query_map(params![whole(after), most, task], |row| {
-                    Ok((unsigned(row.get(0)?), TaskId(id(row, 1)?), row.get(2)?, row.get(3)?, row.get::<_, String>(4)?))
+                    let phase: Option<String> = row.get(5)?;
+                    let phase = phase.map(|_| word(row, 5, Phase::parse)).transpose()?;
+                    let body = row.get::<_, String>(4)?;
+                    Ok((unsigned(row.get(0)?), TaskId(id(row, 1)?), row.get(2)?, row.get(3)?, phase, body))
                 })
                 .map_err(trying.sql())?;
             rows.map(|row| {
-                let (sequence, task, number, at, body) = row.map_err(trying.sql())?;
+                let (sequence, task, number, at, phase, body) = row.map_err(trying.sql())?;
                 let (attempt, record) = read_record(&body)
                     .map_err(|misfit| trying.unreadable(&format!("record {number} of task {task}"), &misfit))?;
-                Ok(Change { sequence, task, number, attempt, at: moment(at), record })
+                Ok(Change { sequence, task, number, attempt, at: moment(at), phase, record })
             })
             .collect()
         })
@@ -65,16 +72,63 @@ impl Feed for SqliteStore {
         })
     }
 
+    fn samples(&self, task: TaskId) -> Result<Vec<PastReading>, StoreFault> {
+        let trying = self.inner.trying(format!("read the past readings of task {task}"));
+        trying.watching(|db| {
+            let rows = samples::of(db, task).map_err(trying.sql())?;
+            rows.into_iter()
+                .map(|(attempt, body)| {
+                    let reading = read(&body).map_err(|misfit| trying.unreadable("a reading", &misfit))?;
+                    Ok(PastReading { attempt, reading })
+                })
+                .collect()
+        })
+    }
+
+    fn decisions_of(&self, query: &DecisionQuery, most: u32) -> Result<Vec<TaskDecision>, StoreFault> {
+        let trying = self.inner.trying("read decision records".to_owned());
+        trying.watching(|db| {
+            let rows = decided::of(db, query, most).map_err(trying.sql())?;
+            rows.into_iter()
+                .map(|(sequence, task, domain_name, body)| {
+                    let decision = read(&body).map_err(|misfit| trying.unreadable("a decision record", &misfit))?;
+                    Ok(TaskDecision { sequence, task, domain_name, decision })
+                })
+                .collect()
+        })
+    }
+
+    fn standings(&self) -> Result<Standings, StoreFault> {
+        let trying = self.inner.trying("count the tasks".to_owned());
+        trying.watching(|db| {
+            let select = "SELECT phase, outcome, count(*) FROM task GROUP BY phase, outcome ORDER BY phase, outcome";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let rows = statement.query_map([], |row| {
+                let ended: Option<String> = row.get(1)?;
+                let ended = ended.map(|_| word(row, 1, OutcomeKind::parse)).transpose()?;
+                Ok((word(row, 0, Phase::parse)?, ended, unsigned(row.get(2)?)))
+            });
+            let mut standings = Standings::default();
+            for row in rows.map_err(trying.sql())? {
+                match row.map_err(trying.sql())? {
+                    (_, Some(kind), count) => standings.ended.push((kind, count)),
+                    (phase, None, count) => standings.unfinished.push((phase, count)),
+                }
+            }
+            Ok(standings)
+        })
+    }
+
     fn moving(&self) -> Result<Vec<Moving>, StoreFault> {
         let trying = self.inner.trying("read how far the running transfers are".to_owned());
         trying.watching(|db| {
             let select = format!(
-                "SELECT {BRIEF}, attempt, body FROM task JOIN reading ON reading.task = task.id
+                "SELECT {BRIEF}, attempt, reading.body FROM task JOIN reading ON reading.task = task.id
                  WHERE phase <> 'ended' ORDER BY id"
             );
             let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
             let rows = statement
-                .query_map([], |row| Ok((brief(row)?, row.get(10)?, row.get::<_, String>(11)?)))
+                .query_map([], |row| Ok((brief(row)?, row.get(AFTER)?, row.get::<_, String>(AFTER + 1)?)))
                 .map_err(trying.sql())?;
             rows.map(|row| {
                 let (brief, attempt, body) = row.map_err(trying.sql())?;
@@ -184,9 +238,4 @@ fn narrowed(query: &TaskQuery) -> (String, Vec<Value>) {
     }
     let clauses = if clauses.is_empty() { String::new() } else { format!("WHERE {}", clauses.join(" AND ")) };
     (clauses, values)
-}
-
-/// Numbers that SQLite counts up from 1, and versions, are never negative.
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -55,9 +55,17 @@ pub(super) fn reopenable(db: &Connection, task: TaskId) -> rusqlite::Result<Resu
     })
 }
 
-pub(super) fn put_record(db: &Connection, id: TaskId, number: u32, at: Moment, body: &str) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO record (task, number, at, body) VALUES (?1, ?2, ?3, ?4)";
-    run(db, insert, params![id.to_string(), number, whole(at.0), body])?;
+/// Writes a record, with the phase that the task is in after it.
+pub(super) fn put_record(
+    db: &Connection,
+    id: TaskId,
+    number: u32,
+    at: Moment,
+    phase: Phase,
+    body: &str,
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO record (task, number, at, phase, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(db, insert, params![id.to_string(), number, whole(at.0), phase.as_str(), body])?;
     // One transaction writes at a time, so the numbers grow in the order in which records come to be seen.
     run(db, "INSERT INTO change (task, number) VALUES (?1, ?2)", params![id.to_string(), number])
 }
@@ -68,7 +76,11 @@ pub(super) fn run(db: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -
 
 /// The columns that [`brief`] reads, of `task LEFT JOIN reading`.
 pub(super) const BRIEF: &str = "id, created_at, max(updated_at, coalesce(reading.at, 0)), domain, domain_name, source, \
-                                destination, phase, outcome, coalesce(permille, 0)";
+                                destination, phase, outcome, coalesce(permille, 0), summary, \
+                                coalesce((SELECT holds = 0 FROM slot WHERE slot.task = task.id), 0)";
+
+/// How many columns these are.
+pub(super) const BRIEF_COLUMNS: usize = 12;
 
 pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
     let outcome: Option<String> = row.get(8)?;
@@ -83,6 +95,8 @@ pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<TaskBrief> {
         phase: word(row, 7, Phase::parse)?,
         outcome: outcome.map(|_| word(row, 8, OutcomeKind::parse)).transpose()?,
         permille: row.get(9)?,
+        summary: row.get(10)?,
+        waits: row.get(11)?,
     })
 }
 
@@ -105,4 +119,9 @@ pub(super) fn whole(number: u64) -> i64 {
 
 pub(super) fn moment(number: i64) -> Moment {
     Moment(u64::try_from(number).unwrap_or(0))
+}
+
+/// Numbers that SQLite counts up from 1, and versions, are never negative.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }

@@ -85,6 +85,8 @@ fn a_task_is_kept_from_its_first_record_to_its_last() {
         destination: HostName::new("b"),
         phase: Phase::Accepted,
         outcome: None,
+        summary: None,
+        waits: false,
         permille: 400,
     };
     assert_eq!(other.tasks().unwrap(), vec![brief.clone()]);
@@ -93,6 +95,7 @@ fn a_task_is_kept_from_its_first_record_to_its_last() {
     store.append(task(1), Moment(30), &ended(OutcomeKind::Refused)).unwrap();
     drop(lock);
     (brief.phase, brief.outcome, brief.updated_at) = (Phase::Ended, Some(OutcomeKind::Refused), Moment(30));
+    brief.summary = Some("s".into());
     assert_eq!(other.tasks().unwrap(), vec![brief]);
     assert_eq!(lock_files(&dir), 0, "a finished task leaves no lock file");
 }
@@ -306,7 +309,9 @@ fn tables_of_an_older_version_are_brought_up_to_date_and_keep_what_they_hold() {
     // As version 1 left it.
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
     raw.execute_batch(
-        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 1",
+        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; DROP TABLE sample;
+         DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
+         PRAGMA user_version = 1",
     )
     .unwrap();
     drop(raw);

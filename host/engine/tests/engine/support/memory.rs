@@ -164,6 +164,8 @@ impl Store for MemoryStore {
             destination: row.destination.clone(),
             phase: row.phase,
             outcome: row.outcome,
+            summary: None,
+            waits: row.slot.as_ref().is_some_and(|slot| !slot.holds),
             permille: row.reading.as_ref().map_or(0, |reading| reading.permille),
         };
         Ok(self.kept().tasks.iter().rev().map(brief).collect())

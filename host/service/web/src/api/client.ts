@@ -2,6 +2,7 @@
 
 import type {
   Check,
+  DecisionPage,
   Domains,
   DryRun,
   Host,
@@ -9,6 +10,7 @@ import type {
   Plugins,
   Queue,
   Readiness,
+  Samples,
   Situation,
   Steer,
   TaskPage,
@@ -111,6 +113,10 @@ export class Client {
 
   task = (id: string) => this.get<TaskStatus>(`tasks/${encodeURIComponent(id)}`);
   records = (id: string) => this.get<TaskRecords>(`tasks/${encodeURIComponent(id)}/records`);
+  samples = (id: string) => this.get<Samples>(`tasks/${encodeURIComponent(id)}/samples`);
+  /** What one policy answered in the last migrations, newest first. */
+  decisions = (plugin: string, limit: number) =>
+    this.get<DecisionPage>(`decisions?plugin=${encodeURIComponent(plugin)}&limit=${limit}`);
   situation = (id: string) => this.get<Situation>(`tasks/${encodeURIComponent(id)}/situation`);
 
   /** Begins a migration. The same key never begins a second one, so it may be sent again after a lost answer. */

@@ -196,6 +196,34 @@ export interface Entry {
 }
 
 /** A task with everything that is on record. */
+/** Past readings of a task's transfers, oldest first. */
+export interface Samples {
+  task: string;
+  samples: PastSample[];
+}
+
+export interface PastSample {
+  at: string;
+  attempt: number;
+  permille: number;
+  sample: Sample;
+}
+
+/** Decision records over all tasks, newest first. */
+export interface DecisionPage {
+  decisions: TaskDecision[];
+  next: string | null;
+}
+
+export interface TaskDecision {
+  sequence: number;
+  task: string;
+  domain: string;
+  /** `answered`, `blocked`, `failed`. */
+  verdict: string;
+  decision: Decision;
+}
+
 export interface TaskRecords {
   id: string;
   phase: string;

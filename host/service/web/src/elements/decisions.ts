@@ -1,5 +1,6 @@
 // <waypost-decisions>: what policies were asked and answered. `task="ID"`: all decisions of a task; `plugin="NAME"`: those of
-// one policy in the last migrations (`recent`, 12 by default). A page that has them already sets the property `decisions`.
+// one policy over all migrations, the last `recent` of them (50 by default). A page that has them already sets the property
+// `decisions`.
 
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import type { Decision } from "../api/types";
@@ -72,7 +73,7 @@ export class WaypostDecisions extends WaypostElement {
 
   constructor() {
     super();
-    this.recent = 12;
+    this.recent = 50;
     this.decisions = null;
     this.open = null;
   }
@@ -100,15 +101,8 @@ export class WaypostDecisions extends WaypostElement {
         .filter((decision) => !this.plugin || decision.plugin === this.plugin)
         .map((decision) => ({ decision, of: null }));
     }
-    const { tasks } = await this.client.tasks({ limit: this.recent });
-    const rows: Row[] = [];
-    for (const brief of tasks) {
-      const { decisions } = await this.client.records(brief.id);
-      for (const decision of decisions) {
-        if (decision.plugin === this.plugin) rows.push({ decision, of: { id: brief.id, domain: brief.domain } });
-      }
-    }
-    return rows.sort((a, b) => (a.decision.decided_at < b.decision.decided_at ? 1 : -1));
+    const { decisions } = await this.client.decisions(this.plugin!, this.recent);
+    return decisions.map(({ decision, task, domain }) => ({ decision, of: { id: task, domain } }));
   }
 
   protected override render(): TemplateResult {
@@ -120,7 +114,7 @@ export class WaypostDecisions extends WaypostElement {
     }
     if (!rows.length) {
       return this.plugin && !this.task
-        ? empty("rules", "No decision of it", `It was asked in none of the last ${this.recent} migrations.`)
+        ? empty("rules", "No decision of it", "It was asked in no migration that is on record.")
         : empty("rules", "No decisions", "No policy was asked in this migration.");
     }
     const several = rows.some((row) => row.of);

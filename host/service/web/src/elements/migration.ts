@@ -201,6 +201,7 @@ export class WaypostMigration extends WaypostElement {
     const before = this.seen;
     if (!task || task === before) return;
     this.seen = task;
+    if (task.id !== before?.id || task.attempt !== before.attempt) void this.live.fill(task);
     if (before && standing(before) !== standing(task)) {
       const label = standingMark(standing(task)).label;
       this.said = `${task.domain}: ${label}. ${task.outcome?.summary ?? ""}`;
@@ -227,7 +228,7 @@ export class WaypostMigration extends WaypostElement {
     const word = standing(task);
     const mark = standingMark(word);
     const series = this.live.series.get(task.id);
-    // The course is plotted while a page watches; of what ended before there is none.
+    // Of a definition that travelled alone, or of long ago, there is none.
     const plotted = !task.ended || Boolean(series?.length);
     return html`
       <header class="row spread top">
@@ -258,11 +259,6 @@ export class WaypostMigration extends WaypostElement {
                   : html`<p class="soft small">The plot begins with the first reading of the transfer.</p>`
               }
             </div>
-            ${
-              series?.length && series.at[0]! > 3
-                ? html`<p class="tiny soft">Plotted since this page began to watch, ${duration(series.at[0]! * 1000)} into the transfer.</p>`
-                : nothing
-            }
           </section>` : nothing}
         </div>
         <div>

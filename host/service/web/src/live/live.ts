@@ -42,6 +42,8 @@ export class Live {
   link: Link = { state: "connecting" };
   readonly tasks = new Map<string, Task>();
   readonly series = new Map<string, Series>();
+  /** Of which attempt of a task the past was read. */
+  private readonly filled = new Map<string, number>();
   /** The newest page was read at least once. */
   listed = false;
   /** Grows when the service turned out to have another state: what was read from it before is of something else. */
@@ -99,6 +101,24 @@ export class Live {
     } catch (error) {
       if (error instanceof Problem && error.status === 404 && this.tasks.delete(id)) this.changed();
       throw error;
+    }
+  }
+
+  /** Reads the past of a task's last transfer into its plot, once per attempt: a plot that is opened late is whole. */
+  async fill(task: Task): Promise<void> {
+    if (this.filled.get(task.id) === task.attempt) return;
+    this.filled.set(task.id, task.attempt);
+    try {
+      const { samples } = await this.client.samples(task.id);
+      const past = samples.filter((sample) => sample.attempt === task.attempt).map(({ sample }) => sample);
+      const known = this.series.get(task.id);
+      if (known && known.attempt > task.attempt) return;
+      const now = known?.attempt === task.attempt ? known : new Series(task.attempt);
+      this.series.set(task.id, now.after(past));
+      this.changed();
+    } catch {
+      // The plot begins where the page does; whoever opens it again asks again.
+      this.filled.delete(task.id);
     }
   }
 
@@ -233,6 +253,7 @@ export class Live {
       for (const id of surplus(this.tasks.values(), KEPT)) {
         this.tasks.delete(id);
         this.series.delete(id);
+        this.filled.delete(id);
       }
     }
     if (task.sample) {
@@ -247,6 +268,7 @@ export class Live {
     this.last = null;
     this.tasks.clear();
     this.series.clear();
+    this.filled.clear();
     this.stale.clear();
     this.listed = false;
     this.era += 1;

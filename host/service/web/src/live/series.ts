@@ -41,6 +41,19 @@ export class Series {
     return true;
   }
 
+  /** The same with what was read before it began to be watched. */
+  after(past: Sample[]): Series {
+    const whole = new Series(this.attempt);
+    for (const sample of past) whole.add(sample);
+    const last = whole.at[whole.at.length - 1] ?? -1;
+    const from = this.at.findIndex((at) => at > last);
+    if (from < 0) return whole;
+    whole.at.push(...this.at.slice(from));
+    for (const [index, column] of whole.columns.entries()) column.push(...this.columns[index]!.slice(from));
+    if (whole.at.length > MOST) whole.thin();
+    return whole;
+  }
+
   private thin(): void {
     const half = this.at.length >> 1;
     for (const column of [this.at, ...this.columns] as (number | null)[][]) {

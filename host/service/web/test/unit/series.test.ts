@@ -41,3 +41,13 @@ test("a long migration stays whole and bounded", () => {
   expect(series.at.every((value, index) => index === 0 || value > series.at[index - 1]!)).toBe(true);
   expect(series.remaining.length).toBe(series.length);
 });
+
+test("what was read before it was watched stands before what was watched", () => {
+  const watched = new Series(1);
+  for (const second of [7, 8]) watched.add(at(second * 1000));
+  const whole = watched.after([at(1000), at(4000), at(7000)]);
+  expect(whole.at).toEqual([1, 4, 7, 8]);
+  expect(whole.remaining).toEqual([99, 99, 99, 99]);
+  expect(watched.after([]).at).toEqual([7, 8]);
+  expect(new Series(1).after([at(1000), at(2000, "final")]).at).toEqual([1]);
+});

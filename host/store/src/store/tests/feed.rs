@@ -1,6 +1,7 @@
 //! The feed: one order of all records, whoever wrote them; pages; keys.
 
-use waypost_core::feed::{Feed, KeyClaim, Place, RequestKey, TaskQuery, TaskState};
+use waypost_core::feed::{DecisionQuery, Feed, KeyClaim, Place, RequestKey, Standings, TaskQuery, TaskState};
+use waypost_core::ports::DecisionVerdict;
 
 use super::*;
 
@@ -185,4 +186,183 @@ fn a_key_stands_for_one_request_of_one_requester_until_it_is_forgotten() {
     // Forgotten when it is old enough.
     assert_eq!(claim(&key("anna", "e"), 7, 100, 14), KeyClaim::Same(task(5)));
     assert_eq!(claim(&key("anna", "e"), 7, 100, 15), KeyClaim::New);
+}
+
+#[test]
+fn a_record_tells_the_phase_that_it_leads_to() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let _lock = store.create(task(1), Moment(1), &by_name()).unwrap();
+    store.append(task(1), Moment(2), &told()).unwrap();
+    store.append(task(1), Moment(3), &ended(OutcomeKind::Refused)).unwrap();
+    let phases: Vec<_> = store.changes(None, 0, 10).unwrap().iter().map(|change| change.phase).collect();
+    assert_eq!(phases, [Some(Phase::Accepted), Some(Phase::Accepted), Some(Phase::Ended)]);
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute("UPDATE record SET phase = NULL WHERE number = 2", []).unwrap();
+    assert_eq!(store.changes(None, 1, 1).unwrap()[0].phase, None, "as an older version wrote it");
+}
+
+#[test]
+fn readings_are_kept_at_even_distances_however_many_come() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let _lock = store.create(task(1), Moment(1), &by_name()).unwrap();
+    assert_eq!(store.samples(task(1)).unwrap(), []);
+    for n in 1..=3000_u64 {
+        let sample = Sample { elapsed_ms: n, ..Sample::default() };
+        store.put_reading(task(1), &Reading { at: Moment(n), permille: 0, sample }).unwrap();
+        if n % 97 != 0 && n > 5 {
+            continue;
+        }
+        let kept: Vec<u64> =
+            store.samples(task(1)).unwrap().iter().map(|past| past.reading.sample.elapsed_ms).collect();
+        let (last, before) = kept.split_last().unwrap();
+        assert_eq!((kept[0], *last), (1, n), "the first and the last");
+        assert!(kept.len() <= 257 && (kept.len() > 128 || kept.len() as u64 == n), "{} of {n}", kept.len());
+        let mut steps = before.windows(2).map(|pair| pair[1] - pair[0]);
+        let step = steps.next();
+        assert!(steps.all(|other| Some(other) == step), "{kept:?}");
+    }
+    // A definition that travels alone has no figures.
+    store.put_reading(task(1), &Reading { at: Moment(9), permille: 1000, sample: Sample::default() }).unwrap();
+    assert_eq!(store.samples(task(1)).unwrap().last().unwrap().reading.sample.elapsed_ms, 3000);
+}
+
+#[test]
+fn readings_of_old_tasks_go_once_a_thousand_newer_ones_are_there() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    let reading = Reading { at: Moment(1), permille: 1, sample: Sample { elapsed_ms: 5, ..Sample::default() } };
+    store.put_reading(task(1), &reading).unwrap();
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    let copy =
+        "INSERT INTO task SELECT ?1, created_at, updated_at, domain, domain_name, source, destination, phase, outcome,
+                attempt, records, cancel_requested_by, summary FROM task WHERE id = ?2";
+    for n in 2..=1001 {
+        raw.execute(copy, [task(n).to_string(), task(1).to_string()]).unwrap();
+    }
+    store.put_reading(task(1000), &reading).unwrap();
+    assert_eq!((store.samples(task(1)).unwrap().len(), store.samples(task(1000)).unwrap().len()), (0, 1));
+    assert!(store.reading(task(1)).unwrap().is_some(), "the last one stays");
+}
+
+fn decision(plugin: &str, hook: &str, answer: &str, fault: Option<&str>) -> DecisionRecord {
+    DecisionRecord {
+        plugin: plugin.into(),
+        digest: "d".into(),
+        hook: hook.into(),
+        mode: PolicyMode::Enforce,
+        settings: "{}".into(),
+        facts_digest: "f".into(),
+        facts_read: vec![],
+        answer: answer.into(),
+        fault: fault.map(Into::into),
+        fuel: 1,
+        micros: 2,
+        decided_at: Moment(3),
+    }
+}
+
+#[test]
+fn decision_records_of_all_tasks_have_one_order_and_are_found_by_what_they_are() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    for n in 1..=2 {
+        drop(store.create(task(n), Moment(1), &by_name()).unwrap());
+    }
+    let blocker = "b: warning w: all is well\nc: blocker x: no";
+    let harmless = "b: warning w: here: blocker is a word";
+    store
+        .put_decisions(task(1), &[decision("p", "precheck", blocker, None), decision("q", "precheck", harmless, None)])
+        .unwrap();
+    store.put_decisions(task(2), &[decision("p", "precheck", "none", Some("trapped"))]).unwrap();
+    store.put_decisions(task(1), &[decision("p", "recovery", "b: blocker x: is no finding here", None)]).unwrap();
+    let found = |query: &DecisionQuery| -> Vec<(u64, u128)> {
+        let found = store.decisions_of(query, 10).unwrap();
+        found.iter().map(|decided| (decided.sequence, decided.task.0.as_u128())).collect()
+    };
+    let all = DecisionQuery::default();
+    assert_eq!(found(&all), [(4, 1), (3, 2), (2, 1), (1, 1)]);
+    assert_eq!(store.decisions_of(&all, 1).unwrap()[0].domain_name, "g1");
+    assert_eq!(found(&DecisionQuery { before: Some(3), ..all.clone() }), [(2, 1), (1, 1)]);
+    assert_eq!(found(&DecisionQuery { plugin: Some("p".into()), ..all.clone() }), [(4, 1), (3, 2), (1, 1)]);
+    assert_eq!(found(&DecisionQuery { plugin: Some("' OR 1=1 --".into()), ..all.clone() }), []);
+    assert_eq!(found(&DecisionQuery { hook: Some("recovery".into()), ..all.clone() }), [(4, 1)]);
+    let by = |verdict| found(&DecisionQuery { verdict: Some(verdict), ..all.clone() });
+    assert_eq!(by(DecisionVerdict::Blocked), [(1, 1)]);
+    assert_eq!(by(DecisionVerdict::Failed), [(3, 2)]);
+    assert_eq!(by(DecisionVerdict::Answered), [(4, 1), (2, 1)]);
+}
+
+#[test]
+fn tasks_are_counted_by_phase_and_outcome() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    assert_eq!(store.standings().unwrap(), Standings::default());
+    for n in 1..=4 {
+        drop(store.create(task(n), Moment(1), &by_name()).unwrap());
+    }
+    store.append(task(1), Moment(2), &ended(OutcomeKind::Refused)).unwrap();
+    store.append(task(2), Moment(2), &ended(OutcomeKind::Stuck)).unwrap();
+    let expected = Standings {
+        unfinished: vec![(Phase::Accepted, 2)],
+        ended: vec![(OutcomeKind::Refused, 1), (OutcomeKind::Stuck, 1)],
+    };
+    assert_eq!(store.standings().unwrap(), expected);
+}
+
+#[test]
+fn what_an_older_version_wrote_is_found_too() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    store
+        .put_decisions(
+            task(1),
+            &[decision("p", "precheck", "c: blocker x: no", None), decision("p", "precheck", "fine", None)],
+        )
+        .unwrap();
+    store.append(task(1), Moment(2), &ended(OutcomeKind::Refused)).unwrap();
+    drop(store);
+    // As version 4 left it.
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch(
+        "DROP TABLE sample; DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
+         PRAGMA user_version = 4",
+    )
+    .unwrap();
+    drop(raw);
+    let store = SqliteStore::open(&dir).unwrap();
+    let verdicts: Vec<_> = store
+        .decisions_of(&DecisionQuery::default(), 10)
+        .unwrap()
+        .iter()
+        .map(|decided| (decided.sequence, decided.decision.verdict()))
+        .collect();
+    assert_eq!(verdicts, [(2, DecisionVerdict::Answered), (1, DecisionVerdict::Blocked)]);
+    let blocked = DecisionQuery { verdict: Some(DecisionVerdict::Blocked), ..DecisionQuery::default() };
+    assert_eq!(store.decisions_of(&blocked, 10).unwrap().len(), 1);
+    assert_eq!(store.brief(task(1)).unwrap().unwrap().summary.as_deref(), Some("s"));
+    // It goes on with numbers that nobody has seen.
+    store.put_decisions(task(1), &[decision("p", "precheck", "fine", None)]).unwrap();
+    assert_eq!(store.decisions_of(&DecisionQuery::default(), 1).unwrap()[0].sequence, 3);
+}
+
+#[test]
+fn what_is_kept_for_looking_back_goes_with_its_task() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    store.put_decisions(task(1), &[decision("p", "precheck", "fine", None)]).unwrap();
+    let sample = Sample { elapsed_ms: 5, ..Sample::default() };
+    store.put_reading(task(1), &Reading { at: Moment(1), permille: 1, sample }).unwrap();
+    let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch(
+        "PRAGMA foreign_keys = ON; DELETE FROM record; DELETE FROM reading; DELETE FROM decision; DELETE FROM task",
+    )
+    .unwrap();
+    let left = "SELECT (SELECT count(*) FROM sample) + (SELECT count(*) FROM decided)";
+    assert_eq!(raw.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(store.decisions_of(&DecisionQuery::default(), 10).unwrap(), []);
 }

@@ -1,0 +1,171 @@
+//! The picture: read from the store, in the shape that `--json` prints, so that the screen can't show anything else.
+
+use std::collections::BTreeMap;
+
+use waypost::api::time::rfc3339;
+use waypost::api::v1::{PastSample, Sample, Top, TopHost, TopTask};
+use waypost::core::convergence::Steering;
+use waypost::core::feed::{TaskQuery, TaskState};
+use waypost::core::ids::{Moment, TaskId};
+use waypost::core::journal::{Course, Record};
+use waypost::core::phase::Phase;
+use waypost::core::ports::{Clock as _, StoreFault, TaskBrief, Wish};
+use waypost::core::sample::Stage;
+use waypost::wiring::WallClock;
+
+use super::Desk;
+
+/// Tasks that are not over, at most; of more, the newest.
+const UNFINISHED: u32 = 500;
+/// Tasks that are over.
+const FINISHED: u32 = 20;
+
+impl Desk {
+    /// Everything, as it is on record right now.
+    pub(super) fn picture(&self) -> Result<Top, StoreFault> {
+        let now = WallClock.now();
+        let query = |state| TaskQuery { states: vec![state], ..TaskQuery::default() };
+        // First: of a task that goes on meanwhile the list is older than its reading, never newer.
+        let mut unfinished = self.feed.page(&query(TaskState::Unfinished), UNFINISHED)?;
+        unfinished.reverse();
+        let mut samples: BTreeMap<TaskId, _> =
+            self.feed.moving()?.into_iter().map(|moving| (moving.brief.id, moving.reading.sample)).collect();
+        let mut top = Top { at: rfc3339(now), ..Top::default() };
+        for brief in &unfinished {
+            let sample = samples.remove(&brief.id);
+            let journal = self.store.journal(brief.id)?;
+            let task = going(brief, &journal, sample.as_ref(), now);
+            match brief.waits && brief.phase == Phase::Accepted {
+                true => top.waiting.push(task),
+                false => top.running.push(task),
+            }
+        }
+        let ended = self.feed.page(&query(TaskState::In(Phase::Ended)), FINISHED)?;
+        top.finished = ended.iter().map(|brief| shape(brief, brief.updated_at)).collect();
+        top.hosts = hosts(&self.hosts, &top);
+        Ok(top)
+    }
+
+    /// Past readings of a task.
+    pub(super) fn samples(&self, task: &str) -> Result<Vec<PastSample>, StoreFault> {
+        match task.parse() {
+            Ok(id) => Ok(self.feed.samples(id)?.iter().map(PastSample::from).collect()),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks whoever drives the task to cancel it.
+    pub(super) fn cancel(&self, task: &str) -> Result<(), StoreFault> {
+        task.parse().map_or(Ok(()), |id| self.store.request_cancel(id, &self.requester))
+    }
+
+    /// Asks whoever drives the task to switch it to post-copy.
+    pub(super) fn post_copy(&self, task: &str) -> Result<(), StoreFault> {
+        let wish = Wish { action: Steering::PostCopy, value: None, requester: self.requester.clone() };
+        task.parse().map_or(Ok(()), |id| self.store.request_steering(id, &wish))
+    }
+}
+
+/// A task that is not over, with what only its journal tells.
+fn going(
+    brief: &TaskBrief,
+    journal: &[(Moment, Record)],
+    sample: Option<&waypost::core::sample::Sample>,
+    now: Moment,
+) -> TopTask {
+    // Simulated time may be ahead of ours.
+    let mut task = shape(brief, now.max(brief.updated_at));
+    task.sample = sample.map(Sample::from);
+    if let Ok(course) = Course::replay(journal.iter().map(|(_, record)| record)) {
+        task.attempt = course.attempt;
+        task.cancel_requested = course.cancel_requested;
+        task.max_downtime_ms = limit(journal, &course);
+        let offered = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
+        let before = sample.is_some_and(|sample| sample.stage == Stage::PreCopy);
+        task.may_post_copy = offered && before && course.phase == Phase::Performing;
+    }
+    task
+}
+
+/// The downtime limit of this attempt: that of the plan, or what it was changed to.
+fn limit(journal: &[(Moment, Record)], course: &Course) -> Option<u64> {
+    let mut limit = course.plan.as_ref().and_then(|plan| plan.max_downtime_ms);
+    let mut wanted = None;
+    let begun = journal.iter().rposition(|(_, record)| matches!(record, Record::PerformIntended));
+    for (_, record) in &journal[begun.unwrap_or(journal.len())..] {
+        match record {
+            Record::SteerIntended { action: Steering::SetDowntime, value, .. } => wanted = *value,
+            Record::SteerSettled { action: Steering::SetDowntime, result: Ok(()) } => limit = wanted.or(limit),
+            _ => {}
+        }
+    }
+    limit
+}
+
+fn shape(brief: &TaskBrief, until: Moment) -> TopTask {
+    let told = waypost::api::v1::TaskBrief::from(brief);
+    TopTask {
+        task: told.id,
+        domain: told.domain,
+        source: told.source,
+        destination: told.destination,
+        phase: told.phase,
+        outcome: told.outcome,
+        attempt: 1,
+        permille: told.permille,
+        message: told.message,
+        elapsed_ms: until.0.saturating_sub(brief.created_at.0),
+        sample: None,
+        max_downtime_ms: None,
+        may_post_copy: false,
+        cancel_requested: false,
+    }
+}
+
+/// The hosts of the configuration and of all tasks that are shown, busy ones first.
+fn hosts(known: &[String], top: &Top) -> Vec<TopHost> {
+    let mut hosts: BTreeMap<String, TopHost> = known.iter().map(|host| (host.clone(), TopHost::default())).collect();
+    let mut count = |tasks: &[TopTask], note: fn(&mut TopHost, bool)| {
+        for task in tasks {
+            for (host, out) in [(task.source.as_ref(), true), (Some(&task.destination), false)] {
+                if let Some(host) = host {
+                    note(hosts.entry(host.clone()).or_default(), out);
+                }
+            }
+        }
+    };
+    count(&top.running, |host, out| *(if out { &mut host.outgoing } else { &mut host.incoming }) += 1);
+    count(&top.waiting, |host, out| *(if out { &mut host.waiting_out } else { &mut host.waiting_in }) += 1);
+    count(&top.finished, |_, _| {});
+    let mut hosts: Vec<TopHost> = hosts.into_iter().map(|(name, host)| TopHost { host: name, ..host }).collect();
+    hosts.sort_by_key(|host| host.outgoing + host.incoming + host.waiting_out + host.waiting_in == 0);
+    hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(source: &str, destination: &str) -> TopTask {
+        TopTask { source: Some(source.into()), destination: destination.into(), ..TopTask::default() }
+    }
+
+    #[test]
+    fn hosts_are_counted_by_direction_and_the_busy_ones_come_first() {
+        let top = Top {
+            running: vec![task("c", "b"), task("c", "b")],
+            waiting: vec![task("b", "c")],
+            finished: vec![task("d", "b")],
+            ..Top::default()
+        };
+        let host = |host: &str, outgoing, incoming, waiting_out, waiting_in| TopHost {
+            host: host.into(),
+            outgoing,
+            incoming,
+            waiting_out,
+            waiting_in,
+        };
+        let expected = [host("b", 0, 2, 1, 0), host("c", 2, 0, 0, 1), host("a", 0, 0, 0, 0), host("d", 0, 0, 0, 0)];
+        assert_eq!(hosts(&["a".into(), "b".into()], &top), expected);
+    }
+}
