@@ -54,7 +54,8 @@ fn end_of(scene: &Scene, row: &Row, controller: &mut Child, struck: Instant) -> 
         if struck.elapsed() > LONGEST {
             // The process goes with the test; its task stays to be seen.
             controller.kill().ok();
-            return Err(format!("no end after {} s", LONGEST.as_secs()));
+            let record = scene.site.waypost(&["task", &scene.site.only_task()]).out;
+            return Err(format!("no end after {} s\n{record}", LONGEST.as_secs()));
         }
         std::thread::park_timeout(Duration::from_millis(50));
     }
