@@ -9,7 +9,9 @@ mod cli {
     mod fleet;
     mod interrupted;
     mod lab;
+    mod manual;
     mod migrations;
     mod plugins;
+    mod state;
     mod usage;
 }

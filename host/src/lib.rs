@@ -29,10 +29,13 @@ pub mod amounts;
 pub mod choices;
 pub mod config;
 mod facade;
+mod reload;
+pub mod state;
 pub mod wiring;
 
 pub use config::{Config, ConfigError};
 pub use facade::Waypost;
+pub use reload::{ReloadError, Reloaded};
 pub use wiring::{OpenError, Pace, World};
 
 pub use waypost_api as api;

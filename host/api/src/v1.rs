@@ -12,6 +12,7 @@ mod plugin;
 mod problem;
 mod request;
 mod service;
+mod state;
 mod task;
 mod words;
 
@@ -24,6 +25,7 @@ pub use service::{
     Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
     TaskStatus, Unread, Version, Withheld,
 };
+pub use state::{Backup, Pruned, Restored};
 pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Task, TaskBrief, Tasks};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,
@@ -68,6 +70,12 @@ pub enum Document {
     Plugin(Box<Plugin>),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
+    /// `state backup`.
+    Backup(Backup),
+    /// `state restore`.
+    Restored(Restored),
+    /// `state prune`.
+    Pruned(Pruned),
     /// `lab up` and `lab status`.
     Lab(Lab),
     /// Any command that could not do what it was asked.

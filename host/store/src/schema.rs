@@ -14,7 +14,7 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES];
+pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES];
 
 /// The one order of all records, and the keys of repeated requests. AUTOINCREMENT: a number that a reader has seen never
 /// comes to stand for another record, also after the last rows were removed.
@@ -145,7 +145,8 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
     let attempted = format!("prepare the state folder {} (`state_dir` of the configuration)", dir.display());
     let builder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     builder(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
-    let mode = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?.mode() & 0o777;
+    let folder = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
+    let mode = folder.mode() & 0o777;
     if mode & 0o077 != 0 {
         // Not mended silently: a folder that somebody else made may be shared for a reason.
         let dir = dir.display();
@@ -154,6 +155,16 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
             format!(
                 "other users can reach it (mode {mode:04o}), and journals name hosts and domains: run `chmod 700 {dir}`, or name another folder"
             ),
+        ));
+    }
+    // The process's own entry there belongs to whoever it runs as. Files that root makes in the folder of a service's user
+    // would be closed to the service.
+    let me = std::fs::metadata("/proc/self").map_or(folder.uid(), |process| process.uid());
+    if me != folder.uid() {
+        let owner = folder.uid();
+        return Err(fault::plain(
+            &attempted,
+            format!("it belongs to user {owner}, and this runs as user {me}: run it as that user (`sudo -u '#{owner}' ...`), or name another folder"),
         ));
     }
     builder(locks).map_err(|e| fault::file(&attempted, locks, &e))?;
@@ -197,7 +208,7 @@ pub(crate) fn connect(database: &Path, promise: Promise) -> Result<Connection, S
     Ok(connection)
 }
 
-fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
+pub(crate) fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 

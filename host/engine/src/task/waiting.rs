@@ -35,7 +35,7 @@ pub(super) async fn wish(
         source: source.clone(),
         destination: request.destination.clone(),
         network: match instead {
-            Some(network) => network.filter(|name| task.ports().settings.slots.networks.contains_key(name)),
+            Some(network) => network.filter(|name| task.ports().settings().slots.networks.contains_key(name)),
             None => expected(task, options, source).await?,
         },
     }))
@@ -45,26 +45,27 @@ pub(super) async fn wish(
 async fn expected(task: &Task, options: &Options, source: &HostName) -> Result<Option<String>, EngineError> {
     let (ports, request) = (task.ports(), &task.recorder.course.current);
     let own_way = options.migrate_uri.is_some() || options.transport == Transport::Tunnelled;
-    if own_way || ports.settings.slots.networks.is_empty() {
+    let settings = ports.settings();
+    if own_way || settings.slots.networks.is_empty() {
         return Ok(None);
     }
     let domain = ports.hypervisor.domain_facts(source, &request.domain).await?;
     let metadata = domain.migration_network.as_deref();
-    let networks = &ports.settings.networks;
+    let networks = &settings.networks;
     let wanted = networks.wanted(options.network.as_deref(), metadata, &domain.name, source, &request.destination);
-    Ok(wanted.map(|(name, _)| name).filter(|name| ports.settings.slots.networks.contains_key(name)))
+    Ok(wanted.map(|(name, _)| name).filter(|name| settings.slots.networks.contains_key(name)))
 }
 
 /// Asks for the slot once.
 pub(super) fn claim(task: &Task, wish: &SlotWish) -> Result<Turn, EngineError> {
     let ports = task.ports();
-    Ok(ports.store.claim_slot(task.recorder.id, ports.clock.now(), wish, &ports.settings.slots)?)
+    Ok(ports.store.claim_slot(task.recorder.id, ports.clock.now(), wish, &ports.settings().slots)?)
 }
 
 /// The slot of another network, where the plan takes another than was expected. Answers with its place in the queue if
 /// that network is full.
 pub(super) fn follow(task: &Task, wish: Option<&SlotWish>, plan: &Plan) -> Result<Option<Turn>, EngineError> {
-    let limited = |name: &String| task.ports().settings.slots.networks.contains_key(name);
+    let limited = |name: &String| task.ports().settings().slots.networks.contains_key(name);
     let network = plan.network.clone().filter(limited);
     match wish {
         Some(wish) if wish.network != network => {
@@ -111,7 +112,7 @@ pub(super) async fn until_turn(task: &mut Task, mut said: Turn) -> Result<(), En
 
 /// Where a task stands in the queue. Only reads.
 pub(crate) fn look(ports: &Ports, id: TaskId) -> Result<Turn, EngineError> {
-    Ok(turn(id, &ports.store.queue()?, &ports.settings.slots, ports.clock.now()))
+    Ok(turn(id, &ports.store.queue()?, &ports.settings().slots, ports.clock.now()))
 }
 
 /// The same of a task that another process drives; none if it isn't waiting.
@@ -119,7 +120,7 @@ pub(crate) fn standing(ports: &Ports, id: TaskId) -> Result<Option<Turn>, Engine
     let entries = ports.store.queue()?;
     let waits = entries.iter().any(|entry| entry.task == id && !entry.holds);
     Ok(waits
-        .then(|| turn(id, &entries, &ports.settings.slots, ports.clock.now()))
+        .then(|| turn(id, &entries, &ports.settings().slots, ports.clock.now()))
         .filter(|turn| *turn != Turn::Granted))
 }
 
