@@ -2,20 +2,19 @@
 //! as anna with the password `example` (or as ben, who may only look). The hosts are simulated; over real ones it is
 //! `Waypost::open(&Config::find(None)?)`.
 
-use axum::extract::{Extension, Request};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Router, extract::State};
+use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use waypost::service::{Caller, Limits, Service};
-use waypost::wiring::Watching;
-use waypost::{Config, Pace, Waypost, World};
+use waypost::{Config, Pace, Waypost};
 
 const FLEET: &str = r#"
 host = [{ name = "kvm1" }, { name = "kvm2" }]
@@ -43,7 +42,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Config { state_dir: folder.path().join("state"), cache_dir: folder.path().join("cache"), ..Config::default() };
     let fleet = folder.path().join("fleet.toml");
     std::fs::write(&fleet, FLEET)?;
-    let waypost = Waypost::assemble(&config, &World::Simulated { fleet, pace: Pace::Real }, Watching::Off)?;
+    let waypost = Waypost::builder().config(config).simulated(fleet, Pace::Real).open()?;
     let service = waypost.serve(Limits::default());
 
     // What Waypost answers goes through the same door as the rest.

@@ -12,6 +12,7 @@ use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
 use waypost_service::{Limits, Parts, Service, Site};
 
+use crate::builder::Builder;
 use crate::choices::{around, choices};
 use crate::config::Config;
 use crate::reload::{self, ReloadError, Reloaded};
@@ -31,6 +32,11 @@ pub struct Waypost {
 }
 
 impl Waypost {
+    /// Says step by step what is wanted.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// Over libvirt, with the plugin folders followed: for a program that stays.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         Self::assemble(config, &World::Libvirt, Watching::On)
@@ -120,6 +126,30 @@ impl Waypost {
     }
 
     /// Makes a service of it and sets it to work: see [`Service`]. Must be called inside the runtime.
+    ///
+    /// ```
+    /// use axum::Extension;
+    /// use waypost::service::{Caller, Limits};
+    /// # use waypost::{Config, Pace, Waypost};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let fleet = folder.path().join("fleet.toml");
+    /// # std::fs::write(&fleet, "host = [{ name = 'a' }]")?;
+    /// # let (state_dir, cache_dir) = (folder.path().join("state"), folder.path().join("cache"));
+    /// # let config = Config { state_dir, cache_dir, ..Config::default() };
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let waypost = Waypost::builder().config(config).simulated(&fleet, Pace::Real).open()?;
+    ///
+    /// let service = waypost.serve(Limits::default());
+    /// // Whoever is known to this program to ask; without a `Caller` every request is refused.
+    /// let api = service.router().layer(Extension(Caller::named("anna")));
+    /// let app = axum::Router::<()>::new().nest("/waypost", api);
+    /// # drop(app);
+    /// # service.drain(std::time::Duration::from_secs(1)).await;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn serve(&self, limits: Limits) -> Service {
         let site = Configured { config: Arc::clone(&self.config), policies: Arc::clone(&self.policies) };
         let parts = Parts {

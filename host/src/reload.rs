@@ -128,10 +128,7 @@ mod tests {
                 "settings of the engine"
             ]
         );
-        assert_eq!(
-            told.left,
-            ["state_dir", "the hosts, with what is said of connections to them", "service.socket"]
-        );
+        assert_eq!(told.left, ["state_dir", "the hosts, with what is said of connections to them", "service.socket"]);
         assert_eq!((now.engine.max_attempts, now.engine.slots.outgoing_per_host), (7, 5));
         assert_eq!((&now.hosts, &now.state_dir, &now.socket), (&before.hosts, &before.state_dir, &before.socket));
         assert_eq!(now.engine.controller, before.engine.controller, "what domains are marked with does not change");

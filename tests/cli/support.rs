@@ -87,7 +87,8 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
         command.current_dir(self.dir.path()).args(["--sim", "fleet.toml"]).args(words);
         command.env("HOME", self.dir.path()).stdin(Stdio::null());
-        for variable in ["WAYPOST_CONFIG", "WAYPOST_LOG", "WAYPOST_LAB", "NO_COLOR", "XDG_CONFIG_HOME", "NOTIFY_SOCKET"] {
+        for variable in ["WAYPOST_CONFIG", "WAYPOST_LOG", "WAYPOST_LAB", "NO_COLOR", "XDG_CONFIG_HOME", "NOTIFY_SOCKET"]
+        {
             command.env_remove(variable);
         }
         command

@@ -120,7 +120,8 @@ fn a_program_with_users_of_its_own_has_waypost_under_a_path() {
 fn the_static_page_has_two_elements_and_one_script() {
     let page = fs::read_to_string(folder("static-page/index.html")).unwrap();
     assert_eq!(page.matches("<script").count(), 1);
-    let module = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("host/service/web/dist/waypost.js")).unwrap();
+    let module =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("host/service/web/dist/waypost.js")).unwrap();
     let mut elements = Vec::new();
     for begin in page.split("<waypost-").skip(1) {
         let name = format!("waypost-{}", begin.split([' ', '>']).next().unwrap());
@@ -166,14 +167,19 @@ fn the_package_for_cockpit_is_whole() {
     assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
     let page = read("index.html");
     // Cockpit's own policy lets nothing inline run.
-    assert!(!page.contains("style=") && page.matches("<script").count() == page.matches("<script src=").count() + page.matches("<script type=\"module\" src=").count());
+    assert!(
+        !page.contains("style=")
+            && page.matches("<script").count()
+                == page.matches("<script src=").count() + page.matches("<script type=\"module\" src=").count()
+    );
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("host/service/web/dist");
     let names = [page.as_str(), &read("page.js")].concat();
     for name in ["dashboard.css", "page.js", "channel.js", "waypost.js"] {
         assert!(names.contains(name), "{name} is not used");
         assert!(folder("cockpit").join(name).exists() || web.join(name).exists(), "{name} is not there");
     }
-    let configured = waypost::Config::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("host/packaging/waypost.toml")).unwrap();
+    let configured =
+        waypost::Config::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("host/packaging/waypost.toml")).unwrap();
     assert!(read("page.js").contains(&format!("\"{}\"", configured.socket.display())), "the socket of the package");
     // Where there is no node there is nobody who could play the channel; the pages' own tests need one too.
     if Command::new("node").arg("--version").output().is_err() {

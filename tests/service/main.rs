@@ -7,6 +7,7 @@ mod support;
 mod acted;
 mod adopted;
 mod described;
+mod embedded;
 mod events;
 mod examples;
 mod keys;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::support::command::{self, TWO_HOSTS};
 use super::support::Program;
+use super::support::command::{self, TWO_HOSTS};
 
 /// Whoever started the program, listening for what it tells.
 struct Manager {

@@ -56,10 +56,11 @@ fn one_that_can_not_be_used_changes_nothing_and_says_why() {
         ("[plugin.nobody]\npresence = 'required'\n", "policy nobody could not be asked any more"),
         ("[plugin.precheck-capacity.settings]\nno_such_setting = 1\n", "policy precheck-capacity could not be asked"),
     ] {
-        site.write("waypost.toml", &format!("{head}[migrations]\nincoming_per_host = 9\n{wrong}").replace(
-            "[migrations]\nincoming_per_host = 9\n[migrations]",
-            "[migrations]\nincoming_per_host = 9",
-        ));
+        site.write(
+            "waypost.toml",
+            &format!("{head}[migrations]\nincoming_per_host = 9\n{wrong}")
+                .replace("[migrations]\nincoming_per_host = 9\n[migrations]", "[migrations]\nincoming_per_host = 9"),
+        );
         program.running.signal("HUP");
         let told = program.running.wait_for_note("stays in force");
         let said = if told.contains(why) { told } else { program.running.wait_for_note(why) };

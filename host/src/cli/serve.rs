@@ -46,13 +46,7 @@ pub fn run(app: &App, args: args::Serve) -> anyhow::Result<Exit> {
     serve(app, &config, &world, handed, &path)
 }
 
-fn serve(
-    app: &App,
-    config: &Config,
-    world: &World,
-    handed: Option<UnixListener>,
-    path: &Path,
-) -> anyhow::Result<Exit> {
+fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>, path: &Path) -> anyhow::Result<Exit> {
     allow_many_clients();
     let manager = Manager::of_this_process();
     app.block_on_threads(async {
@@ -69,11 +63,7 @@ fn serve(
         let service = waypost.serve(limits.clone());
         let path = socket.path().display().to_string();
         app.out.note(format!("listening on {path}{whose}"));
-        app.out.document(Document::Serving(Serving {
-            socket: path.clone(),
-            problems: Vec::new(),
-            notes: Vec::new(),
-        }));
+        app.out.document(Document::Serving(Serving { socket: path.clone(), problems: Vec::new(), notes: Vec::new() }));
         let status = format!("listening on {path}");
         manager.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
         let mut beside = JoinSet::new();

@@ -164,7 +164,9 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
         let owner = folder.uid();
         return Err(fault::plain(
             &attempted,
-            format!("it belongs to user {owner}, and this runs as user {me}: run it as that user (`sudo -u '#{owner}' ...`), or name another folder"),
+            format!(
+                "it belongs to user {owner}, and this runs as user {me}: run it as that user (`sudo -u '#{owner}' ...`), or name another folder"
+            ),
         ));
     }
     builder(locks).map_err(|e| fault::file(&attempted, locks, &e))?;

@@ -93,7 +93,8 @@ fn facts(db: &Connection, trying: &Trying<'_>, mut grounds: BTreeSet<String>) ->
         if grounds.is_empty() {
             return Ok(0);
         }
-        let select = format!("SELECT DISTINCT json_extract(body, '{path}') FROM {table} WHERE body LIKE '%facts_digest%'");
+        let select =
+            format!("SELECT DISTINCT json_extract(body, '{path}') FROM {table} WHERE body LIKE '%facts_digest%'");
         let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
         let rows = statement.query_map([], |row| row.get::<_, Option<String>>(0)).map_err(trying.sql())?;
         for digest in rows {

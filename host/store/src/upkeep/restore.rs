@@ -67,8 +67,8 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
         )));
     };
 
-    let (copy, mut file) = Unfinished::create(dir.join(format!(".restoring-{}", std::process::id())))
-        .map_err(of_folder)?;
+    let (copy, mut file) =
+        Unfinished::create(dir.join(format!(".restoring-{}", std::process::id()))).map_err(of_folder)?;
     io::copy(&mut source, &mut file).and_then(|_| file.sync_all()).map_err(of_folder)?;
     drop(file);
     check(&copy.path).map_err(&refused)?;

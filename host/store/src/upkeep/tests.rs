@@ -303,7 +303,9 @@ fn nobody_opens_a_state_that_is_being_restored() {
 fn what_is_over_and_old_is_forgotten_and_nothing_else() {
     let site = Site::new();
     let store = site.store();
-    for (n, kind) in [(1, OutcomeKind::Completed), (2, OutcomeKind::Stuck), (3, OutcomeKind::Lost), (4, OutcomeKind::Refused)] {
+    for (n, kind) in
+        [(1, OutcomeKind::Completed), (2, OutcomeKind::Stuck), (3, OutcomeKind::Lost), (4, OutcomeKind::Refused)]
+    {
         begin(&store, n, 10);
         decide(&store, n, if n == 4 { "shared" } else { "own" });
         if n == 1 {
