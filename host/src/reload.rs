@@ -42,16 +42,18 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
             told.left.push(what);
         }
     };
-    left(before.state_dir != new.state_dir, "state_dir");
-    left(before.cache_dir != new.cache_dir, "cache_dir");
-    left(before.hosts != new.hosts, "the hosts, with what is said of connections to them");
-    left(before.plugin_folders != new.plugin_folders, "the plugin folders");
-    left(before.socket != new.socket, "service.socket");
-    left(before.kimchi != new.kimchi, "service.kimchi");
+    // Every key is named, so that a new one can't be kept as it was without a word.
+    let Config { file, state_dir, cache_dir, hosts, plugin_folders, policies, engine, socket, kimchi } = new;
+    left(before.state_dir != *state_dir, "state_dir");
+    left(before.cache_dir != *cache_dir, "cache_dir");
+    left(before.hosts != *hosts, "the hosts, with what is said of connections to them");
+    left(before.plugin_folders != *plugin_folders, "the plugin folders");
+    left(before.socket != *socket, "service.socket");
+    left(before.kimchi != *kimchi, "service.kimchi");
     let merged = Config {
-        file: new.file.clone(),
-        policies: new.policies.clone(),
-        engine: waypost_engine::Settings { controller: before.engine.controller.clone(), ..new.engine.clone() },
+        file: file.clone(),
+        policies: policies.clone(),
+        engine: waypost_engine::Settings { controller: before.engine.controller.clone(), ..engine.clone() },
         ..before.clone()
     };
     let (was, is) = (&before.engine, &merged.engine);
