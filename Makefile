@@ -6,8 +6,9 @@ SHELL := /bin/bash
 export CARGO_TERM_PROGRESS_WHEN ?= never
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
+CARGO_DEB_VERSION := 3.8.0
 
-.PHONY: help setup plugins build demo test drill model lint bench docs-plots install clean pages
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients cockpit clean pages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,9 +60,28 @@ install: setup plugins ## waypost and its policies under PREFIX (default /usr/lo
 	install -m 0644 target/plugins/*.wasm $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins/
 	install -m 0644 target/plugins-optional/*.wasm $(DESTDIR)$(or $(PREFIX),/usr/local)/lib/waypost/plugins-optional/
 
+deb: setup plugins $(TOOLS)/bin/cargo-deb ## a Debian package, in target/debian
+	cargo build --locked --release --bin waypost
+	host/packaging/generate.sh target/release/waypost target/packaging
+	$(TOOLS)/bin/cargo-deb --locked --no-build --output target/debian/waypost.deb
+
+deb-test: deb ## that package, installed and run in a clean Debian; needs root, debootstrap and the network
+	host/packaging/try.sh target/debian/waypost.deb
+
+clients: build ## a Python client generated from docs/openapi.json, used against the service; needs the network (PyPI)
+	examples/python/generated.sh
+
+cockpit: build ## the page in Debian's Cockpit and a browser; needs cockpit-ws, chromium, node and npm
+	cd host/service/web && npm ci --silent
+	examples/cockpit/try.sh
+
 clean: ## everything that was built
 	cargo clean
 
 $(TOOLS)/bin/cargo-deny:
 	cargo install --locked --quiet --root $(TOOLS) --target-dir target/tools-build cargo-deny@$(CARGO_DENY_VERSION)
+	rm -rf target/tools-build
+
+$(TOOLS)/bin/cargo-deb:
+	cargo install --locked --quiet --root $(TOOLS) --target-dir target/tools-build cargo-deb@$(CARGO_DEB_VERSION)
 	rm -rf target/tools-build

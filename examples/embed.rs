@@ -1,8 +1,7 @@
 //! Waypost inside another program: asks where a domain may go, moves it, follows it. Over simulated hosts, so that it
 //! runs anywhere: `cargo run --example embed`. Over real ones it is `Waypost::open(&Config::find(None)?)`.
 
-use waypost::wiring::Watching;
-use waypost::{Config, DomainKey, HostName, MigrationRequest, Options, Pace, Question, Targets, Waypost, World};
+use waypost::{Config, DomainKey, HostName, MigrationRequest, Options, Pace, Question, Targets, Waypost};
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Config { state_dir: folder.path().join("state"), cache_dir: folder.path().join("cache"), ..Config::default() };
     let fleet = folder.path().join("fleet.toml");
     std::fs::write(&fleet, "host = [{ name = 'a' }, { name = 'b' }]\ndomain = [{ name = 'web', host = 'a' }]\n")?;
-    let waypost = Waypost::assemble(&config, &World::Simulated { fleet, pace: Pace::Virtual }, Watching::Off)?;
+    let waypost = Waypost::builder().config(config).simulated(fleet, Pace::Virtual).open()?;
 
     let (domain, requester) = (DomainKey::parse("web"), "example".to_owned());
     let options = Options::default();

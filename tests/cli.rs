@@ -10,7 +10,9 @@ mod cli {
     mod interrupted;
     mod lab;
     mod logs;
+    mod manual;
     mod migrations;
     mod plugins;
+    mod state;
     mod usage;
 }

@@ -24,6 +24,8 @@ packages=(
     "util-linux:nsenter"
     # For the guide to the service.
     "curl:curl"
+    # For the script among the examples.
+    "python3:python3"
     # For the tests of the ways to reach a host: passwords, and logins by key.
     "sasl2-bin:saslpasswd2"
     "libsasl2-modules:/usr/lib/x86_64-linux-gnu/sasl2/libdigestmd5.so"

@@ -18,11 +18,13 @@ mod drive;
 mod dry_run;
 mod hosts;
 mod lab;
+mod man;
 mod migrate;
 mod openapi;
 mod plugin;
 mod recover;
 mod serve;
+mod state;
 mod steer;
 mod task;
 mod tasks;
@@ -87,12 +89,14 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Plugin(command) => plugin::run(app, command),
         Command::Serve(args) => serve::run(app, args),
         Command::Openapi => openapi::run(),
+        Command::State(command) => state::run(app, command),
         Command::Lab(command) => lab::run(app, command),
         Command::Drive(args) => drive::run(app, args.id),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "waypost", &mut std::io::stdout());
             Ok(Exit::Done)
         }
+        Command::Man { dir } => man::run(Cli::command(), &dir),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Waypost in one value, for programs that embed it and for the command line.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use waypost_api::v1;
 use waypost_core::facts::Disk;
@@ -12,8 +12,10 @@ use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
 use waypost_service::{Limits, Parts, PluginCalls, Service, Site};
 
+use crate::builder::Builder;
 use crate::choices::{around, choices};
 use crate::config::Config;
+use crate::reload::{self, ReloadError, Reloaded};
 use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedStore, Watching, World};
 
 /// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
@@ -25,10 +27,16 @@ pub struct Waypost {
     store: SharedStore,
     feed: SharedFeed,
     clock: Arc<dyn Clock>,
-    config: Arc<Config>,
+    /// One for all clones: a reload is for everybody.
+    config: Arc<RwLock<Arc<Config>>>,
 }
 
 impl Waypost {
+    /// Says step by step what is wanted.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// Over libvirt, with the plugin folders followed: for a program that stays.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         Self::assemble(config, &World::Libvirt, Watching::On)
@@ -64,7 +72,8 @@ impl Waypost {
             config.engine.clone(),
             wiring::depth(config),
         );
-        Self { engine, hypervisor, policies, store, feed, clock, config: Arc::new(config.clone()) }
+        let config = Arc::new(RwLock::new(Arc::new(config.clone())));
+        Self { engine, hypervisor, policies, store, feed, clock, config }
     }
 
     /// What answers questions and moves domains.
@@ -102,7 +111,50 @@ impl Waypost {
         &self.feed
     }
 
+    /// The configuration that is in force.
+    pub fn config(&self) -> Arc<Config> {
+        in_force(&self.config)
+    }
+
+    /// Takes as much of another configuration as a running program can: what is said of policies, settings of the engine,
+    /// networks and limits, from the next decision on. What was kept as it was is in the answer. Where the new configuration
+    /// can't be used (a policy refuses its settings, one that is named is missing), everything stays as it is, and the error
+    /// says why. Reads and compiles policies: call it where blocking is allowed.
+    pub fn reload(&self, new: &Config) -> Result<Reloaded, ReloadError> {
+        let before = self.config();
+        let (now, reloaded) = reload::merged(&before, new);
+        reload::rehearse(&now, &before, &self.policies)?;
+        self.policies.configure(now.policies.clone());
+        self.engine.adjust(now.engine.clone(), wiring::depth(&now));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+        Ok(reloaded)
+    }
+
     /// Makes a service of it and sets it to work: see [`Service`]. Must be called inside the runtime.
+    ///
+    /// ```
+    /// use axum::Extension;
+    /// use waypost::service::{Caller, Limits};
+    /// # use waypost::{Config, Pace, Waypost};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let fleet = folder.path().join("fleet.toml");
+    /// # std::fs::write(&fleet, "host = [{ name = 'a' }]")?;
+    /// # let (state_dir, cache_dir) = (folder.path().join("state"), folder.path().join("cache"));
+    /// # let config = Config { state_dir, cache_dir, ..Config::default() };
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # runtime.block_on(async {
+    /// # let waypost = Waypost::builder().config(config).simulated(&fleet, Pace::Real).open()?;
+    ///
+    /// let service = waypost.serve(Limits::default());
+    /// // Whoever is known to this program to ask; without a `Caller` every request is refused.
+    /// let api = service.router().layer(Extension(Caller::named("anna")));
+    /// let app = axum::Router::<()>::new().nest("/waypost", api);
+    /// # drop(app);
+    /// # service.drain(std::time::Duration::from_secs(1)).await;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn serve(&self, limits: Limits) -> Service {
         let site = Configured { config: Arc::clone(&self.config), policies: Arc::clone(&self.policies) };
         let parts = Parts {
@@ -113,7 +165,7 @@ impl Waypost {
             clock: Arc::clone(&self.clock),
             site: Arc::new(site),
         };
-        Service::start(parts, limits).with_kimchi(self.config.kimchi.clone())
+        Service::start(parts, limits).with_kimchi(self.config().kimchi.clone())
     }
 
     /// Now, by the clock of these hosts.
@@ -124,18 +176,18 @@ impl Waypost {
 
 /// What the service is told of the configuration and the policies.
 struct Configured {
-    config: Arc<Config>,
+    config: Arc<RwLock<Arc<Config>>>,
     policies: Arc<PolicyRuntime>,
 }
 
 impl Site for Configured {
     fn plugins(&self) -> v1::Plugins {
-        wiring::plugins(&self.config, &self.policies)
+        wiring::plugins(&in_force(&self.config), &self.policies)
     }
 
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
         let made = choices(plan, asked, Some(disks));
-        let beside = around(&self.config, &self.policies, asked, plan);
+        let beside = around(&in_force(&self.config), &self.policies, asked, plan);
         made.iter().chain(&beside).map(v1::Choice::from).collect()
     }
 
@@ -150,4 +202,8 @@ impl Site for Configured {
         };
         self.policies.calls().into_iter().map(told).collect()
     }
+}
+
+fn in_force(config: &RwLock<Arc<Config>>) -> Arc<Config> {
+    Arc::clone(&config.read().unwrap_or_else(PoisonError::into_inner))
 }

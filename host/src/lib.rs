@@ -1,38 +1,59 @@
 //! Waypost as a library: moves domains between libvirt hosts, judged by WebAssembly policies.
 //!
-//! ```no_run
-//! use waypost::{Config, Question, Targets, Waypost};
+//! ```
+//! use waypost::{Config, DomainKey, Options, Pace, Question, Targets, Waypost};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let waypost = Waypost::open(&Config::find(None)?)?;
+//! # let folder = tempfile::tempdir()?;
+//! # let fleet = folder.path().join("fleet.toml");
+//! # std::fs::write(&fleet, "host = [{ name = 'a' }, { name = 'b' }]\ndomain = [{ name = 'web1', host = 'a' }]")?;
+//! # let (state_dir, cache_dir) = (folder.path().join("state"), folder.path().join("cache"));
+//! # let config = Config { state_dir, cache_dir, ..Config::default() };
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+//! # runtime.block_on(async {
+//! // Over real hosts the configuration is `Config::find(None)?`, and nothing is `simulated`.
+//! let waypost = Waypost::builder().config(config).simulated(&fleet, Pace::Virtual).open()?;
 //! let question = Question {
-//!     domain: waypost::DomainKey::parse("web1"),
+//!     domain: DomainKey::parse("web1"),
 //!     source: None,
 //!     targets: Targets::All,
-//!     options: waypost::Options::default(),
+//!     options: Options::default(),
 //!     requester: "example".to_owned(),
 //! };
-//! for verdict in waypost.engine().check(&question).await?.verdicts {
+//! let report = waypost.engine().check(&question).await?;
+//! for verdict in &report.verdicts {
 //!     println!("{}: {}", verdict.destination, verdict.decision());
 //! }
-//! # Ok(())
-//! # }
+//! # assert_eq!(report.verdicts.len(), 1);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A program may have several of them: nothing is global but libvirt's one event loop per process. They use the runtime that they
+//! are opened in and make none. Every future may be dropped: a check that is dropped has touched nothing, and a driver that is
+//! dropped leaves its task to whoever [adopts](Engine::adopt) it; its transfer goes on in the hosts. Each error is an enum that
+//! says what was attempted, with what, and why not; [`remedy`] has what to do.
 //!
 //! In reading order: [`config`] is what a site says, [`wiring`] puts the parts together and is the only place that names
 //! them all, [`Waypost`] holds them, and [`Waypost::serve`] makes a [`service`] of them. What they speak is the core's ([`core`]) and the engine's; what programs outside
 //! read is [`api`]'s.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 pub mod amounts;
+mod builder;
 pub mod choices;
 pub mod config;
 mod facade;
+mod reload;
+pub mod state;
 pub mod wiring;
 
+pub use builder::Builder;
 pub use config::{Config, ConfigError};
 pub use facade::Waypost;
+pub use reload::{ReloadError, Reloaded};
 pub use wiring::{OpenError, Pace, World};
 
 pub use waypost_api as api;

@@ -86,18 +86,22 @@ pub enum OpenError {
     Panicked,
 }
 
-/// The store. Simulated tasks are kept apart: nobody must take one for real.
+/// Where a world's tasks are on record. Simulated ones are kept apart: nobody must take one for real.
+pub fn state_folder(config: &Config, world: &World) -> PathBuf {
+    match world {
+        World::Libvirt => config.state_dir.clone(),
+        World::Simulated { .. } => config.state_dir.join("simulated"),
+    }
+}
+
+/// The store.
 pub fn store(config: &Config, world: &World) -> Result<SharedStore, OpenError> {
     store_and_feed(config, world).map(|(store, _)| store)
 }
 
 /// The store, and the same for readers.
 pub fn store_and_feed(config: &Config, world: &World) -> Result<(SharedStore, SharedFeed), OpenError> {
-    let folder = match world {
-        World::Libvirt => config.state_dir.clone(),
-        World::Simulated { .. } => config.state_dir.join("simulated"),
-    };
-    let store = Arc::new(SqliteStore::open(&folder).map_err(OpenError::Store)?);
+    let store = Arc::new(SqliteStore::open(&state_folder(config, world)).map_err(OpenError::Store)?);
     Ok((Arc::clone(&store) as SharedStore, store))
 }
 

@@ -87,7 +87,8 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
         command.current_dir(self.dir.path()).args(["--sim", "fleet.toml"]).args(words);
         command.env("HOME", self.dir.path()).stdin(Stdio::null());
-        for variable in ["WAYPOST_CONFIG", "WAYPOST_LOG", "WAYPOST_LAB", "NO_COLOR", "XDG_CONFIG_HOME"] {
+        for variable in ["WAYPOST_CONFIG", "WAYPOST_LOG", "WAYPOST_LAB", "NO_COLOR", "XDG_CONFIG_HOME", "NOTIFY_SOCKET"]
+        {
             command.env_remove(variable);
         }
         command
@@ -120,11 +121,7 @@ impl Site {
 
     /// Starts it, with its output read line by line.
     pub fn start(&self, words: &[&str]) -> Running {
-        let mut command = self.command(words);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("waypost starts");
-        let out = BufReader::new(child.stdout.take().expect("its output"));
-        let err = BufReader::new(child.stderr.take().expect("its errors"));
-        Running { child, out, err, said: String::new() }
+        Running::of(self.command(words))
     }
 
     /// The tasks on record, newest first.
@@ -166,6 +163,13 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("waypost starts");
+        let out = BufReader::new(child.stdout.take().expect("its output"));
+        let err = BufReader::new(child.stderr.take().expect("its errors"));
+        Self { child, out, err, said: String::new() }
+    }
+
     /// Reads its standard error until a line holds that text.
     pub fn wait_for_note(&mut self, text: &str) -> String {
         loop {

@@ -13,6 +13,7 @@ mod plugin;
 mod problem;
 mod request;
 mod service;
+mod state;
 mod task;
 mod top;
 mod words;
@@ -27,6 +28,7 @@ pub use service::{
     Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
     TaskStatus, Unread, Version, Withheld,
 };
+pub use state::{Backup, Pruned, Restored};
 pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
 pub use top::{Top, TopHost, TopTask};
 pub use words::{
@@ -78,6 +80,12 @@ pub enum Document {
     PluginFolder(PluginFolder),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
+    /// `state backup`.
+    Backup(Backup),
+    /// `state restore`.
+    Restored(Restored),
+    /// `state prune`.
+    Pruned(Pruned),
     /// `lab up` and `lab status`.
     Lab(Lab),
     /// `lab down`.

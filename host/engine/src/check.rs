@@ -149,7 +149,9 @@ const UNREACHABLE: &str = "destination-unreachable";
 
 pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<CheckReport, EngineError> {
     // Also for a task that was accepted under an older configuration.
-    let options = under_site(&question.options, ports.settings.encryption).map_err(EngineError::Refused)?;
+    let settings = ports.settings();
+    let options = under_site(&question.options, settings.encryption).map_err(EngineError::Refused)?;
+    let networks = Arc::clone(&settings.networks);
     admit_options(&options).map_err(EngineError::Refused)?;
     let known = ports.hypervisor.hosts();
     let source = find(ports, &question.domain, question.source.as_ref()).await?;
@@ -169,13 +171,13 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     unreachable.append(&mut rewritten.unreachable);
     let edits = rewritten.edits.clone();
     let (verdicts, decisions, texts, probed) = {
-        let (ports, facts) = (Arc::clone(ports), Arc::clone(&facts));
+        let (ports, networks, facts) = (Arc::clone(ports), Arc::clone(&networks), Arc::clone(&facts));
         let runtime = tokio::runtime::Handle::current();
         // Policies compute: off the threads that drive tasks. The digests are as heavy, so they go along.
         blocking(move || {
             let mut texts = vec![facts.canonical()];
             let prober = Prober::new(Arc::clone(&ports), facts.source.name.clone(), runtime);
-            let (verdicts, judged) = rewriting::judge(&ports, &request, &rewritten, Some(&prober));
+            let (verdicts, judged) = rewriting::judge(&ports, &networks, &request, &rewritten, Some(&prober));
             let mut decisions = on_ground_of(&texts[0].0, rewritten.decisions);
             for (ground, records) in judged {
                 let at = match Arc::ptr_eq(&ground, &facts) {
@@ -193,7 +195,6 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
     };
     let facts_digest = texts.first().map(|(digest, _)| digest.clone()).unwrap_or_default();
     let mut judged = verdicts.into_iter().map(|v| (v.destination.clone(), v)).collect::<Vec<_>>();
-    let networks = Arc::clone(&ports.settings.networks);
     for (_, verdict) in &mut judged {
         judge(&networks, &options, &edits, &facts, verdict);
     }

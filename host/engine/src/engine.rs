@@ -1,7 +1,7 @@
 //! The engine: what the facade holds.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -37,10 +37,22 @@ pub(crate) struct Ports {
     pub(crate) policies: Arc<dyn Policies>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) settings: Settings,
-    pub(crate) depth: Depth,
+    /// What a site says, which a running program may be told anew.
+    said: RwLock<(Arc<Settings>, Depth)>,
     /// The queue, as the tasks of this process see it.
     pub(crate) line: Line,
+}
+
+impl Ports {
+    /// What holds right now. Who needs several of them that belong together keeps the answer.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.said.read().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// How much of each host is read.
+    pub(crate) fn depth(&self) -> Depth {
+        self.said.read().unwrap_or_else(PoisonError::into_inner).1
+    }
 }
 
 /// What a journal tells of an attempt beside its course.
@@ -112,7 +124,16 @@ impl Engine {
         settings: Settings,
         depth: Depth,
     ) -> Self {
-        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, settings, depth, line: Line::default() }) }
+        let said = RwLock::new((Arc::new(settings), depth));
+        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, said, line: Line::default() }) }
+    }
+
+    /// Takes other settings and another depth. They hold from the next question on: a plan that is made stays as it is,
+    /// limits count for whoever waits, and a task that is driven goes on with the times that it began a step with.
+    pub fn adjust(&self, settings: Settings, depth: Depth) {
+        *self.ports.said.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(settings), depth);
+        // A limit that was raised is a slot that was freed.
+        self.ports.line.freed();
     }
 
     /// What do the rules say? Nothing is touched.
@@ -153,10 +174,10 @@ impl Engine {
     /// The same under an id that was chosen before, by whoever must be able to name the task even if the answer gets lost.
     /// An id that a task has already is refused.
     pub fn accept_as(&self, id: TaskId, request: MigrationRequest) -> Result<Driver, EngineError> {
-        let options = under_site(&request.options, self.ports.settings.encryption).map_err(EngineError::Refused)?;
+        let options = under_site(&request.options, self.ports.settings().encryption).map_err(EngineError::Refused)?;
         let request = MigrationRequest { options, ..request };
         admit(&request).map_err(EngineError::Refused)?;
-        within_attempts(&request.options, self.ports.settings.max_attempts).map_err(EngineError::Refused)?;
+        within_attempts(&request.options, self.ports.settings().max_attempts).map_err(EngineError::Refused)?;
         let known = self.ports.hypervisor.hosts();
         known_host(&known, &request.destination)?;
         if let Some(source) = &request.source {
@@ -188,12 +209,12 @@ impl Engine {
 
     /// Attempts of one task whose request names no number, and the most that a request may name.
     pub fn max_attempts(&self) -> u32 {
-        self.ports.settings.max_attempts
+        self.ports.settings().max_attempts
     }
 
     /// How many migrations may run at once, and the tasks that hold a slot or wait for one.
     pub fn queue(&self) -> Result<(SlotLimits, Vec<Entry>), EngineError> {
-        Ok((self.ports.settings.slots.clone(), self.ports.store.queue()?))
+        Ok((self.ports.settings().slots.clone(), self.ports.store.queue()?))
     }
 
     /// Where each task stands that holds a slot or waits for one. It may be a moment old.

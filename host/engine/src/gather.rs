@@ -108,7 +108,7 @@ pub(crate) async fn gather(
     destinations: &[HostName],
 ) -> Result<Gathered, EngineError> {
     let taken_at = ports.clock.now();
-    let depth = ports.depth;
+    let depth = ports.depth();
     // The candidates' own facts don't need the domain's: they are read while the domain is.
     let mut hosts = JoinSet::new();
     for (index, name) in destinations.iter().cloned().enumerate() {

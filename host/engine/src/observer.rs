@@ -93,7 +93,7 @@ impl Observer {
                 return Ok(seen);
             }
             // Another process writes the journal; SQLite has no event for that, so it is polled, slowly.
-            tokio::time::sleep(self.ports.settings.look_every).await;
+            tokio::time::sleep(self.ports.settings().look_every).await;
         }
     }
 }

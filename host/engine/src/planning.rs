@@ -65,7 +65,7 @@ pub(crate) async fn plan(
     let question = OpeningQuestion {
         memory_bytes: plan.memory_bytes.unwrap_or(0),
         vcpus: report.facts.domain.vcpus,
-        bounds: bounds(&plan, plan.max_downtime_ms, &ports.settings),
+        bounds: bounds(&plan, plan.max_downtime_ms, &ports.settings()),
         prediction: prediction.clone(),
         decided_at: ports.clock.now(),
         plan,

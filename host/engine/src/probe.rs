@@ -95,7 +95,7 @@ pub(crate) fn holding(
     destination: &HostName,
 ) -> Result<Vec<StorageProof>, StoreFault> {
     let now = ports.clock.now().0;
-    let holds = u64::try_from(ports.settings.proof_holds.as_millis()).unwrap_or(u64::MAX);
+    let holds = u64::try_from(ports.settings().proof_holds.as_millis()).unwrap_or(u64::MAX);
     let kept = ports.store.proofs(source, destination)?;
     Ok(kept.into_iter().filter(|p| now.saturating_sub(p.at.0) <= holds).map(|p| p.proof).collect())
 }

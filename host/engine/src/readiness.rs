@@ -50,7 +50,7 @@ pub(crate) async fn read(ports: &Arc<Ports>) -> Result<Fleet, EngineError> {
     let mut unread = Vec::new();
     let mut reading = JoinSet::new();
     for name in ports.hypervisor.hosts() {
-        let (hypervisor, depth) = (Arc::clone(&ports.hypervisor), ports.depth);
+        let (hypervisor, depth) = (Arc::clone(&ports.hypervisor), ports.depth());
         reading.spawn(async move { hypervisor.host_facts(&name, depth).await });
     }
     let mut hosts: Vec<Arc<HostFacts>> = Vec::new();
@@ -103,6 +103,7 @@ pub(crate) async fn judge(
         requester: requester.to_owned(),
         decided_at: ports.clock.now(),
     });
+    let networks = Arc::clone(&ports.settings().networks);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let Fleet { snapshots, mut unread } = fleet;
     let mut judged = Vec::with_capacity(snapshots.len());
@@ -115,17 +116,17 @@ pub(crate) async fn judge(
     let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut judging = JoinSet::new();
     for _ in 0..workers {
-        let (ports, request) = (Arc::clone(ports), Arc::clone(&request));
+        let (ports, request, networks) = (Arc::clone(ports), Arc::clone(&request), Arc::clone(&networks));
         let (snapshots, next) = (Arc::clone(&snapshots), Arc::clone(&next));
         judging.spawn_blocking(move || {
             let mut rows = Vec::new();
             loop {
                 let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some((brief, facts, rewritten)) = snapshots.get(index) else { return rows };
-                let (mut verdicts, _) = rewriting::judge(&ports, &request, rewritten, None);
+                let (mut verdicts, _) = rewriting::judge(&ports, &networks, &request, rewritten, None);
                 verdicts.sort_by_key(|verdict| place_of(facts, verdict));
                 for verdict in &mut verdicts {
-                    check::judge(&ports.settings.networks, &request.options, &rewritten.edits, facts, verdict);
+                    check::judge(&networks, &request.options, &rewritten.edits, facts, verdict);
                 }
                 let row = ReadinessRow { domain: brief.clone(), source: facts.source.name.clone(), verdicts };
                 rows.push((index, row));

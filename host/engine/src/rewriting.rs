@@ -7,6 +7,7 @@ use std::sync::Arc;
 use waypost_core::edit::Edits;
 use waypost_core::facts::{Candidate, PairFacts, Snapshot};
 use waypost_core::ids::HostName;
+use waypost_core::network::Networks;
 use waypost_core::ports::{DecisionRecord, Fault, StorageProbe};
 use waypost_core::request::CheckRequest;
 use waypost_core::verdict::{Judged, Verdict};
@@ -101,13 +102,14 @@ pub(crate) type Records = Vec<(Arc<Snapshot>, Vec<DecisionRecord>)>;
 /// Asks the prechecks about all groups. Blocks for as long as they think.
 pub(crate) fn judge(
     ports: &Ports,
+    networks: &Networks,
     request: &CheckRequest,
     rewritten: &Rewritten,
     probe: Option<&dyn StorageProbe>,
 ) -> (Vec<Verdict>, Records) {
     let (mut verdicts, mut decisions) = (Vec::new(), Vec::new());
     for group in &rewritten.groups {
-        for (request, group) in way::asked(&ports.settings.networks, request, group) {
+        for (request, group) in way::asked(networks, request, group) {
             let judgement = ports.policies.precheck(&request, &group, probe);
             verdicts.extend(judgement.verdicts);
             decisions.push((group, judgement.decisions));

@@ -8,7 +8,7 @@ use waypost_core::queue::SlotLimits;
 use waypost_core::stream::Encryption;
 
 /// Settings of the engine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Between two readings of a running transfer.
     pub sample_every: Duration,

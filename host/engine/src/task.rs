@@ -205,7 +205,7 @@ impl Task {
 
     /// Waits until the wish to cancel may have changed.
     async fn cancel_changed(&mut self) {
-        let poll = self.ports().settings.cancel_poll;
+        let poll = self.ports().settings().cancel_poll;
         tokio::select! {
             changed = self.wanted.changed() => if changed.is_err() { std::future::pending::<()>().await },
             () = tokio::time::sleep(poll) => {}
@@ -254,7 +254,7 @@ impl Task {
 }
 
 fn attempts_left(ports: &Ports, course: &Course) -> u32 {
-    course.request.options.attempts.unwrap_or(ports.settings.max_attempts).saturating_sub(course.attempt)
+    course.request.options.attempts.unwrap_or(ports.settings().max_attempts).saturating_sub(course.attempt)
 }
 
 /// What both sides permit, less what is withheld, and that with its reasons.

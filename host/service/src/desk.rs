@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use waypost_core::feed::{Feed, TaskQuery, TaskState};
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
@@ -30,6 +31,12 @@ pub(crate) struct Desk {
     /// How many are held, for whoever waits for the last.
     count: watch::Sender<usize>,
     draining: watch::Sender<bool>,
+    /// Counts the questions whether the driving goes on, and the answers to them.
+    beats: watch::Sender<u64>,
+    heard: watch::Sender<u64>,
+    /// Counts the looks for tasks that nobody drives, and asks for one more.
+    rounds: watch::Sender<u64>,
+    round_wanted: Notify,
     /// Tasks that can't be adopted, each said once.
     troubled: Mutex<BTreeSet<TaskId>>,
 }
@@ -38,6 +45,15 @@ pub(crate) struct Desk {
 struct Held {
     cancel: CancelHandle,
     leave: watch::Sender<Leave>,
+    /// The last beat that the task's loop answered.
+    heard: Arc<AtomicU64>,
+}
+
+/// The task's own end of that.
+struct Told {
+    leave: watch::Receiver<Leave>,
+    beats: watch::Receiver<u64>,
+    heard: Arc<AtomicU64>,
 }
 
 /// Whether a task is to be left.
@@ -57,6 +73,10 @@ impl Desk {
             held: Mutex::default(),
             count: watch::Sender::new(0),
             draining: watch::Sender::new(false),
+            beats: watch::Sender::new(0),
+            heard: watch::Sender::new(0),
+            rounds: watch::Sender::new(0),
+            round_wanted: Notify::new(),
             troubled: Mutex::default(),
         })
     }
@@ -64,8 +84,12 @@ impl Desk {
     /// Drives a task to its end, or until it is to be left. Must be called inside the runtime.
     pub(crate) fn take(self: &Arc<Self>, driver: Driver) {
         let id = driver.id();
-        let (leave, told) = watch::channel(if self.is_draining() { Leave::WhereItCostsNothing } else { Leave::Stay });
-        let held = Held { cancel: driver.cancel_handle(), leave };
+        let (leave, left) = watch::channel(if self.is_draining() { Leave::WhereItCostsNothing } else { Leave::Stay });
+        // Of a beat that comes after this the task hears; one that came before does not ask it.
+        let beats = self.beats.subscribe();
+        let heard = Arc::new(AtomicU64::new(*beats.borrow()));
+        let told = Told { leave: left, beats, heard: Arc::clone(&heard) };
+        let held = Held { cancel: driver.cancel_handle(), leave, heard };
         self.held().insert(id, held);
         self.count.send_modify(|count| *count += 1);
         self.hub.nudge();
@@ -78,7 +102,7 @@ impl Desk {
         });
     }
 
-    async fn drive(&self, driver: Driver, mut told: watch::Receiver<Leave>) {
+    async fn drive(&self, driver: Driver, mut told: Told) {
         let id = driver.id();
         let mut views = driver.views();
         let mut driving = pin!(driver.drive());
@@ -93,9 +117,14 @@ impl Desk {
                     return;
                 }
                 Ok(()) = views.changed() => self.hub.nudge(),
-                Ok(()) = told.changed() => {}
+                Ok(()) = told.leave.changed() => {}
+                Ok(()) = told.beats.changed() => {
+                    told.heard.store(*told.beats.borrow_and_update(), Ordering::Release);
+                    self.heard.send_modify(|count| *count += 1);
+                    continue;
+                }
             }
-            let leave = *told.borrow();
+            let leave = *told.leave.borrow();
             let costs_nothing = || may_be_left(&views.borrow());
             if leave == Leave::Now || (leave == Leave::WhereItCostsNothing && costs_nothing()) {
                 tracing::info!(task = %id, "a task is left; it goes on where it is adopted");
@@ -129,6 +158,46 @@ impl Desk {
                     tracing::error!(task = %id, %error, "an unfinished task can't be taken over");
                 }
             }
+        }
+    }
+
+    /// Looks for such tasks now and then, and whenever somebody wants to know whether it is still done; until draining begins.
+    pub(crate) async fn keep_adopting(desk: Weak<Self>, every: Duration) {
+        loop {
+            let Some(desk) = desk.upgrade() else { return };
+            let working = Arc::clone(&desk);
+            if tokio::task::spawn_blocking(move || working.adopt_orphans()).await.is_err() {
+                tracing::error!("a defect: looking for tasks that nobody drives panicked");
+            }
+            desk.rounds.send_modify(|count| *count += 1);
+            // Nothing tells that another process died.
+            tokio::select! {
+                () = desk.until_draining() => return,
+                () = desk.round_wanted.notified() => {}
+                () = tokio::time::sleep(every) => {}
+            }
+        }
+    }
+
+    /// Ends when a look for tasks that nobody drives came to its end, and when the loop of every driven task has turned. Never
+    /// ends where one of them hangs. A task that waits for a host does not hang: its loop turns.
+    pub(crate) async fn pulse(&self) {
+        let mut rounds = self.rounds.subscribe();
+        self.round_wanted.notify_one();
+        tokio::select! {
+            _ = rounds.changed() => {}
+            () = self.until_draining() => {}
+        }
+        let mut heard = self.heard.subscribe();
+        self.beats.send_modify(|beat| *beat += 1);
+        let beat = *self.beats.borrow();
+        loop {
+            heard.borrow_and_update();
+            if self.held().values().all(|held| held.heard.load(Ordering::Acquire) >= beat) {
+                return;
+            }
+            // The sender is ours, so it can't go before.
+            let _ = heard.changed().await;
         }
     }
 
@@ -212,6 +281,7 @@ impl Drop for Gone<'_> {
     fn drop(&mut self) {
         self.desk.held().remove(&self.id);
         self.desk.count.send_modify(|count| *count -= 1);
+        self.desk.heard.send_modify(|count| *count += 1);
         self.desk.hub.nudge();
     }
 }

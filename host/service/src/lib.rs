@@ -10,6 +10,7 @@
 //! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] the way in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod caller;

@@ -1,6 +1,6 @@
 //! The whole: what it is made of, and what a program that has one can do with it.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -98,7 +98,7 @@ impl Service {
         let hub = Hub::new(Arc::clone(&parts.feed), limits.kept_event_bytes);
         let desk = Desk::new(parts.engine.clone(), Arc::clone(&parts.feed), Arc::clone(&hub));
         tokio::spawn(Hub::feed_listeners(Arc::downgrade(&hub), limits.look_every));
-        tokio::spawn(keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
+        tokio::spawn(Desk::keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
@@ -153,6 +153,18 @@ impl Service {
         self.shared.desk.driven()
     }
 
+    /// Ends when everything that the service's work goes through has turned once: the runtime, the threads that read the disk,
+    /// the store, the look for tasks that nobody drives, and the loop of every driven task. Never ends where one of them hangs,
+    /// so it is asked with a time limit, by whoever would restart a service that is dead. That something *fails* is an answer:
+    /// a restart would not mend it, and `/api/v1/system/ready` tells it.
+    pub async fn pulse(&self) {
+        let turned = tokio::spawn(async {});
+        // An error is told where it is asked for.
+        let _ = self.read(|feed| feed.last_change()).await;
+        self.shared.desk.pulse().await;
+        let _ = turned.await;
+    }
+
     /// Runs work that reads or writes the disk off the threads that drive tasks.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
@@ -171,20 +183,5 @@ impl Service {
         work: impl FnOnce(&dyn Feed) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, Failed> {
         self.blocking(move |service| Ok(work(service.shared.parts.feed.as_ref())?)).await
-    }
-}
-
-async fn keep_adopting(desk: Weak<Desk>, every: Duration) {
-    loop {
-        let Some(desk) = desk.upgrade() else { return };
-        let working = Arc::clone(&desk);
-        if tokio::task::spawn_blocking(move || working.adopt_orphans()).await.is_err() {
-            tracing::error!("a defect: looking for tasks that nobody drives panicked");
-        }
-        // Nothing tells that another process died.
-        tokio::select! {
-            () = desk.until_draining() => return,
-            () = tokio::time::sleep(every) => {}
-        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Who may connect is who may write to the socket's file (mode 0660) and pass its folder. The file appears with its mode: it
 //! is made in a folder of its own and moved into place. A lock beside it says whether a server is there, so that a file that a
-//! killed one left is replaced, and that of a living one never is.
+//! killed one left is replaced, and that of a living one never is. A socket that was made by whoever started this process
+//! (systemd) is theirs: neither its file nor its mode is touched.
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -44,6 +45,9 @@ pub enum SocketError {
     /// The name is too long for the kernel.
     #[error("{0} is too long for a socket, whose path may have 107 bytes: name a shorter one")]
     TooLong(PathBuf),
+    /// What was handed over is none to listen on.
+    #[error("what was handed over is no Unix socket to listen on")]
+    HandedOver(#[source] io::Error),
     /// The file system.
     #[error("can't {attempted} {path}")]
     Files {
@@ -56,11 +60,14 @@ pub enum SocketError {
     },
 }
 
-/// A socket on which nobody else listens. Its file goes when it is dropped.
+/// A socket on which nobody else listens.
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
-    _lock: File,
+    /// Of one that was made here: its file goes with it. Of one that was handed over there is none.
+    lock: Option<File>,
+    /// Who came first to one that was handed over.
+    first: Option<UnixStream>,
 }
 
 /// Whether a server could listen at a path right now. Makes nothing.
@@ -88,30 +95,52 @@ impl Socket {
             Ok(listener)
         });
         clear(&folder, &made);
-        Ok(Self { listener: listener?, path: path.to_owned(), _lock: lock })
+        Ok(Self { listener: listener?, path: path.to_owned(), lock: Some(lock), first: None })
     }
 
-    /// The path.
+    /// One that whoever started this process made, listens on and keeps: clients can connect before the program is there, and
+    /// while it is started anew. Its mode is whatever was given to it; who a peer is, the kernel says here too. Must be called
+    /// inside a tokio runtime.
+    pub fn handed_over(listener: std::os::unix::net::UnixListener) -> Result<Self, SocketError> {
+        let path = listener.local_addr().map_err(SocketError::HandedOver)?.as_pathname().map(Path::to_owned);
+        listener.set_nonblocking(true).map_err(SocketError::HandedOver)?;
+        // Asked for once here: one that nobody listens on would fail for ever.
+        let first = match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true).map_err(SocketError::HandedOver)?;
+                Some(UnixStream::from_std(stream).map_err(SocketError::HandedOver)?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => return Err(SocketError::HandedOver(error)),
+        };
+        let listener = UnixListener::from_std(listener).map_err(SocketError::HandedOver)?;
+        Ok(Self { listener, path: path.unwrap_or_default(), lock: None, first })
+    }
+
+    /// The path; empty for one that was handed over without a name.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Serves until `stop` ends. Then nothing new is taken on, streams end, and answers that are on their way have a few
     /// seconds. The tasks are left to [`Service::drain`].
-    pub async fn serve(self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
+    pub async fn serve(mut self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
         let router = service.router();
         let names = Arc::new(Names::default());
         let places = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
-            let accepted = tokio::select! {
-                biased;
-                () = &mut stop => break,
-                accepted = self.listener.accept() => accepted,
+            let accepted = match self.first.take() {
+                Some(first) => Ok(first),
+                None => tokio::select! {
+                    biased;
+                    () = &mut stop => break,
+                    accepted = self.listener.accept() => accepted.map(|(stream, _)| stream),
+                },
             };
             let stream = match accepted {
-                Ok((stream, _)) => stream,
+                Ok(stream) => stream,
                 Err(error) => {
                     // Out of descriptors, most likely. Nothing tells when there are some again.
                     tracing::warn!(%error, "a connection can't be accepted");
@@ -154,8 +183,10 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The lock is still held, so the file is ours.
-        if let Err(error) = std::fs::remove_file(&self.path) {
+        // While the lock is held, the file is ours.
+        if self.lock.is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
             tracing::warn!(path = %self.path.display(), %error, "the socket's file can't be removed");
         }
     }

@@ -3,6 +3,7 @@
 mod transfer;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
@@ -82,6 +83,9 @@ pub enum Command {
     Serve(Serve),
     /// Print the OpenAPI description of the service
     Openapi,
+    /// What is on record as a whole: back it up, restore it, forget old tasks
+    #[command(subcommand)]
+    State(State),
     /// Throw-away libvirt hosts on this machine
     #[command(subcommand)]
     Lab(Lab),
@@ -89,6 +93,12 @@ pub enum Command {
     Completions {
         /// Which
         shell: Shell,
+    },
+    /// Write the manual pages, one per command
+    Man {
+        /// Folder that they are written into; it is made if it isn't there
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
     },
     /// Drives a task for `migrate --detach`.
     #[command(name = "__drive", hide = true)]
@@ -125,7 +135,7 @@ pub struct TaskArg {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Path of the socket; without it the one of the configuration
+    /// Path of the socket; without it the one that was handed over (LISTEN_FDS), else that of the configuration
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
     /// Say whether it could start, and what is in the way; start nothing
@@ -286,6 +296,31 @@ pub enum Plugin {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Write everything on record into a new file, also while a service is running
+    Backup {
+        /// File to make
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put a backup in the place of what is on record; what was there is kept beside it
+    Restore {
+        /// A file that `state backup` made
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Also where this forgets unfinished tasks, whose domains may be half-way between two hosts
+        #[arg(long)]
+        force_lose_unfinished: bool,
+    },
+    /// Forget tasks that are over; kept are those that ended stuck or lost
+    Prune {
+        /// How long they have been over: a number of minutes (30m), hours (12h), days (90d) or weeks (8w)
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Duration,
+    },
+}
+
 /// Where a lab lies.
 #[derive(Debug, Args)]
 pub struct LabDir {
@@ -358,6 +393,20 @@ pub enum Lab {
 /// A part of an id is no id: it could come to mean another task.
 fn task_id(text: &str) -> Result<TaskId, String> {
     text.parse().map_err(|_| "it is no whole task id, which is a UUID; `waypost tasks` lists them".to_owned())
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || "it is a number with its unit, as 30m, 12h, 90d or 8w".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 fn mib_s(text: &str) -> Result<u64, String> {

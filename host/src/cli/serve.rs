@@ -1,48 +1,76 @@
 //! `waypost serve`: the service on its Unix socket, until a signal ends it; or what would be in its way.
+//! Started by systemd or by hand, it is the same program: [`handed`] takes a socket that was made for it, [`manager`] tells whoever
+//! started it how it stands, and [`reloading`] takes another configuration.
 
+mod handed;
+mod manager;
+mod reloading;
+
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
 use waypost::service::Limits;
 use waypost::service::socket::{Socket, SocketError, probe};
 use waypost::wiring::{self, Watching};
-use waypost::{Config, World};
+use waypost::{Config, World, state};
 
 use super::app::App;
 use super::args;
 use super::exit::Exit;
+use manager::Manager;
 
 /// How long tasks may take to come to where leaving them costs nothing: shorter than what systemd waits by default (90 s).
 const DRAIN: Duration = Duration::from_secs(30);
 
 pub fn run(app: &App, args: args::Serve) -> anyhow::Result<Exit> {
     let config = app.config()?;
-    let path = args.socket.unwrap_or_else(|| config.socket.clone());
-    let path = std::path::absolute(path)?;
     // Clients live in real time.
     let world = app.world_in_real_time();
-    if args.check { check(app, &config, &world, path) } else { serve(app, &world, &path) }
+    if args.check {
+        let path = std::path::absolute(args.socket.unwrap_or_else(|| config.socket.clone()))?;
+        return check(app, &config, &world, path);
+    }
+    let handed = handed::listener()?;
+    anyhow::ensure!(
+        handed.is_none() || args.socket.is_none(),
+        "a socket was handed over by whoever started this, and --socket names another: leave one of them out"
+    );
+    let path = std::path::absolute(args.socket.unwrap_or_else(|| config.socket.clone()))?;
+    serve(app, &config, &world, handed, &path)
 }
 
-fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
+fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>, path: &Path) -> anyhow::Result<Exit> {
     allow_many_clients();
+    let manager = Manager::of_this_process();
     app.block_on_threads(async {
         // Before anything is taken over: where a server is already, this one must not begin.
-        let socket = Socket::bind(path)?;
+        let (socket, whose) = match handed {
+            Some(listener) => (Socket::handed_over(listener)?, ", which was handed over"),
+            None => (Socket::bind(path)?, ""),
+        };
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let hang_up = signal(SignalKind::hangup())?;
+        let _only_one = state::service_lock(&wiring::state_folder(config, world))?;
         let waypost = app.open_to_judge(world, Watching::On).await?;
         let limits = Limits::default();
         let service = waypost.serve(limits.clone());
-        app.out.note(format!("listening on {}", path.display()));
-        app.out.document(Document::Serving(Serving {
-            socket: path.display().to_string(),
-            problems: Vec::new(),
-            notes: Vec::new(),
-        }));
+        let path = socket.path().display().to_string();
+        app.out.note(format!("listening on {path}{whose}"));
+        app.out.document(Document::Serving(Serving { socket: path.clone(), problems: Vec::new(), notes: Vec::new() }));
+        let status = format!("listening on {path}");
+        manager.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        let mut beside = JoinSet::new();
+        if let Some(within) = sd_notify::watchdog_enabled() {
+            beside.spawn(manager.clone().feed_watchdog(within, service.clone(), socket.path().to_owned()));
+        }
+        beside.spawn(reloading::on(hang_up, waypost.clone(), manager.clone(), app.out, status));
         let mut stop = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -50,6 +78,7 @@ fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
             }
         };
         socket.serve(&service, &limits, stop()).await;
+        manager.tell(&[NotifyState::Stopping, NotifyState::Status("stopping; transfers go on")]);
         app.out
             .note("stopping; transfers go on, and the next start takes the tasks over. A second signal leaves at once");
         tokio::select! {
@@ -67,6 +96,11 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     match probe(&path) {
         Ok(()) => {}
         Err(SocketError::Taken(path)) => notes.push(format!("a server listens on {} right now", path.display())),
+        Err(error) => problems.push(told(&error)),
+    }
+    match state::service_runs(&wiring::state_folder(config, world)) {
+        Ok(false) => {}
+        Ok(true) => notes.push("a service works over this state folder right now".to_owned()),
         Err(error) => problems.push(told(&error)),
     }
     if let Err(error) = wiring::store(config, world) {

@@ -5,7 +5,8 @@
 //! task is decided by the lock, which the operating system takes back however the process ends.
 //!
 //! Reading order: how the values of the core are written down (`records`), the tables (`schema`), the locks
-//! (`lock`), what is said when something fails (`fault`), and the store itself (`store`).
+//! (`lock`), what is said when something fails (`fault`), the store itself (`store`), and what is done to it as a whole (`upkeep`):
+//! backup, restore, pruning.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -14,7 +15,9 @@ mod lock;
 mod records;
 mod schema;
 mod store;
+mod upkeep;
 
 pub use records::{Misfit, RECORD_VERSION, read_record, write_record};
 pub use schema::SCHEMA_VERSION;
 pub use store::SqliteStore;
+pub use upkeep::{Backup, Loss, Pruned, Restored, ServiceLock, backup, restore, service_lock, service_runs};

@@ -17,6 +17,11 @@ pub(crate) struct FileLock {
 }
 
 impl FileLock {
+    /// The locked file itself, for a word to whoever comes second.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Removes the file, while the lock is still held.
     pub(crate) fn remove(&self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
@@ -35,6 +40,16 @@ pub(crate) fn acquire(path: &Path) -> io::Result<Option<FileLock>> {
         if is_named(&file, path)? {
             return Ok(Some(FileLock { file, path: path.to_owned() }));
         }
+    }
+}
+
+/// Takes a part in a lock that any number may hold at once, or nothing if somebody has it alone. Ends when dropped.
+pub(crate) fn share(path: &Path) -> io::Result<Option<File>> {
+    let file = open(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

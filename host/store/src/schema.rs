@@ -14,7 +14,7 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK];
+pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK];
 
 /// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and
 /// beside each record and task what would have to be worked out of their texts again and again. What older versions wrote
@@ -183,7 +183,8 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
     let attempted = format!("prepare the state folder {} (`state_dir` of the configuration)", dir.display());
     let builder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     builder(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
-    let mode = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?.mode() & 0o777;
+    let folder = std::fs::metadata(dir).map_err(|e| fault::file(&attempted, dir, &e))?;
+    let mode = folder.mode() & 0o777;
     if mode & 0o077 != 0 {
         // Not mended silently: a folder that somebody else made may be shared for a reason.
         let dir = dir.display();
@@ -191,6 +192,18 @@ pub(crate) fn prepare_folder(dir: &Path, database: &Path, locks: &Path) -> Resul
             &attempted,
             format!(
                 "other users can reach it (mode {mode:04o}), and journals name hosts and domains: run `chmod 700 {dir}`, or name another folder"
+            ),
+        ));
+    }
+    // The process's own entry there belongs to whoever it runs as. Files that root makes in the folder of a service's user
+    // would be closed to the service.
+    let me = std::fs::metadata("/proc/self").map_or(folder.uid(), |process| process.uid());
+    if me != folder.uid() {
+        let owner = folder.uid();
+        return Err(fault::plain(
+            &attempted,
+            format!(
+                "it belongs to user {owner}, and this runs as user {me}: run it as that user (`sudo -u '#{owner}' ...`), or name another folder"
             ),
         ));
     }
@@ -235,7 +248,7 @@ pub(crate) fn connect(database: &Path, promise: Promise) -> Result<Connection, S
     Ok(connection)
 }
 
-fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
+pub(crate) fn version(connection: &Connection) -> Result<u32, rusqlite::Error> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 

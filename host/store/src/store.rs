@@ -1,6 +1,7 @@
 //! The store: each call of the port, and how a call that fails says so.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -17,16 +18,20 @@ use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 
 use crate::records::{read, read_record, write_record};
 use crate::schema::{self, Promise};
+use crate::upkeep;
 use rows::{BRIEF, brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
 use trying::{NO_TASK, Trying};
 
 mod decided;
 mod driving;
 mod feed;
+mod pruning;
 mod rows;
 mod samples;
 mod slots;
 mod trying;
+
+pub use pruning::Pruned;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
 #[derive(Clone)]
@@ -46,6 +51,8 @@ struct Inner {
     watching: OnceLock<Mutex<Connection>>,
     /// Tasks whose locks are held through this store: they need no look at a lock to be known as driven.
     driven: Mutex<HashSet<TaskId>>,
+    /// As long as this is held, nobody replaces the database under the connections.
+    _present: File,
 }
 
 impl SqliteStore {
@@ -53,6 +60,7 @@ impl SqliteStore {
     pub fn open(dir: &Path) -> Result<Self, StoreFault> {
         let (database, locks) = (dir.join("waypost.db"), dir.join("locks"));
         schema::prepare_folder(dir, &database, &locks)?;
+        let present = upkeep::be_present(dir)?;
         let durable = Mutex::new(schema::connect(&database, Promise::Durable)?);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -62,6 +70,7 @@ impl SqliteStore {
                 visible: OnceLock::new(),
                 watching: OnceLock::new(),
                 driven: Mutex::default(),
+                _present: present,
             }),
         })
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -19,9 +20,14 @@ pub struct Program {
 
 impl Program {
     pub fn start(site: &Site) -> Self {
-        let mut running = site.start(&["serve", "--socket", SOCKET]);
+        Self::of(site.command(&["serve", "--socket", SOCKET]), site.path(SOCKET))
+    }
+
+    /// That command, which is to listen there.
+    pub fn of(command: Command, socket: PathBuf) -> Self {
+        let mut running = Running::of(command);
         running.wait_for_note("listening on ");
-        Self { running, socket: site.path(SOCKET) }
+        Self { running, socket }
     }
 
     /// One request and its answer.

@@ -1,6 +1,6 @@
 //! Simulated hosts, a store in a folder, and as many services over them as it takes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -53,12 +53,16 @@ host = "a"
 memory_mib = 4096
 "#;
 
-/// Wall-clock time that goes with the runtime's.
-struct VirtualClock(Instant);
+/// Wall-clock time that goes with the runtime's. Whoever holds the lock has everybody hang who asks what time it is.
+struct VirtualClock {
+    began: Instant,
+    held: Mutex<()>,
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Moment {
-        Moment(1_700_000_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap())
+        drop(self.held.lock().unwrap());
+        Moment(1_700_000_000_000 + u64::try_from(self.began.elapsed().as_millis()).unwrap())
     }
 }
 
@@ -89,7 +93,7 @@ impl Site {
         Self {
             world: World::new(&Fleet::parse(fleet).unwrap()).unwrap(),
             dir: tempfile::Builder::new().prefix("waypost-service-").tempdir().unwrap(),
-            clock: Arc::new(VirtualClock(Instant::now())),
+            clock: Arc::new(VirtualClock { began: Instant::now(), held: Mutex::default() }),
             slots: SlotLimits::default(),
             limits: Limits::default(),
         }
@@ -97,6 +101,11 @@ impl Site {
 
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// From here on whoever asks for the time hangs, until the answer is dropped.
+    pub fn hold_the_clock(&self) -> MutexGuard<'_, ()> {
+        self.clock.held.lock().unwrap()
     }
 
     /// The store as another process would open it.

@@ -58,7 +58,7 @@ impl Finishing {
 /// Looks until both sides show a finished migration. The source's daemon may need a moment to forget the domain.
 async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String>, EngineError> {
     let since = Instant::now();
-    let mut tick = ticker(task.ports().settings.look_every);
+    let mut tick = ticker(task.ports().settings().look_every);
     let mut looks = 0_u32;
     loop {
         let situation = task.look(plan).await;
@@ -67,7 +67,7 @@ async fn verify(task: &mut Task, plan: &Plan) -> Result<Result<Situation, String
         }
         looks += 1;
         // A side that answers must show the truth soon; one that doesn't gets the patience of the settings.
-        if (!situation.is_dark() && looks >= 10) || since.elapsed() >= task.ports().settings.patience {
+        if (!situation.is_dark() && looks >= 10) || since.elapsed() >= task.ports().settings().patience {
             return Ok(Err(format!(
                 "libvirt reported success, but {}; {}",
                 tell::side(&situation.source, &plan.source.host),

@@ -76,7 +76,7 @@ pub(super) enum Demand {
 
 impl Helm {
     pub(super) fn new(task: &Task) -> Self {
-        let settings = &task.ports().settings;
+        let settings = task.ports().settings();
         Self {
             samples: VecDeque::new(),
             passes: Vec::new(),
@@ -96,7 +96,7 @@ impl Helm {
             self.passes.push(sample.clone());
         }
         keep(&mut self.samples, sample);
-        self.watchdog.look(&task.ports().settings, plan, sample, Instant::now())
+        self.watchdog.look(&task.ports().settings(), plan, sample, Instant::now())
     }
 
     /// Takes in what persons wish, and asks the policy if that is due.
@@ -137,7 +137,7 @@ impl Helm {
     pub(super) fn take(&mut self, task: &mut Task, turn: Turn) -> Result<(), EngineError> {
         match turn {
             Turn::Advised(advice) => {
-                self.due = Instant::now() + task.ports().settings.steer_every;
+                self.due = Instant::now() + task.ports().settings().steer_every;
                 let (answer, decision) = (*advice)?;
                 // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
                 // What is in force already is nothing to do: a policy that repeats itself must not flood the journal.
@@ -227,7 +227,7 @@ impl Helm {
     }
 
     fn ask(&mut self, task: &Task, plan: &Plan) {
-        let settings = &task.ports().settings;
+        let settings = task.ports().settings();
         let Some(now) = self.samples.back() else { return };
         // Before something was moved there is nothing to judge, and after the switch nothing to choose.
         if now.processed_bytes == 0 || now.stage != Stage::PreCopy {
@@ -237,7 +237,7 @@ impl Helm {
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
-            bounds: bounds(plan, task.recorder.course.current.options.max_downtime_ms, settings),
+            bounds: bounds(plan, task.recorder.course.current.options.max_downtime_ms, &settings),
             elapsed_ms: task.recorder.performing_ms(),
             samples: self.samples.iter().cloned().collect(),
             passes: self.passes.clone(),

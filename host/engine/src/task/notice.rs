@@ -20,7 +20,7 @@ pub(super) async fn put(task: &Task, plan: &Plan) {
     }
     let ports = task.ports();
     let notice =
-        Notice { task: task.recorder.id, controller: ports.settings.controller.clone(), since: ports.clock.now() };
+        Notice { task: task.recorder.id, controller: ports.settings().controller.clone(), since: ports.clock.now() };
     if let Err(fault) = ports.hypervisor.put_notice(&plan.source.host, plan.domain, Some(&notice)).await {
         tracing::info!(%fault, "no notice on the domain");
     }

@@ -32,7 +32,7 @@ const QUIET_LOOKS: u32 = 2;
 /// Whether nothing has been seen of the transfer for long enough to say that there is none. No host shows a job while a
 /// mere definition travels, so that takes as long as for a host that can't be asked.
 fn is_quiet(task: &Task, plan: &Plan, looks: u32, since: Instant) -> bool {
-    let settings = &task.ports().settings;
+    let settings = task.ports().settings();
     let time = match plan.mode {
         TransferMode::Live => settings.look_every * QUIET_LOOKS,
         TransferMode::Offline => settings.patience,
@@ -53,7 +53,7 @@ impl Outside {
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
-        let mut tick = ticker(task.ports().settings.look_every);
+        let mut tick = ticker(task.ports().settings().look_every);
         loop {
             if !ending.is_wanted() && Instant::now() >= deadline {
                 end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
@@ -92,7 +92,7 @@ impl Outside {
                 quiet = 0;
                 quiet_since = Instant::now();
                 let since = *dark_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= task.ports().settings.patience {
+                if since.elapsed() >= task.ports().settings().patience {
                     let message = format!(
                         "the transfer can't be watched: {}; {}",
                         tell::side(&situation.source, &plan.source.host),

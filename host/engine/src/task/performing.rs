@@ -35,8 +35,8 @@ impl Performing {
         // From the switch on nothing can be taken back, and libvirt refuses to abort: it is not even asked.
         let mut switched = false;
         // Tickers live outside the loop: a timer made anew in each round would never fire beside a faster one.
-        let mut tick = ticker(task.ports().settings.sample_every);
-        let mut poll = ticker(task.ports().settings.cancel_poll);
+        let mut tick = ticker(task.ports().settings().sample_every);
+        let mut poll = ticker(task.ports().settings().cancel_poll);
         let mut again = ticker(ABORT_AGAIN);
         let hypervisor = task.ports().hypervisor.clone();
         // A reading may take as long as its own deadline: it runs beside the call and never delays the end.

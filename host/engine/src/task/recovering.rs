@@ -61,7 +61,7 @@ impl Recovering {
         let mut delay = Duration::from_millis(answer.delay_ms).min(LONGEST_DELAY);
         if answer.action == Action::Wait {
             // A policy that waits for no time at all must not turn the hosts' calls and the journal into a busy loop.
-            delay = delay.max(task.ports().settings.look_every);
+            delay = delay.max(task.ports().settings().look_every);
         }
         if !delay.is_zero() {
             tokio::select! {
@@ -113,7 +113,7 @@ pub(super) async fn carry_out(
             task.record(Record::ActionDone { action, result })?;
             // Neither a host that refuses nor a job that is being aborted is another a moment later.
             if failed || action == Action::AbortJob {
-                tokio::time::sleep(task.ports().settings.look_every).await;
+                tokio::time::sleep(task.ports().settings().look_every).await;
             }
             Ok(Stage::Locating(Locating { task, plan }))
         }

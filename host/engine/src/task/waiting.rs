@@ -42,12 +42,13 @@ pub(super) async fn wish(
 async fn expected(task: &Task, options: &Options, source: &HostName) -> Result<Option<String>, EngineError> {
     let (ports, request) = (task.ports(), &task.recorder.course.current);
     let own_way = options.migrate_uri.is_some() || options.transport == Transport::Tunnelled;
-    if own_way || ports.settings.slots.networks.is_empty() {
+    let settings = ports.settings();
+    if own_way || settings.slots.networks.is_empty() {
         return Ok(None);
     }
     let domain = ports.hypervisor.domain_facts(source, &request.domain).await?;
     let metadata = domain.migration_network.as_deref();
-    let networks = &ports.settings.networks;
+    let networks = &settings.networks;
     let wanted = networks.wanted(options.network.as_deref(), metadata, &domain.name, source, &request.destination);
     Ok(wanted.map(|(name, _)| name))
 }
@@ -55,7 +56,7 @@ async fn expected(task: &Task, options: &Options, source: &HostName) -> Result<O
 /// Asks for the slot once.
 pub(super) fn claim(task: &Task, wish: &SlotWish) -> Result<Turn, EngineError> {
     let ports = task.ports();
-    let turn = ports.store.claim_slot(task.recorder.id, ports.clock.now(), wish, &ports.settings.slots)?;
+    let turn = ports.store.claim_slot(task.recorder.id, ports.clock.now(), wish, &ports.settings().slots)?;
     // Also where it must wait: what the others know is older than that.
     ports.line.changed();
     Ok(turn)
@@ -67,7 +68,7 @@ pub(super) fn claim(task: &Task, wish: &SlotWish) -> Result<Turn, EngineError> {
 pub(super) fn follow(task: &Task, wish: Option<&SlotWish>, plan: &Plan) -> Result<Option<Turn>, EngineError> {
     let (ports, network) = (task.ports(), plan.network.clone());
     let Some(wish) = wish.filter(|wish| wish.network != network) else { return Ok(None) };
-    let limited = network.as_ref().is_some_and(|name| ports.settings.slots.networks.contains_key(name));
+    let limited = network.as_ref().is_some_and(|name| ports.settings().slots.networks.contains_key(name));
     let wish = SlotWish { network, ..wish.clone() };
     if !limited {
         ports.store.hold_slot(task.recorder.id, ports.clock.now(), &wish)?;
@@ -82,7 +83,7 @@ pub(super) fn follow(task: &Task, wish: Option<&SlotWish>, plan: &Plan) -> Resul
 pub(super) async fn until_turn(task: &mut Task, mut said: Turn) -> Result<(), EngineError> {
     let (id, ports) = (task.recorder.id, std::sync::Arc::clone(task.ports()));
     // Apart from the waking: slots may be freed more often than a wish of another process is looked for.
-    let mut poll = ticker(ports.settings.cancel_poll);
+    let mut poll = ticker(ports.settings().cancel_poll);
     let mut handle_lives = true;
     if task.note_cancel()? {
         return Ok(());
@@ -123,7 +124,7 @@ pub(super) async fn until_turn(task: &mut Task, mut said: Turn) -> Result<(), En
 
 /// Where everybody stands in the queue. Only reads.
 pub(crate) fn standings(ports: &Ports) -> Result<Standings, EngineError> {
-    Ok(ports.line.standings(ports.store.as_ref(), &ports.settings.slots, ports.clock.as_ref())?)
+    Ok(ports.line.standings(ports.store.as_ref(), &ports.settings().slots, ports.clock.as_ref())?)
 }
 
 /// Where a task stands, which another process may drive; none if it isn't waiting.

@@ -63,18 +63,21 @@ impl Site {
     }
 
     fn accept(&self, domain: usize, to: usize, options: Options) -> Driver {
-        let request = MigrationRequest {
-            domain: DomainKey::Name(format!("g{domain}")),
-            source: None,
-            destination: HostName::new(format!("h{to}")),
-            options,
-            requester: "test".into(),
-        };
-        self.engine().accept(request).unwrap()
+        self.engine().accept(request(domain, to, options)).unwrap()
     }
 
     fn records(&self, task: TaskId) -> Vec<Record> {
         self.store.journal(task).unwrap().into_iter().map(|(_, record)| record).collect()
+    }
+}
+
+fn request(domain: usize, to: usize, options: Options) -> MigrationRequest {
+    MigrationRequest {
+        domain: DomainKey::Name(format!("g{domain}")),
+        source: None,
+        destination: HostName::new(format!("h{to}")),
+        options,
+        requester: "test".into(),
     }
 }
 
@@ -149,6 +152,35 @@ fn two_hundred_tasks_keep_the_limits_and_their_order() {
                 let above = Priority::ALL.iter().filter(|other| *other > priority).map(|p| last_of(*p)).max();
                 assert!(above.is_none_or(|above| above <= *at), "{way:?}: {priority} began at {at}, {above:?}");
             }
+        }
+    });
+}
+
+#[test]
+fn a_limit_that_is_raised_lets_in_who_waits_and_leaves_what_runs() {
+    in_virtual_time(async {
+        let site = Site::new(3, &[0, 0], one());
+        let engine = site.engine();
+        let first = engine.accept(request(0, 1, slow())).unwrap();
+        let (running, mut views) = (first.id(), first.views());
+        let moving = tokio::spawn(first.drive());
+        until(&mut views, |view| view.phase == Phase::Performing).await;
+        let second = engine.accept(request(1, 2, slow())).unwrap();
+        let mut waiting = second.views();
+        let waits = tokio::spawn(second.drive());
+        until(&mut waiting, |view| view.note.starts_with("waiting")).await;
+        let plans = site.records(running).len();
+        engine.adjust(
+            Settings { slots: SlotLimits::default(), max_attempts: 9, ..Settings::default() },
+            Depth::default(),
+        );
+        assert_eq!((engine.queue().unwrap().0, engine.max_attempts()), (SlotLimits::default(), 9));
+        until(&mut waiting, |view| view.phase == Phase::Performing).await;
+        // Both at once: the first did not have to come to its end, and nothing was done to it.
+        assert_eq!(views.borrow().phase, Phase::Performing);
+        assert_eq!(site.records(running).len(), plans);
+        for task in [moving, waits] {
+            assert_eq!(task.await.unwrap().unwrap().kind, OutcomeKind::Completed);
         }
     });
 }

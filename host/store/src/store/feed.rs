@@ -28,8 +28,9 @@ impl Feed for SqliteStore {
     fn last_change(&self) -> Result<u64, StoreFault> {
         let trying = self.inner.trying("find the last change".to_owned());
         trying.watching(|db| {
-            let mut statement =
-                db.prepare_cached("SELECT coalesce(max(sequence), 0) FROM change").map_err(trying.sql())?;
+            // The number that was given last, also where its record was pruned since.
+            let select = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change'";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
             statement.query_row([], |row| row.get(0)).map(unsigned).map_err(trying.sql())
         })
     }

@@ -1,0 +1,44 @@
+//! What was done to the state as a whole.
+
+use serde::{Deserialize, Serialize};
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Its file.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Tasks in it.
+    pub tasks: u64,
+    /// Those of them that are not over.
+    pub unfinished: u64,
+    /// Version of its tables.
+    pub schema: u32,
+}
+
+/// A state that was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The backup.
+    pub file: String,
+    /// Tasks that are on record now.
+    pub tasks: u64,
+    /// Those of them that are not over.
+    pub unfinished: u64,
+    /// Folder with what was on record before; null where there was nothing.
+    pub replaced: Option<String>,
+}
+
+/// What was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Tasks.
+    pub tasks: u64,
+    /// Records of their journals.
+    pub records: u64,
+    /// Facts on which they were decided.
+    pub facts: u64,
+    /// Old tasks that are kept, because they ended stuck or lost.
+    pub kept: u64,
+}

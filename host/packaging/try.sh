@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Installs a package in a clean Debian and uses it there, as far as that goes without a booted system. Usage: try.sh FILE.deb
+# Needs root, debootstrap and the network. The Debian is made in a temporary folder, and is gone afterwards.
+set -euo pipefail
+package=$(realpath "$1")
+[ "$(id -u)" = 0 ] || { echo "try: run this as root" >&2; exit 1; }
+PATH=$PATH:/usr/sbin:/sbin
+command -v debootstrap >/dev/null || { echo "try: debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
+
+root=$(mktemp -d /var/tmp/waypost-deb-XXXXXX)
+serving=
+leave() {
+    [ -z "$serving" ] || kill "$serving" 2>/dev/null || true
+    umount "$root/proc" 2>/dev/null || true
+    rm -rf --one-file-system "$root"
+}
+trap leave EXIT
+step() { echo "try: $*"; }
+inside() { chroot "$root" env PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+
+step "a clean Debian"
+debootstrap --variant=minbase "${SUITE:-bookworm}" "$root" "${MIRROR:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
+    { tail -20 "$root.log"; exit 1; }
+rm -f "$root.log"
+mount -t proc proc "$root/proc"
+printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+chmod +x "$root/usr/sbin/policy-rc.d"
+
+step "the package, with what it depends on"
+cp "$package" "$root/tmp/waypost.deb"
+inside apt-get -qq update
+inside apt-get -qq install -y --no-install-recommends /tmp/waypost.deb curl man-db bash-completion >/dev/null
+inside dpkg --verify waypost
+[ "$(inside dpkg-query -W -f '${db:Status-Abbrev}' waypost)" = "ii " ]
+
+step "its user and folders"
+inside id waypost | grep -q 'groups=.*libvirt'
+[ "$(inside stat -c '%U %a' /var/lib/waypost)" = "waypost 700" ]
+[ "$(inside stat -c '%U:%G %a' /etc/waypost)" = "root:waypost 750" ]
+
+step "the program, its policies and pages"
+inside waypost --version
+! inside ldd /usr/bin/waypost | grep 'not found'
+as() { inside setpriv --reuid=waypost --regid=waypost --init-groups env HOME=/var/lib/waypost WAYPOST_CONFIG=/etc/waypost/waypost.toml "$@"; }
+as waypost --json plugin list | grep -q '"state":"ready"'
+! as waypost --json plugin list | grep -qE '"state":"(broken|missing|refused)'
+inside test -s /usr/share/man/man1/waypost-serve.1.gz
+inside bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader waypost; complete -p waypost' >/dev/null
+inside systemd-analyze verify --man=no /usr/lib/systemd/system/waypost.service
+
+step "the service, as its user and with its configuration"
+cat >"$root/tmp/fleet.toml" <<'FLEET'
+host = [{ name = "kvm1" }, { name = "kvm2" }]
+domain = [{ name = "web1", host = "kvm1" }]
+FLEET
+chmod 644 "$root/tmp/fleet.toml"
+install -d -o "$(inside id -u waypost)" -g "$(inside id -g waypost)" "$root/run/waypost"
+as waypost --sim /tmp/fleet.toml serve --check
+as waypost --sim /tmp/fleet.toml serve &
+serving=$!
+ask() { inside curl -sS --fail --retry 50 --retry-delay 1 --retry-all-errors --unix-socket /run/waypost/waypost.sock "http://waypost/api/v1$1" "${@:2}"; }
+ask /system/ready
+task=$(ask /tasks --json '{"domain": "web1", "to": "kvm2"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
+until ask "/tasks/$task?wait=30" | grep -q '"phase":"ended"'; do :; done
+ask "/tasks/$task" | grep -q '"status":"completed"'
+as waypost --sim /tmp/fleet.toml state backup /var/lib/waypost/b.db
+kill "$serving"
+wait "$serving" || true
+serving=
+
+step "away with it"
+inside apt-get -qq purge -y waypost >/dev/null
+inside test ! -e /usr/bin/waypost
+inside test -e /var/lib/waypost/b.db
+step "all is well"

@@ -1,0 +1,228 @@
+//! A backup in place of what is there.
+//!
+//! Everything that can be wrong with the file is found in a copy of it, beside the database; what is there is replaced in one
+//! step at the very end, and kept.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use waypost_core::ports::StoreFault;
+
+use super::{Unfinished, beside, counts, damage, is_ours, presence, service_lock, sync_folder};
+use crate::schema::{self, Promise, SCHEMA_VERSION};
+use crate::{fault, lock};
+
+/// Whether records of unfinished tasks may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// No: then the restore is refused.
+    Refused,
+    /// Yes. Nobody will know any more that their domains may be half-way between two hosts.
+    Accepted,
+}
+
+/// A state that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Tasks in it.
+    pub tasks: u64,
+    /// Those of them that are not over: whoever drives next takes them over, and looks at both hosts first.
+    pub unfinished: u64,
+    /// Folder with what was there before; none: there was nothing.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Puts a backup in the place of the state in a folder. Refused while anybody has the state open, where the file is
+/// damaged, no backup, or of a newer Waypost, and where records of unfinished tasks would be lost unless that is accepted.
+/// Older tables are brought up to date.
+pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFault> {
+    let attempted = format!("restore the state in {} from {}", dir.display(), from.display());
+    let refused = |why: String| fault::plain(&attempted, why);
+    let of_source = |e: io::Error| fault::file(&attempted, from, &e);
+    let of_folder = |e: io::Error| fault::file(&attempted, dir, &e);
+    let (database, locks) = (dir.join("waypost.db"), dir.join("locks"));
+    // Before anything is made: a wrong name must leave no trace.
+    let mut source = File::open(from).map_err(of_source)?;
+    let size = source.metadata().map_err(of_source)?.len();
+    if size == 0 {
+        return Err(refused("the file is empty: a backup that was never finished".to_owned()));
+    }
+    if beside(from)[0].metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(refused(
+            "it has a write-ahead log beside it, so it is the database of a state and no backup: make one with `waypost state backup`"
+                .to_owned(),
+        ));
+    }
+    schema::prepare_folder(dir, &database, &locks)?;
+    let _service = service_lock(dir).map_err(|fault| StoreFault { attempted: attempted.clone(), ..fault })?;
+    let path = presence(dir);
+    let Some(_alone) = lock::acquire(&path).map_err(|e| fault::file(&attempted, &path, &e))? else {
+        return Err(refused(format!(
+            "somebody has it open{}: let that come to its end first",
+            driven(&locks).map_err(of_folder)?
+        )));
+    };
+
+    let (copy, mut file) =
+        Unfinished::create(dir.join(format!(".restoring-{}", std::process::id()))).map_err(of_folder)?;
+    io::copy(&mut source, &mut file).and_then(|_| file.sync_all()).map_err(of_folder)?;
+    drop(file);
+    check(&copy.path).map_err(&refused)?;
+    // Older tables become those of this version.
+    drop(schema::connect(&copy.path, Promise::Durable)?);
+
+    let there = Present::read(&database);
+    let made = Connection::open_with_flags(&copy.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(|e| refused(e.to_string()))?;
+    let of_copy = |e: rusqlite::Error| refused(format!("the copy can't be worked on: {e}"));
+    if loss == Loss::Refused {
+        there.may_be_replaced(&made).map_err(of_copy)?.map_err(&refused)?;
+    }
+    if let Present::Readable { last_change, .. } = &there {
+        // A number that a listener has seen never comes to stand for another event.
+        let update = "INSERT INTO sqlite_sequence (name, seq) SELECT 'change', 0
+                      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'change');
+                      UPDATE sqlite_sequence SET seq = max(seq, %) WHERE name = 'change'";
+        made.execute_batch(&update.replace('%', &last_change.to_string())).map_err(of_copy)?;
+    }
+    let (tasks, unfinished) = counts(&made).map_err(of_copy)?;
+    let mode: String = made.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(of_copy)?;
+    if mode != "wal" {
+        return Err(refused("the file system of the state has no shared memory for write-ahead logging".to_owned()));
+    }
+    // The last connection takes its log along.
+    made.close().map_err(|(_, e)| of_copy(e))?;
+    File::open(&copy.path).and_then(|file| file.sync_all()).map_err(of_folder)?;
+
+    let replaced = if there == Present::Nothing { None } else { Some(keep(dir, &database).map_err(of_folder)?) };
+    copy.finish(&database).map_err(of_folder)?;
+    Ok(Restored { tasks, unfinished, replaced })
+}
+
+/// Whether a file is a whole state of a version that is known, or why not.
+fn check(copy: &Path) -> Result<(), String> {
+    let damaged = |why: String| format!("the file is damaged, or no backup of Waypost ({why}); nothing was changed");
+    let look = || -> rusqlite::Result<(bool, Option<String>, u32)> {
+        let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        Ok((is_ours(&connection)?, damage(&connection)?, schema::version(&connection)?))
+    };
+    match look().map_err(|error| damaged(error.to_string()))? {
+        (false, ..) => Err("the file is no backup of Waypost: it holds other tables; nothing was changed".to_owned()),
+        (_, Some(why), _) => Err(damaged(why)),
+        (_, _, newer) if newer > SCHEMA_VERSION => Err(format!(
+            "its tables have version {newer}, and this Waypost knows version {SCHEMA_VERSION} only: restore it with the Waypost \
+             that made it, or a newer one; nothing was changed"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Present {
+    Nothing,
+    Readable {
+        /// Records of each unfinished task.
+        unfinished: BTreeMap<String, i64>,
+        last_change: i64,
+    },
+    /// Damaged, or not ours.
+    Unreadable(String),
+}
+
+impl Present {
+    fn read(database: &Path) -> Self {
+        if database.metadata().map_or(true, |file| file.len() == 0) {
+            return Self::Nothing;
+        }
+        let read = || -> rusqlite::Result<Self> {
+            let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let mut statement = connection.prepare("SELECT id, records FROM task WHERE phase <> 'ended'")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let unfinished = rows.collect::<Result<_, _>>()?;
+            drop(statement);
+            let select = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change'";
+            let last_change = connection.query_row(select, [], |row| row.get(0))?;
+            // So that what is kept of it is one file.
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            connection.close().map_err(|(_, error)| error)?;
+            Ok(Self::Readable { unfinished, last_change })
+        };
+        read().unwrap_or_else(|error| Self::Unreadable(error.to_string()))
+    }
+
+    /// Whether nothing of an unfinished task is lost with it, or what is.
+    fn may_be_replaced(&self, by: &Connection) -> rusqlite::Result<Result<(), String>> {
+        let unfinished = match self {
+            Self::Nothing => return Ok(Ok(())),
+            Self::Unreadable(why) => {
+                return Ok(Err(format!(
+                    "what is there can't be read ({why}), so it can't be told whether it knows of unfinished tasks: look on the hosts \
+                     for domains that are half-way, and repeat this with --force-lose-unfinished"
+                )));
+            }
+            Self::Readable { unfinished, .. } => unfinished,
+        };
+        let mut lost = Vec::new();
+        for (task, records) in unfinished {
+            let select = "SELECT coalesce(max(records), 0) FROM task WHERE id = ?1";
+            if by.query_row(select, [task], |row| row.get::<_, i64>(0))? < *records {
+                lost.push(task.as_str());
+            }
+        }
+        Ok(if lost.is_empty() {
+            Ok(())
+        } else {
+            Err(format!(
+                "what is there knows more of unfinished tasks than the backup ({}): bring them to their end first (`waypost recover`), \
+                 or, where that can't be, repeat this with --force-lose-unfinished",
+                lost.join(", ")
+            ))
+        })
+    }
+}
+
+/// Keeps the database that is there under another name as well; answers the folder. Its log must not stay where the next
+/// database would find it.
+fn keep(dir: &Path, database: &Path) -> io::Result<PathBuf> {
+    let mut number = 1_u32;
+    let folder = loop {
+        let folder = dir.join(format!("replaced-{number}"));
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => break folder,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    let kept = folder.join("waypost.db");
+    for (from, to) in beside(database).into_iter().zip(beside(&kept)) {
+        match std::fs::rename(from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    // A second name and not a move: at no moment is there a folder without a database.
+    if std::fs::hard_link(database, &kept).is_err() {
+        std::fs::copy(database, &kept)?;
+        File::open(&kept)?.sync_all()?;
+    }
+    sync_folder(&kept)?;
+    Ok(folder)
+}
+
+/// The tasks that somebody drives, in words.
+fn driven(locks: &Path) -> io::Result<String> {
+    let mut held = Vec::new();
+    for entry in std::fs::read_dir(locks)? {
+        let entry = entry?;
+        if lock::is_held(&entry.path())? {
+            held.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    held.sort();
+    Ok(if held.is_empty() { String::new() } else { format!(" and drives task {}", held.join(", ")) })
+}

@@ -1,0 +1,27 @@
+//! Whether a service is alive is asked of its loops, and not of a timer.
+
+use std::time::Duration;
+
+use super::support::{SLOW, Site};
+
+#[test]
+fn a_service_whose_driving_hangs_has_no_pulse_until_it_goes_on() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let site = Site::new(SLOW);
+        let (service, anna) = site.serve();
+        service.pulse().await;
+        let id = anna.migrate("g1", "b").await;
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 0).await;
+        // With a task that is driven, and that waits for its hosts most of the time.
+        service.pulse().await;
+        let held = site.hold_the_clock();
+        // Sooner or later the task wants to know what time it is, and then its loop stands still. Before that it still answers.
+        while tokio::time::timeout(Duration::from_secs(2), service.pulse()).await.is_ok() {}
+        drop(held);
+        service.pulse().await;
+        service.drain(Duration::from_secs(30)).await;
+        // One that is being stopped looks for no tasks any more, and is alive all the same.
+        service.pulse().await;
+    });
+}
