@@ -22,6 +22,7 @@ use trying::{NO_TASK, Trying};
 
 mod driving;
 mod feed;
+mod ledger;
 mod rows;
 mod slots;
 mod trying;
