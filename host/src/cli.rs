@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod report;
 
+mod audit;
 mod cancel;
 mod check;
 mod domains;
@@ -26,6 +27,7 @@ mod serve;
 mod steer;
 mod task;
 mod tasks;
+mod token;
 mod usage;
 mod watch;
 
@@ -84,6 +86,8 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(app, args.id, args.action),
         Command::Plugin(command) => plugin::run(app, command),
         Command::Serve(args) => serve::run(app, args),
+        Command::Token(command) => token::run(app, command),
+        Command::Audit(args) => audit::run(app, args),
         Command::Openapi => openapi::run(),
         Command::Lab(command) => lab::run(app, command),
         Command::Drive(args) => drive::run(app, args.id),

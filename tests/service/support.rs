@@ -8,10 +8,12 @@ pub mod command;
 mod client;
 mod listener;
 mod minds;
+mod network;
 mod program;
 mod site;
 
 pub use client::Client;
 pub use listener::Heard;
-pub use program::Program;
+pub use network::{Authority, Back, Network, OnPort};
+pub use program::{Program, SOCKET};
 pub use site::{SLOW, Site, TWO_HOSTS, in_virtual_time};

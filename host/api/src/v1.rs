@@ -6,6 +6,7 @@
 //! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names, absent
 //! values are `null`.
 
+mod access;
 mod check;
 mod fleet;
 mod plugin;
@@ -15,6 +16,7 @@ mod service;
 mod task;
 mod words;
 
+pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabHost};
 pub use plugin::{Plugin, Plugins};
@@ -66,6 +68,14 @@ pub enum Document {
     Plugins(Plugins),
     /// `plugin inspect`.
     Plugin(Box<Plugin>),
+    /// `token list`.
+    Tokens(Tokens),
+    /// `token create`.
+    TokenCreated(NewToken),
+    /// `token revoke`.
+    TokenRevoked(Token),
+    /// `audit`.
+    Audit(AuditPage),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
     /// `lab up` and `lab status`.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
 use waypost::core::ports::Hypervisor;
-use waypost::wiring::{self, SharedStore, Watching};
+use waypost::wiring::{self, SharedLedger, SharedStore, Watching};
 use waypost::{Config, Waypost, World};
 
 use super::args::{self, Global};
@@ -88,6 +88,11 @@ impl App {
     /// The store alone: for commands that only read what is on record.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
         Ok(wiring::store(&self.config()?, &self.world())?)
+    }
+
+    /// The store alone: for tokens and the audit log.
+    pub fn ledger(&self) -> anyhow::Result<SharedLedger> {
+        Ok(wiring::stores(&self.config()?, &self.world())?.ledger)
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies

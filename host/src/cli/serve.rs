@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
 use waypost::service::Limits;
+use waypost::service::port::{self, Port};
 use waypost::service::socket::{Socket, SocketError, probe};
 use waypost::wiring::{self, Watching};
 use waypost::{Config, World};
@@ -25,20 +26,25 @@ pub fn run(app: &App, args: args::Serve) -> anyhow::Result<Exit> {
     let path = std::path::absolute(path)?;
     // Clients live in real time.
     let world = app.world_in_real_time();
-    if args.check { check(app, &config, &world, path) } else { serve(app, &world, &path) }
+    if args.check { check(app, &config, &world, path) } else { serve(app, &config, &world, &path) }
 }
 
-fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
+fn serve(app: &App, config: &Config, world: &World, path: &Path) -> anyhow::Result<Exit> {
     allow_many_clients();
     app.block_on_threads(async {
         // Before anything is taken over: where a server is already, this one must not begin.
         let socket = Socket::bind(path)?;
+        let port = config.listen.as_ref().map(Port::bind).transpose()?;
+        config.access.check()?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let waypost = app.open(world, Watching::On).await?;
         let limits = Limits::default();
         let service = waypost.serve(limits.clone());
         app.out.note(format!("listening on {}", path.display()));
+        let address = port.as_ref().map(|port| port.address().to_string());
+        address.iter().for_each(|address| app.out.note(format!("listening on https://{address}")));
         app.out.document(Document::Serving(Serving {
+            address,
             socket: path.display().to_string(),
             problems: Vec::new(),
             notes: Vec::new(),
@@ -49,7 +55,18 @@ fn serve(app: &App, world: &World, path: &Path) -> anyhow::Result<Exit> {
                 _ = interrupt.recv() => {}
             }
         };
-        socket.serve(&service, &limits, stop()).await;
+        let (told, mut stopped) = tokio::sync::watch::channel(false);
+        let on_socket = socket.serve(&service, &limits, async {
+            stop().await;
+            told.send_replace(true);
+        });
+        let on_port = async {
+            if let Some(port) = port {
+                // Fails when the other one is gone, which is the same.
+                port.serve(&service, &limits, async { drop(stopped.wait_for(|stopped| *stopped).await) }).await;
+            }
+        };
+        tokio::join!(on_socket, on_port);
         app.out
             .note("stopping; transfers go on, and the next start takes the tasks over. A second signal leaves at once");
         tokio::select! {
@@ -68,6 +85,12 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
         Ok(()) => {}
         Err(SocketError::Taken(path)) => notes.push(format!("a server listens on {} right now", path.display())),
         Err(error) => problems.push(told(&error)),
+    }
+    if let Some(error) = config.listen.as_ref().and_then(|listen| port::probe(listen).err()) {
+        problems.push(told(&error));
+    }
+    if let Err(error) = config.access.check() {
+        problems.push(told(&error));
     }
     if let Err(error) = wiring::store(config, world) {
         problems.push(told(&error));
@@ -107,7 +130,8 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     if problems.is_empty() {
         app.out.line(format!("the service can start, and would listen on {}", path.display()));
     }
-    app.out.document(Document::Serving(Serving { socket: path.display().to_string(), problems, notes }));
+    let address = config.listen.as_ref().map(|listen| listen.address.to_string());
+    app.out.document(Document::Serving(Serving { address, socket: path.display().to_string(), problems, notes }));
     Ok(exit)
 }
 
