@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod report;
 
+mod audit;
 mod cancel;
 mod check;
 mod domains;
@@ -28,6 +29,7 @@ mod state;
 mod steer;
 mod task;
 mod tasks;
+mod token;
 mod top;
 mod usage;
 mod watch;
@@ -88,6 +90,8 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(app, args),
         Command::Plugin(command) => plugin::run(app, command),
         Command::Serve(args) => serve::run(app, args),
+        Command::Token(command) => token::run(app, command),
+        Command::Audit(args) => audit::run(app, args),
         Command::Openapi => openapi::run(),
         Command::State(command) => state::run(app, command),
         Command::Lab(command) => lab::run(app, command),

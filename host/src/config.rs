@@ -3,6 +3,7 @@
 //! [`Config`] is what the program works with: every default filled in, every path absolute. [`file`] is what a person
 //! writes; an unknown key there is an error, because a misspelt limit that is silently ignored protects nobody.
 
+mod access;
 mod error;
 mod file;
 mod kimchi;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
-use waypost_service::Kimchi;
+use waypost_service::port::Listen;
+use waypost_service::{Access, Kimchi};
 
 /// The configuration, complete.
 #[derive(Debug, Clone)]
@@ -38,6 +40,10 @@ pub struct Config {
     pub engine: Settings,
     /// Where the service listens.
     pub socket: PathBuf,
+    /// Where it listens for the network, if it does.
+    pub listen: Option<Listen>,
+    /// Who may do what there.
+    pub access: Access,
     /// Whether, and how, the service has the routes for Kimchi's clients.
     pub kimchi: Option<Kimchi>,
 }
@@ -79,6 +85,8 @@ impl Default for Config {
             policies: PolicyConfig::default(),
             engine: Settings::default(),
             socket: places::socket(),
+            listen: None,
+            access: Access::default(),
             kimchi: None,
         }
     }

@@ -16,7 +16,7 @@ use crate::builder::Builder;
 use crate::choices::{around, choices};
 use crate::config::Config;
 use crate::reload::{self, ReloadError, Reloaded};
-use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedStore, Watching, World};
+use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedLedger, SharedStore, Stores, Watching, World};
 
 /// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
 #[derive(Clone)]
@@ -24,8 +24,7 @@ pub struct Waypost {
     engine: Engine,
     hypervisor: Arc<dyn Hypervisor>,
     policies: Arc<PolicyRuntime>,
-    store: SharedStore,
-    feed: SharedFeed,
+    stores: Stores,
     clock: Arc<dyn Clock>,
     /// One for all clones: a reload is for everybody.
     config: Arc<RwLock<Arc<Config>>>,
@@ -44,7 +43,7 @@ impl Waypost {
 
     /// Over the hosts of that world.
     pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
-        let (hosts, store) = (wiring::hosts(config, world)?, wiring::store_and_feed(config, world)?);
+        let (hosts, store) = (wiring::hosts(config, world)?, wiring::stores(config, world)?);
         Ok(Self::of(config, hosts, store, wiring::policies_to_ask(config, watching)?))
     }
 
@@ -57,23 +56,23 @@ impl Waypost {
             let config = config.clone();
             tokio::task::spawn_blocking(move || wiring::policies_to_ask(&config, watching))
         };
-        let store = wiring::store_and_feed(config, world)?;
+        let store = wiring::stores(config, world)?;
         Ok(Self::of(config, hosts, store, loading.await.map_err(|_| OpenError::Panicked)??))
     }
 
-    fn of(config: &Config, hosts: Hosts, (store, feed): (SharedStore, SharedFeed), policies: PolicyRuntime) -> Self {
+    fn of(config: &Config, hosts: Hosts, stores: Stores, policies: PolicyRuntime) -> Self {
         let Hosts { hypervisor, clock } = hosts;
         let policies = Arc::new(policies);
         let engine = Engine::new(
             Arc::clone(&hypervisor),
             Arc::clone(&policies) as Arc<dyn Policies>,
-            Arc::clone(&store),
+            Arc::clone(&stores.store),
             Arc::clone(&clock),
             config.engine.clone(),
             wiring::depth(config),
         );
         let config = Arc::new(RwLock::new(Arc::new(config.clone())));
-        Self { engine, hypervisor, policies, store, feed, clock, config }
+        Self { engine, hypervisor, policies, stores, clock, config }
     }
 
     /// What answers questions and moves domains.
@@ -103,12 +102,17 @@ impl Waypost {
 
     /// Journals, tasks and decision records.
     pub fn store(&self) -> &SharedStore {
-        &self.store
+        &self.stores.store
     }
 
     /// The same store, for readers of what happens.
     pub fn feed(&self) -> &SharedFeed {
-        &self.feed
+        &self.stores.feed
+    }
+
+    /// The same store, for tokens and the audit log.
+    pub fn ledger(&self) -> &SharedLedger {
+        &self.stores.ledger
     }
 
     /// The configuration that is in force.
@@ -160,12 +164,14 @@ impl Waypost {
         let parts = Parts {
             engine: self.engine.clone(),
             hypervisor: Arc::clone(&self.hypervisor),
-            store: Arc::clone(&self.store),
-            feed: Arc::clone(&self.feed),
+            store: Arc::clone(&self.stores.store),
+            feed: Arc::clone(&self.stores.feed),
+            ledger: Arc::clone(&self.stores.ledger),
             clock: Arc::clone(&self.clock),
             site: Arc::new(site),
         };
-        Service::start(parts, limits).with_kimchi(self.config().kimchi.clone())
+        let config = self.config();
+        Service::start(parts, limits).with_kimchi(config.kimchi.clone()).with_access(config.access.clone())
     }
 
     /// Now, by the clock of these hosts.

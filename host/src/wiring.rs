@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use tokio::time::Instant;
+use waypost_core::access::Ledger;
 use waypost_core::feed::Feed;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
@@ -28,6 +29,20 @@ pub type SharedStore = Arc<dyn Store>;
 
 /// The same, for readers of what happens.
 pub type SharedFeed = Arc<dyn Feed>;
+
+/// The same, for who may do what.
+pub type SharedLedger = Arc<dyn Ledger>;
+
+/// One store, for each kind of its users.
+#[derive(Clone)]
+pub struct Stores {
+    /// For whoever drives tasks.
+    pub store: SharedStore,
+    /// For readers of what happens.
+    pub feed: SharedFeed,
+    /// For who may do what.
+    pub ledger: SharedLedger,
+}
 
 /// Which hosts there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,13 +111,13 @@ pub fn state_folder(config: &Config, world: &World) -> PathBuf {
 
 /// The store.
 pub fn store(config: &Config, world: &World) -> Result<SharedStore, OpenError> {
-    store_and_feed(config, world).map(|(store, _)| store)
+    stores(config, world).map(|stores| stores.store)
 }
 
-/// The store, and the same for readers.
-pub fn store_and_feed(config: &Config, world: &World) -> Result<(SharedStore, SharedFeed), OpenError> {
+/// The store for all its users.
+pub fn stores(config: &Config, world: &World) -> Result<Stores, OpenError> {
     let store = Arc::new(SqliteStore::open(&state_folder(config, world)).map_err(OpenError::Store)?);
-    Ok((Arc::clone(&store) as SharedStore, store))
+    Ok(Stores { store: Arc::clone(&store) as SharedStore, feed: Arc::clone(&store) as SharedFeed, ledger: store })
 }
 
 /// The policies, whatever is wrong with them: for a list.

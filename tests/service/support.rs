@@ -9,10 +9,12 @@ mod client;
 pub mod exposition;
 mod listener;
 mod minds;
+mod network;
 mod program;
 mod site;
 
 pub use client::Client;
 pub use listener::Heard;
-pub use program::Program;
+pub use network::{Authority, Back, Network, OnPort};
+pub use program::{Program, SOCKET};
 pub use site::{SLOW, Site, TWO_HOSTS, in_virtual_time};

@@ -6,6 +6,7 @@
 //! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names, absent
 //! values are `null`.
 
+mod access;
 mod check;
 mod fleet;
 mod past;
@@ -18,6 +19,7 @@ mod task;
 mod top;
 mod words;
 
+pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
@@ -78,6 +80,14 @@ pub enum Document {
     Plugin(Box<Plugin>),
     /// `plugin new`.
     PluginFolder(PluginFolder),
+    /// `token list`.
+    Tokens(Tokens),
+    /// `token create`.
+    TokenCreated(NewToken),
+    /// `token revoke`.
+    TokenRevoked(Token),
+    /// `audit`.
+    Audit(AuditPage),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
     /// `state backup`.

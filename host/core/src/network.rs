@@ -16,6 +16,7 @@ use thiserror::Error;
 
 pub use choice::{Chosen, Wanted, choose};
 pub use detour::{Detour, Detours, all_ways, ways};
+pub use glob::fits;
 pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;

@@ -1,26 +1,123 @@
-//! Who asks.
+//! Who asks, and how that was proven.
+
+use std::fmt;
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use waypost_core::access::{Role, Scope};
+use waypost_core::ids::Moment;
 
 use crate::problem::{Code, Failed};
 
-/// Whoever made a request, proven to whoever put this into the request: the socket by the peer's credentials, another
-/// program by its own means. Nothing is answered without one.
+/// Whoever made a request, proven to whoever put this into the request: the socket by the peer's credentials, the gate by a
+/// token or a certificate, another program by its own means. Nothing is answered without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     name: String,
+    role: Role,
+    scope: Scope,
+    proof: Proof,
+    /// From then on the proof is worth nothing.
+    until: Option<Moment>,
+}
+
+/// How it was proven who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// By the program that embeds the service.
+    Embedding,
+    /// By the kernel: the number of the user at the other end of the socket.
+    Socket(u32),
+    /// By a client certificate.
+    Certificate,
+    /// By the token of that id.
+    Token(String),
+    /// By a token of the issuer of that name.
+    Issuer(String),
 }
 
 impl Caller {
-    /// A caller of that name. It stands in records and is shown to policies, as the user's name is for a command.
+    /// A caller of that name, which stands in records and is shown to policies, as the user's name is for a command. It may do
+    /// everything: a program that embeds the service says otherwise with [`Caller::with`].
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
+        Self::proven(name.into(), Role::Admin, Scope::default(), Proof::Embedding)
+    }
+
+    /// The same with that role, which reaches so far.
+    #[must_use]
+    pub fn with(self, role: Role, scope: Scope) -> Self {
+        Self { role, scope, ..self }
+    }
+
+    pub(crate) fn proven(name: String, role: Role, scope: Scope, proof: Proof) -> Self {
+        Self { name, role, scope, proof, until: None }
+    }
+
+    pub(crate) fn until(self, until: Option<Moment>) -> Self {
+        Self { until, ..self }
     }
 
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How far it reaches.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(crate) fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// Whether its proof is too old at that moment.
+    pub(crate) fn is_over(&self, now: Moment) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedding => f.write_str("embedding program"),
+            Self::Socket(uid) => write!(f, "socket, uid {uid}"),
+            Self::Certificate => f.write_str("certificate"),
+            Self::Token(id) => write!(f, "token {id}"),
+            Self::Issuer(name) => write!(f, "issuer {name}"),
+        }
+    }
+}
+
+/// The other end of a connection, put into each of its requests by the listener that took it.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) origin: Origin,
+    /// Who it is by the connection alone.
+    pub(crate) caller: Option<Caller>,
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    /// A user of this machine.
+    User(u32),
+    /// An address of the network.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(uid) => write!(f, "uid {uid}"),
+            Self::Address(address) => address.fmt(f),
+        }
     }
 }
 

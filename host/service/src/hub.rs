@@ -13,7 +13,7 @@
 //! The store is looked at only while somebody listens; a task of this process nudges, what another process wrote is noticed
 //! by the store's version.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use waypost_api::v1::{Progress, RecordEvent};
+use waypost_core::access::Scope;
 use waypost_core::feed::{Change, Feed, Moving};
 use waypost_core::ids::TaskId;
 use waypost_core::ports::{Reading, StoreFault};
@@ -300,10 +301,11 @@ pub(crate) enum Waited {
     InVain,
 }
 
-/// A client's stream of events, of all tasks or of one.
+/// A client's stream of events, of all tasks or of one, and of none that it may not see.
 pub(crate) struct Stream {
     ear: Ear,
     of: Option<TaskId>,
+    sight: Sight,
     /// Everything up to this number was sent.
     after: u64,
     /// Progress that was published up to this count was sent.
@@ -314,12 +316,13 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A stream of everything after that number.
-    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, after: u64, heartbeat: Duration) -> Self {
+    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scope: Scope, after: u64, heartbeat: Duration) -> Self {
         // At once, so that a client and whoever is between know that the stream is there; with the place, so that a client that
         // loses the stream before it heard anything comes back to where it began, too.
         let hello = Bytes::from(format!(": waypost\nid: {after}\n\n"));
         hub.streams.fetch_add(1, Ordering::Relaxed);
-        Self { ear: hub.listen(), of, after, shown: 0, ready: VecDeque::from([hello]), heartbeat }
+        let sight = Sight { scope, seen: BTreeMap::new() };
+        Self { ear: hub.listen(), of, sight, after, shown: 0, ready: VecDeque::from([hello]), heartbeat }
     }
 
     /// The next piece; none at the end, which is when the service stops.
@@ -340,6 +343,7 @@ impl Stream {
 
     /// Takes what there is. Answers whether it may have moved; if not, there is nothing more right now.
     async fn pull(&mut self) -> bool {
+        let mut taken: Vec<(TaskId, Bytes)> = Vec::new();
         let reached = {
             let ring = self.ear.hub.ring();
             if ring.version.is_none() {
@@ -356,7 +360,7 @@ impl Stream {
                     Some(last) if !all => self.after = last.sequence,
                     _ => self.after = self.after.max(ring.last),
                 }
-                self.ready.extend(some.into_iter().map(|event| event.bytes));
+                taken.extend(some.into_iter().map(|event| (event.task, event.bytes)));
                 if all {
                     // Progress only to who has seen every record: it belongs to what came before it.
                     let of = self.of;
@@ -364,12 +368,18 @@ impl Stream {
                         .progress
                         .iter()
                         .filter(|(task, shown)| shown.published > self.shown && of.is_none_or(|of| of == **task));
-                    self.ready.extend(newer.map(|(_, shown)| shown.bytes.clone()));
+                    taken.extend(newer.map(|(task, shown)| (*task, shown.bytes.clone())));
                     self.shown = ring.published;
                 }
-                return !self.ready.is_empty();
+                None
+            } else {
+                Some(ring.last)
             }
-            ring.last
+        };
+        let Some(reached) = reached else {
+            let moved = !taken.is_empty();
+            self.show(taken).await;
+            return moved;
         };
         // Too far behind for the ring.
         let (feed, of, after) = (Arc::clone(&self.ear.hub.feed), self.of, self.after);
@@ -380,7 +390,7 @@ impl Stream {
                 let last = page.last().map_or(self.after, |change| change.sequence);
                 // There is nothing of its kind between the last of a page that is not full and where the ring was before.
                 self.after = if all { last.max(reached) } else { last };
-                self.ready.extend(page.iter().map(|change| Rendered::of(change).bytes));
+                self.show(page.iter().map(|change| (change.task, Rendered::of(change).bytes)).collect()).await;
                 true
             }
             Ok(Err(fault)) => {
@@ -399,4 +409,33 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.ear.hub.streams.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+impl Stream {
+    /// Makes ready what the client may see.
+    async fn show(&mut self, events: Vec<(TaskId, Bytes)>) {
+        if self.sight.scope.is_everything() {
+            self.ready.extend(events.into_iter().map(|(_, bytes)| bytes));
+            return;
+        }
+        let unknown: BTreeSet<TaskId> =
+            events.iter().map(|(task, _)| *task).filter(|task| self.sight.seen.get(task) != Some(&true)).collect();
+        let (feed, scope) = (Arc::clone(&self.ear.hub.feed), self.sight.scope.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // What can't be looked up is not shown. One that may not be seen is looked up again: its source may not be known yet.
+            let sees = |task: &TaskId| matches!(feed.brief(*task), Ok(Some(brief)) if scope.sees(&brief));
+            unknown.into_iter().map(|task| (task, sees(&task))).collect::<Vec<_>>()
+        });
+        self.sight.seen.extend(looked.await.unwrap_or_default());
+        let seen = &self.sight.seen;
+        let shown = events.into_iter().filter(|(task, _)| seen.get(task) == Some(&true));
+        self.ready.extend(shown.map(|(_, bytes)| bytes));
+    }
+}
+
+/// Which tasks a client may see.
+struct Sight {
+    scope: Scope,
+    /// What was looked up.
+    seen: BTreeMap<TaskId, bool>,
 }

@@ -6,13 +6,14 @@
 //! process and renders it once for everybody who listens; `gate` is the one place that every request passes. The engine moves
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
-//! In reading order: [`service`] the whole, `gate` and `caller` who gets in, `routes` what may be asked, `problem` what is said
-//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] the way in, `kimchi`
+//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `problem` what is said
+//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+pub mod access;
 mod caller;
 mod desk;
 pub mod documents;
@@ -24,11 +25,14 @@ mod limits;
 mod metrics;
 mod openapi;
 mod pages;
+pub mod port;
 mod problem;
 mod routes;
 pub mod service;
 pub mod socket;
+mod wire;
 
+pub use access::{Access, AccessError};
 pub use caller::Caller;
 pub use kimchi::{Kimchi, KnownHost};
 pub use limits::Limits;

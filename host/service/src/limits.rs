@@ -19,6 +19,8 @@ pub struct Limits {
     pub head_time: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once to the port from one address, so that one client can't take all of them.
+    pub connections_of_one: usize,
     /// What the hub keeps of rendered events, bytes. Who is further behind is served from the store.
     pub kept_event_bytes: usize,
     /// Between two looks for tasks that nobody drives.
@@ -41,6 +43,7 @@ impl Default for Limits {
             longest_wait: Duration::from_secs(60),
             head_time: Duration::from_secs(10),
             connections: 8192,
+            connections_of_one: 2048,
             kept_event_bytes: 8 << 20,
             adopt_every: Duration::from_secs(5),
             look_every: Duration::from_millis(100),

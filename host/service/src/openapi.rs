@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, OpenApi as _};
+use utoipa::{IntoResponses, Modify, OpenApi as _};
 use waypost_api::v1::PROBLEM_JSON;
 
+use crate::access::sessions::COOKIE;
 use crate::routes;
 
 #[derive(utoipa::OpenApi)]
@@ -18,12 +20,15 @@ use crate::routes;
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     components(schemas(waypost_api::v1::Problem, waypost_api::v1::RecordEvent, waypost_api::v1::Progress)),
+    modifiers(&Proofs),
+    security(("bearer" = []), ("session" = []), ("certificate" = []), ()),
     tags(
         (name = "tasks", description = "Migrations as tasks"),
         (name = "events", description = "What happens, as it happens"),
         (name = "checks", description = "What the rules say; nothing is touched"),
         (name = "hosts", description = "Hosts and domains as they are"),
         (name = "plugins", description = "Policies"),
+        (name = "access", description = "Who may do what, and who did"),
         (name = "system", description = "The service itself"),
     )
 )]
@@ -37,6 +42,24 @@ pub fn openapi() -> OpenApi {
 impl Document {
     pub(crate) fn begin() -> OpenApi {
         Self::openapi()
+    }
+}
+
+/// How callers prove who they are. On the Unix socket the kernel says it, which no scheme of OpenAPI describes.
+struct Proofs;
+
+impl Modify for Proofs {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token of `waypost token create`, or of an issuer that the site trusts"))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(COOKIE, "Set by `POST /api/v1/session`");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+        let description = Some("A client certificate that the configuration knows".to_owned());
+        components.add_security_scheme("certificate", SecurityScheme::MutualTls { description, extensions: None });
     }
 }
 

@@ -15,8 +15,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Path, kind, bytes.
-const PAGES: [(&str, &str, &[u8]); 5] = [
+const PAGES: [(&str, &str, &[u8]); 8] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../web/dist/index.html")),
+    ("/login", "text/html; charset=utf-8", include_bytes!("pages/login.html")),
+    ("/login.js", "text/javascript; charset=utf-8", include_bytes!("pages/login.js")),
+    ("/login.css", "text/css; charset=utf-8", include_bytes!("pages/login.css")),
     ("/waypost.js", "text/javascript; charset=utf-8", include_bytes!("../web/dist/waypost.js")),
     ("/dashboard.css", "text/css; charset=utf-8", include_bytes!("../web/dist/dashboard.css")),
     ("/waypost.svg", "image/svg+xml", include_bytes!("../web/dist/waypost.svg")),

@@ -37,10 +37,18 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The port speaks TLS.
+    TlsRequired = "tls-required", BAD_REQUEST, "this port speaks TLS only";
     /// The request can't be read.
     BadRequest = "bad-request", BAD_REQUEST, "the request can't be understood";
     /// Nothing says who asks.
     NoCaller = "no-caller", UNAUTHORIZED, "it is not known who asks";
+    /// What says who asks is worth nothing.
+    BadToken = "bad-token", UNAUTHORIZED, "the token is worth nothing";
+    /// The role does not permit it.
+    RoleMissing = "role-missing", FORBIDDEN, "the caller's role does not permit that";
+    /// It is about something that the caller may not reach.
+    OutOfScope = "out-of-scope", FORBIDDEN, "that is outside of what the caller may reach";
     /// A browser sends it for a page of another origin.
     OtherOrigin = "other-origin", FORBIDDEN, "a page from elsewhere asks for a change";
     /// No such path.
@@ -81,6 +89,8 @@ codes! {
     Refused = "request-refused", UNPROCESSABLE_ENTITY, "the request makes no sense, or the site does not allow it";
     /// The key stands for another request.
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "the idempotency key was used for another request";
+    /// Too many guesses.
+    LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there, or were tried for this one";
     /// A defect.
     Defect = "defect", INTERNAL_SERVER_ERROR, "a defect";
     /// A host failed.
@@ -89,6 +99,8 @@ codes! {
     Busy = "busy", SERVICE_UNAVAILABLE, "too much is asked at once";
     /// It is being stopped.
     Draining = "draining", SERVICE_UNAVAILABLE, "the service is being stopped";
+    /// The issuer of a token can't be asked.
+    IssuerSilent = "issuer-silent", SERVICE_UNAVAILABLE, "the issuer of the token can't be asked for its keys";
     /// The store failed.
     StoreFailed = "store-failed", SERVICE_UNAVAILABLE, "the record can't be read or written";
     /// The request took too long.
@@ -105,6 +117,8 @@ pub struct Failed(Box<Told>);
 struct Told {
     code: Code,
     problem: Problem,
+    /// Seconds after which it may be worth another try.
+    retry_after: Option<u64>,
 }
 
 impl Failed {
@@ -121,7 +135,8 @@ impl Failed {
             remedy: None,
             task: None,
         };
-        Self(Box::new(Told { code, problem }))
+        let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+        Self(Box::new(Told { code, problem, retry_after }))
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -131,6 +146,11 @@ impl Failed {
     /// What is said of it.
     pub(crate) fn problem(&self) -> &Problem {
         &self.0.problem
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
     }
 
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
@@ -160,14 +180,22 @@ impl Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let code = self.code();
+        let (code, retry_after) = (self.code(), self.0.retry_after);
         let mut response = (code.status(), Json(self.problem())).into_response();
         // For routes that say it in another shape.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if code.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let challenge = match code {
+            Code::NoCaller => Some("Bearer realm=\"waypost\""),
+            Code::BadToken => Some("Bearer realm=\"waypost\", error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -1,11 +1,13 @@
 //! What may be asked. Each file has the routes of one noun and their description; the router and the OpenAPI document are
 //! made of the same list.
 
+mod audit;
 mod checks;
 mod events;
 mod hosts;
 mod past;
 mod recovery;
+mod session;
 mod system;
 pub(crate) mod tasks;
 
@@ -45,4 +47,6 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(recovery::act))
         .routes(routes!(events::all))
         .routes(routes!(events::of_task))
+        .routes(routes!(audit::list))
+        .routes(routes!(session::get, session::begin, session::end))
 }

@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
 use waypost_api::v1;
+use waypost_core::access::Ledger;
 use waypost_core::facts::Disk;
 use waypost_core::feed::Feed;
 use waypost_core::plan::Plan;
@@ -15,6 +16,7 @@ use waypost_core::ports::{Clock, Hypervisor, Store, StoreFault};
 use waypost_core::request::Options;
 use waypost_engine::Engine;
 
+use crate::access::{Access, Keeper};
 use crate::desk::Desk;
 use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi};
@@ -63,6 +65,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The same store, for readers.
     pub feed: Arc<dyn Feed>,
+    /// The same store, for who may do what.
+    pub ledger: Arc<dyn Ledger>,
     /// The clock of these hosts.
     pub clock: Arc<dyn Clock>,
     /// What else there is to tell.
@@ -74,6 +78,7 @@ pub struct Parts {
 pub struct Service {
     pub(crate) shared: Arc<Shared>,
     kimchi: Option<Arc<Kimchi>>,
+    keeper: Arc<Keeper>,
 }
 
 pub(crate) struct Shared {
@@ -99,10 +104,23 @@ impl Service {
         let desk = Desk::new(parts.engine.clone(), Arc::clone(&parts.feed), Arc::clone(&hub));
         tokio::spawn(Hub::feed_listeners(Arc::downgrade(&hub), limits.look_every));
         tokio::spawn(Desk::keep_adopting(Arc::downgrade(&desk), limits.adopt_every));
+        let keeper = Keeper::new(Access::default(), Arc::clone(&parts.ledger), Arc::clone(&parts.clock));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
-        Self { shared: Arc::new(shared), kimchi: None }
+        Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper) }
+    }
+
+    /// The same service, which knows callers as the site says. [`Access::check`] tells whether all of that can be used.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        let parts = &self.shared.parts;
+        let keeper = Keeper::new(access, Arc::clone(&parts.ledger), Arc::clone(&parts.clock));
+        Self { keeper: Arc::new(keeper), ..self }
+    }
+
+    pub(crate) fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
     }
 
     /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.
@@ -113,6 +131,7 @@ impl Service {
 
     /// The routes: `/api/v1`, `/metrics`, the pages at `/`, and those for Kimchi's clients where they are wanted. Every request must carry a
     /// [`Caller`](crate::Caller) among its extensions, put there by whoever has proven who asks; without one it is refused.
+    /// The service's own listeners do that, and what the caller may is its role and scope in any case.
     pub fn router(&self) -> Router {
         let (router, _) = routes::all().split_for_parts();
         let router = router

@@ -13,25 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tower::ServiceExt as _;
 
-use crate::caller::Caller;
+use crate::caller::{Origin, Peer};
 use crate::limits::Limits;
 use crate::service::Service;
+use crate::wire::{self, FAREWELL};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
-
-/// How long connections may take to end after the service was told to stop.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Why there is no socket.
 #[derive(Debug, Error)]
@@ -153,22 +146,12 @@ impl Socket {
                 continue;
             };
             let (router, names, watcher) = (router.clone(), Arc::clone(&names), graceful.watcher());
+            let keeper = Arc::clone(service.keeper());
             let head_time = limits.head_time;
             tokio::spawn(async move {
-                let Some(caller) = names.caller(&stream).await else { return };
-                let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let mut request = request.map(Body::new);
-                    request.extensions_mut().insert(caller.clone());
-                    router.clone().oneshot(request)
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(head_time)
-                    .max_buf_size(64 << 10)
-                    .serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = watcher.watch(connection).await {
-                    tracing::debug!(%error, "a connection ended early");
-                }
+                let Some((uid, name)) = names.of_peer(&stream).await else { return };
+                let peer = Peer { origin: Origin::User(uid), caller: Some(keeper.by_socket(uid, name)) };
+                wire::converse(stream, router, peer, head_time, watcher).await;
                 drop(place);
             });
         }
@@ -251,8 +234,8 @@ fn clear(folder: &Path, made: &Path) {
 struct Names(Mutex<HashMap<u32, String>>);
 
 impl Names {
-    /// Whoever is at the other end, as the kernel says. None: it is gone already.
-    async fn caller(self: Arc<Self>, stream: &UnixStream) -> Option<Caller> {
+    /// Whoever is at the other end, as the kernel says: number and name. None: it is gone already.
+    async fn of_peer(self: Arc<Self>, stream: &UnixStream) -> Option<(u32, String)> {
         let uid = match stream.peer_cred() {
             Ok(credentials) => credentials.uid(),
             Err(error) => {
@@ -262,7 +245,7 @@ impl Names {
         };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned();
         if let Some(name) = known {
-            return Some(Caller::named(name));
+            return Some((uid, name));
         }
         let asked = tokio::task::spawn_blocking(move || {
             let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
@@ -270,7 +253,7 @@ impl Names {
         });
         let name = asked.await.unwrap_or_else(|_| format!("uid {uid}"));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, name.clone());
-        Some(Caller::named(name))
+        Some((uid, name))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use waypost::config::user_name;
 use waypost::core::ports::{Clock as _, Hypervisor};
 use waypost::core::queue::{Turn, standings};
-use waypost::wiring::{self, SharedFeed, SharedStore, Watching};
+use waypost::wiring::{self, SharedFeed, SharedLedger, SharedStore, Watching};
 use waypost::{Config, TaskId, Waypost, World};
 
 use super::args::{self, Global};
@@ -108,7 +108,13 @@ impl App {
 
     /// The same, also for readers of what happens.
     pub fn store_and_feed(&self) -> anyhow::Result<(SharedStore, SharedFeed)> {
-        Ok(wiring::store_and_feed(&self.config()?, &self.world())?)
+        let stores = wiring::stores(&self.config()?, &self.world())?;
+        Ok((stores.store, stores.feed))
+    }
+
+    /// The store alone: for tokens and the audit log.
+    pub fn ledger(&self) -> anyhow::Result<SharedLedger> {
+        Ok(wiring::stores(&self.config()?, &self.world())?.ledger)
     }
 
     /// Runs a command's asynchronous part. One thread drives everything: waiting for hosts needs no more, and policies

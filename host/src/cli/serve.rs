@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
 use waypost::service::Limits;
+use waypost::service::port::{self, Port};
 use waypost::service::socket::{Socket, SocketError, probe};
 use waypost::wiring::{self, Watching};
 use waypost::{Config, World, state};
@@ -55,6 +56,8 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
             Some(listener) => (Socket::handed_over(listener)?, ", which was handed over"),
             None => (Socket::bind(path)?, ""),
         };
+        let port = config.listen.as_ref().map(Port::bind).transpose()?;
+        config.access.check()?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let hang_up = signal(SignalKind::hangup())?;
         let _only_one = state::service_lock(&wiring::state_folder(config, world))?;
@@ -62,9 +65,11 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
         let limits = Limits::default();
         let service = waypost.serve(limits.clone());
         let path = socket.path().display().to_string();
+        let address = port.as_ref().map(|port| port.address().to_string());
         app.out.note(format!("listening on {path}{whose}"));
-        app.out.document(Document::Serving(Serving { socket: path.clone(), problems: Vec::new(), notes: Vec::new() }));
+        address.iter().for_each(|address| app.out.note(format!("listening on https://{address}")));
         let status = format!("listening on {path}");
+        app.out.document(Document::Serving(Serving { address, socket: path, problems: Vec::new(), notes: Vec::new() }));
         manager.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
         let mut beside = JoinSet::new();
         if let Some(within) = sd_notify::watchdog_enabled() {
@@ -77,7 +82,18 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
                 _ = interrupt.recv() => {}
             }
         };
-        socket.serve(&service, &limits, stop()).await;
+        let (told, mut stopped) = tokio::sync::watch::channel(false);
+        let on_socket = socket.serve(&service, &limits, async {
+            stop().await;
+            told.send_replace(true);
+        });
+        let on_port = async {
+            if let Some(port) = port {
+                // Fails when the other one is gone, which is the same.
+                port.serve(&service, &limits, async { drop(stopped.wait_for(|stopped| *stopped).await) }).await;
+            }
+        };
+        tokio::join!(on_socket, on_port);
         manager.tell(&[NotifyState::Stopping, NotifyState::Status("stopping; transfers go on")]);
         app.out
             .note("stopping; transfers go on, and the next start takes the tasks over. A second signal leaves at once");
@@ -102,6 +118,12 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
         Ok(false) => {}
         Ok(true) => notes.push("a service works over this state folder right now".to_owned()),
         Err(error) => problems.push(told(&error)),
+    }
+    if let Some(error) = config.listen.as_ref().and_then(|listen| port::probe(listen).err()) {
+        problems.push(told(&error));
+    }
+    if let Err(error) = config.access.check() {
+        problems.push(told(&error));
     }
     if let Err(error) = wiring::store(config, world) {
         problems.push(told(&error));
@@ -145,7 +167,8 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     if problems.is_empty() {
         app.out.line(format!("the service can start, and would listen on {}", path.display()));
     }
-    app.out.document(Document::Serving(Serving { socket: path.display().to_string(), problems, notes }));
+    let address = config.listen.as_ref().map(|listen| listen.address.to_string());
+    app.out.document(Document::Serving(Serving { address, socket: path.display().to_string(), problems, notes }));
     Ok(exit)
 }
 

@@ -13,6 +13,7 @@ use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
+use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
 use super::kimchi::WrittenKimchi;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
 use super::{Config, ConfigError, places};
@@ -47,6 +48,13 @@ pub(super) struct File {
 struct Service {
     socket: Option<PathBuf>,
     kimchi: WrittenKimchi,
+    listen: Option<String>,
+    socket_role: Option<String>,
+    tls: WrittenTls,
+    #[serde(rename = "client")]
+    clients: Vec<WrittenClient>,
+    #[serde(rename = "issuer")]
+    issuers: Vec<WrittenIssuer>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -204,6 +212,9 @@ impl File {
         }
 
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
+        let Service { socket, listen, socket_role, tls, clients, issuers, .. } = self.service;
+        let (listen, access) =
+            WrittenAccess { listen, socket_role, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
         let written = Written {
             networks: self.declared,
             defaults: self.networks,
@@ -242,7 +253,9 @@ impl File {
                 controller: places::controller_name(&state_dir),
                 ..self.engine.resolve(&wrong)?
             },
-            socket: self.service.socket.map_or(default.socket, |path| folder.join(path)),
+            socket: socket.map_or(default.socket, |path| folder.join(path)),
+            listen,
+            access,
             kimchi,
             state_dir,
         })

@@ -14,7 +14,7 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK];
+pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK, ACCESS];
 
 /// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and
 /// beside each record and task what would have to be worked out of their texts again and again. What older versions wrote
@@ -52,6 +52,39 @@ const LOOKING_BACK: &str = "
     UPDATE task SET summary = (SELECT body ->> '$.record.outcome.summary' FROM record
                                WHERE record.task = task.id AND record.number = task.records)
         WHERE phase = 'ended';
+";
+
+/// Who may do what, and who did. AUTOINCREMENT: an entry that was removed leaves a hole, and its number is never given again.
+const ACCESS: &str = "
+    CREATE TABLE token (
+        id         TEXT PRIMARY KEY,
+        name       TEXT NOT NULL,
+        role       TEXT NOT NULL,
+        hosts      TEXT NOT NULL,
+        domains    TEXT NOT NULL,
+        hash       TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_at INTEGER,
+        revoked_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE audit (
+        number  INTEGER PRIMARY KEY AUTOINCREMENT,
+        at      INTEGER NOT NULL,
+        who     TEXT NOT NULL,
+        proof   TEXT NOT NULL,
+        origin  TEXT NOT NULL,
+        what    TEXT NOT NULL,
+        task    TEXT,
+        domain  TEXT,
+        host    TEXT,
+        reason  TEXT,
+        details TEXT,
+        outcome TEXT
+    ) STRICT;
+    CREATE INDEX audit_by_task ON audit (task) WHERE task IS NOT NULL;
+    CREATE INDEX audit_by_who ON audit (who);
 ";
 
 /// The one order of all records, and the keys of repeated requests. AUTOINCREMENT: a number that a reader has seen never

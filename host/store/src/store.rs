@@ -25,6 +25,7 @@ use trying::{NO_TASK, Trying};
 mod decided;
 mod driving;
 mod feed;
+mod ledger;
 mod pruning;
 mod rows;
 mod samples;

@@ -35,6 +35,11 @@ impl Client {
         Self { router: self.router.clone(), caller: name.map(Caller::named) }
     }
 
+    /// The same as somebody else.
+    pub fn by(&self, caller: Caller) -> Self {
+        Self { router: self.router.clone(), caller: Some(caller) }
+    }
+
     pub fn over(router: Router) -> Self {
         Self { router, caller: Some(Caller::named("anna")) }
     }

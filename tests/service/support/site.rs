@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 use waypost::api::v1;
+use waypost::core::access::Ledger;
 use waypost::core::facts::Disk;
 use waypost::core::feed::Feed;
 use waypost::core::ids::Moment;
@@ -141,7 +142,8 @@ impl Site {
             engine: self.engine_over(Arc::clone(&store)),
             hypervisor: Arc::new(self.world.clone()),
             store: Arc::clone(&store) as Arc<dyn Store>,
-            feed: store as Arc<dyn Feed>,
+            feed: Arc::clone(&store) as Arc<dyn Feed>,
+            ledger: store as Arc<dyn Ledger>,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             site: Arc::new(Told),
         };

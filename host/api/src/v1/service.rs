@@ -304,6 +304,8 @@ impl From<&waypost_core::feed::Moving> for super::task::Progress {
 /// What `waypost serve` says once it listens, and what `serve --check` found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Serving {
+    /// Address and port for the network; null: there is none.
+    pub address: Option<String>,
     /// Path of the socket.
     pub socket: String,
     /// What is in the way.

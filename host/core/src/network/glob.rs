@@ -2,7 +2,7 @@
 //! explode: one mark to come back to is enough, because what an earlier star took never needs to change.
 
 /// Whether the whole name fits the pattern.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n, mut mark) = (0, 0, None);
     while n < name.len() {

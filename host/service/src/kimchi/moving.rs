@@ -19,6 +19,7 @@ use waypost_core::verdict::Decision;
 use super::asked::Asked;
 use super::refusal::{Refusal, for_a_page};
 use super::{Here, Kimchi, hosts, tasks};
+use crate::access::audit::About;
 use crate::caller::Caller;
 use crate::input::Named;
 use crate::problem::{Code, Failed};
@@ -38,6 +39,7 @@ pub(super) async fn migrate(
 ) -> Result<Response, Refusal> {
     let asked = Asked::read(&headers, &whole(body)?)?;
     let new = wanted(&service, &kimchi, &name, &asked)?;
+    caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
     check(&service, &caller, &new).await?;
     let to = new.to.clone();
     let id = service.blocking(move |service| making::make(service, &caller, new, None)).await?;
@@ -51,7 +53,9 @@ pub(super) async fn migrate(
         message: for_a_page(&message),
         target_uri: tasks::target(&name),
     };
-    Ok((StatusCode::ACCEPTED, Json(task)).into_response())
+    let mut response = (StatusCode::ACCEPTED, Json(task)).into_response();
+    response.extensions_mut().insert(About(id));
+    Ok(response)
 }
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failed> {

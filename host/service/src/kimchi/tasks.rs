@@ -51,13 +51,14 @@ pub(super) fn target(name: &str) -> String {
 /// Tasks that are not over, and those that ended in the last twelve hours.
 pub(super) async fn list(
     State(Here { service, .. }): State<Here>,
+    caller: Caller,
     Params(query): Params<Vec<(String, String)>>,
 ) -> Result<Json<Vec<Task>>, Failed> {
     let filters: Vec<Filter> = query.into_iter().map(|(key, wanted)| Filter::new(key, wanted)).collect();
-    service.blocking(move |service| Ok(Json(listed(service, &filters)?))).await
+    service.blocking(move |service| Ok(Json(listed(service, &caller, &filters)?))).await
 }
 
-fn listed(service: &Service, filters: &[Filter]) -> Result<Vec<Task>, Failed> {
+fn listed(service: &Service, caller: &Caller, filters: &[Filter]) -> Result<Vec<Task>, Failed> {
     if !filters.iter().all(Filter::is_of_a_task) {
         return Ok(Vec::new());
     }
@@ -65,6 +66,9 @@ fn listed(service: &Service, filters: &[Filter]) -> Result<Vec<Task>, Failed> {
     let since = Moment(parts.clock.now().0.saturating_sub(LISTED_MS));
     let mut found = Vec::new();
     for brief in parts.feed.page(&TaskQuery::default(), MOST)? {
+        if !caller.scope().sees(&brief) {
+            continue;
+        }
         let over = brief.outcome.is_some() && brief.updated_at < since;
         // What costs nothing to know is looked at before a journal is read.
         if over || !passes(filters, "status", word(brief.outcome)) || !passes(filters, "target_uri", &target_of(&brief))

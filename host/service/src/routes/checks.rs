@@ -24,18 +24,31 @@ pub(crate) async fn check(
     caller: Caller,
     Body(asked): Body<v1::NewCheck>,
 ) -> Result<Json<v1::Check>, Failed> {
+    caller.may_ask(&asked.domain, asked.from.as_deref(), asked.to.iter().map(String::as_str))?;
+    let targets = targets(&service, &caller, &asked);
     let question = Question {
         domain: DomainKey::parse(&asked.domain),
         source: asked.from.map(HostName::new),
-        targets: match asked.to.is_empty() {
-            true => Targets::All,
-            false => Targets::These(asked.to.into_iter().map(HostName::new).collect()),
-        },
+        targets,
         options: asked.options.into(),
         requester: caller.name().to_owned(),
     };
     let report = service.shared.parts.engine.check(&question).await?;
     Ok(Json(documents::check(&report)))
+}
+
+/// The hosts that are named; with none, all others that the caller may reach.
+fn targets(service: &Service, caller: &Caller, asked: &v1::NewCheck) -> Targets {
+    let named = || asked.to.iter().map(HostName::new).collect();
+    match (asked.to.is_empty(), caller.scope().hosts.is_empty()) {
+        (false, _) => Targets::These(named()),
+        (true, true) => Targets::All,
+        (true, false) => {
+            let mut hosts = caller.hosts_in_reach(service.shared.parts.hypervisor.hosts());
+            hosts.retain(|host| Some(host.as_str()) != asked.from.as_deref());
+            Targets::These(hosts)
+        }
+    }
 }
 
 /// Every choice of a migration, before it is made.
@@ -46,6 +59,7 @@ pub(crate) async fn dry_run(
     caller: Caller,
     Body(asked): Body<v1::NewTask>,
 ) -> Result<Json<v1::DryRun>, Failed> {
+    caller.may_ask(&asked.domain, asked.from.as_deref(), [asked.to.as_str()])?;
     let request = asked.request(caller.name());
     let engine = &service.shared.parts.engine;
     admit(&request).map_err(EngineError::Refused)?;

@@ -6,10 +6,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 use waypost_core::ids::TaskId;
 
 use super::tasks::brief_of;
+use crate::caller::Caller;
 use crate::hub::Stream;
 use crate::input::{OfTask, Params};
 use crate::openapi::Problems;
@@ -34,12 +36,13 @@ pub(crate) struct Beginning {
         description = "`record` events hold a RecordEvent, `progress` events a Progress"), Problems))]
 pub(crate) async fn all(
     State(service): State<Service>,
+    caller: Caller,
     headers: HeaderMap,
     Params(from): Params<Beginning>,
 ) -> Result<Response, Failed> {
     let named = named(&headers, &from)?;
     let newest = service.read(|feed| feed.last_change()).await?;
-    stream(&service, None, known(named.unwrap_or(newest), newest)?)
+    stream(&service, caller, None, known(named.unwrap_or(newest), newest)?)
 }
 
 /// Events of one task, from its first record on or after the one that is named.
@@ -53,6 +56,7 @@ pub(crate) async fn all(
         description = "As those of all tasks"), Problems))]
 pub(crate) async fn of_task(
     State(service): State<Service>,
+    caller: Caller,
     OfTask(id): OfTask,
     headers: HeaderMap,
     Params(from): Params<Beginning>,
@@ -64,7 +68,29 @@ pub(crate) async fn of_task(
             Ok(service.shared.parts.feed.last_change()?)
         })
         .await?;
-    stream(&service, Some(id), known(named.unwrap_or(0), newest)?)
+    stream(&service, caller, Some(id), known(named.unwrap_or(0), newest)?)
+}
+
+/// Whether what proved the caller is still worth something: a stream ends with it. There is something to send at every
+/// heartbeat at least, so it is looked at that often.
+struct StillGood {
+    service: Service,
+    caller: Caller,
+    looked: Instant,
+}
+
+impl StillGood {
+    async fn holds(&mut self) -> bool {
+        if self.looked.elapsed() < self.service.shared.limits.heartbeat {
+            return true;
+        }
+        self.looked = Instant::now();
+        match self.service.keeper().still(&self.caller).await {
+            Ok(caller) => caller.is_some(),
+            // That the store can't be read now says nothing of the caller.
+            Err(_) => true,
+        }
+    }
 }
 
 fn named(headers: &HeaderMap, from: &Beginning) -> Result<Option<u64>, Failed> {
@@ -82,12 +108,13 @@ fn known(after: u64, newest: u64) -> Result<u64, Failed> {
         .remedy("the state was replaced: read the tasks again, and listen from now on"))
 }
 
-fn stream(service: &Service, of: Option<TaskId>, after: u64) -> Result<Response, Failed> {
+fn stream(service: &Service, caller: Caller, of: Option<TaskId>, after: u64) -> Result<Response, Failed> {
     let place = service.place_to_wait()?;
-    let stream = Stream::new(&service.shared.hub, of, after, service.shared.limits.heartbeat);
-    let pieces = futures_util::stream::unfold((stream, place), |(mut stream, place)| async move {
+    let stream = Stream::new(&service.shared.hub, of, caller.scope().clone(), after, service.shared.limits.heartbeat);
+    let good = StillGood { service: service.clone(), caller, looked: Instant::now() };
+    let pieces = futures_util::stream::unfold((stream, good, place), |(mut stream, mut good, place)| async move {
         let piece = stream.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(piece), (stream, place)))
+        good.holds().await.then_some((Ok::<_, std::convert::Infallible>(piece), (stream, good, place)))
     });
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();

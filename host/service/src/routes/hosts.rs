@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::Value;
 use waypost_api::{json, v1};
+use waypost_core::facts::DomainBrief;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::Depth;
 use waypost_core::request::Options;
@@ -21,9 +22,9 @@ use crate::service::Service;
 /// All hosts, asked at the same time. One that does not answer says why.
 #[utoipa::path(get, path = "/api/v1/hosts", tag = "hosts", operation_id = "hosts",
     responses((status = 200, body = v1::Hosts, description = "In the order of the configuration"), Problems))]
-pub(crate) async fn hosts(State(service): State<Service>) -> Json<v1::Hosts> {
+pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Json<v1::Hosts> {
     let hypervisor = &service.shared.parts.hypervisor;
-    let asked = hypervisor.hosts().into_iter().map(|name| {
+    let asked = caller.hosts_in_reach(hypervisor.hosts()).into_iter().map(|name| {
         let hypervisor = Arc::clone(hypervisor);
         async move {
             let answer = hypervisor.host_facts(&name, Depth::default()).await;
@@ -59,11 +60,13 @@ pub(crate) async fn facts(State(service): State<Service>, Named(name): Named) ->
     responses((status = 200, body = v1::Domains, description = "By name"), Problems))]
 pub(crate) async fn domains_of(
     State(service): State<Service>,
+    caller: Caller,
     Named(name): Named,
 ) -> Result<Json<v1::Domains>, Failed> {
     let name = known(&service, &name)?;
     let mut briefs = service.shared.parts.hypervisor.domains(&name).await?;
     briefs.sort_by(|a, b| a.name.cmp(&b.name));
+    briefs.retain(|brief| reaches(&caller, brief));
     let domains = briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)).collect();
     Ok(Json(v1::Domains { domains, unread: Vec::new() }))
 }
@@ -87,19 +90,30 @@ pub(crate) async fn domain_facts(
 /// The domains of all hosts.
 #[utoipa::path(get, path = "/api/v1/domains", tag = "hosts", operation_id = "domains",
     responses((status = 200, body = v1::Domains, description = "By host, then by name"), Problems))]
-pub(crate) async fn domains(State(service): State<Service>) -> Json<v1::Domains> {
+pub(crate) async fn domains(State(service): State<Service>, caller: Caller) -> Json<v1::Domains> {
     let hypervisor = &service.shared.parts.hypervisor;
-    Json(documents::domains(hypervisor.as_ref(), hypervisor.hosts()).await)
+    let mut listed = documents::domains(hypervisor.as_ref(), &caller.hosts_in_reach(hypervisor.hosts())).await;
+    listed.domains.retain(|domain| reaches(&caller, domain));
+    Json(listed)
 }
 
 /// How many migrations may run at once, and who waits.
 #[utoipa::path(get, path = "/api/v1/queue", tag = "hosts", operation_id = "queue",
     responses((status = 200, body = v1::Queue, description = "Limits and entries"), Problems))]
-pub(crate) async fn queue(State(service): State<Service>) -> Result<Json<v1::Queue>, Failed> {
+pub(crate) async fn queue(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Queue>, Failed> {
     service
-        .blocking(|service| {
+        .blocking(move |service| {
             let parts = &service.shared.parts;
-            let (limits, entries) = parts.engine.queue()?;
+            let (limits, mut entries) = parts.engine.queue()?;
+            if !caller.scope().is_everything() {
+                let mut seen = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    if parts.feed.brief(entry.task)?.is_some_and(|task| caller.scope().sees(&task)) {
+                        seen.push(entry);
+                    }
+                }
+                entries = seen;
+            }
             Ok(Json(v1::Queue::new(&limits, &entries, parts.clock.now())))
         })
         .await
@@ -111,8 +125,18 @@ pub(crate) async fn queue(State(service): State<Service>) -> Result<Json<v1::Que
 pub(crate) async fn readiness(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Readiness>, Failed> {
     let engine = &service.shared.parts.engine;
     let fleet = engine.fleet().await?;
-    let readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
+    let mut readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
+    readiness.rows.retain(|row| caller.scope().has_host(row.source.as_str()) && reaches(&caller, &row.domain));
+    for row in &mut readiness.rows {
+        row.verdicts.retain(|verdict| caller.scope().has_host(verdict.destination.as_str()));
+    }
+    readiness.unread.retain(|fault| caller.scope().has_host(fault.host.as_str()));
     Ok(Json(documents::readiness(&readiness)))
+}
+
+/// Whether a domain is in the caller's scope.
+fn reaches(caller: &Caller, domain: &DomainBrief) -> bool {
+    caller.scope().has_domain([domain.name.as_str(), &domain.id.to_string()])
 }
 
 /// The host of that name, if the configuration has it.

@@ -37,7 +37,11 @@ pub(crate) async fn situation(
 
 /// Does one action, if both hosts permit it right now. Afterwards the recovery policy goes on with a task that is not over.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/actions", tag = "tasks", operation_id = "actOnTask",
-    request_body = v1::NewAction, params(("task" = String, Path, description = "Task id")),
+    request_body = v1::NewAction,
+    params(
+        ("task" = String, Path, description = "Task id"),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+    ),
     responses((status = 202, body = v1::TaskStatus, description = "Done; the records say what came of it"), Problems))]
 pub(crate) async fn act(
     State(service): State<Service>,

@@ -17,6 +17,7 @@ use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{TaskBrief, Wish};
 
+use crate::access::audit::About;
 use crate::caller::Caller;
 use crate::documents::{is_news, status};
 use crate::hub::Waited;
@@ -28,7 +29,8 @@ use crate::service::Service;
 /// Takes a migration on. It is driven in the background from here on, also when the answer gets lost: with an idempotency key
 /// the request can be repeated, and answers with the same task.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "createTask", request_body = v1::NewTask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days"),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")),
     responses(
         (status = 202, body = v1::TaskStatus, description = "Taken on, now or by an earlier request with this key",
             headers(("Location" = String, description = "Where the task is"))),
@@ -42,6 +44,7 @@ pub(crate) async fn create(
     Body(new): Body<v1::NewTask>,
 ) -> Result<Response, Failed> {
     let key = making::key(&headers)?;
+    caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
     let made = service.blocking(move |service| making::make(service, &caller, new, key)).await?;
     accepted(&service, &uri, made).await
 }
@@ -64,11 +67,13 @@ pub(crate) struct Listing {
     cursor: Option<String>,
 }
 
-/// Tasks, newest first.
+/// Tasks, newest first. Those that the caller may not see are left out, so that a page may have fewer than its limit, or none,
+/// and still a next one.
 #[utoipa::path(get, path = "/api/v1/tasks", tag = "tasks", operation_id = "listTasks", params(Listing),
     responses((status = 200, body = v1::TaskPage, description = "A page of them"), Problems))]
 pub(crate) async fn list(
     State(service): State<Service>,
+    caller: Caller,
     Params(listing): Params<Listing>,
 ) -> Result<Json<v1::TaskPage>, Failed> {
     let limit = listing.limit.unwrap_or(100);
@@ -86,6 +91,8 @@ pub(crate) async fn list(
     let more = tasks.len() > limit as usize;
     tasks.truncate(limit as usize);
     let next = tasks.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at.0, last.id));
+    // A page may come short of its limit for that: where it ends does not tell what others have.
+    tasks.retain(|task| caller.scope().sees(task));
     let standings = service.blocking(|service| Ok(service.shared.parts.engine.standings()?)).await?;
     let tasks = tasks.iter().map(|brief| v1::TaskBrief::new(brief, &standings)).collect();
     Ok(Json(v1::TaskPage { tasks, next }))
@@ -182,7 +189,10 @@ pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) 
 /// Asks for a task to be cancelled. Whether it came in time, and where the domain is, says its outcome. Asking again is no
 /// error.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/cancel", tag = "tasks", operation_id = "cancelTask",
-    params(("task" = String, Path, description = "Task id")),
+    params(
+        ("task" = String, Path, description = "Task id"),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+    ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn cancel(
     State(service): State<Service>,
@@ -208,7 +218,10 @@ pub(crate) async fn cancel(
 /// Begins again what a task that is over was to do, as a new task. For one that ended stuck or lost there are actions
 /// instead, because nobody knows that its domain is where it was.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
-    params(("task" = String, Path, description = "Task id")),
+    params(
+        ("task" = String, Path, description = "Task id"),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+    ),
     responses(
         (status = 202, body = v1::TaskStatus, description = "The new task",
             headers(("Location" = String, description = "Where the new task is"))),
@@ -226,7 +239,11 @@ pub(crate) async fn retry(
 
 /// Changes what a running transfer may do, or how it goes on. It is done within a moment, or refused; the records say.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/steer", tag = "tasks", operation_id = "steerTask",
-    request_body = v1::Steer, params(("task" = String, Path, description = "Task id")),
+    request_body = v1::Steer,
+    params(
+        ("task" = String, Path, description = "Task id"),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+    ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn steer(
     State(service): State<Service>,
@@ -256,6 +273,7 @@ pub(crate) async fn steer(
 pub(super) async fn accepted(service: &Service, uri: &Uri, id: TaskId) -> Result<Response, Failed> {
     let status = status_of(service, id).await?;
     let mut response = (StatusCode::ACCEPTED, Json(status)).into_response();
+    response.extensions_mut().insert(About(id));
     // The path as the client sees it, also where these routes are mounted below another path.
     let path = uri.path();
     let mounted = path.rfind("/api/v1/").map_or("", |at| &path[..at]);

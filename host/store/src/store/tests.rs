@@ -16,6 +16,7 @@ use super::trying::held;
 use super::*;
 
 mod feed;
+mod ledger;
 mod queue;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -309,8 +310,8 @@ fn tables_of_an_older_version_are_brought_up_to_date_and_keep_what_they_hold() {
     // As version 1 left it.
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
     raw.execute_batch(
-        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; DROP TABLE sample;
-         DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
+        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; DROP TABLE sample; DROP TABLE token;
+         DROP TABLE audit; DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
          PRAGMA user_version = 1",
     )
     .unwrap();

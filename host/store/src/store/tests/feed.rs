@@ -76,7 +76,9 @@ fn the_records_of_an_older_store_get_their_places() {
     store.append(task(1), Moment(20), &told()).unwrap();
     drop(store);
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch("DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 3").unwrap();
+    let newer =
+        "DROP TABLE change; DROP TABLE request_key; DROP TABLE token; DROP TABLE audit; PRAGMA user_version = 3";
+    raw.execute_batch(newer).unwrap();
     drop(raw);
     let store = SqliteStore::open(&dir).unwrap();
     let told_of: Vec<_> =

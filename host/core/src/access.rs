@@ -1,0 +1,257 @@
+//! Who may do what with the service: roles, how far each reaches, the tokens that stand for them, and what was changed by whom.
+//!
+//! Two questions are kept apart: *what kind* of thing may be done ([`Role`], which permits [`Permission`]s) and *to which*
+//! hosts and domains ([`Scope`]). Both are answered here, from values alone; the service asks them in one place.
+
+use crate::ids::{HostName, Moment, TaskId};
+use crate::network::fits;
+use crate::ports::{StoreFault, TaskBrief};
+use crate::words;
+
+words! {
+    /// A kind of thing that may be done.
+    pub enum Permission {
+        /// See what there is, ask what the rules say. Nothing is touched.
+        Look = "look",
+        /// Have domains moved: make, cancel, repeat, steer and recover tasks.
+        Move = "move",
+        /// Change policies and their settings.
+        ChangePolicies = "change-policies",
+        /// See who did what.
+        Audit = "audit",
+    }
+    /// What somebody is to the service.
+    pub enum Role {
+        /// Looks.
+        Viewer = "viewer",
+        /// Looks, and has domains moved.
+        Operator = "operator",
+        /// Looks, and changes policies.
+        PolicyAdmin = "policy-admin",
+        /// Everything.
+        Admin = "admin",
+    }
+}
+
+impl Role {
+    /// Whether it includes that.
+    pub fn permits(self, permission: Permission) -> bool {
+        match self {
+            Self::Viewer => permission == Permission::Look,
+            Self::Operator => matches!(permission, Permission::Look | Permission::Move),
+            Self::PolicyAdmin => matches!(permission, Permission::Look | Permission::ChangePolicies),
+            Self::Admin => true,
+        }
+    }
+}
+
+/// To which hosts and domains a role reaches. The default is all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Configured names of hosts; empty: every host.
+    pub hosts: Vec<HostName>,
+    /// Patterns with `*` and `?` for names of domains, or UUIDs as they are written in lower case; empty: every domain.
+    pub domains: Vec<String>,
+}
+
+impl Scope {
+    /// Whether it is not limited at all.
+    pub fn is_everything(&self) -> bool {
+        self.hosts.is_empty() && self.domains.is_empty()
+    }
+
+    /// Whether that host is in it.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|own| own.as_str() == host)
+    }
+
+    /// Whether a domain is in it that goes by any of these names.
+    pub fn has_domain<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> bool {
+        self.domains.is_empty() || names.into_iter().any(|name| self.domains.iter().any(|pattern| fits(pattern, name)))
+    }
+
+    /// Whether a task may be seen: it is about a domain of the scope, and comes from or goes to a host of it.
+    pub fn sees(&self, task: &TaskBrief) -> bool {
+        self.knows_domain_of(task)
+            && (self.has_host(task.destination.as_str())
+                || task.source.as_ref().is_some_and(|source| self.has_host(source.as_str())))
+    }
+
+    /// Whether a task may be changed: its domain and every host that it is known to touch are in the scope.
+    pub fn commands(&self, task: &TaskBrief) -> bool {
+        self.knows_domain_of(task)
+            && self.has_host(task.destination.as_str())
+            && task.source.as_ref().is_none_or(|source| self.has_host(source.as_str()))
+    }
+
+    fn knows_domain_of(&self, task: &TaskBrief) -> bool {
+        let id = task.domain.map(|id| id.to_string());
+        self.has_domain([task.domain_name.as_str()].into_iter().chain(id.as_deref()))
+    }
+}
+
+/// A token as it is kept: everything but the secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// By which it is found; the first part of the token itself, and no secret.
+    pub id: String,
+    /// Whose it is: the name that stands in records.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// How far it reaches.
+    pub scope: Scope,
+    /// The secret's hash, with its salt and cost, as argon2 writes it.
+    pub hash: String,
+    /// Made.
+    pub created_at: Moment,
+    /// By whom.
+    pub created_by: String,
+    /// From then on it is worth nothing.
+    pub expires_at: Option<Moment>,
+    /// Taken back.
+    pub revoked_at: Option<Moment>,
+}
+
+/// A change that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// When.
+    pub at: Moment,
+    /// Who: the caller's name.
+    pub who: String,
+    /// How that was proven, as `token 0123456789abcdef`.
+    pub proof: String,
+    /// From where: an address, or how else the request came.
+    pub from: String,
+    /// What was asked for, as `POST /api/v1/tasks/{task}/cancel`.
+    pub what: String,
+    /// Task that it is about, where it is about one that was there.
+    pub task: Option<TaskId>,
+    /// Domain, as far as the request names it or its task does.
+    pub domain: Option<String>,
+    /// Host, likewise: where a domain is to go.
+    pub host: Option<String>,
+    /// Why, in the words of whoever asked.
+    pub reason: Option<String>,
+    /// What else was in the request, as JSON.
+    pub details: Option<String>,
+}
+
+/// A change on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Its place, from 1; grows with time.
+    pub number: u64,
+    /// What was asked for.
+    pub asked: Asked,
+    /// What came of it, in a word: `done`, or the code of a problem. None: the process ended before it was known.
+    pub outcome: Option<String>,
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditQuery {
+    /// Only those before this number.
+    pub before: Option<u64>,
+    /// Only this caller's.
+    pub who: Option<String>,
+    /// Only those about this task.
+    pub task: Option<TaskId>,
+}
+
+/// What is kept about who may do what. Safe to call from any thread; a call uses a local disk and takes milliseconds.
+pub trait Ledger: Send + Sync {
+    /// Keeps a new token.
+    fn put_token(&self, token: &Token) -> Result<(), StoreFault>;
+    /// The token of that id.
+    fn token(&self, id: &str) -> Result<Option<Token>, StoreFault>;
+    /// All tokens, the newest first, also those that are worth nothing any more.
+    fn tokens(&self) -> Result<Vec<Token>, StoreFault>;
+    /// Takes a token back. Answers whether there is one of that id that was not taken back before.
+    fn revoke_token(&self, id: &str, at: Moment) -> Result<bool, StoreFault>;
+    /// Notes a change before it is made; answers its number.
+    fn note(&self, asked: &Asked) -> Result<u64, StoreFault>;
+    /// Notes what came of it, and which task it made or was about if that was not known before.
+    fn settle(&self, number: u64, outcome: &str, task: Option<TaskId>) -> Result<(), StoreFault>;
+    /// Entries, the newest first, `most` of them at most.
+    fn audit(&self, query: &AuditQuery, most: u32) -> Result<Vec<Audited>, StoreFault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::DomainId;
+    use crate::phase::Phase;
+    use uuid::Uuid;
+
+    fn scope(hosts: &[&str], domains: &[&str]) -> Scope {
+        Scope {
+            hosts: hosts.iter().map(|host| HostName::new(*host)).collect(),
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+        }
+    }
+
+    fn task(domain: &str, source: Option<&str>, destination: &str) -> TaskBrief {
+        TaskBrief {
+            id: TaskId(Uuid::from_u128(1)),
+            created_at: Moment(0),
+            updated_at: Moment(0),
+            domain: Some(DomainId(Uuid::from_u128(7))),
+            domain_name: domain.to_owned(),
+            source: source.map(HostName::new),
+            destination: HostName::new(destination),
+            phase: Phase::Accepted,
+            outcome: None,
+            permille: 0,
+        }
+    }
+
+    #[test]
+    fn each_role_permits_what_it_says_and_the_admin_all() {
+        let table: Vec<(&str, Vec<&str>)> = Role::ALL
+            .iter()
+            .map(|role| {
+                let may = Permission::ALL.iter().filter(|permission| role.permits(**permission));
+                (role.as_str(), may.map(|permission| permission.as_str()).collect())
+            })
+            .collect();
+        let expected = [
+            ("viewer", vec!["look"]),
+            ("operator", vec!["look", "move"]),
+            ("policy-admin", vec!["look", "change-policies"]),
+            ("admin", vec!["look", "move", "change-policies", "audit"]),
+        ];
+        assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn a_scope_names_hosts_and_takes_patterns_for_domains() {
+        let all = Scope::default();
+        assert!(all.is_everything() && all.has_host("a") && all.has_domain(["g1"]) && all.has_domain([]));
+        let some = scope(&["a", "b"], &["web-*", "00000000-0000-0000-0000-000000000007"]);
+        assert!(some.has_host("a") && !some.has_host("A") && !some.has_host("*"));
+        assert!(some.has_domain(["web-1"]) && !some.has_domain(["db-1"]) && !some.has_domain([]));
+        assert!(some.has_domain(["db-1", "00000000-0000-0000-0000-000000000007"]));
+    }
+
+    #[test]
+    fn a_task_is_seen_from_either_end_and_commanded_from_both() {
+        let ends = scope(&["a"], &[]);
+        for (source, destination, sees, commands) in [
+            (Some("a"), "b", true, false),
+            (Some("b"), "a", true, false),
+            (Some("b"), "c", false, false),
+            (None, "a", true, true),
+            (None, "b", false, false),
+            (Some("a"), "a", true, true),
+        ] {
+            let task = task("g1", source, destination);
+            assert_eq!((ends.sees(&task), ends.commands(&task)), (sees, commands), "{source:?} {destination}");
+        }
+        let web = scope(&[], &["web-*"]);
+        assert!(web.commands(&task("web-1", Some("a"), "b")) && !web.sees(&task("db-1", Some("a"), "b")));
+        let by_id = scope(&[], &["00000000-0000-0000-0000-000000000007"]);
+        assert!(by_id.commands(&task("db-1", None, "b")));
+    }
+}

@@ -1,0 +1,343 @@
+//! Who may do what. One place says who asks (`Keeper::who`), one what a route needs (`table`), one whether the caller may
+//! (`permit`); the gate asks all three of every request.
+//!
+//! Who asks is known, in this order, by a bearer token of ours (`tokens`) or of an issuer that the site trusts (`oidc`), by the
+//! cookie of a session that a token began (`sessions`), or by the connection itself: the kernel's word on a Unix socket, a client
+//! certificate over TLS. Who guesses tokens is made to wait (`lockout`). Every change is on record before it is made (`audit`).
+
+pub(crate) mod audit;
+mod fetch;
+mod lockout;
+mod oidc;
+pub(crate) mod permit;
+pub(crate) mod sessions;
+pub(crate) mod table;
+pub mod tokens;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use thiserror::Error;
+use tokio::time::Instant;
+use waypost_core::access::{Ledger, Role, Scope, Token};
+use waypost_core::ports::Clock;
+
+use crate::caller::{Caller, Origin, Peer, Proof};
+use crate::problem::{Code, Failed};
+use fetch::Fetcher;
+use lockout::{Guesser, Lockout};
+use oidc::Issuers;
+use sessions::Sessions;
+use tokens::{Presented, Tokens};
+
+/// What a site says of who may do what.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Role of whoever else may connect to the Unix socket; root and the user that the service runs as are admin.
+    pub socket_role: Role,
+    /// Who is behind a client certificate.
+    pub clients: Vec<Client>,
+    /// Issuers whose tokens are taken.
+    pub issuers: Vec<Issuer>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { socket_role: Role::Operator, clients: Vec::new(), issuers: Vec::new() }
+    }
+}
+
+/// Who a client certificate stands for.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The common name of its subject, or one of its alternative names.
+    pub certificate: String,
+    /// The name that stands in records.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// How far it reaches.
+    pub scope: Scope,
+}
+
+/// An OpenID Connect issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// What it is called here; its callers are NAME:SUBJECT.
+    pub name: String,
+    /// Its identifier, as it stands in `iss`: an https URL.
+    pub url: String,
+    /// What `aud` must hold.
+    pub audience: String,
+    /// Certificates of who vouches for it, PEM; none: those that this machine trusts.
+    pub ca_file: Option<PathBuf>,
+    /// The claim with the caller's name.
+    pub name_claim: String,
+    /// The claim with what grants roles: a text or a list of texts; dots lead into objects.
+    pub role_claim: String,
+    /// What those texts grant.
+    pub grants: Vec<Grant>,
+}
+
+/// What a text in an issuer's token grants.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The text.
+    pub value: String,
+    /// Role.
+    pub role: Role,
+    /// How far it reaches.
+    pub scope: Scope,
+}
+
+/// Why what a site says can't be used.
+#[derive(Debug, Error)]
+pub enum AccessError {
+    /// A certificate file.
+    #[error("the certificates for issuer {issuer} can't be had from {place}: {why}")]
+    Authorities {
+        /// Issuer.
+        issuer: String,
+        /// File, or where else.
+        place: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Access {
+    /// Whether all of it can be used; reads the files that it names.
+    pub fn check(&self) -> Result<(), AccessError> {
+        for issuer in &self.issuers {
+            let own = issuer.ca_file.as_ref().map(|path| path.display().to_string());
+            Fetcher::new(issuer.ca_file.as_deref()).map_err(|why| AccessError::Authorities {
+                issuer: issuer.name.clone(),
+                place: own.unwrap_or_else(|| "this machine".to_owned()),
+                why,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whoever asks, and whether a cookie says so.
+pub(crate) struct Who {
+    pub(crate) caller: Caller,
+    pub(crate) by_cookie: bool,
+}
+
+/// Knows callers.
+pub(crate) struct Keeper {
+    access: Access,
+    clock: Arc<dyn Clock>,
+    tokens: Tokens,
+    issuers: Issuers,
+    sessions: Sessions,
+    lockout: Lockout,
+}
+
+impl Keeper {
+    pub(crate) fn new(access: Access, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
+        let (issuers, tokens) = (Issuers::new(&access.issuers), Tokens::new(ledger));
+        Self { access, clock, tokens, issuers, sessions: Sessions::default(), lockout: Lockout::default() }
+    }
+
+    /// Who is at the other end of a Unix socket.
+    pub(crate) fn by_socket(&self, uid: u32, name: String) -> Caller {
+        let own = uid == 0 || uid == nix::unistd::geteuid().as_raw();
+        let role = if own { Role::Admin } else { self.access.socket_role };
+        Caller::proven(name, role, Scope::default(), Proof::Socket(uid))
+    }
+
+    /// Who shows a certificate with these names; none: nobody whom the site knows.
+    pub(crate) fn by_certificate(&self, names: &[String]) -> Option<Caller> {
+        let client = self.access.clients.iter().find(|client| names.contains(&client.certificate))?;
+        Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), Proof::Certificate))
+    }
+
+    /// Who asks. None: nothing says so.
+    pub(crate) async fn who(&self, headers: &HeaderMap, peer: &Peer) -> Result<Option<Who>, Failed> {
+        if let Some(text) = bearer(headers, peer)? {
+            let caller = self.by_token(text, peer.origin).await?;
+            return Ok(Some(Who { caller, by_cookie: false }));
+        }
+        if let Some(cookie) = cookie(headers) {
+            match self.by_cookie(cookie).await? {
+                Some(caller) => return Ok(Some(Who { caller, by_cookie: true })),
+                None if peer.caller.is_none() => {
+                    return Err(Failed::new(Code::NoCaller, "this session is over").remedy("log in again"));
+                }
+                None => {}
+            }
+        }
+        Ok(peer.caller.clone().map(|caller| Who { caller, by_cookie: false }))
+    }
+
+    async fn by_token(&self, text: &str, origin: Origin) -> Result<Caller, Failed> {
+        let source = Guesser::source(origin);
+        if !tokens::is_ours(text) {
+            return self.by_issuer(text, source).await;
+        }
+        let claim = match self.tokens.look_up(text).await? {
+            Presented::Proven(token) => return self.valid(token),
+            Presented::Unknown => {
+                self.not_locked_out(&source)?;
+                self.lockout.wrong(source, Instant::now());
+                return Err(unknown());
+            }
+            Presented::Claimed(claim) => claim,
+        };
+        let of_token = Guesser::Token(claim.token.id.clone());
+        self.not_locked_out(&source)?;
+        self.not_locked_out(&of_token)?;
+        match self.tokens.prove(claim).await? {
+            Some(token) => {
+                // Of the source nothing is forgotten: who has one token could go on guessing another.
+                self.lockout.right(&of_token);
+                self.valid(token)
+            }
+            None => {
+                let now = Instant::now();
+                self.lockout.wrong(source, now);
+                self.lockout.wrong(of_token, now);
+                Err(unknown())
+            }
+        }
+    }
+
+    async fn by_issuer(&self, text: &str, source: Guesser) -> Result<Caller, Failed> {
+        self.not_locked_out(&source)?;
+        let told = self.issuers.caller(text).await;
+        if let Err(oidc::Refused::Forged(_)) = &told {
+            self.lockout.wrong(source, Instant::now());
+        }
+        told.map_err(Failed::from)
+    }
+
+    /// The caller that a proven token stands for, if it is still worth something.
+    fn valid(&self, token: Token) -> Result<Caller, Failed> {
+        let now = self.clock.now();
+        let worthless = |why: String| {
+            self.tokens.forget(&token.id);
+            Failed::new(Code::BadToken, why).remedy("ask an administrator for a new token")
+        };
+        if token.revoked_at.is_some() {
+            return Err(worthless(format!("token {} was taken back", token.id)));
+        }
+        if token.expires_at.is_some_and(|at| at <= now) {
+            return Err(worthless(format!("token {} has expired", token.id)));
+        }
+        let Token { id, name, role, scope, expires_at, .. } = token;
+        Ok(Caller::proven(name, role, scope, Proof::Token(id)).until(expires_at))
+    }
+
+    fn not_locked_out(&self, guesser: &Guesser) -> Result<(), Failed> {
+        let Some(wait) = self.lockout.wait_of(guesser, Instant::now()) else { return Ok(()) };
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Err(Failed::new(Code::LockedOut, format!("too many wrong tokens; none is looked at for {seconds} s"))
+            .retry_after(seconds))
+    }
+
+    async fn by_cookie(&self, secret: &str) -> Result<Option<Caller>, Failed> {
+        let Some(digest) = self.tokens.digest(secret) else { return Ok(None) };
+        let Some(caller) = self.sessions.caller(&digest, self.clock.now()) else { return Ok(None) };
+        self.still(&caller).await
+    }
+
+    /// The caller as it is now: a token that was taken back is worth nothing, whatever it began.
+    pub(crate) async fn still(&self, caller: &Caller) -> Result<Option<Caller>, Failed> {
+        if caller.is_over(self.clock.now()) {
+            return Ok(None);
+        }
+        let Proof::Token(id) = caller.proof() else { return Ok(Some(caller.clone())) };
+        let token = self.tokens.by_id(id).await?;
+        Ok(token.and_then(|token| self.valid(token).ok()))
+    }
+
+    /// Begins a session; answers the cookie's secret.
+    pub(crate) fn begin_session(&self, caller: Caller) -> Result<String, Failed> {
+        let secret = sessions::secret().and_then(|secret| Some((self.tokens.digest(&secret)?, secret)));
+        let Some((digest, secret)) = secret else {
+            return Err(Failed::new(Code::Defect, "the system gives no random numbers"));
+        };
+        self.sessions.begin(digest, caller, self.clock.now());
+        Ok(secret)
+    }
+
+    /// Ends the session of a request, if it has one.
+    pub(crate) fn end_session(&self, headers: &HeaderMap) {
+        if let Some(digest) = cookie(headers).and_then(|secret| self.tokens.digest(secret)) {
+            self.sessions.end(&digest);
+        }
+    }
+}
+
+fn unknown() -> Failed {
+    Failed::new(Code::BadToken, "this token is not known here").remedy("ask an administrator for a token")
+}
+
+/// The bearer token of a request. Proofs of other kinds are for somebody else, as where a script was written for a service with
+/// passwords; whom the connection itself proves is not refused for one.
+fn bearer<'h>(headers: &'h HeaderMap, peer: &Peer) -> Result<Option<&'h str>, Failed> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(Failed::new(Code::BadRequest, "there are two Authorization headers"));
+    }
+    let words = value.to_str().ok().and_then(|text| text.trim().split_once(' '));
+    match words {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ if peer.caller.is_some() => Ok(None),
+        _ => Err(Failed::new(Code::BadToken, "the Authorization header is not `Bearer TOKEN`")),
+    }
+}
+
+/// The secret of the session's cookie.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == sessions::COOKIE).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn headers(name: header::HeaderName, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_and_other_proofs_count_only_against_who_has_no_better_one() {
+        let nobody = Peer { origin: Origin::User(7), caller: None };
+        let somebody = Peer { caller: Some(Caller::named("anna")), ..nobody.clone() };
+        let read = |values: &[&str], peer| {
+            let headers = headers(header::AUTHORIZATION, values);
+            bearer(&headers, peer).map(|token| token.map(str::to_owned)).map_err(|failed| failed.code())
+        };
+        assert_eq!(read(&[], &nobody), Ok(None));
+        for form in ["Bearer wp_1", "bearer  wp_1 ", "BEARER wp_1"] {
+            assert_eq!(read(&[form], &nobody), Ok(Some("wp_1".to_owned())), "{form}");
+        }
+        for form in ["Basic YTpi", "Bearer", "wp_1", ""] {
+            assert_eq!(read(&[form], &nobody), Err(Code::BadToken), "{form}");
+            assert_eq!(read(&[form], &somebody), Ok(None), "{form}");
+        }
+        assert_eq!(read(&["Bearer a", "Bearer a"], &somebody), Err(Code::BadRequest));
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let read = |values: &[&str]| cookie(&headers(header::COOKIE, values)).map(str::to_owned);
+        assert_eq!(read(&["a=b; __Host-waypost=x=1; c=d"]).as_deref(), Some("x=1"));
+        assert_eq!(read(&["a=b", "__Host-waypost=y"]).as_deref(), Some("y"));
+        assert_eq!(read(&["__host-waypost=x; waypost=y; __Host-waypost"]), None);
+    }
+}

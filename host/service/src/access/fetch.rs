@@ -1,0 +1,84 @@
+//! One small document over https, for the keys of issuers: no redirects, no proxies, a bound on time and size.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// From the name to the last byte.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Of a document.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Fetches documents from whoever certain authorities vouch for.
+pub(super) struct Fetcher(TlsConnector);
+
+impl Fetcher {
+    /// With the authorities of a file, or those that this machine trusts.
+    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        let certificates = match ca_file {
+            Some(path) => {
+                let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+                read.map_err(|error| error.to_string())?
+            }
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        roots.add_parsable_certificates(certificates);
+        if roots.is_empty() {
+            return Err("there is no certificate of an authority in it".to_owned());
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// The JSON document at an https URL.
+    pub(super) async fn json(&self, url: &str) -> Result<Value, String> {
+        let fetched = tokio::time::timeout(TIME, self.fetch(url)).await;
+        fetched.unwrap_or_else(|_| Err(format!("there is no answer within {} s", TIME.as_secs())))
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Value, String> {
+        let uri: Uri = url.parse().map_err(|error| format!("{url} is no URL: {error}"))?;
+        let (Some("https"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+            return Err(format!("{url} is no https URL"));
+        };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect((bare, uri.port_u16().unwrap_or(443))).await.map_err(|e| e.to_string())?;
+        let stream = self.0.connect(name, stream).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        // Ends with the sender.
+        tokio::spawn(connection);
+        let authority = uri.authority().map_or(host, |authority| authority.as_str());
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = Request::get(path)
+            .header(header::HOST, authority)
+            .header(header::ACCEPT, "application/json")
+            .body(Body::empty())
+            .map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        if response.status() != StatusCode::OK {
+            return Err(format!("it answers {}", response.status()));
+        }
+        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| error.to_string())?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("it is no JSON: {error}"))
+    }
+}

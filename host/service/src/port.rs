@@ -1,0 +1,374 @@
+//! The way in over the network: a TCP port that speaks TLS and nothing else. There is no listener without it.
+//!
+//! A connection that does not come through with its handshake in time is let go, as is one that asks in plain HTTP, which is told
+//! so. Who asks is said by a token in each request, or by a client certificate that an authority of the site vouches for and
+//! that the configuration gives a name and a role.
+
+mod certificate;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+
+use crate::access::Keeper;
+use crate::caller::{Origin, Peer};
+use crate::limits::Limits;
+use crate::problem::{Code, Failed};
+use crate::service::Service;
+use crate::wire::{self, FAREWELL};
+
+/// Bytes that are read of whoever asks in plain HTTP.
+const MOST_PLAIN: usize = 64 << 10;
+
+/// Where to listen, and as whom.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Certificates, the own first, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM; others must not be able to read it.
+    pub key: PathBuf,
+    /// Who vouches for clients, PEM; none: clients are not asked for certificates.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is let in, and has to show a token.
+    pub clients: ClientCertificates,
+}
+
+/// Whether clients need a certificate, where there is an authority that vouches for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// One that is shown must be good; one that is not shown is not missed.
+    Optional,
+    /// Without one there is no connection.
+    Required,
+}
+
+/// Why there is no port.
+#[derive(Debug, Error)]
+pub enum PortError {
+    /// The system does not let it be.
+    #[error("can't listen on {address}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file.
+    #[error("can't read {what} {path}: {why}")]
+    File {
+        /// What it is.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A key that is no secret.
+    #[error("others can read or change the key {path} (mode {mode:04o}): run `chmod 600 {path}`", path = .path.display())]
+    Open {
+        /// File.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// They don't belong together, or can't be used.
+    #[error("the certificate {certificate} and the key {key} can't be used: {why}")]
+    Pair {
+        /// Certificate.
+        certificate: PathBuf,
+        /// Key.
+        key: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A port that listens.
+pub struct Port {
+    listener: TcpListener,
+    identity: Identity,
+    address: SocketAddr,
+}
+
+/// As whom a port answers. It may change while the port is open: certificates are renewed more often than services.
+#[derive(Clone)]
+pub struct Identity(Arc<RwLock<TlsAcceptor>>);
+
+impl Identity {
+    /// Reads the files again. Connections from here on see the new certificate; if it can't be used, all stays as it was.
+    pub fn renew(&self, listen: &Listen) -> Result<(), PortError> {
+        let acceptor = TlsAcceptor::from(Arc::new(configured(listen)?));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        Ok(())
+    }
+
+    fn now(&self) -> TlsAcceptor {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Addresses {
+    /// A place for one more from that address, for as long as it is held.
+    fn place(&self, address: IpAddr, most: usize) -> Option<OfAddress> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(OfAddress { addresses: self.clone(), address })
+    }
+}
+
+struct OfAddress {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Drop for OfAddress {
+    fn drop(&mut self) {
+        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Whether a port could be had with these files. Listens nowhere.
+pub fn probe(listen: &Listen) -> Result<(), PortError> {
+    configured(listen).map(drop)
+}
+
+impl Port {
+    /// Listens. Must be called inside a tokio runtime.
+    pub fn bind(listen: &Listen) -> Result<Self, PortError> {
+        let acceptor = TlsAcceptor::from(Arc::new(configured(listen)?));
+        let failed = |source| PortError::Bind { address: listen.address, source };
+        let listener = std::net::TcpListener::bind(listen.address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        Ok(Self { listener, identity: Identity(Arc::new(RwLock::new(acceptor))), address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// As whom it answers: to renew it while the port is open.
+    pub fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    /// Serves until `stop` ends. Then nothing new is taken on, streams end, and answers that are on their way have a few
+    /// seconds. The tasks are left to [`Service::drain`].
+    pub async fn serve(self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
+        let Self { listener, identity, .. } = self;
+        let addresses = Addresses::default();
+        let router = service.router();
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, most likely. Nothing tells when there are some again.
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
+                continue;
+            };
+            let Some(of_address) = addresses.place(from.ip().to_canonical(), limits.connections_of_one) else {
+                tracing::warn!(%from, most = limits.connections_of_one, "a connection is refused: its address has many");
+                continue;
+            };
+            let (router, acceptor, watcher) = (router.clone(), identity.now(), graceful.watcher());
+            let (keeper, head_time) = (Arc::clone(service.keeper()), limits.head_time);
+            tokio::spawn(async move {
+                let greeted = tokio::time::timeout(head_time, greet(stream, &acceptor)).await;
+                if let Ok(Some(stream)) = greeted {
+                    let peer = peer(&keeper, &stream, from);
+                    wire::converse(stream, router, peer, head_time, watcher).await;
+                }
+                drop((place, of_address));
+            });
+        }
+        service.begin_draining();
+        // Gone before the last answers are, so that nobody comes to a server that leaves.
+        drop(listener);
+        if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some connections did not end in time and are cut");
+        }
+    }
+}
+
+/// The handshake. Whoever begins with something else than TLS is told so, in what it most likely speaks.
+async fn greet(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+    // Answers go out as they are written.
+    let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1) if first[0] == 0x16 => {}
+        Ok(1) => {
+            if let Err(error) = refuse_plain(stream).await {
+                tracing::debug!(%error, "whoever asked in plain HTTP is gone");
+            }
+            return None;
+        }
+        Ok(_) | Err(_) => return None,
+    }
+    match acceptor.accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "a handshake failed");
+            None
+        }
+    }
+}
+
+async fn refuse_plain(stream: TcpStream) -> io::Result<()> {
+    stream.writable().await?;
+    // So little fits into any buffer.
+    stream.try_write(plain_refusal().as_bytes())?;
+    let stream = stream.into_std()?;
+    stream.shutdown(Shutdown::Write)?;
+    let stream = TcpStream::from_std(stream)?;
+    // Closing with unread bytes would reset the connection and take the answer with it.
+    let (mut read, mut piece) = (0, [0; 4096]);
+    while read < MOST_PLAIN {
+        stream.readable().await?;
+        match stream.try_read(&mut piece) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn plain_refusal() -> String {
+    let failed = Failed::new(Code::TlsRequired, "this port speaks https").remedy("begin the URL with https://");
+    let body = serde_json::to_string(failed.problem()).unwrap_or_default();
+    format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        waypost_api::v1::PROBLEM_JSON,
+        body.len()
+    )
+}
+
+fn peer(keeper: &Keeper, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Peer {
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let caller = shown.and_then(|shown| keeper.by_certificate(&certificate::names(shown)));
+    Peer { origin: Origin::Address(from.ip().to_canonical()), caller }
+}
+
+fn configured(listen: &Listen) -> Result<ServerConfig, PortError> {
+    let chain = certificates("the certificate", &listen.certificate)?;
+    let key = secret(&listen.key)?;
+    let provider = Arc::new(ring::default_provider());
+    let pair = |error: tokio_rustls::rustls::Error| PortError::Pair {
+        certificate: listen.certificate.clone(),
+        key: listen.key.clone(),
+        why: error.to_string(),
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(pair)?;
+    let builder = match &listen.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let wrong = |why: String| PortError::File { what: "the clients' authority", path: path.clone(), why };
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates("the clients' authority", path)? {
+                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = match listen.clients {
+                ClientCertificates::Optional => verifier.allow_unauthenticated(),
+                ClientCertificates::Required => verifier,
+            };
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| wrong(error.to_string()))?)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PortError> {
+    let wrong = |why: String| PortError::File { what, path: path.to_owned(), why };
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|error| wrong(error.to_string()))?;
+    if found.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(found) }
+}
+
+fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, PortError> {
+    let wrong = |why: String| PortError::File { what: "the key", path: path.to_owned(), why };
+    let mode = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode() & 0o7777;
+    // A group may read it, as where a machine keeps its keys for several services; nobody else, and nobody may write.
+    if mode & 0o027 != 0 {
+        return Err(PortError::Open { path: path.to_owned(), mode });
+    }
+    PrivateKeyDer::from_pem_file(path).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_places_and_gives_them_back() {
+        let addresses = Addresses::default();
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let held = addresses.place(one, 1).unwrap();
+        assert!(addresses.place(one, 1).is_none() && addresses.place(other, 1).is_some());
+        drop(held);
+        assert!(addresses.place(one, 1).is_some() && addresses.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn plain_http_is_refused_as_a_problem() {
+        let answer = plain_refusal();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 ") && head.contains(&format!("content-length: {}\r\n", body.len())));
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["code"], "tls-required");
+    }
+}

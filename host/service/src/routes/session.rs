@@ -1,0 +1,59 @@
+//! Who the caller is, and sessions of browsers: a token is shown once, and a cookie that no script can read stands for it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use waypost_api::v1;
+
+use crate::access::sessions::{COOKIE, LASTS};
+use crate::caller::{Caller, Proof};
+use crate::openapi::Problems;
+use crate::problem::{Code, Failed};
+use crate::service::Service;
+
+/// Who the caller is here, and what that permits.
+#[utoipa::path(get, path = "/api/v1/session", tag = "access", operation_id = "whoAmI",
+    responses((status = 200, body = v1::Whoami, description = "Name, role, permissions, scope"), Problems))]
+pub(crate) async fn get(caller: Caller) -> Json<v1::Whoami> {
+    Json(whoami(&caller))
+}
+
+/// Begins a session for whoever shows a token in this request: the answer sets a cookie that a browser sends from then on, to
+/// this origin alone. It lasts twelve hours, or as long as the token.
+#[utoipa::path(post, path = "/api/v1/session", tag = "access", operation_id = "beginSession",
+    responses(
+        (status = 201, body = v1::Whoami, description = "Begun",
+            headers(("Set-Cookie" = String, description = "HttpOnly, Secure, SameSite=Strict"))),
+        Problems
+    ))]
+pub(crate) async fn begin(State(service): State<Service>, caller: Caller) -> Result<Response, Failed> {
+    if !matches!(caller.proof(), Proof::Token(_) | Proof::Issuer(_)) {
+        return Err(Failed::new(Code::Refused, "a session is begun with a token; this connection needs none")
+            .remedy("send the header Authorization: Bearer TOKEN"));
+    }
+    let answer = (StatusCode::CREATED, Json(whoami(&caller)));
+    let secret = service.keeper().begin_session(caller)?;
+    Ok(with_cookie(answer.into_response(), &secret, LASTS.as_secs()))
+}
+
+/// Ends the session.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "access", operation_id = "endSession",
+    responses((status = 204, description = "There is none any more"), Problems))]
+pub(crate) async fn end(State(service): State<Service>, headers: HeaderMap) -> Response {
+    service.keeper().end_session(&headers);
+    with_cookie(StatusCode::NO_CONTENT.into_response(), "", 0)
+}
+
+fn with_cookie(mut response: Response, secret: &str, seconds: u64) -> Response {
+    let cookie = format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=Strict");
+    // Base64 can stand in a header.
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn whoami(caller: &Caller) -> v1::Whoami {
+    v1::Whoami::new(caller.name(), caller.role(), caller.scope())
+}

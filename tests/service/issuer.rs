@@ -1,0 +1,248 @@
+//! Tokens of an OpenID Connect issuer, which runs here: its document, its keys, and what it signs.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rcgen::KeyPair;
+use serde_json::{Value, json};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use waypost::core::access::{Role, Scope};
+use waypost::service::access::{Grant, Issuer};
+use waypost::service::{Access, Limits};
+
+use super::support::{Authority, OnPort};
+
+/// A key of the issuer's, with its id.
+struct Key {
+    id: String,
+    pair: KeyPair,
+}
+
+impl Key {
+    fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), pair: KeyPair::generate().unwrap() }
+    }
+
+    fn published(&self) -> Value {
+        // An uncompressed point: a byte that says so, and two coordinates.
+        let point = self.pair.public_key_raw();
+        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+        json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.id, "x": x, "y": y})
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
+        encode(&header, claims, &EncodingKey::from_ec_der(&self.pair.serialize_der())).unwrap()
+    }
+}
+
+/// The issuer: what it publishes, and how often it was asked for its keys.
+struct Published {
+    url: String,
+    keys: Arc<Mutex<Vec<Value>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Published {
+    /// Answers for as long as the test runs.
+    fn start(authority: &Authority) -> Self {
+        let (certificate, key) = authority.sign("issuer", "issuer", &["localhost"]);
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(key).unwrap(),
+            )
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/realm", listener.local_addr().unwrap().port());
+        let (keys, asked) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let published = Self { url: url.clone(), keys: Arc::clone(&keys), asked: Arc::clone(&asked) };
+        let config = Arc::new(config);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = BufReader::new(StreamOwned::new(connection, stream.unwrap()));
+                let mut first = String::new();
+                let mut line = String::new();
+                // A client that does not like the certificate goes away here.
+                while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                    if first.is_empty() {
+                        first.clone_from(&line);
+                    }
+                    line.clear();
+                }
+                let body = if first.starts_with("GET /realm/.well-known/openid-configuration ") {
+                    json!({"issuer": url, "jwks_uri": format!("{url}/keys")})
+                } else if first.starts_with("GET /realm/keys ") {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    json!({"keys": *keys.lock().unwrap()})
+                } else {
+                    continue;
+                };
+                let body = body.to_string();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                let mut stream = stream.into_inner();
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        });
+        published
+    }
+
+    fn publish(&self, keys: &[&Key]) {
+        let mut all = vec![json!({"kty": "of another time", "kid": "new"})];
+        all.extend(keys.iter().map(|key| key.published()));
+        *self.keys.lock().unwrap() = all;
+    }
+
+    fn trusted(&self, authority: &Authority) -> Access {
+        let grant = |value: &str, role| Grant { value: value.into(), role, scope: Scope::default() };
+        let issuer = Issuer {
+            name: "corp".into(),
+            url: self.url.clone(),
+            audience: "waypost".into(),
+            ca_file: Some(authority.path("ca.pem")),
+            name_claim: "preferred_username".into(),
+            role_claim: "realm_access.roles".into(),
+            grants: vec![grant("staff", Role::Viewer), grant("ops", Role::Operator)],
+        };
+        Access { issuers: vec![issuer], ..Access::default() }
+    }
+
+    /// Claims that are good, with these instead; null: without it.
+    fn claims(&self, instead: Value) -> Value {
+        let now = now();
+        let mut claims = json!({
+            "iss": self.url, "aud": ["other", "waypost"], "sub": "1", "preferred_username": "anna",
+            "exp": now + 300, "nbf": now - 10, "realm_access": {"roles": ["staff", "ops"]},
+        });
+        for (key, value) in instead.as_object().unwrap() {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(key)),
+                value => claims[key] = value.clone(),
+            }
+        }
+        claims
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn an_issuer_vouches_for_whom_it_knows_and_nobody_else_does() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    let access = issuer.trusted(&authority);
+    access.check().unwrap();
+    let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
+    let client = service.client();
+    let token = |instead: Value| key.sign(&issuer.claims(instead));
+
+    let good = token(json!({}));
+    let me = client.get("/session", &good).json(200);
+    assert_eq!((&me["name"], &me["role"]), (&json!("corp:anna"), &json!("operator")));
+    client.post("/tasks", &good, &json!({"domain": "g1", "to": "b"})).json(202);
+    let audit = client.get("/audit", &service.admin()).json(200);
+    assert_eq!(audit["entries"][0]["proof"], "issuer corp");
+    let looker = token(json!({"realm_access": {"roles": "staff"}}));
+    assert_eq!(client.get("/session", &looker).json(200)["role"], "viewer");
+    client.post("/tasks", &looker, &json!({"domain": "off", "to": "b"})).problem(403, "role-missing");
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 1, "keys are fetched once");
+
+    for (instead, said) in [
+        (json!({"exp": now() - 31}), "has expired"),
+        (json!({"nbf": now() + 100}), "is not good yet"),
+        (json!({"aud": "other"}), "is for another service"),
+        (json!({"aud": null}), "aud"),
+        (json!({"exp": null}), "exp"),
+    ] {
+        let refused = client.get("/session", &token(instead)).problem(401, "bad-token");
+        assert!(refused["detail"].as_str().unwrap().contains(said), "{said}: {refused}");
+    }
+    for nobody in [
+        json!({"realm_access": {"roles": ["guests"]}}),
+        json!({"realm_access": null}),
+        json!({"preferred_username": 7}),
+    ] {
+        client.get("/session", &token(nobody)).problem(403, "role-missing");
+    }
+}
+
+#[test]
+fn what_is_forged_is_told_from_what_was_signed_and_made_up_keys_are_not_looked_for_long() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    let access = issuer.trusted(&authority);
+    let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
+    let client = service.client();
+    let claims = issuer.claims(json!({}));
+    let good = key.sign(&claims);
+    client.get("/session", &good).json(200);
+
+    // Another key of the same id; a body that was changed; no signature at all; the public key taken for a shared secret.
+    let stranger = Key::new("1").sign(&claims);
+    let parts: Vec<&str> = good.split('.').collect();
+    let more = URL_SAFE_NO_PAD.encode(issuer.claims(json!({"preferred_username": "root"})).to_string());
+    let changed = format!("{}.{more}.{}", parts[0], parts[2]);
+    let none = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"1"}"#), parts[1]);
+    let shared = EncodingKey::from_secret(key.pair.public_key_raw());
+    let header = Header { kid: Some("1".into()), ..Header::new(Algorithm::HS256) };
+    let confused = encode(&header, &claims, &shared).unwrap();
+    let elsewhere = key.sign(&issuer.claims(json!({"iss": "https://evil.example"})));
+    for forged in [&stranger, &changed, &none, &confused, &elsewhere] {
+        client.get("/session", forged).problem(401, "bad-token");
+    }
+    // The issuer has a new key, and takes the old one away.
+    let newer = Key::new("2");
+    issuer.publish(&[&newer]);
+    client.get("/session", &newer.sign(&claims)).json(200);
+    client.get("/session", &good).problem(401, "bad-token");
+    for n in 0..3 {
+        client.get("/session", &Key::new(&format!("made-up-{n}")).sign(&claims)).problem(401, "bad-token");
+    }
+    let asked = issuer.asked.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&asked), "{asked}");
+    // Ten wrong ones came from here: no more is verified for a while.
+    client.get("/session", &stranger).problem(401, "bad-token");
+    client.get("/session", &newer.sign(&claims)).problem(429, "locked-out");
+}
+
+#[test]
+fn an_issuer_that_does_not_answer_or_that_nobody_vouches_for_is_said() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let issuer = Published::start(&other);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    // Its certificate is of an authority that the site does not know for it.
+    let access = issuer.trusted(&authority);
+    let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
+    let client = service.client();
+    let back = client.get("/session", &key.sign(&issuer.claims(json!({}))));
+    let silent = back.problem(503, "issuer-silent");
+    assert!(silent["cause"].as_str().unwrap().contains("certificate"), "{silent}");
+    assert_eq!(back.header("retry-after"), Some("1"));
+    // Who has a token of the service itself is not bothered.
+    client.get("/session", &service.admin()).json(200);
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 0);
+    let nowhere = issuer.trusted(&Authority::new());
+    assert!(nowhere.check().is_err(), "a file that is gone");
+}
