@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use waypost::HostName;
+use waypost::core::access::{Role, Scope};
 use waypost::service::{Caller, Kimchi, KnownHost, Limits, Service};
 use waypost_sim::{Lasting, What, Who};
 
@@ -433,4 +434,38 @@ fn over_the_real_socket_a_password_leaves_no_trace() {
     for file in kept.iter().chain([&site.path("log")]) {
         assert!(!holds(file, SECRET) && !holds(file, "carla-the-admin"), "{}", file.display());
     }
+}
+
+#[test]
+fn roles_and_scopes_hold_for_kimchis_clients_too() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = serve(&site, kimchi());
+        let made = migrate(&anna, "/vms/g1/migrate", json!({"remote_host": "b", "password": SECRET})).await;
+        let id = made["id"].as_str().unwrap().to_owned();
+        anna.end(&id).await;
+        let (of_task, to_b) = (format!("{PREFIX}/tasks/{id}"), json!({"remote_host": "b"}));
+        let caller = |role, domains: &[&str]| {
+            let domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
+            anna.by(Caller::named("x").with(role, Scope { domains, ..Scope::default() }))
+        };
+        let viewer = caller(Role::Viewer, &[]);
+        assert_eq!(get(&viewer, &of_task).await["status"], "finished");
+        refused(&ask(&viewer, Method::POST, "/vms/g2/migrate", to_b.clone()).await, 403, "role-missing");
+        refused(&ask(&viewer, Method::DELETE, &of_task, Value::Null).await, 403, "role-missing");
+        let narrow = caller(Role::Operator, &["g2"]);
+        assert_eq!(get(&narrow, "/tasks").await, json!([]));
+        refused(&ask(&narrow, Method::GET, &of_task, Value::Null).await, 403, "out-of-scope");
+        refused(&ask(&narrow, Method::DELETE, &of_task, Value::Null).await, 403, "out-of-scope");
+        refused(&ask(&narrow, Method::POST, "/vms/g1/migrate", to_b.clone()).await, 403, "out-of-scope");
+        migrate(&narrow, "/plugins/kimchi/vms/g2/migrate", to_b).await;
+        // On record, without the body: there may be a password in it.
+        let audit = anna.get("/audit").await.expect(200).clone();
+        let entries = audit["entries"].as_array().unwrap();
+        assert_eq!((entries.len(), &entries[1]["task"]), (2, &json!(id)), "{audit}");
+        assert!(
+            entries.iter().all(|entry| entry["details"].is_null()) && !audit.to_string().contains(SECRET),
+            "{audit}"
+        );
+    });
 }

@@ -65,8 +65,9 @@ async fn admit(service: &Service, request: Request, next: Next) -> Result<Respon
     }
     parts.extensions.insert(caller.clone());
     let request = Request::from_parts(parts, body);
-    let listens =
-        request.uri().path().ends_with("/events") || request.uri().query().is_some_and(|query| query.contains("wait="));
+    let waits = |query: &str| query.contains("wait=");
+    let listens = request.method() == Method::GET
+        && (request.uri().path().ends_with("/events") || request.uri().query().is_some_and(waits));
     let answer = async {
         match rule.filter(|rule| rule.is_change()) {
             Some(rule) => change(service, &caller, rule, &named, request, next).await,
