@@ -92,7 +92,7 @@ impl Waypost {
 
     /// What the configuration says of policies that aren't there, one sentence each.
     pub fn unheld_policies(&self) -> Vec<String> {
-        wiring::unheld(&self.config, &self.policies).into_iter().map(|(_, why)| why).collect()
+        wiring::unheld(&self.config(), &self.policies).into_iter().map(|(_, why)| why).collect()
     }
 
     /// Calls a listener after every change of the policies, on a thread of theirs. It must not block.

@@ -60,6 +60,8 @@ fn needed() -> BTreeMap<&'static str, &'static str> {
         "listTasks",
         "getTask",
         "taskRecords",
+        "taskSamples",
+        "decisions",
         "taskSituation",
         "events",
         "taskEvents",

@@ -203,6 +203,8 @@ mod tests {
             destination: HostName::new(destination),
             phase: Phase::Accepted,
             outcome: None,
+            summary: None,
+            waits: false,
             permille: 0,
         }
     }

@@ -32,7 +32,7 @@ use sessions::Sessions;
 use tokens::{Presented, Tokens};
 
 /// What a site says of who may do what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     /// Role of whoever else may connect to the Unix socket; root and the user that the service runs as are admin.
     pub socket_role: Role,
@@ -49,7 +49,7 @@ impl Default for Access {
 }
 
 /// Who a client certificate stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// The common name of its subject, or one of its alternative names.
     pub certificate: String,
@@ -62,7 +62,7 @@ pub struct Client {
 }
 
 /// An OpenID Connect issuer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     /// What it is called here; its callers are NAME:SUBJECT.
     pub name: String,
@@ -81,7 +81,7 @@ pub struct Issuer {
 }
 
 /// What a text in an issuer's token grants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The text.
     pub value: String,

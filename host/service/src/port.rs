@@ -37,7 +37,7 @@ use crate::wire::{self, FAREWELL};
 const MOST_PLAIN: usize = 64 << 10;
 
 /// Where to listen, and as whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     /// Address and port.
     pub address: SocketAddr,

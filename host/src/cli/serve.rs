@@ -75,7 +75,8 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
         if let Some(within) = sd_notify::watchdog_enabled() {
             beside.spawn(manager.clone().feed_watchdog(within, service.clone(), socket.path().to_owned()));
         }
-        beside.spawn(reloading::on(hang_up, waypost.clone(), manager.clone(), app.out, status));
+        let certificate = port.as_ref().map(Port::identity).zip(config.listen.clone());
+        beside.spawn(reloading::on(hang_up, waypost.clone(), certificate, manager.clone(), app.out, status));
         let mut stop = async || {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -76,6 +76,9 @@ pub(crate) fn scope(caller: &Caller, rule: &Rule, named: &Named) -> Result<(), F
     if rule.reach == Reach::WholeHost && !scope.domains.is_empty() {
         return Err(outside(caller, "the facts of a host, which name all its domains,"));
     }
+    if rule.reach == Reach::Everything {
+        return Err(outside(caller, "what is told of all hosts and domains at once"));
+    }
     match &named.task {
         Some(task) if rule.is_change() && !scope.commands(task) => {
             return Err(outside(caller, &format!("task {}", task.id)).task(task.id));

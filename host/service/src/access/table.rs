@@ -26,6 +26,8 @@ pub(crate) enum Reach {
     Path,
     /// By the gate: as before, and the answer tells of all domains of the host.
     WholeHost,
+    /// By the gate: the answer tells of all hosts and domains.
+    Everything,
     /// By the handler: what the body names must be in the scope.
     Body,
     /// By the handler: only what is in the scope is in the answer.
@@ -68,6 +70,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("GET", "/api/v1/tasks", LOOK, Reach::Answer),
     rule("GET", "/api/v1/tasks/{task}", LOOK, Reach::Path),
     rule("GET", "/api/v1/tasks/{task}/records", LOOK, Reach::Path),
+    rule("GET", "/api/v1/tasks/{task}/samples", LOOK, Reach::Path),
     rule("POST", "/api/v1/tasks/{task}/cancel", MOVE, Reach::Path),
     rule("POST", "/api/v1/tasks/{task}/retry", MOVE, Reach::Path),
     rule("POST", "/api/v1/tasks/{task}/steer", MOVE, Reach::Path),
@@ -75,12 +78,12 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("POST", "/api/v1/tasks/{task}/actions", MOVE, Reach::Path),
     rule("GET", "/api/v1/events", LOOK, Reach::Answer),
     rule("GET", "/api/v1/tasks/{task}/events", LOOK, Reach::Path),
+    rule("GET", "/api/v1/decisions", LOOK, Reach::Answer),
     rule("GET", "/api/v1/audit", Needs::A(Permission::Audit), Reach::None),
     rule("GET", "/api/v1/session", Needs::Caller, Reach::None),
     rule("POST", "/api/v1/session", Needs::Caller, Reach::None),
     rule("DELETE", "/api/v1/session", Needs::Caller, Reach::None),
-    // Figures of the whole service.
-    rule("GET", "/metrics", LOOK, Reach::None),
+    rule("GET", "/metrics", LOOK, Reach::Everything),
     rule("GET", "/", Needs::Nothing, Reach::None),
     rule("GET", "/login", Needs::Nothing, Reach::None),
     rule("GET", "/login.js", Needs::Nothing, Reach::None),

@@ -92,8 +92,8 @@ pub(crate) async fn domain_facts(
     responses((status = 200, body = v1::Domains, description = "By host, then by name"), Problems))]
 pub(crate) async fn domains(State(service): State<Service>, caller: Caller) -> Json<v1::Domains> {
     let hypervisor = &service.shared.parts.hypervisor;
-    let mut listed = documents::domains(hypervisor.as_ref(), &caller.hosts_in_reach(hypervisor.hosts())).await;
-    listed.domains.retain(|domain| reaches(&caller, domain));
+    let mut listed = documents::domains(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await;
+    listed.domains.retain(|domain| caller.scope().has_domain([domain.name.as_str(), &domain.id]));
     Json(listed)
 }
 

@@ -1,5 +1,8 @@
 //! What was: readings of a transfer, so that a plot that is opened late is full, and what policies answered, over all tasks.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -9,6 +12,7 @@ use waypost_core::feed::DecisionQuery;
 use waypost_core::ports::DecisionVerdict;
 
 use super::tasks::brief_of;
+use crate::caller::Caller;
 use crate::input::{OfTask, Params};
 use crate::openapi::Problems;
 use crate::problem::{Code, Failed};
@@ -53,6 +57,7 @@ pub(crate) struct Deciding {
     responses((status = 200, body = v1::DecisionPage, description = "A page of them"), Problems))]
 pub(crate) async fn decisions(
     State(service): State<Service>,
+    caller: Caller,
     Params(wanted): Params<Deciding>,
 ) -> Result<Json<v1::DecisionPage>, Failed> {
     let limit = wanted.limit.unwrap_or(100);
@@ -66,10 +71,26 @@ pub(crate) async fn decisions(
         plugin: wanted.plugin,
     };
     // One more tells whether there are more.
-    let mut found = service.read(move |feed| feed.decisions_of(&query, limit + 1)).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| last.sequence.to_string());
+    let scope = caller.scope().clone();
+    let (found, next) = service
+        .read(move |feed| {
+            let mut found = feed.decisions_of(&query, limit + 1)?;
+            let more = found.len() > limit as usize;
+            found.truncate(limit as usize);
+            let next = found.last().filter(|_| more).map(|last| last.sequence.to_string());
+            // A page may come short of its limit for that: where it ends does not tell what others have.
+            if !scope.is_everything() {
+                let mut seen = BTreeMap::new();
+                for decision in &found {
+                    if let Entry::Vacant(unknown) = seen.entry(decision.task) {
+                        unknown.insert(feed.brief(decision.task)?.is_some_and(|brief| scope.sees(&brief)));
+                    }
+                }
+                found.retain(|decision| seen.get(&decision.task) == Some(&true));
+            }
+            Ok((found, next))
+        })
+        .await?;
     Ok(Json(v1::DecisionPage { decisions: found.iter().map(v1::TaskDecision::from).collect(), next }))
 }
 

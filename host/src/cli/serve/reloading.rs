@@ -1,22 +1,42 @@
-//! Another configuration on SIGHUP. A file that can't be used changes nothing, and is told; so is what takes a new start.
+//! Another configuration on SIGHUP, and the port's certificate as its files are now. A file that can't be used changes nothing,
+//! and is told; so is what takes a new start.
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::Signal;
+use waypost::service::port::{Identity, Listen};
 use waypost::{Config, Reloaded, Waypost};
 
 use super::manager::Manager;
+use super::told;
 use crate::cli::output::Out;
 
+/// As whom the port answers, and where that is read.
+pub type Certificate = (Identity, Listen);
+
 /// Reads the configuration again whenever that signal comes. `status` is what is said of the service otherwise.
-pub async fn on(mut signal: Signal, waypost: Waypost, manager: Manager, out: Out, status: String) {
+pub async fn on(
+    mut signal: Signal,
+    waypost: Waypost,
+    certificate: Option<Certificate>,
+    manager: Manager,
+    out: Out,
+    status: String,
+) {
     while signal.recv().await.is_some() {
         match NotifyState::monotonic_usec_now() {
             Ok(now) => manager.tell(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!(%error, "the time can't be told"),
         }
         let read = {
-            let waypost = waypost.clone();
-            tokio::task::spawn_blocking(move || again(&waypost)).await
+            let (waypost, certificate) = (waypost.clone(), certificate.clone());
+            tokio::task::spawn_blocking(move || {
+                let renewed = certificate.map_or(Ok(()), |(identity, listen)| identity.renew(&listen));
+                if let Err(error) = renewed {
+                    tracing::error!("the port goes on with the certificate that it has: {}", told(&error));
+                }
+                again(&waypost)
+            })
+            .await
         };
         let status = match read {
             Ok(Ok(Reloaded { taken, left })) => {
