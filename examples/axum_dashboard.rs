@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/", get(async || Html(PAGE)))
         .route("/machines/busy", get(busy))
         .with_state(service.clone())
-        .nest("/waypost", service.router())
+        .nest_service("/waypost", service.router())
         .layer(from_fn(logged_in));
 
     // Another port than the one of the examples: `PORT=0 cargo run --example axum_dashboard`.

@@ -152,7 +152,7 @@ impl Waypost {
     /// let service = waypost.serve(Limits::default());
     /// // Whoever is known to this program to ask; without a `Caller` every request is refused.
     /// let api = service.router().layer(Extension(Caller::named("anna")));
-    /// let app = axum::Router::<()>::new().nest("/waypost", api);
+    /// let app = axum::Router::<()>::new().nest_service("/waypost", api);
     /// # drop(app);
     /// # service.drain(std::time::Duration::from_secs(1)).await;
     /// # Ok::<_, Box<dyn std::error::Error>>(())

@@ -112,7 +112,7 @@ fn what_makes_no_sense_of_a_token_is_said() {
     for (words, code, said) in [
         (&["--name", "a", "--role", "boss"][..], 2, "no such role; there are: viewer, operator, policy-admin, admin"),
         (&["--name", "a b", "--role", "viewer"], 1, "\"a b\" is no name for a token"),
-        (&["--name", "a", "--role", "viewer", "--expires", "90"], 2, "as 90d"),
+        (&["--name", "a", "--role", "viewer", "--expires", "90"], 2, "as 30m"),
         (&["--name", "a", "--role", "viewer", "--expires", "0d"], 2, "as 90d"),
         (&["--name", "a"], 2, "--role"),
     ] {

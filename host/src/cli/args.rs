@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+mod access;
 mod transfer;
 
 use std::path::PathBuf;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use waypost::TaskId;
-use waypost::core::access::Role;
 use waypost::core::situation::Action;
 
 use super::exit;
+pub use access::{Audit, CreateToken, Token};
 pub use transfer::Transfer;
 
 /// Moves virtual machines between libvirt hosts; every opinion about it is a WebAssembly policy.
@@ -147,82 +148,6 @@ pub struct Serve {
     /// Say whether it could start, and what is in the way; start nothing
     #[arg(long)]
     pub check: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Token {
-    /// Make a token and show it, once
-    Create(CreateToken),
-    /// All tokens, newest first, without their secrets
-    List,
-    /// Take a token back: it is worth nothing from now on
-    Revoke {
-        /// Its id
-        #[arg(value_name = "ID")]
-        id: String,
-        /// Why, for the audit log
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct CreateToken {
-    /// The name that will stand in records: letters, digits, `.`, `_`, `-`, `@`
-    #[arg(long, value_name = "NAME")]
-    pub name: String,
-    /// viewer, operator, policy-admin or admin
-    #[arg(long, value_name = "ROLE", value_parser = role)]
-    pub role: Role,
-    /// Only this host; may be given several times
-    #[arg(long, value_name = "HOST")]
-    pub host: Vec<String>,
-    /// Only domains whose names fit this pattern (`*`, `?`), or with this UUID; may be given several times
-    #[arg(long, value_name = "PATTERN")]
-    pub domain: Vec<String>,
-    /// For how long it is good: a number with s, m, h, d or w, as 90d; without it until it is taken back
-    #[arg(long, value_name = "TIME", value_parser = lasting)]
-    pub expires: Option<u64>,
-    /// Why, for the audit log
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-fn role(text: &str) -> Result<Role, String> {
-    let known = || Role::ALL.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
-    Role::parse(text).ok_or_else(|| format!("no such role; there are: {}", known()))
-}
-
-/// A time in milliseconds.
-fn lasting(text: &str) -> Result<u64, String> {
-    let wrong = || "it is a whole number with s, m, h, d or w, as 90d".to_owned();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        'w' => 7 * 24 * 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds * 1000).filter(|ms| *ms > 0).ok_or_else(wrong)
-}
-
-#[derive(Debug, Args)]
-pub struct Audit {
-    /// Only what this caller asked for
-    #[arg(long, value_name = "NAME")]
-    pub who: Option<String>,
-    /// Only what is about this task
-    #[arg(long, value_name = "ID", value_parser = task_id)]
-    pub task: Option<TaskId>,
-    /// Most entries
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// Only entries before this number
-    #[arg(long, value_name = "NUMBER")]
-    pub before: Option<u64>,
 }
 
 /// What is wanted of a running transfer.

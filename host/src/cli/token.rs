@@ -29,7 +29,10 @@ fn create(app: &App, create: args::CreateToken) -> anyhow::Result<Exit> {
         bail!("there is no host {name} in the configuration, so a token can't be limited to it");
     }
     let scope = Scope { hosts: create.host.into_iter().map(HostName::new).collect(), domains: create.domain };
-    let expires_at = create.expires.map(|lasts| Moment(now.0.saturating_add(lasts)));
+    let expires_at = create.expires.map(|lasts| {
+        let ms = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
+        Moment(now.0.saturating_add(ms))
+    });
     let by = app.requester();
     let new = NewToken { name: create.name, role: create.role, scope, expires_at };
     let (token, secret) = mint(new, &by, now).context("make a token")?;

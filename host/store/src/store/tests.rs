@@ -19,6 +19,10 @@ mod feed;
 mod ledger;
 mod queue;
 
+/// Takes back what versions 5 and 6 have and version 4 had not.
+const BACK_TO_4: &str = "DROP TABLE token; DROP TABLE audit; DROP TABLE sample; DROP TABLE decided;
+                         ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary; PRAGMA user_version = 4";
+
 fn folder() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
@@ -309,10 +313,9 @@ fn tables_of_an_older_version_are_brought_up_to_date_and_keep_what_they_hold() {
     drop(store);
     // As version 1 left it.
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
+    raw.execute_batch(BACK_TO_4).unwrap();
     raw.execute_batch(
-        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; DROP TABLE sample; DROP TABLE token;
-         DROP TABLE audit; DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
-         PRAGMA user_version = 1",
+        "DROP TABLE wish; DROP TABLE slot; DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 1",
     )
     .unwrap();
     drop(raw);

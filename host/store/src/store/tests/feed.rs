@@ -76,9 +76,8 @@ fn the_records_of_an_older_store_get_their_places() {
     store.append(task(1), Moment(20), &told()).unwrap();
     drop(store);
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    let newer =
-        "DROP TABLE change; DROP TABLE request_key; DROP TABLE token; DROP TABLE audit; PRAGMA user_version = 3";
-    raw.execute_batch(newer).unwrap();
+    raw.execute_batch(BACK_TO_4).unwrap();
+    raw.execute_batch("DROP TABLE change; DROP TABLE request_key; PRAGMA user_version = 3").unwrap();
     drop(raw);
     let store = SqliteStore::open(&dir).unwrap();
     let told_of: Vec<_> =
@@ -329,11 +328,7 @@ fn what_an_older_version_wrote_is_found_too() {
     drop(store);
     // As version 4 left it.
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch(
-        "DROP TABLE sample; DROP TABLE decided; ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
-         PRAGMA user_version = 4",
-    )
-    .unwrap();
+    raw.execute_batch(BACK_TO_4).unwrap();
     drop(raw);
     let store = SqliteStore::open(&dir).unwrap();
     let verdicts: Vec<_> = store

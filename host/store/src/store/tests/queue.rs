@@ -11,10 +11,8 @@ fn a_store_of_the_first_version_gets_the_newer_tables_and_keeps_what_it_has() {
     drop(first.create(task(1), Moment(1), &by_name()).unwrap());
     drop(first);
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch(
-        "DROP TABLE slot; DROP TABLE wish; DROP TABLE change; DROP TABLE request_key; DROP TABLE token; DROP TABLE audit",
-    )
-    .unwrap();
+    raw.execute_batch(BACK_TO_4).unwrap();
+    raw.execute_batch("DROP TABLE slot; DROP TABLE wish; DROP TABLE change; DROP TABLE request_key").unwrap();
     raw.pragma_update(None, "user_version", 1).unwrap();
     drop(raw);
     // Several processes begin at the same time.
