@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::support::{SLOW, Site};
 
 #[test]
+#[allow(clippy::await_holding_lock, reason = "that everybody hangs who asks for the time is what is tested")]
 fn a_service_whose_driving_hangs_has_no_pulse_until_it_goes_on() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     runtime.block_on(async {

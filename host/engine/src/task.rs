@@ -96,7 +96,7 @@ impl Driver {
     /// then left alone, and the task can be adopted once the store works again.
     pub async fn drive(self) -> Result<Outcome, EngineError> {
         let span = span(self.id);
-        self.stage.to_the_end().instrument(span).await
+        self.stage.drive().instrument(span).await
     }
 }
 
@@ -129,7 +129,7 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// Through one phase after the other.
-    async fn to_the_end(self) -> Result<Outcome, EngineError> {
+    async fn drive(self) -> Result<Outcome, EngineError> {
         let mut stage = self;
         loop {
             stage = match stage {

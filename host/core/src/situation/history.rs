@@ -94,7 +94,7 @@ impl History {
         self.stayed |= self.over && never_ran(&situation.destination);
         self.over |= matches!(&situation.source, Side::Present(seen) if !seen.job);
         // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
-        self.paused_by_us &= !(runs(&situation.source) && !situation.has_job());
+        self.paused_by_us &= !runs(&situation.source) || situation.has_job();
     }
 
     /// Whether the guest stands still on its source because an order of this attempt paused it, and would go on standing

@@ -126,7 +126,8 @@ impl Route {
         let inner = request.uri().path();
         let mounted = whole.strip_suffix(inner).or((inner == "/").then_some(whole)).unwrap_or_default();
         let path = matched.as_str().strip_prefix(mounted).unwrap_or(matched.as_str());
-        find(request.method(), if path.is_empty() { "/" } else { path })
+        // The root of what is mounted as a service is known by one slash too many.
+        find(request.method(), if path.bytes().all(|byte| byte == b'/') { "/" } else { path })
     }
 
     pub(crate) fn needs_nothing(&self) -> bool {

@@ -139,7 +139,8 @@ fn detail(frame: &mut Frame<'_>, area: Rect, task: &TopTask, samples: &[PastSamp
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let [fields, rest] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
     frame.render_widget(Paragraph::new(lines), fields);
-    let plots: [(&str, fn(&PastSample) -> Option<u64>); 3] = [
+    type Figure = fn(&PastSample) -> Option<u64>;
+    let plots: [(&str, Figure); 3] = [
         ("left", |past| Some(past.sample.remaining_bytes)),
         ("rate", |past| past.sample.bytes_per_s),
         ("dirty", |past| past.sample.dirty_bytes_per_s),
