@@ -127,6 +127,10 @@ pub(crate) struct Who {
     pub(crate) by_cookie: bool,
 }
 
+/// Put into a request that a cookie proves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByCookie;
+
 /// Knows callers.
 pub(crate) struct Keeper {
     access: Access,
@@ -145,8 +149,7 @@ impl Keeper {
 
     /// Who is at the other end of a Unix socket.
     pub(crate) fn by_socket(&self, uid: u32, name: String) -> Caller {
-        let own = uid == 0 || uid == nix::unistd::geteuid().as_raw();
-        let role = if own { Role::Admin } else { self.access.socket_role };
+        let role = if is_own(uid) { Role::Admin } else { self.access.socket_role };
         Caller::proven(name, role, Scope::default(), Proof::Socket(uid))
     }
 
@@ -271,6 +274,11 @@ impl Keeper {
             self.sessions.end(&digest);
         }
     }
+}
+
+/// Whether that user of this machine may do everything: root, and whom the service runs as.
+pub(crate) fn is_own(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
 
 fn unknown() -> Failed {
