@@ -211,9 +211,8 @@ fn who_asks_and_never_reads_is_let_go() {
     let limits = Limits { write_time: Duration::from_millis(200), ..Limits::default() };
     let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
     let (client, admin) = (service.client(), service.admin());
-    let request = format!(
-        "GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {admin}\r\n\r\n"
-    );
+    let request =
+        format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {admin}\r\n\r\n");
     // Answers pile up until nothing more fits, and neither does a request: the service has to break that off.
     let mut deaf = client.connect();
     deaf.sock.set_write_timeout(Some(Duration::from_secs(300))).unwrap();
