@@ -299,7 +299,18 @@ fn a_browser_logs_in_with_a_token_and_goes_on_with_a_cookie_that_is_its_own() {
     }
     client.ask("POST", cancel, &[&cookie, "Origin: https://localhost"], "").problem(404, "no-such-task");
     let other = "Cookie: __Host-waypost=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    client.ask("GET", "/api/v1/session", &[other], "").problem(401, "no-caller");
+    let over = client.ask("GET", "/api/v1/session", &[other], "");
+    over.problem(401, "no-caller");
+    assert!(over.header("set-cookie").unwrap().starts_with("__host-waypost=; path=/; max-age=0;"), "{over:?}");
+
+    // A cookie begins no session, so none lasts longer than it was begun for; a token begins one, and ends that of the cookie.
+    let own = "Sec-Fetch-Site: same-origin";
+    client.ask("POST", "/api/v1/session", &[&cookie, own], "").problem(422, "request-refused");
+    assert_eq!(client.ask("GET", "/api/v1/session", &[&cookie], "").status, 200);
+    let bearer = format!("Authorization: Bearer {token}");
+    client.ask("POST", "/api/v1/session", &[&cookie, &bearer, own], "").json(201);
+    client.ask("GET", "/api/v1/session", &[&cookie], "").problem(401, "no-caller");
+    let cookie = format!("Cookie: __Host-waypost={}", begun_cookie(&client.connect_and_begin(&token)));
 
     let ended = client.ask("DELETE", "/api/v1/session", &[&cookie, "Sec-Fetch-Site: same-origin"], "");
     assert_eq!(ended.status, 204, "{ended:?}");

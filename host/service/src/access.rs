@@ -16,6 +16,7 @@ pub mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use thiserror::Error;
@@ -169,7 +170,9 @@ impl Keeper {
             match self.by_cookie(cookie).await? {
                 Some(caller) => return Ok(Some(Who { caller, by_cookie: true })),
                 None if peer.caller.is_none() => {
-                    return Err(Failed::new(Code::NoCaller, "this session is over").remedy("log in again"));
+                    // A browser that goes on sending it would be told so for ever.
+                    let over = Failed::new(Code::NoCaller, "this session is over").remedy("log in again");
+                    return Err(over.with_cookie(sessions::set_cookie("", Duration::ZERO)));
                 }
                 None => {}
             }

@@ -119,6 +119,8 @@ struct Told {
     problem: Problem,
     /// Seconds after which it may be worth another try.
     retry_after: Option<u64>,
+    /// What is done to the cookie of whoever is told.
+    set_cookie: Option<HeaderValue>,
 }
 
 impl Failed {
@@ -136,7 +138,7 @@ impl Failed {
             task: None,
         };
         let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-        Self(Box::new(Told { code, problem, retry_after }))
+        Self(Box::new(Told { code, problem, retry_after, set_cookie: None }))
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -150,6 +152,11 @@ impl Failed {
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) fn with_cookie(mut self, set_cookie: Option<HeaderValue>) -> Self {
+        self.0.set_cookie = set_cookie;
         self
     }
 
@@ -180,7 +187,7 @@ impl Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let (code, retry_after) = (self.code(), self.0.retry_after);
+        let (code, retry_after, set_cookie) = (self.code(), self.0.retry_after, self.0.set_cookie.clone());
         let mut response = (code.status(), Json(self.problem())).into_response();
         // For routes that say it in another shape.
         response.extensions_mut().insert(self);
@@ -188,6 +195,9 @@ impl IntoResponse for Failed {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(set_cookie) = set_cookie {
+            headers.insert(header::SET_COOKIE, set_cookie);
         }
         let challenge = match code {
             Code::NoCaller => Some("Bearer realm=\"waypost\""),
