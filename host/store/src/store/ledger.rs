@@ -89,7 +89,8 @@ impl Ledger for SqliteStore {
     fn settle(&self, number: u64, outcome: &str, task: Option<TaskId>) -> Result<(), StoreFault> {
         let trying = self.inner.trying(format!("note what came of entry {number} of the audit log"));
         trying.durably(|db| {
-            let update = "UPDATE audit SET outcome = ?2, task = coalesce(task, ?3) WHERE number = ?1";
+            // A task that was made counts for more than the one that was named: what repeats one is found under its own id.
+            let update = "UPDATE audit SET outcome = ?2, task = coalesce(?3, task) WHERE number = ?1";
             run(db, update, params![whole(number), outcome, task.map(|task| task.to_string())]).map_err(trying.sql())
         })
     }

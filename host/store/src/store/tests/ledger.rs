@@ -55,21 +55,24 @@ fn what_was_asked_for_is_on_record_before_what_came_of_it() {
     let one = store.note(&asked("anna", None)).unwrap();
     let two = store.note(&asked("bert", Some(task(2)))).unwrap();
     let three = store.note(&asked("anna", None)).unwrap();
-    assert_eq!((one, two, three), (1, 2, 3));
+    let four = store.note(&asked("carl", Some(task(4)))).unwrap();
+    assert_eq!((one, two, three, four), (1, 2, 3, 4));
     store.settle(one, "done", Some(task(1))).unwrap();
-    store.settle(two, "task-over", Some(task(9))).unwrap();
+    store.settle(two, "done", Some(task(9))).unwrap();
+    store.settle(four, "task-over", None).unwrap();
     let found = |query: &AuditQuery, most| -> Vec<u64> {
         store.audit(query, most).unwrap().iter().map(|entry| entry.number).collect()
     };
-    assert_eq!(found(&AuditQuery::default(), 10), [3, 2, 1]);
-    assert_eq!(found(&AuditQuery::default(), 2), [3, 2]);
+    assert_eq!(found(&AuditQuery::default(), 10), [4, 3, 2, 1]);
+    assert_eq!(found(&AuditQuery::default(), 2), [4, 3]);
     assert_eq!(found(&AuditQuery { before: Some(2), ..AuditQuery::default() }, 10), [1]);
     assert_eq!(found(&AuditQuery { who: Some("anna".into()), ..AuditQuery::default() }, 10), [3, 1]);
     assert_eq!(found(&AuditQuery { task: Some(task(1)), ..AuditQuery::default() }, 10), [1]);
     let all = store.audit(&AuditQuery::default(), 10).unwrap();
-    assert_eq!((all[0].outcome.as_deref(), all[0].asked.task), (None, None));
-    assert_eq!((all[1].outcome.as_deref(), all[1].asked.task), (Some("task-over"), Some(task(2))));
-    assert_eq!(all[2].asked, asked("anna", Some(task(1))));
+    assert_eq!((all[0].outcome.as_deref(), all[0].asked.task), (Some("task-over"), Some(task(4))));
+    assert_eq!((all[1].outcome.as_deref(), all[1].asked.task), (None, None));
+    assert_eq!((all[2].outcome.as_deref(), all[2].asked.task), (Some("done"), Some(task(9))), "the one that was made");
+    assert_eq!(all[3].asked, asked("anna", Some(task(1))));
 }
 
 #[test]
