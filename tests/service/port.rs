@@ -134,6 +134,12 @@ fn a_certificate_says_who_it_is_if_the_site_knows_it() {
     assert_eq!(by_subject.json(200)["role"], "admin");
     let (_, stranger) = me(service.authority.sign("eve", "eve", &["*.example", "dash.example.evil"]));
     stranger.problem(401, "no-caller");
+    // Where there are alternative names, the common name is none.
+    let (_, decorated) = me(service.authority.sign("decorated", "anna", &["other.example"]));
+    decorated.problem(401, "no-caller");
+    let (_, both) = me(service.authority.sign("both", "x", &["dash.example", "anna"]));
+    let told = both.problem(401, "no-caller");
+    assert!(told["detail"].as_str().unwrap().contains("that of dashboard and of anna"), "{told}");
     service.client().ask("GET", "/api/v1/session", &[], "").problem(401, "no-caller");
     // One of another authority is no reason to ask who it might be.
     let other = Authority::new();

@@ -52,7 +52,7 @@ impl Default for Access {
 /// Who a client certificate stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    /// The common name of its subject, or one of its alternative names.
+    /// One of its alternative names, or where it has none the common name of its subject. Of one client only.
     pub certificate: String,
     /// The name that stands in records.
     pub name: String,
@@ -154,10 +154,15 @@ impl Keeper {
         Caller::proven(name, role, Scope::default(), Proof::Socket(uid))
     }
 
-    /// Who shows a certificate with these names; none: nobody whom the site knows.
-    pub(crate) fn by_certificate(&self, names: &[String]) -> Option<Caller> {
-        let client = self.access.clients.iter().find(|client| names.contains(&client.certificate))?;
-        Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), Proof::Certificate))
+    /// Who shows a certificate with these names; none: nobody whom the site knows. The error says which clients it can't be told apart
+    /// from: which of them stands first in the configuration is no reason to be that one.
+    pub(crate) fn by_certificate(&self, names: &[String]) -> Result<Option<Caller>, String> {
+        let mut known = self.access.clients.iter().filter(|client| names.contains(&client.certificate));
+        let Some(client) = known.next() else { return Ok(None) };
+        if let Some(other) = known.next() {
+            return Err(format!("the client certificate is that of {} and of {} too", client.name, other.name));
+        }
+        Ok(Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), Proof::Certificate)))
     }
 
     /// Who asks. None: nothing says so.
@@ -176,6 +181,10 @@ impl Keeper {
                 }
                 None => {}
             }
+        }
+        if let (None, Some(why)) = (&peer.caller, &peer.unclear) {
+            let remedy = "have a certificate made that has one name of a [[service.client]] only";
+            return Err(Failed::new(Code::NoCaller, why).remedy(remedy));
         }
         Ok(peer.caller.clone().map(|caller| Who { caller, by_cookie: false }))
     }
@@ -313,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_read_and_other_proofs_count_only_against_who_has_no_better_one() {
-        let nobody = Peer { origin: Origin::User(7), caller: None };
+        let nobody = Peer { origin: Origin::User(7), caller: None, unclear: None };
         let somebody = Peer { caller: Some(Caller::named("anna")), ..nobody.clone() };
         let read = |values: &[&str], peer| {
             let headers = headers(header::AUTHORIZATION, values);

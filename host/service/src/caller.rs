@@ -101,6 +101,8 @@ pub(crate) struct Peer {
     pub(crate) origin: Origin,
     /// Who it is by the connection alone.
     pub(crate) caller: Option<Caller>,
+    /// Why what the connection shows proves nobody.
+    pub(crate) unclear: Option<String>,
 }
 
 /// Where a connection comes from.

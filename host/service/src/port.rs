@@ -266,8 +266,12 @@ fn plain_refusal() -> String {
 
 fn peer(keeper: &Keeper, stream: &TlsStream<Bounded<TcpStream>>, from: SocketAddr) -> Peer {
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let caller = shown.and_then(|shown| keeper.by_certificate(&certificate::names(shown)));
-    Peer { origin: Origin::Address(from.ip().to_canonical()), caller }
+    let (caller, unclear) = match shown.map(|shown| keeper.by_certificate(&certificate::names(shown))) {
+        Some(Ok(caller)) => (caller, None),
+        Some(Err(why)) => (None, Some(why)),
+        None => (None, None),
+    };
+    Peer { origin: Origin::Address(from.ip().to_canonical()), caller, unclear }
 }
 
 fn configured(listen: &Listen) -> Result<ServerConfig, PortError> {

@@ -164,7 +164,8 @@ impl Socket {
             let (head_time, stream) = (limits.head_time, Bounded::new(stream, limits.write_time));
             tokio::spawn(async move {
                 let name = names.of(uid).await;
-                let peer = Peer { origin: Origin::User(uid), caller: Some(keeper.by_socket(uid, name)) };
+                let caller = Some(keeper.by_socket(uid, name));
+                let peer = Peer { origin: Origin::User(uid), caller, unclear: None };
                 wire::converse(stream, router, peer, head_time, watcher).await;
                 drop((place, own));
             });

@@ -30,10 +30,8 @@ pub(super) struct WrittenClient {
     certificate: String,
     name: String,
     role: String,
-    #[serde(default)]
-    hosts: Vec<String>,
-    #[serde(default)]
-    domains: Vec<String>,
+    hosts: Option<Vec<String>>,
+    domains: Option<Vec<String>>,
 }
 
 /// `[[service.issuer]]`.
@@ -54,10 +52,8 @@ pub(super) struct WrittenIssuer {
 struct WrittenGrant {
     value: String,
     role: String,
-    #[serde(default)]
-    hosts: Vec<String>,
-    #[serde(default)]
-    domains: Vec<String>,
+    hosts: Option<Vec<String>>,
+    domains: Option<Vec<String>>,
 }
 
 /// All of it as a person writes it.
@@ -93,7 +89,13 @@ impl WrittenAccess {
                 name: client.name,
             })
         });
-        let clients = clients.collect::<Result<_, _>>()?;
+        let clients = clients.collect::<Result<Vec<Client>, _>>()?;
+        for (at, client) in clients.iter().enumerate() {
+            if let Some(first) = clients[..at].iter().find(|first| first.certificate == client.certificate) {
+                let why = format!("{:?} is the certificate of {} already", client.certificate, first.name);
+                return Err(wrong(format!("service.client.{}.certificate", client.name), why));
+            }
+        }
         let issuers = self.issuers.into_iter().map(|issuer| issuer.resolve(folder, &known));
         let issuers = issuers.collect::<Result<_, _>>()?;
         let socket_role = match self.socket_role {
@@ -190,7 +192,17 @@ impl<W: Fn(String, String) -> ConfigError> Known<'_, W> {
         })
     }
 
-    fn scope(&self, key: &str, hosts: Vec<String>, domains: Vec<String>) -> Result<Scope, ConfigError> {
+    fn scope(&self, key: &str, hosts: Option<Vec<String>>, domains: Option<Vec<String>>) -> Result<Scope, ConfigError> {
+        // Who writes an empty list means none, and would get all.
+        for (what, list) in [("hosts", &hosts), ("domains", &domains)] {
+            if list.as_ref().is_some_and(Vec::is_empty) {
+                let why = format!(
+                    "the list is empty: name the {what} that are reached, or leave the key out for all of them"
+                );
+                return Err((self.wrong)(format!("{key}.{what}"), why));
+            }
+        }
+        let (hosts, domains) = (hosts.unwrap_or_default(), domains.unwrap_or_default());
         // Simulated hosts are in no configuration.
         let missing = hosts.iter().find(|name| self.hosts.iter().all(|host| host.name.as_str() != name.as_str()));
         if let Some(name) = missing.filter(|_| !self.hosts.is_empty()) {
@@ -254,10 +266,22 @@ mod tests {
             ("client_ca = 'ca.pem'\n", "", "nobody vouches for client certificates"),
             ("'required'", "'perhaps'", "unknown word \"perhaps\""),
             ("audience", "audiense", "audiense"),
+            ("domains = ['web-*']", "domains = []", "service.client.dashboard.domains: the list is empty"),
+            ("domains = ['web-*']", "hosts = []", "service.client.dashboard.hosts: the list is empty"),
+            (
+                "role = 'operator' }",
+                "role = 'operator', hosts = [] }",
+                "service.issuer.corp.grants.hosts: the list is empty",
+            ),
+            ("role = 'operator' }", "role = 'viewer', domains = [] }", "grants.domains: the list is empty"),
         ] {
             let error = read(&text.replace(mistake, meant)).unwrap_err();
             assert!(error.contains(said), "{error}");
         }
+        let second = "[[service.client]]\ncertificate = 'dash.example'\nname = 'other'\nrole = 'admin'\n";
+        let error = read(&(text.clone() + second)).unwrap_err();
+        let said = "service.client.other.certificate: \"dash.example\" is the certificate of dashboard already";
+        assert!(error.contains(said), "{error}");
         let hosts = "[[host]]\nname = 'kvm1'\nuri = 'qemu:///system'\n".to_owned() + &text;
         let error = read(&hosts.replace("domains = ['web-*']", "hosts = ['kvm9']")).unwrap_err();
         assert!(error.contains("there is no host \"kvm9\"; there are: kvm1"), "{error}");

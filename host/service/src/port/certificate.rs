@@ -1,4 +1,5 @@
-//! Whose a client certificate is: the common name of its subject and its alternative names.
+//! Whose a client certificate is: its alternative names; of one that has none, the common name of its subject. Where there are
+//! alternative names, the common name is words for people, which an authority may not have looked at.
 //!
 //! rustls has verified the certificate, and with it the whole encoding that is read here, but tells no names of clients. So the few
 //! fields that hold them are read, and what is not as it should be ends the reading: fewer names, never other ones.
@@ -21,15 +22,26 @@ const NAMES: [u8; 3] = [0x81, 0x82, 0x86];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// All names in a certificate.
+/// The names that a certificate stands for.
 pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
-    let mut found = Vec::new();
-    // Whatever ends the reading early: what was found before stands in the certificate all the same.
-    let _ = read(certificate, &mut found);
-    found
+    let mut found = Found::default();
+    // What ends early may have had alternative names: then the common name does not count.
+    let whole = read(certificate, &mut found).is_some();
+    match found.alternative {
+        Some(names) => names,
+        None if whole => found.common,
+        None => Vec::new(),
+    }
 }
 
-fn read(der: &[u8], found: &mut Vec<String>) -> Option<()> {
+#[derive(Default)]
+struct Found {
+    common: Vec<String>,
+    /// None: the certificate has no such extension, as far as it was read.
+    alternative: Option<Vec<String>>,
+}
+
+fn read(der: &[u8], found: &mut Found) -> Option<()> {
     let mut whole = Elements(der);
     let mut signed = Elements(Elements(whole.of(SEQUENCE)?).of(SEQUENCE)?);
     signed.optional(VERSION)?;
@@ -37,12 +49,13 @@ fn read(der: &[u8], found: &mut Vec<String>) -> Option<()> {
     for _ in 0..4 {
         signed.next()?;
     }
-    common_names(signed.of(SEQUENCE)?, found);
+    common_names(signed.of(SEQUENCE)?, &mut found.common);
     // The key. What else may be before the extensions has tags of its own.
     signed.next()?;
-    while let Some((tag, content)) = signed.next() {
+    while !signed.0.is_empty() {
+        let (tag, content) = signed.next()?;
         if tag == EXTENSIONS {
-            alternative_names(Elements(content).of(SEQUENCE)?, found);
+            alternative_names(Elements(content).of(SEQUENCE)?, &mut found.alternative)?;
         }
     }
     Some(())
@@ -64,13 +77,14 @@ fn common_names(subject: &[u8], found: &mut Vec<String>) {
     }
 }
 
-fn alternative_names(extensions: &[u8], found: &mut Vec<String>) -> Option<()> {
+fn alternative_names(extensions: &[u8], found: &mut Option<Vec<String>>) -> Option<()> {
     let mut extensions = Elements(extensions);
-    while let Some(extension) = extensions.of(SEQUENCE) {
-        let mut extension = Elements(extension);
+    while !extensions.0.is_empty() {
+        let mut extension = Elements(extensions.of(SEQUENCE)?);
         if extension.of(OBJECT)? != ALTERNATIVE_NAMES {
             continue;
         }
+        let found = found.get_or_insert_default();
         extension.optional(BOOLEAN)?;
         let mut names = Elements(Elements(extension.of(OCTETS)?).of(SEQUENCE)?);
         while let Some((tag, name)) = names.next() {
@@ -136,8 +150,6 @@ mod tests {
     }
 
     fn certificate(common_name: &[u8], alternatives: &[(u8, &[u8])]) -> Vec<u8> {
-        let attribute = element(SEQUENCE, &[&element(OBJECT, &[COMMON_NAME]), &element(0x0c, &[common_name])]);
-        let subject = element(SEQUENCE, &[&element(SET, &[&attribute])]);
         let names: Vec<Vec<u8>> = alternatives.iter().map(|(tag, name)| element(*tag, &[name])).collect();
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
         let other = element(SEQUENCE, &[&element(OBJECT, &[&[0x55, 0x1d, 0x0f]]), &element(OCTETS, &[b"x"])]);
@@ -150,27 +162,41 @@ mod tests {
             ],
         );
         let extensions = element(EXTENSIONS, &[&element(SEQUENCE, &[&other, &alternative])]);
+        with(common_name, &extensions)
+    }
+
+    fn without_extensions(common_name: &[u8]) -> Vec<u8> {
+        with(common_name, &[])
+    }
+
+    fn with(common_name: &[u8], extensions: &[u8]) -> Vec<u8> {
+        let attribute = element(SEQUENCE, &[&element(OBJECT, &[COMMON_NAME]), &element(0x0c, &[common_name])]);
+        let subject = element(SEQUENCE, &[&element(SET, &[&attribute])]);
         let (any, padding) = (element(0x02, &[b"1"]), element(SEQUENCE, &[&[0; 200]]));
         let version = element(VERSION, &[&any]);
-        let signed = element(SEQUENCE, &[&version, &any, &any, &any, &any, &subject, &padding, &extensions]);
+        let signed = element(SEQUENCE, &[&version, &any, &any, &any, &any, &subject, &padding, extensions]);
         element(SEQUENCE, &[&signed, &any, &any])
     }
 
     #[test]
-    fn the_common_name_and_the_alternative_names_are_found() {
+    fn alternative_names_are_found_and_the_common_name_only_where_there_are_none() {
         let der = certificate(b"anna", &[(0x82, b"dash.example"), (0x87, &[1, 2, 3, 4]), (0x81, b"anna@example")]);
-        assert_eq!(names(&CertificateDer::from(der)), ["anna", "dash.example", "anna@example"]);
+        assert_eq!(names(&CertificateDer::from(der)), ["dash.example", "anna@example"]);
+        let unusable = certificate(b"anna", &[(0x87, &[1, 2, 3, 4])]);
+        assert!(names(&CertificateDer::from(unusable)).is_empty());
+        assert_eq!(names(&CertificateDer::from(without_extensions(b"anna"))), ["anna"]);
     }
 
     #[test]
     fn what_is_no_name_and_what_is_cut_off_is_left_out() {
-        let der = certificate(b"anna\0.example", &[(0x82, b"a\nb"), (0x82, b""), (0x82, &[0xff])]);
+        let der = certificate(b"anna", &[(0x82, b"a\nb"), (0x82, b""), (0x82, &[0xff])]);
         assert!(names(&CertificateDer::from(der)).is_empty());
+        assert!(names(&CertificateDer::from(without_extensions(b"anna\0.example"))).is_empty());
         let whole = certificate(b"anna", &[(0x82, b"dash.example")]);
         for length in 0..whole.len() {
             // Whatever is left of it: no panic, and no name that does not stand in it.
             let found = names(&CertificateDer::from(whole[..length].to_vec()));
-            assert!(found.iter().all(|name| ["anna", "dash.example"].contains(&name.as_str())), "{found:?}");
+            assert!(found.iter().all(|name| name == "dash.example"), "{found:?}");
         }
     }
 }
