@@ -264,6 +264,10 @@ fn a_browser_logs_in_with_a_token_and_goes_on_with_a_cookie_that_is_its_own() {
     client.ask("POST", cancel, &[&cookie, "Origin: https://localhost"], "").problem(404, "no-such-task");
     let other = "Cookie: __Host-waypost=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     client.ask("GET", "/api/v1/session", &[other], "").problem(401, "no-caller");
+    // A browser whose session is over has to be able to log in again.
+    for (path, status) in [("/", 303), ("/login", 200), ("/login.js", 200)] {
+        assert_eq!(client.ask("GET", path, &[other], "").status, status, "{path}");
+    }
 
     let ended = client.ask("DELETE", "/api/v1/session", &[&cookie, "Sec-Fetch-Site: same-origin"], "");
     assert_eq!(ended.status, 204, "{ended:?}");

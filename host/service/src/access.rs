@@ -127,6 +127,10 @@ pub(crate) struct Who {
     pub(crate) by_cookie: bool,
 }
 
+/// Put into a request that a cookie proves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByCookie;
+
 /// Knows callers.
 pub(crate) struct Keeper {
     access: Access,
