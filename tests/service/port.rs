@@ -207,6 +207,42 @@ fn what_is_too_large_or_never_ends_is_let_go() {
 }
 
 #[test]
+fn who_asks_and_never_reads_is_let_go() {
+    let limits = Limits { write_time: Duration::from_millis(200), ..Limits::default() };
+    let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
+    let (client, admin) = (service.client(), service.admin());
+    let request =
+        format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {admin}\r\n\r\n");
+    // Answers pile up until nothing more fits, and neither does a request: the service has to break that off.
+    let mut deaf = client.connect();
+    deaf.sock.set_write_timeout(Some(Duration::from_secs(300))).unwrap();
+    let error = loop {
+        if let Err(error) = deaf.write_all(request.as_bytes()).and_then(|()| deaf.flush()) {
+            break error;
+        }
+    };
+    let broken = [std::io::ErrorKind::ConnectionReset, std::io::ErrorKind::BrokenPipe];
+    assert!(broken.contains(&error.kind()), "{error}");
+    drop(deaf);
+    assert_eq!(client.get(VERSION, &admin).status, 200);
+}
+
+#[test]
+fn one_address_has_so_many_connections() {
+    let limits = Limits { connections_of_one: 2, ..Limits::default() };
+    let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
+    let client = service.client();
+    let request = "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // Two that are there for certain, because each was answered; the third is cut before its handshake.
+    let mut held = [client.connect(), client.connect()];
+    for stream in &mut held {
+        stream.write_all(request.as_bytes()).unwrap();
+        assert!(stream.read(&mut [0; 16]).unwrap() > 0);
+    }
+    assert!(client.raw(request).is_none());
+}
+
+#[test]
 fn nothing_in_a_request_becomes_a_header_of_an_answer_or_a_line_of_the_log() {
     let service = OnPort::start();
     let (client, admin) = (service.client(), service.admin());

@@ -1,12 +1,14 @@
 //! Tokens from the command, and the port of the real program: what a person does to let a client in, and to shut it out.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
 use super::support::command::{self, TWO_HOSTS};
-use super::support::{Authority, Network, SOCKET};
+use super::support::{Authority, Back, Network, SOCKET};
 
 fn configured(authority: &Authority) -> String {
     let (certificate, key) = authority.sign("server", "server", &["localhost"]);
@@ -80,6 +82,42 @@ fn a_token_is_made_used_and_taken_back_while_the_service_runs() {
     let ran = running.end();
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(!ran.err.contains(secret) && !ran.out.contains(secret));
+}
+
+#[test]
+fn whoever_guesses_elsewhere_shuts_nobody_out() {
+    let authority = Authority::new();
+    let site = command::Site::with(TWO_HOSTS, &configured(&authority));
+    let mut running = site.start(&["serve", "--socket", SOCKET]);
+    let line = running.wait_for_note("listening on https://");
+    let address = line.trim().rsplit('/').next().unwrap().parse().unwrap();
+    let client = Network { address, roots: authority.roots(), certificate: None };
+    let token = |name: &str| {
+        let made = site.expect(0, &["token", "create", "--name", name, "--role", "viewer"]);
+        made.out.trim().to_owned()
+    };
+    let (token, other) = (token("dashboard"), token("other"));
+    // The right id, and the secret of another: it takes a hash to see that.
+    let (id, secret) = (token.split('_').nth(1).unwrap(), other.splitn(3, '_').nth(2).unwrap());
+    let guess = format!("wp_{id}_{secret}");
+    for _ in 0..10 {
+        client.get("/session", &guess).problem(401, "bad-token");
+    }
+    client.get("/session", &guess).problem(429, "locked-out");
+    client.get("/session", &token).problem(429, "locked-out");
+    // Nobody has seen this token yet, and it is good from everywhere else.
+    let mut stream = UnixStream::connect(site.path(SOCKET)).unwrap();
+    let request = "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    write!(stream, "{request}Authorization: Bearer {token}\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(Back::of(&answer).unwrap().json(200)["name"], "dashboard");
+
+    running.signal("TERM");
+    let ran = running.end();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("none from there is looked at")).collect();
+    assert!(told.len() == 1 && told[0].contains("127.0.0.1"), "{}", ran.err);
 }
 
 #[test]

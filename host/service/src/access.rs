@@ -26,7 +26,7 @@ use waypost_core::ports::Clock;
 use crate::caller::{Caller, Origin, Peer, Proof};
 use crate::problem::{Code, Failed};
 use fetch::Fetcher;
-use lockout::{Guesser, Lockout};
+use lockout::Lockout;
 use oidc::Issuers;
 use sessions::Sessions;
 use tokens::{Presented, Tokens};
@@ -149,8 +149,7 @@ impl Keeper {
 
     /// Who is at the other end of a Unix socket.
     pub(crate) fn by_socket(&self, uid: u32, name: String) -> Caller {
-        let own = uid == 0 || uid == nix::unistd::geteuid().as_raw();
-        let role = if own { Role::Admin } else { self.access.socket_role };
+        let role = if is_own(uid) { Role::Admin } else { self.access.socket_role };
         Caller::proven(name, role, Scope::default(), Proof::Socket(uid))
     }
 
@@ -179,44 +178,30 @@ impl Keeper {
     }
 
     async fn by_token(&self, text: &str, origin: Origin) -> Result<Caller, Failed> {
-        let source = Guesser::source(origin);
         if !tokens::is_ours(text) {
-            return self.by_issuer(text, source).await;
+            // Not counted, and not refused for what others guessed: a signature can't be guessed, and costs little to look at.
+            return self.issuers.caller(text).await.map_err(Failed::from);
         }
-        let claim = match self.tokens.look_up(text).await? {
-            Presented::Proven(token) => return self.valid(token),
-            Presented::Unknown => {
-                self.not_locked_out(&source)?;
-                self.lockout.wrong(source, Instant::now());
-                return Err(unknown());
+        // Before anything is read for it. What was proven goes on, so that nobody is shut out by another's guesses.
+        if !self.tokens.remembers(text) {
+            self.not_locked_out(origin)?;
+        }
+        let proven = match self.tokens.look_up(text).await? {
+            Presented::Proven(token) => Some(token),
+            Presented::Unknown => None,
+            Presented::Claimed(claim) => {
+                self.not_locked_out(origin)?;
+                self.tokens.prove(claim).await?
             }
-            Presented::Claimed(claim) => claim,
         };
-        let of_token = Guesser::Token(claim.token.id.clone());
-        self.not_locked_out(&source)?;
-        self.not_locked_out(&of_token)?;
-        match self.tokens.prove(claim).await? {
-            Some(token) => {
-                // Of the source nothing is forgotten: who has one token could go on guessing another.
-                self.lockout.right(&of_token);
-                self.valid(token)
-            }
+        match proven {
+            // Of the source nothing is forgotten: who has one token could go on guessing another.
+            Some(token) => self.valid(token),
             None => {
-                let now = Instant::now();
-                self.lockout.wrong(source, now);
-                self.lockout.wrong(of_token, now);
+                self.lockout.wrong(origin, Instant::now());
                 Err(unknown())
             }
         }
-    }
-
-    async fn by_issuer(&self, text: &str, source: Guesser) -> Result<Caller, Failed> {
-        self.not_locked_out(&source)?;
-        let told = self.issuers.caller(text).await;
-        if let Err(oidc::Refused::Forged(_)) = &told {
-            self.lockout.wrong(source, Instant::now());
-        }
-        told.map_err(Failed::from)
     }
 
     /// The caller that a proven token stands for, if it is still worth something.
@@ -236,8 +221,8 @@ impl Keeper {
         Ok(Caller::proven(name, role, scope, Proof::Token(id)).until(expires_at))
     }
 
-    fn not_locked_out(&self, guesser: &Guesser) -> Result<(), Failed> {
-        let Some(wait) = self.lockout.wait_of(guesser, Instant::now()) else { return Ok(()) };
+    fn not_locked_out(&self, origin: Origin) -> Result<(), Failed> {
+        let Some(wait) = self.lockout.wait_of(origin, Instant::now()) else { return Ok(()) };
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Err(Failed::new(Code::LockedOut, format!("too many wrong tokens; none is looked at for {seconds} s"))
             .retry_after(seconds))
@@ -275,6 +260,11 @@ impl Keeper {
             self.sessions.end(&digest);
         }
     }
+}
+
+/// Whether that user of this machine may do everything: root, and whom the service runs as.
+pub(crate) fn is_own(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
 
 fn unknown() -> Failed {

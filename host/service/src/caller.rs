@@ -112,6 +112,20 @@ pub(crate) enum Origin {
     Address(IpAddr),
 }
 
+impl Origin {
+    /// Whom it counts as: a whole network of IPv6 (/64) is one client, because whoever has one address of it has them all, and an
+    /// address of IPv4 is the same in either notation.
+    pub(crate) fn network(self) -> Self {
+        match self {
+            Self::Address(IpAddr::V6(address)) => Self::Address(match address.to_ipv4_mapped() {
+                Some(address) => IpAddr::V4(address),
+                None => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+            }),
+            other => other,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

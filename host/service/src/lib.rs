@@ -25,6 +25,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod pages;
+mod places;
 pub mod port;
 mod problem;
 mod routes;

@@ -17,9 +17,13 @@ pub struct Limits {
     pub longest_wait: Duration,
     /// Time for the head of a request.
     pub head_time: Duration,
+    /// How long a client may take nothing of what is written for it; then its connection ends. While nothing is to be written,
+    /// as on a quiet stream of events, no time is counted.
+    pub write_time: Duration,
     /// Connections at once.
     pub connections: usize,
-    /// Connections at once to the port from one address, so that one client can't take all of them.
+    /// Connections at once from one client, so that it can't take all of them: to the port from one address (of IPv6: from one /64),
+    /// to the socket of one user. Root and the user that the service runs as have as many as there are.
     pub connections_of_one: usize,
     /// What the hub keeps of rendered events, bytes. Who is further behind is served from the store.
     pub kept_event_bytes: usize,
@@ -42,8 +46,9 @@ impl Default for Limits {
             watchers: 4096,
             longest_wait: Duration::from_secs(60),
             head_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(30),
             connections: 8192,
-            connections_of_one: 2048,
+            connections_of_one: 128,
             kept_event_bytes: 8 << 20,
             adopt_every: Duration::from_secs(5),
             look_every: Duration::from_millis(100),

@@ -6,12 +6,11 @@
 
 mod certificate;
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
@@ -29,9 +28,10 @@ use tokio_rustls::server::TlsStream;
 use crate::access::Keeper;
 use crate::caller::{Origin, Peer};
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
-use crate::wire::{self, FAREWELL};
+use crate::wire::{self, Bounded, FAREWELL};
 
 /// Bytes that are read of whoever asks in plain HTTP.
 const MOST_PLAIN: usize = 64 << 10;
@@ -125,40 +125,6 @@ impl Identity {
     }
 }
 
-/// How many connections each address has.
-#[derive(Clone, Default)]
-struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-impl Addresses {
-    /// A place for one more from that address, for as long as it is held.
-    fn place(&self, address: IpAddr, most: usize) -> Option<OfAddress> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(OfAddress { addresses: self.clone(), address })
-    }
-}
-
-struct OfAddress {
-    addresses: Addresses,
-    address: IpAddr,
-}
-
-impl Drop for OfAddress {
-    fn drop(&mut self) {
-        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
 /// Whether a port could be had with these files. Listens nowhere.
 pub fn probe(listen: &Listen) -> Result<(), PortError> {
     configured(listen).map(drop)
@@ -190,7 +156,7 @@ impl Port {
     /// seconds. The tasks are left to [`Service::drain`].
     pub async fn serve(self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
         let Self { listener, identity, .. } = self;
-        let addresses = Addresses::default();
+        let of_each = Places::default();
         let router = service.router();
         let places = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
@@ -214,19 +180,20 @@ impl Port {
                 tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
                 continue;
             };
-            let Some(of_address) = addresses.place(from.ip().to_canonical(), limits.connections_of_one) else {
+            let Some(own) = of_each.place(Origin::Address(from.ip()), limits.connections_of_one) else {
                 tracing::warn!(%from, most = limits.connections_of_one, "a connection is refused: its address has many");
                 continue;
             };
             let (router, acceptor, watcher) = (router.clone(), identity.now(), graceful.watcher());
-            let (keeper, head_time) = (Arc::clone(service.keeper()), limits.head_time);
+            let keeper = Arc::clone(service.keeper());
+            let (head_time, write_time) = (limits.head_time, limits.write_time);
             tokio::spawn(async move {
-                let greeted = tokio::time::timeout(head_time, greet(stream, &acceptor)).await;
+                let greeted = tokio::time::timeout(head_time, greet(stream, &acceptor, write_time)).await;
                 if let Ok(Some(stream)) = greeted {
                     let peer = peer(&keeper, &stream, from);
                     wire::converse(stream, router, peer, head_time, watcher).await;
                 }
-                drop((place, of_address));
+                drop((place, own));
             });
         }
         service.begin_draining();
@@ -239,7 +206,11 @@ impl Port {
 }
 
 /// The handshake. Whoever begins with something else than TLS is told so, in what it most likely speaks.
-async fn greet(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<TlsStream<TcpStream>> {
+async fn greet(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    write_time: Duration,
+) -> Option<TlsStream<Bounded<TcpStream>>> {
     // Answers go out as they are written.
     let _ = stream.set_nodelay(true);
     let mut first = [0];
@@ -253,7 +224,7 @@ async fn greet(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<TlsStream<Tc
         }
         Ok(_) | Err(_) => return None,
     }
-    match acceptor.accept(stream).await {
+    match acceptor.accept(Bounded::new(stream, write_time)).await {
         Ok(stream) => Some(stream),
         Err(error) => {
             tracing::debug!(%error, "a handshake failed");
@@ -293,7 +264,7 @@ fn plain_refusal() -> String {
     )
 }
 
-fn peer(keeper: &Keeper, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Peer {
+fn peer(keeper: &Keeper, stream: &TlsStream<Bounded<TcpStream>>, from: SocketAddr) -> Peer {
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let caller = shown.and_then(|shown| keeper.by_certificate(&certificate::names(shown)));
     Peer { origin: Origin::Address(from.ip().to_canonical()), caller }
@@ -352,16 +323,6 @@ fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_has_so_many_places_and_gives_them_back() {
-        let addresses = Addresses::default();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let held = addresses.place(one, 1).unwrap();
-        assert!(addresses.place(one, 1).is_none() && addresses.place(other, 1).is_some());
-        drop(held);
-        assert!(addresses.place(one, 1).is_some() && addresses.0.lock().unwrap().is_empty());
-    }
 
     #[test]
     fn plain_http_is_refused_as_a_problem() {

@@ -94,7 +94,7 @@ codes! {
     /// The key stands for another request.
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "the idempotency key was used for another request";
     /// Too many guesses.
-    LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there, or were tried for this one";
+    LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
     /// A defect.
     Defect = "defect", INTERNAL_SERVER_ERROR, "a defect";
     /// A host failed.

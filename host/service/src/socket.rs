@@ -18,10 +18,12 @@ use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use crate::access::is_own;
 use crate::caller::{Origin, Peer};
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::service::Service;
-use crate::wire::{self, FAREWELL};
+use crate::wire::{self, Bounded, FAREWELL};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -121,6 +123,7 @@ impl Socket {
         let router = service.router();
         let names = Arc::new(Names::default());
         let places = Arc::new(Semaphore::new(limits.connections));
+        let of_each = Places::default();
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -145,14 +148,25 @@ impl Socket {
                 tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
                 continue;
             };
+            let uid = match stream.peer_cred() {
+                Ok(credentials) => credentials.uid(),
+                Err(error) => {
+                    tracing::debug!(%error, "a peer is gone before it is known who it is");
+                    continue;
+                }
+            };
+            let Some(own) = of_each.place(Origin::User(uid), most_of(uid, limits)) else {
+                tracing::warn!(uid, most = limits.connections_of_one, "a connection is refused: its user has many");
+                continue;
+            };
             let (router, names, watcher) = (router.clone(), Arc::clone(&names), graceful.watcher());
             let keeper = Arc::clone(service.keeper());
-            let head_time = limits.head_time;
+            let (head_time, stream) = (limits.head_time, Bounded::new(stream, limits.write_time));
             tokio::spawn(async move {
-                let Some((uid, name)) = names.of_peer(&stream).await else { return };
+                let name = names.of(uid).await;
                 let peer = Peer { origin: Origin::User(uid), caller: Some(keeper.by_socket(uid, name)) };
                 wire::converse(stream, router, peer, head_time, watcher).await;
-                drop(place);
+                drop((place, own));
             });
         }
         service.begin_draining();
@@ -229,23 +243,20 @@ fn clear(folder: &Path, made: &Path) {
     let _ = std::fs::remove_dir(folder);
 }
 
+/// How many connections a user may have: only the bound on all of them holds for who may do everything anyway.
+fn most_of(uid: u32, limits: &Limits) -> usize {
+    if is_own(uid) { usize::MAX } else { limits.connections_of_one }
+}
+
 /// User names by their numbers. Asking for one may go over the network.
 #[derive(Default)]
 struct Names(Mutex<HashMap<u32, String>>);
 
 impl Names {
-    /// Whoever is at the other end, as the kernel says: number and name. None: it is gone already.
-    async fn of_peer(self: Arc<Self>, stream: &UnixStream) -> Option<(u32, String)> {
-        let uid = match stream.peer_cred() {
-            Ok(credentials) => credentials.uid(),
-            Err(error) => {
-                tracing::debug!(%error, "a peer is gone before it is known who it is");
-                return None;
-            }
-        };
+    async fn of(self: Arc<Self>, uid: u32) -> String {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).cloned();
         if let Some(name) = known {
-            return Some((uid, name));
+            return name;
         }
         let asked = tokio::task::spawn_blocking(move || {
             let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
@@ -253,7 +264,7 @@ impl Names {
         });
         let name = asked.await.unwrap_or_else(|_| format!("uid {uid}"));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, name.clone());
-        Some((uid, name))
+        name
     }
 }
 
@@ -298,6 +309,14 @@ mod tests {
             assert!(path.exists());
             Socket::bind(&path).unwrap();
         });
+    }
+
+    #[test]
+    fn a_user_may_have_so_many_connections_and_root_and_the_own_user_any_number() {
+        let limits = Limits::default();
+        let own = nix::unistd::geteuid().as_raw();
+        assert_eq!((most_of(0, &limits), most_of(own, &limits)), (usize::MAX, usize::MAX));
+        assert_eq!(most_of(own.wrapping_add(1).max(1), &limits), limits.connections_of_one);
     }
 
     #[test]

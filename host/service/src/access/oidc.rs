@@ -1,11 +1,12 @@
 //! Tokens of others: an OpenID Connect issuer vouches for a caller, with a signature by one of the keys that it publishes.
 //!
 //! Only asymmetric signatures count, because with a shared secret whoever can verify can forge. The keys are fetched when they are
-//! first needed, kept for an hour, and fetched again for a key that is not known, four times a minute at most: so a key that an
-//! issuer changes is found, and a stranger's made-up key ids don't become its load.
+//! first needed, again behind the back of whoever asks when they are an hour old, and for a key that is not known, four times a
+//! minute at most: so a key that an issuer changes is found, a stranger's made-up key ids don't become its load, and an issuer that
+//! hangs holds nobody up whose key is known.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +15,8 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use waypost_core::access::Role;
 use waypost_core::ids::Moment;
@@ -61,6 +63,8 @@ pub(super) enum Refused {
     Nobody(String),
     /// The issuer can't be asked for its keys.
     Silent(String, String),
+    /// Its key is not known, and the issuer was asked so often that it is not asked again before so much time.
+    TooSoon(String, Duration),
 }
 
 impl From<Refused> for Failed {
@@ -75,31 +79,66 @@ impl From<Refused> for Failed {
             Refused::Silent(issuer, why) => {
                 Self::new(Code::IssuerSilent, format!("can't get the keys of issuer {issuer}")).because(why)
             }
+            Refused::TooSoon(issuer, wait) => {
+                let seconds = wait.as_secs() + 1;
+                let why = format!(
+                    "the key of the token is none that is known of issuer {issuer}, which was asked for new ones {ATTEMPTS} times within \
+                     {} s and is not asked again for {seconds} s",
+                    IN.as_secs()
+                );
+                Self::new(Code::IssuerSilent, why).retry_after(seconds)
+            }
         }
     }
 }
 
 /// The issuers that a site trusts.
-pub(super) struct Issuers(Vec<Trusted>);
+pub(super) struct Issuers(Vec<Arc<Trusted>>);
 
 struct Trusted {
     issuer: Issuer,
-    /// Held while they are fetched, so that it is done once for all who wait for it.
     keys: Mutex<Keys>,
+    /// Held while they are fetched, so that it is done once for all who wait for it.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Keys {
-    keys: Arc<Vec<Jwk>>,
+    keys: Vec<Jwk>,
+    /// When they were asked for.
     fetched: Option<Instant>,
-    /// The last few attempts.
+    /// When the last few attempts began.
     tried: VecDeque<Instant>,
     trouble: String,
 }
 
+impl Keys {
+    /// A key that is still good.
+    fn known(&self, id: Option<&str>, now: Instant) -> Option<Jwk> {
+        let good = self.fetched.is_some_and(|at| now.saturating_duration_since(at) < KEPT);
+        good.then(|| pick(&self.keys, id)).flatten()
+    }
+
+    fn asked_since(&self, then: Instant) -> bool {
+        self.tried.back().is_some_and(|at| *at >= then)
+    }
+
+    fn may_ask(&mut self, now: Instant) -> bool {
+        self.tried.retain(|at| now.saturating_duration_since(*at) < IN);
+        self.tried.len() < ATTEMPTS
+    }
+
+    /// How long until it may be asked again.
+    fn wait(&self, now: Instant) -> Duration {
+        self.tried.front().map_or(Duration::ZERO, |at| (*at + IN).saturating_duration_since(now))
+    }
+}
+
 impl Issuers {
     pub(super) fn new(issuers: &[Issuer]) -> Self {
-        Self(issuers.iter().map(|issuer| Trusted { issuer: issuer.clone(), keys: Mutex::default() }).collect())
+        let trusted =
+            |issuer: &Issuer| Trusted { issuer: issuer.clone(), keys: Mutex::default(), turn: Arc::default() };
+        Self(issuers.iter().map(|issuer| Arc::new(trusted(issuer))).collect())
     }
 
     /// Who a token stands for.
@@ -123,7 +162,7 @@ fn claimed_issuer(text: &str) -> Option<String> {
 }
 
 impl Trusted {
-    async fn caller(&self, text: &str) -> Result<Caller, Refused> {
+    async fn caller(self: &Arc<Self>, text: &str) -> Result<Caller, Refused> {
         let forged = |why: &str| Refused::Forged(format!("the token is none of {}: {why}", self.issuer.name));
         let header = decode_header(text).map_err(|_| forged("its head can't be read"))?;
         if !ALGORITHMS.contains(&header.alg) {
@@ -154,10 +193,16 @@ impl Trusted {
                 });
             }
         };
-        self.granted(&claims)
+        // Where it is no time, it was not looked at.
+        if claims.get("nbf").is_some_and(|nbf| seconds(nbf).is_none()) {
+            return Err(worthless("has an nbf that is no time"));
+        }
+        let until = claims.get("exp").and_then(seconds).ok_or_else(|| worthless("has an exp that is no time"))?;
+        let until = Moment(until.saturating_add(LEEWAY.as_secs()).saturating_mul(1000));
+        self.granted(&claims, until)
     }
 
-    fn granted(&self, claims: &Value) -> Result<Caller, Refused> {
+    fn granted(&self, claims: &Value, until: Moment) -> Result<Caller, Refused> {
         let issuer = &self.issuer;
         let nobody = |why: String| Refused::Nobody(format!("the token of {} is good, but {why}", issuer.name));
         let name = claim(claims, &issuer.name_claim).and_then(Value::as_str);
@@ -172,34 +217,82 @@ impl Trusted {
         };
         let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str())).max_by_key(rank);
         let grant = granted.ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
-        let until = claims.get("exp").and_then(Value::as_u64).map(|s| Moment((s + LEEWAY.as_secs()) * 1000));
         let proof = Proof::Issuer(issuer.name.clone());
         let name = format!("{}:{name}", issuer.name);
-        Ok(Caller::proven(name, grant.role, grant.scope.clone(), proof).until(until))
+        Ok(Caller::proven(name, grant.role, grant.scope.clone(), proof).until(Some(until)))
     }
 
-    /// The key of that id; of an issuer with one key, also for a token that names none.
-    async fn key(&self, id: Option<&str>) -> Result<Option<Jwk>, Refused> {
-        let mut kept = self.keys.lock().await;
+    /// The key of that id; of an issuer with one key, also for a token that names none. Who has a known one waits for nobody: what is
+    /// not as good as new any more is fetched behind its back.
+    async fn key(self: &Arc<Self>, id: Option<&str>) -> Result<Option<Jwk>, Refused> {
+        let asked = Instant::now();
+        let known = self.kept().known(id, asked);
+        if let Some(known) = known {
+            self.keep_fresh(asked);
+            return Ok(Some(known));
+        }
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let (answered, may_ask) = {
+            let mut kept = self.kept();
+            let now = Instant::now();
+            (kept.asked_since(asked), kept.may_ask(now))
+        };
+        // Whoever fetched them while this one waited did it for this one too.
+        if !answered && may_ask {
+            // To its end, also when the client goes away: others wait for the same.
+            let _ = self.fetch_with(turn).await;
+        }
+        let kept = self.kept();
         let now = Instant::now();
-        let young = |at: Option<Instant>, most: Duration| at.is_some_and(|at| now.duration_since(at) < most);
-        let found = pick(&kept.keys, id);
-        let wanted = found.is_none() || !young(kept.fetched, FRESH);
-        kept.tried.retain(|at| young(Some(*at), IN));
-        if wanted && kept.tried.len() < ATTEMPTS {
-            kept.tried.push_back(now);
-            match self.fetch().await {
-                Ok(keys) => *kept = Keys { keys: Arc::new(keys), fetched: Some(now), ..std::mem::take(&mut *kept) },
-                Err(why) => {
-                    tracing::warn!(issuer = self.issuer.name, why, "the keys of an issuer can't be fetched");
-                    kept.trouble = why;
-                }
+        if let Some(known) = kept.known(id, now) {
+            return Ok(Some(known));
+        }
+        let name = self.issuer.name.clone();
+        match (kept.fetched, answered || may_ask) {
+            (Some(at), _) if at >= asked => Ok(None),
+            // It may be a new one: nobody is called a forger because others used up the questions.
+            (Some(at), false) if at + KEPT > now => Err(Refused::TooSoon(name, kept.wait(now))),
+            _ => Err(Refused::Silent(name, kept.trouble.clone())),
+        }
+    }
+
+    /// Has keys that are not as good as new fetched, unless somebody does so already.
+    fn keep_fresh(self: &Arc<Self>, now: Instant) {
+        let due = {
+            let mut kept = self.kept();
+            kept.fetched.is_none_or(|at| now.saturating_duration_since(at) >= FRESH) && kept.may_ask(now)
+        };
+        let Some(turn) = due.then(|| Arc::clone(&self.turn).try_lock_owned().ok()).flatten() else { return };
+        drop(self.fetch_with(turn));
+    }
+
+    fn fetch_with(self: &Arc<Self>, turn: OwnedMutexGuard<()>) -> JoinHandle<()> {
+        let trusted = Arc::clone(self);
+        tokio::spawn(async move {
+            trusted.refresh().await;
+            drop(turn);
+        })
+    }
+
+    async fn refresh(&self) {
+        let began = Instant::now();
+        self.kept().tried.push_back(began);
+        let fetched = self.fetch().await;
+        let mut kept = self.kept();
+        match fetched {
+            Ok(keys) => {
+                kept.keys = keys;
+                kept.fetched = Some(began);
+            }
+            Err(why) => {
+                tracing::warn!(issuer = self.issuer.name, why, "the keys of an issuer can't be fetched");
+                kept.trouble = why;
             }
         }
-        if young(kept.fetched, KEPT) {
-            return Ok(pick(&kept.keys, id));
-        }
-        Err(Refused::Silent(self.issuer.name.clone(), kept.trouble.clone()))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn fetch(&self) -> Result<Vec<Jwk>, String> {
@@ -242,6 +335,13 @@ fn rank(grant: &&Grant) -> u8 {
     }
 }
 
+/// A time in seconds since 1970, which may have a fraction; none where it is no such time.
+fn seconds(claim: &Value) -> Option<u64> {
+    const END: f64 = u64::MAX as f64;
+    let rounded = |seconds: f64| (0.0..END).contains(&seconds).then_some(seconds as u64);
+    claim.as_u64().or_else(|| claim.as_f64().and_then(rounded))
+}
+
 /// A claim, or one inside of another: `realm_access.roles`.
 fn claim<'c>(claims: &'c Value, name: &str) -> Option<&'c Value> {
     claims.get(name).or_else(|| name.split('.').try_fold(claims, |inside, part| inside.get(part)))
@@ -249,10 +349,15 @@ fn claim<'c>(claims: &'c Value, name: &str) -> Option<&'c Value> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use serde_json::json;
     use waypost_core::access::Scope;
 
     use super::*;
+
+    fn key(id: &str) -> Jwk {
+        serde_json::from_value(json!({"kty": "oct", "kid": id, "k": "AA"})).unwrap()
+    }
 
     #[test]
     fn a_claim_is_found_by_its_name_or_by_its_way() {
@@ -260,6 +365,60 @@ mod tests {
         assert_eq!(claim(&claims, "realm_access.roles"), Some(&json!(["b"])));
         assert_eq!(claim(&claims, "x.y"), Some(&json!(1)));
         assert_eq!(claim(&claims, "groups.a"), None);
+    }
+
+    #[test]
+    fn a_time_is_a_number_of_seconds_with_or_without_a_fraction() {
+        assert_eq!(
+            (seconds(&json!(1_700_000_000)), seconds(&json!(1.7e9 + 0.5))),
+            (Some(1_700_000_000), Some(1_700_000_000))
+        );
+        assert_eq!(seconds(&json!(u64::MAX)), Some(u64::MAX));
+        for wrong in [json!(-1), json!(-0.5), json!(1e300), json!("1700000000"), json!(null), json!([1])] {
+            assert_eq!(seconds(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn keys_are_good_for_a_day_and_asked_for_so_often_in_a_minute() {
+        let start = Instant::now();
+        let mut keys = Keys { keys: vec![key("1")], fetched: Some(start), ..Keys::default() };
+        assert!(keys.known(Some("1"), start).is_some() && keys.known(Some("2"), start).is_none());
+        assert!(keys.known(None, start).is_some(), "there is only one");
+        assert!(keys.known(Some("1"), start + KEPT).is_none());
+        for _ in 0..ATTEMPTS {
+            assert!(keys.may_ask(start));
+            keys.tried.push_back(start);
+        }
+        assert!(!keys.may_ask(start) && keys.asked_since(start) && !keys.asked_since(start + IN));
+        assert_eq!(keys.wait(start + Duration::from_secs(20)), Duration::from_secs(40));
+        assert!(keys.may_ask(start + IN));
+    }
+
+    #[test]
+    fn who_has_a_known_key_waits_for_no_issuer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let hour_ago = Instant::now().checked_sub(FRESH).unwrap();
+            let issuer = Issuer {
+                name: "corp".into(),
+                url: "https://localhost:1".into(),
+                audience: "waypost".into(),
+                ca_file: None,
+                name_claim: "sub".into(),
+                role_claim: "groups".into(),
+                grants: Vec::new(),
+            };
+            let keys = Keys { keys: vec![key("1")], fetched: Some(hour_ago), ..Keys::default() };
+            let trusted = Arc::new(Trusted { issuer, keys: Mutex::new(keys), turn: Arc::default() });
+            // As while somebody asks an issuer that hangs.
+            let turn = Arc::clone(&trusted.turn).lock_owned().await;
+            assert!(matches!(trusted.key(Some("1")).now_or_never(), Some(Ok(Some(_)))));
+            assert!(trusted.key(Some("2")).now_or_never().is_none());
+            drop(turn);
+            assert!(matches!(trusted.key(Some("1")).now_or_never(), Some(Ok(Some(_)))));
+            assert!(trusted.turn.try_lock().is_err(), "what is an hour old is fetched behind its back");
+        });
     }
 
     #[test]

@@ -132,6 +132,13 @@ impl Tokens {
         Self { ledger, key, proven: Mutex::default(), hashing, waiting }
     }
 
+    /// Whether exactly that was proven before, as far as memory tells: what the token is worth now says its row alone.
+    pub(super) fn remembers(&self, text: &str) -> bool {
+        let (Some((id, _)), Some(digest)) = (parts(text), self.digest(text)) else { return false };
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.get(id).is_some_and(|(known, _)| bool::from(known.ct_eq(&digest)))
+    }
+
     /// Looks a text up.
     pub(super) async fn look_up(&self, text: &str) -> Result<Presented, Failed> {
         let Some((id, secret)) = parts(text) else { return Ok(Presented::Unknown) };
