@@ -13,6 +13,7 @@ mod places;
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use waypost_engine::Settings;
@@ -82,6 +83,10 @@ fn first(candidates: Vec<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
         match path.try_exists() {
             Ok(true) => return Ok(Some(path)),
             Ok(false) => {}
+            // `$HOME` of users who have none is a file.
+            Err(source) if source.kind() == ErrorKind::NotADirectory => {}
+            // Who is in a folder that is closed to them came there by `sudo`: it is not they who keep a file there.
+            Err(source) if source.kind() == ErrorKind::PermissionDenied && path.is_relative() => {}
             Err(source) => return Err(ConfigError::Read { path, source }),
         }
     }

@@ -33,6 +33,7 @@ fn a_file_that_may_not_be_looked_for_is_not_none() {
     let circle = dir.path().join("circle");
     std::os::unix::fs::symlink(&circle, &circle).unwrap();
     let closed = circle.join("waypost.toml");
+    assert_eq!(first(vec![file.join("waypost.toml"), file.clone()]).unwrap(), Some(file.clone()), "no folder at all");
     let why = first(vec![dir.path().join("none.toml"), closed.clone(), file.clone()]).unwrap_err();
     assert!(matches!(&why, ConfigError::Read { path, .. } if *path == closed), "{why}");
     assert_eq!(first(vec![file.clone(), closed]).unwrap(), Some(file));
