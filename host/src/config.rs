@@ -13,6 +13,7 @@ mod places;
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use waypost_engine::Settings;
@@ -50,10 +51,11 @@ pub struct Config {
 
 impl Config {
     /// Reads the file that was named, else the first that is found; with none at all, all is default and there are no hosts.
+    /// One that may not be looked for is an error, and not none.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
         match named {
             Some(path) => Self::read(path),
-            None => match places::candidates().into_iter().find(|path| path.exists()) {
+            None => match first(places::candidates())? {
                 Some(path) => Self::read(&path),
                 None => Ok(Self::default()),
             },
@@ -72,6 +74,23 @@ impl Config {
         let path = std::path::absolute(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         file::File::parse(text, &path)?.resolve(&path)
     }
+}
+
+/// The first of these that is there. One of which that can't be told is an error: with all limits and rules left out, a
+/// program would do what its owner has forbidden.
+fn first(candidates: Vec<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+    for path in candidates {
+        match path.try_exists() {
+            Ok(true) => return Ok(Some(path)),
+            Ok(false) => {}
+            // `$HOME` of users who have none is a file.
+            Err(source) if source.kind() == ErrorKind::NotADirectory => {}
+            // Who is in a folder that is closed to them came there by `sudo`: it is not they who keep a file there.
+            Err(source) if source.kind() == ErrorKind::PermissionDenied && path.is_relative() => {}
+            Err(source) => return Err(ConfigError::Read { path, source }),
+        }
+    }
+    Ok(None)
 }
 
 impl Default for Config {

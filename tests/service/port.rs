@@ -308,6 +308,10 @@ fn a_browser_logs_in_with_a_token_and_goes_on_with_a_cookie_that_is_its_own() {
     let over = client.ask("GET", "/api/v1/session", &[other], "");
     over.problem(401, "no-caller");
     assert!(over.header("set-cookie").unwrap().starts_with("__host-waypost=; path=/; max-age=0;"), "{over:?}");
+    // A browser whose session is over has to be able to log in again.
+    for (path, status) in [("/", 303), ("/login", 200), ("/login.js", 200)] {
+        assert_eq!(client.ask("GET", path, &[other], "").status, status, "{path}");
+    }
 
     // A cookie begins no session, so none lasts longer than it was begun for; a token begins one, and ends that of the cookie.
     let own = "Sec-Fetch-Site: same-origin";

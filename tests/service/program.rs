@@ -32,6 +32,14 @@ fn it_serves_whoever_may_have_its_socket_and_notes_who_asks() {
     let mut by_command = site.document(0, &["task", &id]);
     by_command.as_object_mut().unwrap().retain(|key, _| key != "api" && key != "kind");
     assert_eq!(program.get(&format!("/tasks/{id}/records")), by_command);
+    // Through a forwarded port a page of any name could be led here, and the connection would prove it.
+    for (host, expected) in [("localhost:8080", "200"), ("[::1]:8080", "200"), ("evil.example:8080", "403")] {
+        let mut stream = UnixStream::connect(&program.socket).unwrap();
+        write!(stream, "GET /api/v1/hosts HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{host}: {answer}");
+    }
     let (status, dry_run) = program.ask("POST", "/dry-runs", &json!({"domain": "g2", "to": "b"}));
     assert_eq!(status, 404, "{dry_run}");
     let (_, dry_run) = program.ask("POST", "/dry-runs", &json!({"domain": "off", "to": "b"}));

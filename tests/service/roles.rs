@@ -153,7 +153,7 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         }
         // The facts of a host name all its domains.
         outside("GET", "/hosts/a/facts", null.clone()).await;
-        for rest in ["", "/records", "/situation", "/events", "?wait=1"] {
+        for rest in ["", "/records", "/situation", "/events", "/samples", "?wait=1"] {
             outside("GET", &format!("/tasks/{theirs}{rest}"), null.clone()).await;
         }
         for rest in ["/cancel", "/retry"] {
@@ -168,6 +168,7 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
                 json!({"domain": "web-2", "from": "c", "to": "a"}),
                 json!({"domain": "web-2", "to": "b"}),
                 json!({"domain": "8a1b0000-0000-0000-0000-000000000000", "from": "a", "to": "b"}),
+                json!({"domain": "urn:uuid:8a1b0000-0000-0000-0000-000000000000", "from": "a", "to": "b"}),
             ] {
                 outside("POST", path, wrong).await;
             }
@@ -188,6 +189,11 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         assert_eq!(names(&get("/domains").await, "domains", "name"), ["web-2", "web-1"]);
         assert_eq!(names(&get("/hosts/a/domains").await, "domains", "name"), ["web-2"]);
         assert_eq!(names(&get("/tasks").await, "tasks", "id"), std::slice::from_ref(&ours));
+        let decided = names(&get("/decisions").await, "decisions", "task");
+        assert!(!decided.is_empty() && decided.iter().all(|task| *task == ours), "{decided:?}");
+        // Figures are of everything.
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        web.send(request).await.problem(403, "out-of-scope");
         let readiness = get("/readiness").await;
         let rows = readiness["rows"].as_array().unwrap();
         assert_eq!(rows.len(), 2, "{readiness}");
@@ -222,7 +228,15 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         // A host of the scope is enough to see a task, and not to do anything about it.
         let near = anna.by(Caller::named("near").with(Role::Operator, scope(&["c"], &[])));
         near.get(&format!("/tasks/{far}")).await.expect(200);
-        near.post(&format!("/tasks/{far}/retry"), null).await.problem(403, "out-of-scope");
+        near.post(&format!("/tasks/{far}/retry"), null.clone()).await.problem(403, "out-of-scope");
+        // Nor is one that named no source: begun again it would take the domain from any host.
+        let nowhere = anna.post("/tasks", json!({"domain": "web-9", "to": "c"})).await.expect(202)["id"].clone();
+        let nowhere = nowhere.as_str().unwrap();
+        anna.end(nowhere).await;
+        near.get(&format!("/tasks/{nowhere}")).await.expect(200);
+        for rest in ["/retry", "/cancel"] {
+            near.post(&format!("/tasks/{nowhere}{rest}"), null.clone()).await.problem(403, "out-of-scope");
+        }
     });
 }
 

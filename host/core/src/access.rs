@@ -3,6 +3,8 @@
 //! Two questions are kept apart: *what kind* of thing may be done ([`Role`], which permits [`Permission`]s) and *to which*
 //! hosts and domains ([`Scope`]). Both are answered here, from values alone; the service asks them in one place.
 
+use uuid::Uuid;
+
 use crate::ids::{HostName, Moment, TaskId};
 use crate::network::fits;
 use crate::ports::{StoreFault, TaskBrief};
@@ -50,7 +52,8 @@ impl Role {
 pub struct Scope {
     /// Configured names of hosts; empty: every host.
     pub hosts: Vec<HostName>,
-    /// Patterns with `*` and `?` for names of domains, or UUIDs as they are written in lower case; empty: every domain.
+    /// Patterns with `*` and `?` for names of domains, or whole UUIDs; empty: every domain. No pattern but `*` fits a UUID, which
+    /// would be somebody else's domain as likely as not.
     pub domains: Vec<String>,
 }
 
@@ -67,7 +70,12 @@ impl Scope {
 
     /// Whether a domain is in it that goes by any of these names.
     pub fn has_domain<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> bool {
-        self.domains.is_empty() || names.into_iter().any(|name| self.domains.iter().any(|pattern| fits(pattern, name)))
+        let has = |name: &str| match Uuid::parse_str(name) {
+            // However it is written.
+            Ok(id) => self.domains.iter().any(|own| own == "*" || Uuid::parse_str(own) == Ok(id)),
+            Err(_) => self.domains.iter().any(|pattern| fits(pattern, name)),
+        };
+        self.domains.is_empty() || names.into_iter().any(has)
     }
 
     /// Whether a task may be seen: it is about a domain of the scope, and comes from or goes to a host of it.
@@ -77,11 +85,13 @@ impl Scope {
                 || task.source.as_ref().is_some_and(|source| self.has_host(source.as_str())))
     }
 
-    /// Whether a task may be changed: its domain and every host that it is known to touch are in the scope.
+    /// Whether a task may be changed: its domain and both hosts are in the scope. Of a task that has not found its domain yet the
+    /// source may be any host.
     pub fn commands(&self, task: &TaskBrief) -> bool {
+        let source = task.source.as_ref();
         self.knows_domain_of(task)
             && self.has_host(task.destination.as_str())
-            && task.source.as_ref().is_none_or(|source| self.has_host(source.as_str()))
+            && source.map_or(self.hosts.is_empty(), |source| self.has_host(source.as_str()))
     }
 
     fn knows_domain_of(&self, task: &TaskBrief) -> bool {
@@ -172,7 +182,7 @@ pub trait Ledger: Send + Sync {
     fn revoke_token(&self, id: &str, at: Moment) -> Result<bool, StoreFault>;
     /// Notes a change before it is made; answers its number.
     fn note(&self, asked: &Asked) -> Result<u64, StoreFault>;
-    /// Notes what came of it, and which task it made or was about if that was not known before.
+    /// Notes what came of it, and which task it made: that one counts, also where another one was noted. None: what was noted stays.
     fn settle(&self, number: u64, outcome: &str, task: Option<TaskId>) -> Result<(), StoreFault>;
     /// Entries, the newest first, `most` of them at most.
     fn audit(&self, query: &AuditQuery, most: u32) -> Result<Vec<Audited>, StoreFault>;
@@ -183,7 +193,6 @@ mod tests {
     use super::*;
     use crate::ids::DomainId;
     use crate::phase::Phase;
-    use uuid::Uuid;
 
     fn scope(hosts: &[&str], domains: &[&str]) -> Scope {
         Scope {
@@ -235,6 +244,17 @@ mod tests {
         assert!(some.has_host("a") && !some.has_host("A") && !some.has_host("*"));
         assert!(some.has_domain(["web-1"]) && !some.has_domain(["db-1"]) && !some.has_domain([]));
         assert!(some.has_domain(["db-1", "00000000-0000-0000-0000-000000000007"]));
+        // A UUID is no name that a pattern could fit, however it is written.
+        let vague = scope(&[], &["u*", "0*", "{*", "????????-*"]);
+        let written = [
+            "00000000-0000-0000-0000-000000000007",
+            "00000000000000000000000000000007",
+            "{00000000-0000-0000-0000-000000000007}",
+            "urn:uuid:00000000-0000-0000-0000-000000000007",
+        ];
+        for id in written {
+            assert!(!vague.has_domain([id]) && some.has_domain([id]) && scope(&[], &["*"]).has_domain([id]), "{id}");
+        }
     }
 
     #[test]
@@ -244,7 +264,7 @@ mod tests {
             (Some("a"), "b", true, false),
             (Some("b"), "a", true, false),
             (Some("b"), "c", false, false),
-            (None, "a", true, true),
+            (None, "a", true, false),
             (None, "b", false, false),
             (Some("a"), "a", true, true),
         ] {

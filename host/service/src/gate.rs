@@ -3,7 +3,9 @@
 //! end in time, and does even a defect end as a problem and not as a connection that breaks. What follows the gate asks
 //! nobody again; only what a body names, and what an answer tells of, is held to the caller's scope by its handler.
 
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,17 +17,26 @@ use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::access::permit::Named;
-use crate::access::table::{Route, Rule};
-use crate::access::{Who, audit, permit};
-use crate::caller::{Caller, Peer};
+use crate::access::table::{Listening, Route, Rule};
+use crate::access::{ByCookie, Who, audit, permit};
+use crate::caller::{Caller, Origin, Peer};
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
 /// The gate.
 pub(crate) async fn pass(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let from = request.extensions().get::<Peer>().map(|peer| peer.origin.to_string());
     let mut response = match admit(&service, request, next).await {
         Ok(response) => response,
-        Err(failed) => failed.into_response(),
+        Err(failed) => {
+            // What is guessed and tried is seen by whoever reads the log.
+            if failed.code().turns_away() {
+                let (code, why) = (failed.code().as_str(), &failed.problem().detail);
+                tracing::warn!(%method, path, from, code, why, "refused");
+            }
+            failed.into_response()
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -37,7 +48,19 @@ pub(crate) async fn pass(State(service): State<Service>, request: Request, next:
 async fn admit(service: &Service, request: Request, next: Next) -> Result<Response, Failed> {
     let route = Route::of(&request);
     let (mut parts, body) = request.into_parts();
-    let Some(Who { caller, by_cookie }) = who(service, &parts).await? else {
+    if is_rebound(&parts) {
+        return Err(Failed::new(Code::OtherOrigin, "whoever asks under a name with dots has no business on this socket").remedy(
+            "on the socket the connection alone says who asks, and a page of any name could be led here: ask for localhost or an \
+             address, or open a port with TLS",
+        ));
+    }
+    let known = match tokio::time::timeout(PROVING, who(service, &parts)).await {
+        // What anybody may have is not kept from a browser whose session is over: it has to log in again.
+        Ok(Err(_)) if route.needs_nothing() => None,
+        Ok(known) => known?,
+        Err(_) => return Err(Failed::new(Code::TooSlow, "who asks could not be settled in time")),
+    };
+    let Some(Who { caller, by_cookie }) = known else {
         // What anybody may have, over a connection that could have shown a token.
         if route.needs_nothing() && parts.extensions.get::<Peer>().is_some() {
             // The dashboard has nothing to show to nobody.
@@ -64,10 +87,16 @@ async fn admit(service: &Service, request: Request, next: Next) -> Result<Respon
         permit::scope(&caller, rule, &named)?;
     }
     parts.extensions.insert(caller.clone());
+    if by_cookie {
+        parts.extensions.insert(ByCookie);
+    }
     let request = Request::from_parts(parts, body);
     let waits = |query: &str| query.contains("wait=");
-    let listens = request.method() == Method::GET
-        && (request.uri().path().ends_with("/events") || request.uri().query().is_some_and(waits));
+    let listens = rule.is_some_and(|rule| match rule.listening() {
+        Listening::Always => true,
+        Listening::WhereItWaits => request.uri().query().is_some_and(waits),
+        Listening::Never => false,
+    });
     let answer = async {
         match rule.filter(|rule| rule.is_change()) {
             Some(rule) => change(service, &caller, rule, &named, request, next).await,
@@ -141,6 +170,29 @@ async fn change(
     made.await.unwrap_or_else(|_| Err(Failed::new(Code::Defect, "a defect in the service; its log has more")))
 }
 
+/// How long it may take to settle who asks: an issuer may have to be asked for its keys.
+const PROVING: Duration = Duration::from_secs(30);
+
+/// Whether a browser may have been led to the socket under somebody else's name: through a forwarded port any page can, by a name of
+/// its own that comes to mean this machine, and is then of the same origin. Names without a dot and addresses can't be given
+/// to others. On the network the certificate has the names, and the connection is no proof.
+fn is_rebound(parts: &Parts) -> bool {
+    let on_socket = parts.extensions.get::<Peer>().is_some_and(|peer| matches!(peer.origin, Origin::User(_)));
+    let said = parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
+    let mut names = said.chain(parts.uri.authority().map(|authority| authority.as_str()));
+    on_socket && parts.extensions.get::<Caller>().is_none() && names.any(|name| !is_local(name))
+}
+
+/// Whether that is an address, or a name without a dot; a port may follow.
+fn is_local(host: &str) -> bool {
+    if host.parse::<SocketAddr>().is_ok() {
+        return true;
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    bare.parse::<IpAddr>().is_ok() || name.parse::<IpAddr>().is_ok() || !name.contains('.')
+}
+
 /// Whether a browser asks for a change on behalf of a page of another origin. Where a browser says it itself, its word counts;
 /// an older one names the page's origin, which must be where the request went. Programs say neither, and have no cookies.
 fn is_from_elsewhere(method: &Method, headers: &HeaderMap, by_cookie: bool) -> bool {
@@ -155,5 +207,21 @@ fn is_from_elsewhere(method: &Method, headers: &HeaderMap, by_cookie: bool) -> b
             host.is_none() || host != said("host")
         }
         (None, None) => by_cookie,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_nobody_can_take_are_asked_for_on_the_socket() {
+        for host in ["waypost", "localhost:8080", "127.0.0.1", "10.0.0.1:8080", "::1", "[::1]", "[::1]:8080", ""] {
+            assert!(is_local(host), "{host:?}");
+        }
+        for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "a.", "."]
+        {
+            assert!(!is_local(host), "{host:?}");
+        }
     }
 }

@@ -28,6 +28,10 @@ macro_rules! codes {
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$code => StatusCode::$status,)+ }
             }
+            /// Whether it turns somebody away for who they are or what they may not do, which somebody who tries doors sees often.
+            pub(crate) fn turns_away(self) -> bool {
+                matches!(self, Self::BadToken | Self::RoleMissing | Self::OutOfScope | Self::OtherOrigin)
+            }
             /// What it means.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)+ }

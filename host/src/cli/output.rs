@@ -119,7 +119,7 @@ impl Out {
         }
         table.set_header(header.iter().map(|title| title.to_uppercase()));
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|text| shown(text)));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -174,4 +174,34 @@ pub fn coloured_stderr() -> bool {
 /// <https://no-color.org>: set and not empty.
 fn colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A text for a terminal that may be from elsewhere: what would move the cursor, set a title or begin a line stands as the
+/// replacement character. Colours, which are our own, stay.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let colour = || {
+            let rest = text[at + 1..].strip_prefix('[').unwrap_or_default();
+            rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+        };
+        shown.push(if c.is_control() && !(c == '\u{1b}' && colour()) { char::REPLACEMENT_CHARACTER } else { c });
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn nothing_in_a_table_moves_the_cursor() {
+        let coloured = "\u{1b}[1;31mrefused\u{1b}[0m";
+        assert_eq!(shown(coloured), coloured);
+        assert_eq!(
+            shown("a\nb\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}2J"),
+            "a\u{fffd}b\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}2J"
+        );
+        assert_eq!(shown("domäne-1"), "domäne-1");
+    }
 }

@@ -22,14 +22,14 @@ pub fn run(app: &App, command: State) -> anyhow::Result<Exit> {
         }
         State::Restore { file, force_lose_unfinished } => {
             let loss = if force_lose_unfinished { Loss::Accepted } else { Loss::Refused };
-            let state::Restored { tasks: all, unfinished, replaced } = state::restore(&folder, &file, loss)?;
+            let state::Restored { tasks: all, unfinished, queued, replaced } = state::restore(&folder, &file, loss)?;
             let replaced = replaced.map(|folder| folder.display().to_string());
             app.out.line(format!("{}, are on record", tasks(all, unfinished)));
             if let Some(replaced) = &replaced {
                 app.out.note(format!("what was on record before is in {replaced}"));
             }
-            if unfinished > 0 {
-                app.out.note("those that are not over are taken over by the service, or by `waypost recover`: both hosts are looked at first");
+            for word in about_unfinished(unfinished, queued) {
+                app.out.note(word);
             }
             let file = file.display().to_string();
             app.out.document(Document::Restored(Restored { file, tasks: all, unfinished, replaced }));
@@ -48,4 +48,40 @@ pub fn run(app: &App, command: State) -> anyhow::Result<Exit> {
 
 fn tasks(all: u64, unfinished: u64) -> String {
     format!("{all} tasks, {unfinished} of them not over")
+}
+
+/// What becomes of the tasks of a backup that are not over.
+fn about_unfinished(unfinished: u64, queued: u64) -> Vec<String> {
+    let mut words = Vec::new();
+    if queued > 0 {
+        words.push(format!(
+            "{queued} of them had not begun when the backup was made. They may have been carried out since, so they are cancelled \
+             when they are taken over: ask again for what is still wanted"
+        ));
+    }
+    if unfinished > queued {
+        words.push(format!(
+            "{} of them had begun. The service takes them over, and so does `waypost recover`: what was made ready for a transfer that \
+             had not started is taken back, and for the others both hosts are looked at. Where a policy would try again, they \
+             are tried again: `waypost cancel ID` first if that is not wanted",
+            unfinished - queued
+        ));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_tells_what_becomes_of_each_kind_of_task() {
+        assert_eq!(about_unfinished(0, 0), [] as [String; 0]);
+        let queued = about_unfinished(2, 2);
+        assert!(queued.len() == 1 && queued[0].starts_with("2 of them had not begun"), "{queued:?}");
+        let begun = about_unfinished(3, 0);
+        assert!(begun.len() == 1 && begun[0].starts_with("3 of them had begun"), "{begun:?}");
+        let both = about_unfinished(3, 2);
+        assert!(both.len() == 2 && both[1].starts_with("1 of them had begun"), "{both:?}");
+    }
 }

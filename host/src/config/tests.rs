@@ -24,6 +24,22 @@ fn an_empty_file_is_all_default() {
 }
 
 #[test]
+fn a_file_that_may_not_be_looked_for_is_not_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("waypost.toml");
+    assert_eq!(first(vec![file.clone()]).unwrap(), None);
+    std::fs::write(&file, "").unwrap();
+    // Not even root may look into a folder that leads to itself.
+    let circle = dir.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let closed = circle.join("waypost.toml");
+    assert_eq!(first(vec![file.join("waypost.toml"), file.clone()]).unwrap(), Some(file.clone()), "no folder at all");
+    let why = first(vec![dir.path().join("none.toml"), closed.clone(), file.clone()]).unwrap_err();
+    assert!(matches!(&why, ConfigError::Read { path, .. } if *path == closed), "{why}");
+    assert_eq!(first(vec![file.clone(), closed]).unwrap(), Some(file));
+}
+
+#[test]
 fn the_sample_says_the_defaults_and_is_valid_in_full() {
     let sample = include_str!("../../../waypost.toml.sample");
     let as_shipped = parse(sample).unwrap();

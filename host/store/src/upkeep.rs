@@ -5,6 +5,7 @@
 //! them over one folder would each make the other's promises of idempotency.
 
 mod backup;
+mod lasting;
 mod restore;
 #[cfg(test)]
 mod tests;

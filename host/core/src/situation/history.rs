@@ -60,8 +60,11 @@ impl History {
                 let error = result.as_ref().err().map(|(_, message)| message.clone());
                 self.done.push(Deed { action: Action::ResumePostCopy, error });
             }
-            // A person may have mended what made an action fail.
-            Record::Reopened { .. } => self.done.clear(),
+            // A person may have mended what made an action fail; and paused the guest since, for reasons of their own.
+            Record::Reopened { .. } => {
+                self.done.clear();
+                self.paused_by_us = false;
+            }
             Record::Adopted => self.unheard = true,
             // Also where its end says that it failed: the answer may be what got lost.
             Record::SteerIntended { action: Steering::Suspend, .. } => self.paused_by_us = true,

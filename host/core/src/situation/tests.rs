@@ -254,6 +254,8 @@ fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
     assert!(!owed(&[&suspend, &resumed(Ok(()))], RunState::Running, &stands));
     let ran = Record::Located { situation: seen(source(DomainState::Running, "unpaused", false)), permitted: vec![] };
     assert!(!owed(&[&suspend, &ran], RunState::Running, &stands), "who paused it after that is somebody else");
+    let reopened = Record::Reopened { by: "anna".into() };
+    assert!(!owed(&[&suspend, &reopened], RunState::Running, &stands), "it may have been paused by a person since");
     assert!(!owed(&[&suspend, &Record::PerformIntended], RunState::Running, &stands));
     assert!(!owed(&[&suspend], RunState::Paused, &stands));
     assert!(!owed(&[&suspend], RunState::Running, &paused("io-error")));

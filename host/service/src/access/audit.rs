@@ -40,6 +40,8 @@ pub(crate) fn asked(
         false => Value::Null,
     };
     let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+    // What can't be a name is not noted as one: a line of its own, or colours, for whoever reads the log.
+    let name = |text: &String| text.len() <= LONGEST && !text.chars().any(char::is_control);
     let quoted = Some(body.to_string()).filter(|text| !body.is_null() && text.len() <= QUOTED);
     let peer = request.extensions().get::<Peer>();
     Ok(Asked {
@@ -49,8 +51,8 @@ pub(crate) fn asked(
         from: peer.map_or_else(|| "embedding program".to_owned(), |peer| peer.origin.to_string()),
         what: rule.name(),
         task: named.task.as_ref().map(|task| task.id),
-        domain: named.domain.clone().or_else(|| text("domain")),
-        host: named.host.clone().or_else(|| text("to")),
+        domain: named.domain.clone().or_else(|| text("domain")).filter(name),
+        host: named.host.clone().or_else(|| text("to")).filter(name),
         reason: reason(request.headers())?,
         details: quoted,
     })

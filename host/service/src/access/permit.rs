@@ -115,10 +115,7 @@ impl Caller {
     }
 
     pub(crate) fn may_reach_domain(&self, domain: &str) -> Result<(), Failed> {
-        // A UUID stands in a scope in lower case.
-        let lower = domain.to_lowercase();
-        let names = [domain].into_iter().chain(uuid::Uuid::parse_str(domain).is_ok().then_some(lower.as_str()));
-        if self.scope().has_domain(names) { Ok(()) } else { Err(outside(self, &format!("domain {domain}"))) }
+        if self.scope().has_domain([domain]) { Ok(()) } else { Err(outside(self, &format!("domain {domain}"))) }
     }
 
     /// Refuses to move a domain, or to ask about it, where that is outside. Whoever is limited to hosts has to say from where

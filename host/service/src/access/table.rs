@@ -34,6 +34,17 @@ pub(crate) enum Reach {
     Answer,
 }
 
+/// Whether a request takes the place of a listener, which may last, or that of one that is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listening {
+    /// It is a stream.
+    Always,
+    /// With `wait` it is a long poll.
+    WhereItWaits,
+    /// It is answered at once.
+    Never,
+}
+
 /// A route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rule {
@@ -157,6 +168,15 @@ impl Rule {
     /// Whether it changes something that the audit log is about.
     pub(crate) fn is_change(&self) -> bool {
         matches!(self.needs, Needs::A(Permission::Move | Permission::ChangePolicies))
+    }
+
+    /// Whether who asks for it waits for news on purpose.
+    pub(crate) fn listening(&self) -> Listening {
+        match self.path {
+            "/api/v1/events" | "/api/v1/tasks/{task}/events" => Listening::Always,
+            "/api/v1/tasks/{task}" => Listening::WhereItWaits,
+            _ => Listening::Never,
+        }
     }
 
     /// Whether its body holds no secret and may be noted.

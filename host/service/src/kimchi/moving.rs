@@ -38,7 +38,7 @@ pub(super) async fn migrate(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let asked = Asked::read(&headers, &whole(body)?)?;
-    let new = wanted(&service, &kimchi, &name, &asked)?;
+    let new = wanted(&service, &caller, &kimchi, &name, &asked)?;
     caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
     check(&service, &caller, &new).await?;
     let to = new.to.clone();
@@ -69,8 +69,15 @@ fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failed> {
 }
 
 /// The request in our own words.
-fn wanted(service: &Service, kimchi: &Kimchi, name: &str, asked: &Asked) -> Result<v1::NewTask, Refusal> {
-    let there = service.shared.parts.hypervisor.hosts();
+fn wanted(
+    service: &Service,
+    caller: &Caller,
+    kimchi: &Kimchi,
+    name: &str,
+    asked: &Asked,
+) -> Result<v1::NewTask, Refusal> {
+    // Hosts outside of the scope are not even named.
+    let there = caller.hosts_in_reach(service.shared.parts.hypervisor.hosts());
     let to = hosts::meant(&asked.remote_host, &there, &kimchi.hosts)?;
     let mut options = v1::Options {
         timeout_s: kimchi.migration_destination_timeout,

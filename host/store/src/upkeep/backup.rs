@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
 use waypost_core::ports::StoreFault;
 
 use super::{Unfinished, counts, damage, is_ours};
@@ -30,9 +31,11 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreFault> {
     let database = dir.join("waypost.db");
     let of_database = |e: rusqlite::Error| fault::sqlite(&attempted, &database, &e);
     let of_target = |e: std::io::Error| fault::file(&attempted, to, &e);
-    if !database.exists() {
+    if !database.try_exists().map_err(|e| fault::file(&attempted, &database, &e))? {
         return Err(fault::plain(&attempted, "there is no state yet: nothing was ever asked of this Waypost"));
     }
+    // Before anything is made in it: files of another user's would be closed to whose it is.
+    schema::prepare_folder(dir, &database, &dir.join("locks"))?;
     // Also keeps a restore away meanwhile.
     let _present = super::be_present(dir)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_FULL_MUTEX;
@@ -43,14 +46,15 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreFault> {
     }
 
     // The name is taken first, so that nothing that is there is ever replaced; under it is an empty file until the copy,
-    // which is made beside it, is whole. A kill leaves the empty file, which no restore takes for a backup.
+    // which is made beside it, is whole. A kill leaves the empty file, which no restore takes for a backup,
+    // and the copy, which is in nobody's way.
     let (claimed, _) = Unfinished::create(to.to_owned()).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => fault::plain(&attempted, "this file is there already: name another"),
         _ => of_target(e),
     })?;
     let mut name = std::ffi::OsString::from(".");
     name.push(to.file_name().unwrap_or_default());
-    name.push(format!(".part-{}", std::process::id()));
+    name.push(format!(".part-{}", Uuid::now_v7()));
     let part = to.with_file_name(name);
     let (copy, file) = Unfinished::create(part.clone()).map_err(of_target)?;
     let Some(text) = part.to_str() else {

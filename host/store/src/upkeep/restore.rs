@@ -1,7 +1,8 @@
 //! A backup in place of what is there.
 //!
 //! Everything that can be wrong with the file is found in a copy of it, beside the database; what is there is replaced in one
-//! step at the very end, and kept.
+//! step at the very end, and kept. A backup is of yesterday: what was only queued in it may have been done since, so it is
+//! cancelled and not done again.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
@@ -10,11 +11,15 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use waypost_core::phase::Phase;
 use waypost_core::ports::StoreFault;
 
-use super::{Unfinished, beside, counts, damage, is_ours, presence, service_lock, sync_folder};
+use super::{Unfinished, beside, counts, damage, is_ours, lasting, presence, service_lock, sync_folder};
 use crate::schema::{self, Promise, SCHEMA_VERSION};
 use crate::{fault, lock};
+
+/// What a copy is called while it is made: no name of a state's, so that one that was left is known for what it is.
+const COPY: &str = ".restoring-";
 
 /// Whether records of unfinished tasks may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +35,11 @@ pub enum Loss {
 pub struct Restored {
     /// Tasks in it.
     pub tasks: u64,
-    /// Those of them that are not over: whoever drives next takes them over, and looks at both hosts first.
+    /// Those of them that are not over: whoever drives next takes them over.
     pub unfinished: u64,
+    /// Those of the unfinished that were queued, or being judged, when the backup was made. Nothing was touched for them, and
+    /// they may have been carried out since: they are asked to be cancelled, which whoever takes them over does first.
+    pub queued: u64,
     /// Folder with what was there before; none: there was nothing.
     pub replaced: Option<PathBuf>,
 }
@@ -67,8 +75,8 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
         )));
     };
 
-    let (copy, mut file) =
-        Unfinished::create(dir.join(format!(".restoring-{}", std::process::id()))).map_err(of_folder)?;
+    sweep(dir).map_err(of_folder)?;
+    let (copy, mut file) = Unfinished::create(dir.join(format!("{COPY}{}", std::process::id()))).map_err(of_folder)?;
     io::copy(&mut source, &mut file).and_then(|_| file.sync_all()).map_err(of_folder)?;
     drop(file);
     check(&copy.path).map_err(&refused)?;
@@ -82,13 +90,10 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
     if loss == Loss::Refused {
         there.may_be_replaced(&made).map_err(of_copy)?.map_err(&refused)?;
     }
-    if let Present::Readable { last_change, .. } = &there {
-        // A number that a listener has seen never comes to stand for another event.
-        let update = "INSERT INTO sqlite_sequence (name, seq) SELECT 'change', 0
-                      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'change');
-                      UPDATE sqlite_sequence SET seq = max(seq, %) WHERE name = 'change'";
-        made.execute_batch(&update.replace('%', &last_change.to_string())).map_err(of_copy)?;
+    if matches!(there, Present::Readable { .. }) {
+        lasting::take_over(&made, &database).map_err(of_copy)?;
     }
+    let queued = cancel_queued(&made).map_err(of_copy)?;
     let (tasks, unfinished) = counts(&made).map_err(of_copy)?;
     let mode: String = made.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(of_copy)?;
     if mode != "wal" {
@@ -100,7 +105,24 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
 
     let replaced = if there == Present::Nothing { None } else { Some(keep(dir, &database).map_err(of_folder)?) };
     copy.finish(&database).map_err(of_folder)?;
-    Ok(Restored { tasks, unfinished, replaced })
+    Ok(Restored { tasks, unfinished, queued, replaced })
+}
+
+/// Removes copies that a restore left which was killed. Only for who has the state alone: nobody else makes one then.
+fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(COPY.as_bytes()) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks for every task that has touched nothing to be cancelled. Answers how many there are.
+fn cancel_queued(made: &Connection) -> rusqlite::Result<u64> {
+    let update = "UPDATE task SET cancel_requested_by = coalesce(cancel_requested_by, 'restore') WHERE phase = ?1";
+    Ok(made.execute(update, [Phase::Accepted.as_str()])? as u64)
 }
 
 /// Whether a file is a whole state of a version that is known, or why not.
@@ -128,16 +150,21 @@ enum Present {
     Readable {
         /// Records of each unfinished task.
         unfinished: BTreeMap<String, i64>,
-        last_change: i64,
     },
-    /// Damaged, or not ours.
+    /// Damaged, not ours, or not whole.
     Unreadable(String),
 }
 
 impl Present {
     fn read(database: &Path) -> Self {
-        if database.metadata().map_or(true, |file| file.len() == 0) {
-            return Self::Nothing;
+        let is_empty = |file: &Path| file.metadata().map_or(true, |file| file.len() == 0);
+        if is_empty(database) {
+            // SQLite would play a log into whatever database it finds beside it.
+            let [log, _, journal] = beside(database);
+            if is_empty(&log) && is_empty(&journal) {
+                return Self::Nothing;
+            }
+            return Self::Unreadable("its database is gone, and its log is there".to_owned());
         }
         let read = || -> rusqlite::Result<Self> {
             let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -145,12 +172,10 @@ impl Present {
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let unfinished = rows.collect::<Result<_, _>>()?;
             drop(statement);
-            let select = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change'";
-            let last_change = connection.query_row(select, [], |row| row.get(0))?;
             // So that what is kept of it is one file.
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             connection.close().map_err(|(_, error)| error)?;
-            Ok(Self::Readable { unfinished, last_change })
+            Ok(Self::Readable { unfinished })
         };
         read().unwrap_or_else(|error| Self::Unreadable(error.to_string()))
     }
@@ -165,7 +190,7 @@ impl Present {
                      for domains that are half-way, and repeat this with --force-lose-unfinished"
                 )));
             }
-            Self::Readable { unfinished, .. } => unfinished,
+            Self::Readable { unfinished } => unfinished,
         };
         let mut lost = Vec::new();
         for (task, records) in unfinished {

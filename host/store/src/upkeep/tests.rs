@@ -47,6 +47,18 @@ impl Site {
         self.restore(from, Loss::Refused).unwrap_err()
     }
 
+    fn database(&self) -> Connection {
+        Connection::open(self.state().join("waypost.db")).unwrap()
+    }
+
+    /// What a question for a word and a number is answered with.
+    fn rows(&self, select: &str) -> Vec<(String, Option<i64>)> {
+        let database = self.database();
+        let mut statement = database.prepare(select).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
     fn tasks(&self) -> Vec<TaskId> {
         self.store().tasks().unwrap().into_iter().map(|brief| brief.id).collect()
     }
@@ -183,6 +195,27 @@ fn a_backup_replaces_nothing_and_leaves_nothing_where_it_fails() {
 }
 
 #[test]
+fn a_backup_makes_nothing_in_a_folder_that_is_not_ones_own() {
+    let site = Site::new();
+    begin(&site.store(), 1, 0);
+    fs::remove_file(presence(&site.state())).unwrap();
+    let refused = |words: &str| {
+        let why = backup(&site.state(), &site.file("b.db")).unwrap_err().to_string();
+        assert!(why.contains(words), "{why}");
+        assert!(!site.file("b.db").exists() && !presence(&site.state()).exists());
+    };
+    fs::set_permissions(site.state(), fs::Permissions::from_mode(0o755)).unwrap();
+    refused("run `chmod 700");
+    fs::set_permissions(site.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    // Only root can give it to somebody else.
+    if std::os::unix::fs::chown(site.state(), Some(1), None).is_ok() {
+        refused("it belongs to user 1, and this runs as user 0");
+        std::os::unix::fs::chown(site.state(), Some(0), None).unwrap();
+    }
+    backup(&site.state(), &site.file("b.db")).unwrap();
+}
+
+#[test]
 fn a_file_that_is_no_whole_backup_changes_nothing() {
     let site = Site::new();
     begin(&site.store(), 1, 0);
@@ -263,6 +296,120 @@ fn unfinished_tasks_are_not_lost_without_a_word() {
     assert_eq!(site.tasks(), [task(1)]);
     let kept = fs::read_to_string(restored.replaced.unwrap().join("waypost.db")).unwrap();
     assert!(kept.starts_with("damaged"), "{kept}");
+}
+
+#[test]
+fn a_log_without_its_database_is_never_played_into_the_one_that_is_restored() {
+    for (ending, empty) in [("-wal", false), ("-wal", true), ("-journal", false), ("-journal", true)] {
+        let site = Site::new();
+        begin(&site.store(), 1, 0);
+        backup(&site.state(), &site.file("b.db")).unwrap();
+        let store = site.store();
+        begin(&store, 2, 1);
+        let log = fs::read(site.state().join("waypost.db-wal")).unwrap();
+        drop(store);
+        let (database, left) = (site.state().join("waypost.db"), site.state().join(format!("waypost.db{ending}")));
+        fs::remove_file(&database).unwrap();
+        if empty {
+            fs::write(&database, "").unwrap();
+        }
+        fs::write(&left, &log).unwrap();
+        let why = site.refusal("b.db");
+        assert!(why.contains("its database is gone, and its log is there"), "{ending}: {why}");
+        assert_eq!(fs::read(&left).unwrap(), log, "{ending}: it is where it was");
+        let restored = site.restore("b.db", Loss::Accepted).unwrap();
+        assert_eq!(site.tasks(), [task(1)]);
+        let kept = restored.replaced.unwrap().join(format!("waypost.db{ending}"));
+        assert_eq!(fs::read(kept).unwrap(), log, "{ending}");
+    }
+}
+
+#[test]
+fn a_revoked_token_stays_revoked_and_what_was_noted_stays_noted() {
+    let site = Site::new();
+    let run = |sql: &str| site.database().execute_batch(sql).unwrap();
+    drop(site.store());
+    run("INSERT INTO token VALUES ('early', 'n', 'operator', '[]', '[]', 'h', 1, 'anna', NULL, 5),
+                                  ('late', 'n', 'operator', '[]', '[]', 'h', 1, 'anna', NULL, NULL),
+                                  ('valid', 'n', 'operator', '[]', '[]', 'h', 1, 'anna', NULL, NULL);
+         INSERT INTO audit (at, who, proof, origin, what) VALUES (1, 'anna', 'p', 'o', 'w'), (2, 'bert', 'p', 'o', 'w')");
+    backup(&site.state(), &site.file("b.db")).unwrap();
+    run("UPDATE token SET revoked_at = 9 WHERE id IN ('early', 'late');
+         UPDATE audit SET outcome = 'done', task = 't' WHERE number = 2;
+         INSERT INTO audit (at, who, proof, origin, what, outcome) VALUES (3, 'anna', 'p', 'o', 'revoke', 'done');
+         INSERT INTO audit (at, who, proof, origin, what) VALUES (4, 'anna', 'p', 'o', 'removed');
+         DELETE FROM audit WHERE number = 4");
+    site.restore("b.db", Loss::Refused).unwrap();
+    let revoked: [(&str, Option<i64>); 3] = [("early", Some(5)), ("late", Some(9)), ("valid", None)];
+    assert_eq!(site.rows("SELECT id, revoked_at FROM token ORDER BY id"), revoked.map(|(id, at)| (id.to_owned(), at)));
+    let noted: [(&str, Option<i64>); 3] = [("anna -", Some(1)), ("bert done", Some(2)), ("anna done", Some(3))];
+    assert_eq!(
+        site.rows("SELECT who || ' ' || coalesce(outcome, '-'), number FROM audit ORDER BY number"),
+        noted.map(|(who, number)| (who.to_owned(), number))
+    );
+    run("INSERT INTO audit (at, who, proof, origin, what) VALUES (5, 'next', 'p', 'o', 'w')");
+    let next = site.rows("SELECT who, number FROM audit WHERE who = 'next'");
+    assert_eq!(next, [("next".to_owned(), Some(5))], "the number of the one that was removed is not given again");
+    // Where there is nothing, nobody knows of what was revoked since.
+    let fresh = Site::new();
+    restore(&fresh.state(), &site.file("b.db"), Loss::Refused).unwrap();
+    assert_eq!(fresh.rows("SELECT id, revoked_at FROM token WHERE id = 'late'"), [("late".to_owned(), None)]);
+}
+
+#[test]
+fn no_number_of_any_order_is_given_twice() {
+    let site = Site::new();
+    let store = site.store();
+    begin(&store, 1, 0);
+    decide(&store, 1, "a");
+    backup(&site.state(), &site.file("b.db")).unwrap();
+    decide(&store, 1, "b");
+    drop(store);
+    let select = "SELECT name, seq FROM sqlite_sequence WHERE name = 'decided'";
+    let before = site.rows(select);
+    assert_eq!(before, [("decided".to_owned(), Some(2))]);
+    site.restore("b.db", Loss::Refused).unwrap();
+    assert_eq!(site.rows(select), before);
+    decide(&site.store(), 1, "c");
+    assert_eq!(site.rows("SELECT hook, max(sequence) FROM decided GROUP BY hook"), [("precheck".to_owned(), Some(3))]);
+}
+
+#[test]
+fn what_was_only_queued_is_cancelled_and_not_done_again() {
+    let site = Site::new();
+    let store = site.store();
+    for n in 1..=4 {
+        begin(&store, n, 0);
+    }
+    store.request_cancel(task(2), "anna").unwrap();
+    end(&store, 3, 1, OutcomeKind::Refused);
+    let update = format!("UPDATE task SET phase = 'performing' WHERE id = '{}'", task(4));
+    site.database().execute_batch(&update).unwrap();
+    backup(&site.state(), &site.file("b.db")).unwrap();
+    assert_eq!(store.cancel_requested(task(1)).unwrap(), None, "a backup asks for nothing");
+    let fresh = Site::new();
+    let restored = restore(&fresh.state(), &site.file("b.db"), Loss::Refused).unwrap();
+    assert_eq!((restored.tasks, restored.unfinished, restored.queued), (4, 3, 2));
+    let asked = |n| fresh.store().cancel_requested(task(n)).unwrap();
+    assert_eq!([1, 2, 3, 4].map(asked), [Some("restore".into()), Some("anna".into()), None, None]);
+}
+
+#[test]
+fn what_a_killed_command_left_is_in_nobodys_way() {
+    let site = Site::new();
+    begin(&site.store(), 1, 0);
+    let pid = std::process::id();
+    fs::write(site.file(&format!(".b.db.part-{pid}")), "half a copy").unwrap();
+    backup(&site.state(), &site.file("b.db")).unwrap();
+    let left = [format!(".restoring-{pid}"), format!(".restoring-{pid}-journal"), ".restoring-1".to_owned()];
+    for name in &left {
+        fs::write(site.state().join(name), "half a copy").unwrap();
+    }
+    site.restore("b.db", Loss::Refused).unwrap();
+    assert_eq!(site.tasks(), [task(1)]);
+    for name in left {
+        assert!(!site.state().join(&name).exists(), "{name}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::convergence::Steering;
 use waypost_core::digest::sha256;
 use waypost_core::feed::{KeyClaim, RequestKey, TaskQuery, TaskState};
-use waypost_core::ids::{DomainKey, Moment, TaskId};
+use waypost_core::ids::{DomainKey, HostName, Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::request::MigrationRequest;
 use waypost_engine::EngineError;
@@ -79,6 +79,9 @@ pub(super) fn again(service: &Service, caller: &Caller, id: TaskId) -> Result<Ta
         }
     }
     let request = service.shared.parts.engine.read(id)?.request;
+    // It is a new request: what it asks for is held to the scope as if the caller had written it.
+    let from = request.source.as_ref().map(HostName::as_str);
+    caller.may_ask(&request.domain.to_string(), from, [request.destination.as_str()])?;
     accept(service, TaskId(Uuid::now_v7()), MigrationRequest { requester: caller.name().to_owned(), ..request })
 }
 
