@@ -90,6 +90,8 @@ fn a_cancelled_task_says_where_the_domain_is_and_can_be_begun_again() {
         assert_ne!(new, id);
         assert_eq!(again.headers["location"], format!("/api/v1/tasks/{new}"));
         assert_eq!(again.body["requested_by"], "bert");
+        let audit = anna.get(&format!("/audit?task={new}")).await.expect(200).clone();
+        assert_eq!(audit["entries"][0]["what"], "POST /api/v1/tasks/{task}/retry", "under its own id: {audit}");
         assert_eq!(anna.end(&new).await["status"], "completed");
         anna.post(&format!("/tasks/{new}/retry"), Value::Null).await.problem(409, "task-over");
     });
