@@ -1,6 +1,6 @@
 //! Waypost in one value, for programs that embed it and for the command line.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use waypost_api::v1;
 use waypost_core::facts::Disk;
@@ -28,6 +28,8 @@ pub struct Waypost {
     clock: Arc<dyn Clock>,
     /// One for all clones: a reload is for everybody.
     config: Arc<RwLock<Arc<Config>>>,
+    /// Held by whoever reloads.
+    reloading: Arc<Mutex<()>>,
 }
 
 impl Waypost {
@@ -72,7 +74,7 @@ impl Waypost {
             wiring::depth(config),
         );
         let config = Arc::new(RwLock::new(Arc::new(config.clone())));
-        Self { engine, hypervisor, policies, stores, clock, config }
+        Self { engine, hypervisor, policies, stores, clock, config, reloading: Arc::default() }
     }
 
     /// What answers questions and moves domains.
@@ -123,8 +125,12 @@ impl Waypost {
     /// Takes as much of another configuration as a running program can: what is said of policies, settings of the engine,
     /// networks and limits, from the next decision on. What was kept as it was is in the answer. Where the new configuration
     /// can't be used (a policy refuses its settings, one that is named is missing), everything stays as it is, and the error
-    /// says why. Reads and compiles policies: call it where blocking is allowed.
+    /// says why. Policies, engine and configuration change one after the other, so a decision that is being made meanwhile may
+    /// see some of either; the next one sees the new. One reload waits for the one before it. Reads and compiles policies: call
+    /// it where blocking is allowed.
     pub fn reload(&self, new: &Config) -> Result<Reloaded, ReloadError> {
+        // Two at once could leave the policies of the one beside the limits of the other. What a panic leaves is overwritten.
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.config();
         let (now, reloaded) = reload::merged(&before, new);
         reload::rehearse(&now, &before, &self.policies)?;

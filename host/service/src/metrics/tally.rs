@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use waypost_core::feed::{Change, Feed};
+use waypost_core::feed::{Change, Feed, TaskQuery, TaskState};
 use waypost_core::ids::TaskId;
 use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::OutcomeKind;
@@ -87,12 +87,22 @@ impl Tally {
         tally
     }
 
-    /// What transfers have moved before doesn't count.
+    /// What transfers have moved before doesn't count, in whatever attempt: of tasks that are not over, and of those that
+    /// are stuck, which may be gone on with.
     fn begin_at(&self, feed: &dyn Feed, place: &mut Place) -> Result<u64, StoreFault> {
         let newest = feed.last_change()?;
+        let mut moved_before = |task: TaskId, attempt: u32, moved: u64| {
+            let counted = place.counted.entry(task).or_default().entry(attempt).or_default();
+            *counted = moved.max(*counted);
+        };
+        let states = vec![TaskState::Unfinished, TaskState::Ended(OutcomeKind::Stuck)];
+        for brief in feed.page(&TaskQuery { states, ..TaskQuery::default() }, u32::MAX)? {
+            for past in feed.samples(brief.id)? {
+                moved_before(brief.id, past.attempt, past.reading.sample.processed_bytes);
+            }
+        }
         for moving in feed.moving()? {
-            let attempts = place.counted.entry(moving.brief.id).or_default();
-            attempts.insert(moving.attempt, moving.reading.sample.processed_bytes);
+            moved_before(moving.brief.id, moving.attempt, moving.reading.sample.processed_bytes);
         }
         place.after = Some(newest);
         Ok(newest)
@@ -119,15 +129,7 @@ impl Tally {
         for moving in feed.moving()? {
             self.move_on(&mut place, moving.brief.id, moving.attempt, moving.reading.sample.processed_bytes);
         }
-        let mut unsettled = std::mem::take(&mut place.unsettled);
-        for (task, looks) in &mut unsettled {
-            *looks = if self.settle(&mut place, feed, store, *task)? { LOOKS } else { *looks + 1 };
-        }
-        for (task, _) in unsettled.extract_if(.., |_, looks| *looks >= LOOKS) {
-            place.counted.remove(&task);
-        }
-        place.unsettled = unsettled;
-        Ok(())
+        settle_all(&mut place, |place, task| self.settle(place, feed, store, task))
     }
 
     /// Counts one record. What is read for it is read first, so that a store that fails leaves it to be counted again.
@@ -219,3 +221,26 @@ impl Tally {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Looks for the final figures of all completed tasks that miss theirs, and forgets those that were looked for often enough. One
+/// whose figures can't be read keeps nobody else from theirs, and is looked for again.
+fn settle_all(
+    place: &mut Place,
+    mut settle: impl FnMut(&mut Place, TaskId) -> Result<bool, StoreFault>,
+) -> Result<(), StoreFault> {
+    let mut unsettled = std::mem::take(&mut place.unsettled);
+    let mut all = Ok(());
+    for (task, looks) in &mut unsettled {
+        let settled = settle(place, *task);
+        *looks = if matches!(settled, Ok(true)) { LOOKS } else { *looks + 1 };
+        all = all.and(settled.map(|_| ()));
+    }
+    for (task, _) in unsettled.extract_if(.., |_, looks| *looks >= LOOKS) {
+        place.counted.remove(&task);
+    }
+    place.unsettled = unsettled;
+    all
+}
+
+#[cfg(test)]
+mod tests;

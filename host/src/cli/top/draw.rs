@@ -8,6 +8,7 @@ use ratatui::widgets::{Paragraph, Sparkline};
 use waypost::amounts::bytes;
 use waypost::api::v1::{PastSample, Top, TopTask};
 
+use super::picture::no_news;
 use super::screen::{Screen, Wanted};
 
 /// Hosts that are shown; the busy ones come first.
@@ -147,15 +148,18 @@ fn detail(frame: &mut Frame<'_>, area: Rect, task: &TopTask, samples: &[PastSamp
     ];
     let areas = Layout::vertical([Constraint::Length(3); 3]).areas::<3>(rest);
     for ((name, of), area) in plots.into_iter().zip(areas) {
-        plot(frame, area, name, &samples.iter().map(of).collect::<Vec<_>>(), if name == "left" { "" } else { "/s" });
+        let per = if name == "left" { "" } else { "/s" };
+        // What is left is as it was; a rate of which nothing was heard is none.
+        let live = per.is_empty() || no_news(task).is_none();
+        plot(frame, area, name, &samples.iter().map(of).collect::<Vec<_>>(), live, per);
     }
 }
 
-/// A line of the greatest and the last value, and two of the course.
-fn plot(frame: &mut Frame<'_>, area: Rect, name: &str, values: &[Option<u64>], per: &str) {
+/// A line of the greatest and the last value, if that is one of right now, and two of the course.
+fn plot(frame: &mut Frame<'_>, area: Rect, name: &str, values: &[Option<u64>], live: bool, per: &str) {
     let [head, course] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
     let most = values.iter().flatten().max().copied();
-    let last = values.last().copied().flatten();
+    let last = values.last().copied().flatten().filter(|_| live);
     let words = format!("{name:<12}{} now, {} at most", amount(last, per), amount(most, per));
     frame.render_widget(Line::raw(line(&words, area.width.into())), head);
     // The whole course, also where it has more readings than the screen has columns.
@@ -216,10 +220,11 @@ fn rows(top: &Top, width: usize) -> Vec<Row<'_>> {
         let (name, columns) = columns(width);
         let titles = columns.iter().map(|column| right(column.title, column));
         head(&mut rows, joined(fit("RUNNING", name), titles));
-        rows.extend(top.running.iter().map(|task| {
+        for task in &top.running {
             let values = columns.iter().map(|column| right(&(column.value)(task), column));
-            of_task(joined(fit(&task.domain, name), values), task, width)
-        }));
+            rows.push(of_task(joined(fit(&task.domain, name), values), task, width));
+            rows.extend(no_news(task).map(|words| plain(format!("  {words}"))));
+        }
     }
     let short = [("WAITING", "FOR", &top.waiting), ("FINISHED", "TOOK", &top.finished)];
     for (name, time, tasks) in short.into_iter().filter(|(.., tasks)| !tasks.is_empty()) {

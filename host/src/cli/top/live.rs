@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use waypost::api::v1::TopTask;
 use waypost::core::ports::StoreFault;
 
-use super::screen::{Effect, Key, Screen, Wanted};
-use super::{Desk, draw};
+use super::screen::{Effect, Key, Screen, Wanted, rows};
+use super::{Desk, draw, picture};
 
 /// Between two pictures.
 const EVERY: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ fn show(desk: &Desk, screen: &mut Screen, terminal: &mut DefaultTerminal) -> any
                 None | Some(Effect::Nothing) => {}
                 Some(Effect::Quit) => return Ok(()),
                 Some(Effect::Ask(what, task)) => {
-                    screen.note = Some(asked(desk, what, &task));
+                    screen.note = Some(asked(desk, what, rows(&top).find(|shown| shown.task == task), &task));
                     due = Instant::now();
                 }
             }
@@ -68,12 +69,12 @@ fn fresh(
     Ok((desk.picture()?, wanted.map_or(Ok(Vec::new()), |task| desk.samples(task))?))
 }
 
-fn asked(desk: &Desk, what: Wanted, task: &str) -> String {
+fn asked(desk: &Desk, what: Wanted, shown: Option<&TopTask>, task: &str) -> String {
     let asked = match what {
         Wanted::Cancel => desk.cancel(task).map(|()| "asked for it to be cancelled"),
         Wanted::PostCopy => desk.post_copy(task).map(|()| "asked for the switch to post-copy"),
     };
-    asked.map_or_else(|fault| fault.to_string(), str::to_owned)
+    asked.map_or_else(|fault| fault.to_string(), |said| picture::asked(said, shown))
 }
 
 fn key(pressed: KeyEvent) -> Option<Key> {

@@ -9,7 +9,7 @@ use waypost::core::feed::{TaskQuery, TaskState};
 use waypost::core::ids::{Moment, TaskId};
 use waypost::core::journal::{Course, Record};
 use waypost::core::phase::Phase;
-use waypost::core::ports::{Clock as _, StoreFault, TaskBrief, Wish};
+use waypost::core::ports::{Clock as _, Reading, StoreFault, TaskBrief, Wish};
 use waypost::core::sample::Stage;
 use waypost::wiring::WallClock;
 
@@ -19,6 +19,10 @@ use super::Desk;
 const UNFINISHED: u32 = 500;
 /// Tasks that are over.
 const FINISHED: u32 = 20;
+/// Whoever drives a task writes down a reading a second. One that is older than this, ms, tells nothing of right now.
+const FRESH_MS: u64 = 10_000;
+/// How the message of a transfer begins of which nothing was heard for so long.
+const NO_NEWS: &str = "no news for ";
 
 impl Desk {
     /// Everything, as it is on record right now.
@@ -28,13 +32,13 @@ impl Desk {
         // First: of a task that goes on meanwhile the list is older than its reading, never newer.
         let mut unfinished = self.feed.page(&query(TaskState::Unfinished), UNFINISHED)?;
         unfinished.reverse();
-        let mut samples: BTreeMap<TaskId, _> =
-            self.feed.moving()?.into_iter().map(|moving| (moving.brief.id, moving.reading.sample)).collect();
+        let mut readings: BTreeMap<TaskId, Reading> =
+            self.feed.moving()?.into_iter().map(|moving| (moving.brief.id, moving.reading)).collect();
         let mut top = Top { at: rfc3339(now), ..Top::default() };
         for brief in &unfinished {
-            let sample = samples.remove(&brief.id);
+            let reading = readings.remove(&brief.id);
             let journal = self.store.journal(brief.id)?;
-            let task = going(brief, &journal, sample.as_ref(), now);
+            let task = going(brief, &journal, reading.as_ref(), now);
             match brief.waits && brief.phase == Phase::Accepted {
                 true => top.waiting.push(task),
                 false => top.running.push(task),
@@ -66,16 +70,25 @@ impl Desk {
     }
 }
 
+/// What is said of a task of which nothing was heard for too long; none: there are news, or there is nothing to hear.
+pub fn no_news(task: &TopTask) -> Option<&str> {
+    Some(task.message.as_str()).filter(|message| message.starts_with(NO_NEWS))
+}
+
+/// A word about what was asked of a task, which nobody may be there to do.
+pub fn asked(said: &str, task: Option<&TopTask>) -> String {
+    task.and_then(no_news).map_or_else(|| said.to_owned(), |no_news| format!("{said}; {no_news}"))
+}
+
 /// A task that is not over, with what only its journal tells.
-fn going(
-    brief: &TaskBrief,
-    journal: &[(Moment, Record)],
-    sample: Option<&waypost::core::sample::Sample>,
-    now: Moment,
-) -> TopTask {
+fn going(brief: &TaskBrief, journal: &[(Moment, Record)], reading: Option<&Reading>, now: Moment) -> TopTask {
     // Simulated time may be ahead of ours.
     let mut task = shape(brief, now.max(brief.updated_at));
+    let sample = reading.map(|reading| &reading.sample);
     task.sample = sample.map(Sample::from);
+    if let Some(reading) = reading {
+        age(&mut task, now.0.saturating_sub(reading.at.0));
+    }
     if let Ok(course) = Course::replay(journal.iter().map(|(_, record)| record)) {
         task.attempt = course.attempt;
         task.cancel_requested = course.cancel_requested;
@@ -85,6 +98,18 @@ fn going(
         task.may_post_copy = offered && before && course.phase == Phase::Performing;
     }
     task
+}
+
+/// Takes away what is no longer true of a reading of that age, ms. How much was moved by then stays.
+fn age(task: &mut TopTask, ms: u64) {
+    let Some(sample) = task.sample.as_mut().filter(|_| ms > FRESH_MS) else { return };
+    sample.bytes_per_s = None;
+    sample.dirty_bytes_per_s = None;
+    sample.remaining_ms = None;
+    // In other phases nothing is read, whoever drives it.
+    if task.phase == Phase::Performing.as_str() {
+        task.message = format!("{NO_NEWS}{} s: does anybody drive it? `waypost watch {}`", ms / 1000, task.task);
+    }
 }
 
 /// The downtime limit of this attempt: that of the plan, or what it was changed to.
@@ -148,6 +173,38 @@ mod tests {
 
     fn task(source: &str, destination: &str) -> TopTask {
         TopTask { source: Some(source.into()), destination: destination.into(), ..TopTask::default() }
+    }
+
+    #[test]
+    fn an_old_reading_tells_how_far_it_was_and_not_how_fast_it_is() {
+        let fast = Sample {
+            remaining_bytes: 7,
+            bytes_per_s: Some(1),
+            dirty_bytes_per_s: Some(2),
+            remaining_ms: Some(3),
+            ..Sample::from(&waypost::core::sample::Sample::default())
+        };
+        let after = |phase: &str, ms| {
+            let sample = Some(fast.clone());
+            let message = "g is moving".to_owned();
+            let mut task =
+                TopTask { phase: phase.into(), message, sample, ..TopTask { task: "id".into(), ..task("a", "b") } };
+            age(&mut task, ms);
+            task
+        };
+        let fresh = after("performing", 10_000);
+        assert_eq!((fresh.sample.as_ref(), no_news(&fresh)), (Some(&fast), None));
+        assert_eq!(asked("asked", Some(&fresh)), "asked");
+        let old = after("performing", 34_999);
+        let words = "no news for 34 s: does anybody drive it? `waypost watch id`";
+        assert_eq!(no_news(&old), Some(words));
+        assert_eq!(asked("asked", Some(&old)), format!("asked; {words}"));
+        let left = old.sample.unwrap();
+        assert_eq!((left.bytes_per_s, left.dirty_bytes_per_s, left.remaining_ms), (None, None, None));
+        assert_eq!(left.remaining_bytes, 7);
+        // After the transfer there is nothing to read.
+        let later = after("finishing", 34_999);
+        assert_eq!((later.message.as_str(), later.sample.unwrap().bytes_per_s), ("g is moving", None));
     }
 
     #[test]

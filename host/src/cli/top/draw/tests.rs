@@ -118,6 +118,24 @@ fn everything_is_on_one_screen() {
 }
 
 #[test]
+fn a_transfer_of_which_nothing_is_heard_shows_no_rate_and_says_so() {
+    let words = "no news for 34 s: does anybody drive it? `waypost watch id-of-web1`";
+    let mut silent = top();
+    let web = &mut silent.running[0];
+    web.message = words.to_owned();
+    web.sample = Some(Sample { bytes_per_s: None, dirty_bytes_per_s: None, remaining_ms: None, ..sample() });
+    let lines = shown(121, 20, &silent, &[], &[]);
+    let row = "web1                     kvm1 > kvm2       pre-copy   ███████░░░  75%   1.0 GiB           -           -   300 ms        -";
+    assert_eq!(lines[8..10], [row.to_owned(), format!("  {words}")]);
+    assert!(lines[10].starts_with("a-domain-with"), "{lines:#?}");
+    let past = PastSample { at: String::new(), attempt: 1, permille: 0, sample: sample() };
+    let lines = shown(80, 20, &silent, &[Key::Detail], &[past]);
+    assert_eq!(lines[4], format!("message     {words}"));
+    assert_eq!(lines[9..11], ["ETA         -", "left        1.0 GiB now, 1.0 GiB at most"]);
+    assert!(lines.contains(&"rate        - now, 100 MiB/s at most".to_owned()), "{lines:#?}");
+}
+
+#[test]
 fn a_narrow_screen_leaves_columns_out_and_breaks_no_line() {
     let lines = shown(80, 18, &top(), &[], &[]);
     assert_eq!(lines[7], "RUNNING         FROM > TO         PROGRESS             LEFT        RATE      ETA");
