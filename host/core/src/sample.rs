@@ -75,12 +75,16 @@ impl Progress {
 }
 
 impl Sample {
+    /// What the guest writes, bytes a second; none where that is not reported. A page has 4096 bytes where nothing else is said.
+    pub fn dirty_bytes_per_s(&self) -> Option<u64> {
+        self.dirty_pages_per_s.map(|pages| pages.saturating_mul(self.page_bytes.unwrap_or(4096)))
+    }
+
     /// Remaining time from the bytes left and the rate, corrected for what the guest dirties meanwhile; none where the
     /// guest dirties as fast as the link carries, because then there is no such time.
     pub fn estimated_remaining_ms(&self) -> Option<u64> {
         let rate = self.bytes_per_s?;
-        let dirty = self.dirty_pages_per_s.unwrap_or(0).saturating_mul(self.page_bytes.unwrap_or(4096));
-        let net = rate.checked_sub(dirty).filter(|net| *net > 0)?;
+        let net = rate.checked_sub(self.dirty_bytes_per_s().unwrap_or(0)).filter(|net| *net > 0)?;
         Some(self.remaining_bytes.saturating_mul(1000) / net)
     }
 }

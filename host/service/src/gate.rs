@@ -25,15 +25,17 @@ use crate::service::Service;
 
 /// The gate.
 pub(crate) async fn pass(State(service): State<Service>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let from = request.extensions().get::<Peer>().map(|peer| peer.origin.to_string());
+    // Shared, not copied: they are needed only of who is refused.
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let origin = request.extensions().get::<Peer>().map(|peer| peer.origin);
     let mut response = match admit(&service, request, next).await {
         Ok(response) => response,
         Err(failed) => {
             // What is guessed and tried is seen by whoever reads the log.
             if failed.code().turns_away() {
                 let (code, why) = (failed.code().as_str(), &failed.problem().detail);
-                tracing::warn!(%method, path, from, code, why, "refused");
+                let from = origin.map(tracing::field::display);
+                tracing::warn!(%method, path = uri.path(), from, code, why, "refused");
             }
             failed.into_response()
         }

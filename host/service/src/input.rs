@@ -45,6 +45,32 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// How many items a page may have.
+#[derive(Clone, Copy)]
+pub(crate) struct PageSize(u32);
+
+impl PageSize {
+    /// From what is asked for.
+    pub(crate) fn of(asked: Option<u32>) -> Result<Self, Failed> {
+        match asked.unwrap_or(100) {
+            limit @ 1..=500 => Ok(Self(limit)),
+            limit => Err(Failed::new(Code::BadRequest, format!("limit is {limit}, which is outside 1 to 500"))),
+        }
+    }
+
+    /// How many have to be looked for: one more tells whether there are more.
+    pub(crate) fn and_one(self) -> u32 {
+        self.0 + 1
+    }
+
+    /// Makes a page of what was found; answers the last item of it if there are more.
+    pub(crate) fn cut<T>(self, found: &mut Vec<T>) -> Option<&T> {
+        let more = found.len() > self.0 as usize;
+        found.truncate(self.0 as usize);
+        found.last().filter(|_| more)
+    }
+}
+
 /// The task of the path. A text that is no id names no task.
 pub(crate) struct OfTask(pub(crate) TaskId);
 

@@ -131,8 +131,8 @@ fn transfers(registry: &mut Registry, moving: &[Moving]) {
         if let Some(rate) = sample.bytes_per_s {
             throughput.get_or_create(&of).set(rate);
         }
-        if let Some(pages) = sample.dirty_pages_per_s {
-            dirty.get_or_create(&of).set(pages.saturating_mul(sample.page_bytes.unwrap_or(4096)));
+        if let Some(rate) = sample.dirty_bytes_per_s() {
+            dirty.get_or_create(&of).set(rate);
         }
     }
     let per_second = || Unit::Other("bytes_per_second".to_owned());

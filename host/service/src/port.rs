@@ -16,7 +16,6 @@ use std::time::Duration;
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -31,7 +30,7 @@ use crate::limits::Limits;
 use crate::places::Places;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
-use crate::wire::{self, Bounded, FAREWELL};
+use crate::wire::{self, Bounded};
 
 /// Bytes that are read of whoever asks in plain HTTP.
 const MOST_PLAIN: usize = 64 << 10;
@@ -156,9 +155,8 @@ impl Port {
     /// seconds. The tasks are left to [`Service::drain`].
     pub async fn serve(self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
         let Self { listener, identity, .. } = self;
-        let of_each = Places::default();
         let router = service.router();
-        let places = Arc::new(Semaphore::new(limits.connections));
+        let places = Places::new(limits.connections);
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -170,20 +168,11 @@ impl Port {
             let (stream, from) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, most likely. Nothing tells when there are some again.
-                    tracing::warn!(%error, "a connection can't be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    wire::not_accepted(error).await;
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
-                continue;
-            };
-            let Some(own) = of_each.place(Origin::Address(from.ip()), limits.connections_of_one) else {
-                tracing::warn!(%from, most = limits.connections_of_one, "a connection is refused: its address has many");
-                continue;
-            };
+            let Some(place) = places.place(Origin::Address(from.ip()), limits.connections_of_one) else { continue };
             let (router, acceptor, watcher) = (router.clone(), identity.now(), graceful.watcher());
             let keeper = Arc::clone(service.keeper());
             let (head_time, write_time) = (limits.head_time, limits.write_time);
@@ -193,15 +182,13 @@ impl Port {
                     let peer = peer(&keeper, &stream, from);
                     wire::converse(stream, router, peer, head_time, watcher).await;
                 }
-                drop((place, own));
+                drop(place);
             });
         }
         service.begin_draining();
         // Gone before the last answers are, so that nobody comes to a server that leaves.
         drop(listener);
-        if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some connections did not end in time and are cut");
-        }
+        wire::farewell(graceful).await;
     }
 }
 

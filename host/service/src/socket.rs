@@ -11,19 +11,17 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
 use crate::access::is_own;
 use crate::caller::{Origin, Peer};
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::service::Service;
-use crate::wire::{self, Bounded, FAREWELL};
+use crate::wire::{self, Bounded};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -122,8 +120,7 @@ impl Socket {
     pub async fn serve(mut self, service: &Service, limits: &Limits, stop: impl Future<Output = ()>) {
         let router = service.router();
         let names = Arc::new(Names::default());
-        let places = Arc::new(Semaphore::new(limits.connections));
-        let of_each = Places::default();
+        let places = Places::new(limits.connections);
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -138,15 +135,9 @@ impl Socket {
             let stream = match accepted {
                 Ok(stream) => stream,
                 Err(error) => {
-                    // Out of descriptors, most likely. Nothing tells when there are some again.
-                    tracing::warn!(%error, "a connection can't be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    wire::not_accepted(error).await;
                     continue;
                 }
-            };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(most = limits.connections, "a connection is refused: there are as many as may be");
-                continue;
             };
             let uid = match stream.peer_cred() {
                 Ok(credentials) => credentials.uid(),
@@ -155,10 +146,7 @@ impl Socket {
                     continue;
                 }
             };
-            let Some(own) = of_each.place(Origin::User(uid), most_of(uid, limits)) else {
-                tracing::warn!(uid, most = limits.connections_of_one, "a connection is refused: its user has many");
-                continue;
-            };
+            let Some(place) = places.place(Origin::User(uid), most_of(uid, limits)) else { continue };
             let (router, names, watcher) = (router.clone(), Arc::clone(&names), graceful.watcher());
             let keeper = Arc::clone(service.keeper());
             let (head_time, stream) = (limits.head_time, Bounded::new(stream, limits.write_time));
@@ -167,15 +155,13 @@ impl Socket {
                 let caller = Some(keeper.by_socket(uid, name));
                 let peer = Peer { origin: Origin::User(uid), caller, unclear: None };
                 wire::converse(stream, router, peer, head_time, watcher).await;
-                drop((place, own));
+                drop(place);
             });
         }
         service.begin_draining();
         // Gone before the last answers are, so that nobody comes to a server that leaves.
         drop(self);
-        if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
-            tracing::warn!("some connections did not end in time and are cut");
-        }
+        wire::farewell(graceful).await;
     }
 }
 

@@ -12,7 +12,7 @@ use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tower::ServiceExt as _;
@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use crate::caller::Peer;
 
 /// How long connections may take to end after the service was told to stop.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
@@ -46,6 +46,19 @@ pub(crate) async fn converse(
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// What a listener does when it can't accept: out of descriptors, most likely, and nothing tells when there are some again.
+pub(crate) async fn not_accepted(error: io::Error) {
+    tracing::warn!(%error, "a connection can't be accepted");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Waits for the last answers of a listener that takes no more connections.
+pub(crate) async fn farewell(graceful: GracefulShutdown) {
+    if tokio::time::timeout(FAREWELL, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut");
     }
 }
 

@@ -275,9 +275,7 @@ impl From<&sample::Sample> for Sample {
             processed_bytes: sample.processed_bytes,
             remaining_bytes: sample.remaining_bytes,
             bytes_per_s: sample.bytes_per_s,
-            dirty_bytes_per_s: sample
-                .dirty_pages_per_s
-                .map(|pages| pages.saturating_mul(sample.page_bytes.unwrap_or(4096))),
+            dirty_bytes_per_s: sample.dirty_bytes_per_s(),
             iteration: sample.iteration,
             downtime_ms: sample.downtime_ms,
             remaining_ms: sample.remaining_ms.or_else(|| sample.estimated_remaining_ms()),

@@ -1,11 +1,14 @@
 //! Whether a caller may: its role by the table, its scope by what the request names. The gate asks it of every request; what only
 //! a handler can know, the names in a body and what an answer tells of, is asked here too, by the handler.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
 use waypost_core::access::Permission;
-use waypost_core::ids::HostName;
-use waypost_core::ports::TaskBrief;
+use waypost_core::feed::Feed;
+use waypost_core::ids::{HostName, TaskId};
+use waypost_core::ports::{StoreFault, TaskBrief};
 
 use super::table::{Needs, Reach, Rule};
 use crate::caller::Caller;
@@ -135,6 +138,26 @@ impl Caller {
             None if self.scope().hosts.is_empty() => Ok(()),
             None => Err(outside(self, "a source that is not named").remedy("name the source with `from`")),
         }
+    }
+
+    /// Keeps of these what is about tasks that the caller may see.
+    pub(crate) fn keep_seen<T>(
+        &self,
+        feed: &dyn Feed,
+        items: &mut Vec<T>,
+        task_of: impl Fn(&T) -> TaskId,
+    ) -> Result<(), StoreFault> {
+        if self.scope().is_everything() {
+            return Ok(());
+        }
+        let mut seen = BTreeSet::new();
+        for task in items.iter().map(&task_of).collect::<BTreeSet<_>>() {
+            if feed.brief(task)?.is_some_and(|brief| self.scope().sees(&brief)) {
+                seen.insert(task);
+            }
+        }
+        items.retain(|item| seen.contains(&task_of(item)));
+        Ok(())
     }
 
     /// The hosts of these that are in the scope.

@@ -7,9 +7,9 @@ use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::access::AuditQuery;
 
-use crate::input::Params;
+use crate::input::{PageSize, Params};
 use crate::openapi::Problems;
-use crate::problem::{Code, Failed};
+use crate::problem::Failed;
 use crate::service::Service;
 
 /// How the audit log is narrowed and paged.
@@ -35,16 +35,11 @@ pub(crate) async fn list(
     State(service): State<Service>,
     Params(listing): Params<Listing>,
 ) -> Result<Json<v1::AuditPage>, Failed> {
-    let limit = listing.limit.unwrap_or(100);
-    if !(1..=500).contains(&limit) {
-        return Err(Failed::new(Code::BadRequest, format!("limit is {limit}, which is outside 1 to 500")));
-    }
+    let size = PageSize::of(listing.limit)?;
     let task = listing.task.map(|text| text.parse().map_err(|_| Failed::no_task(format!("{text:?}")))).transpose()?;
     let query = AuditQuery { before: listing.before, who: listing.who, task };
-    // One more tells whether there are more.
-    let mut found = service.blocking(move |service| Ok(service.shared.parts.ledger.audit(&query, limit + 1)?)).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| last.number);
+    let ask = move |service: &Service| Ok(service.shared.parts.ledger.audit(&query, size.and_one())?);
+    let mut found = service.blocking(ask).await?;
+    let next = size.cut(&mut found).map(|last| last.number);
     Ok(Json(v1::AuditPage { entries: found.iter().map(v1::AuditEntry::from).collect(), next }))
 }

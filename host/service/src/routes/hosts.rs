@@ -105,15 +105,7 @@ pub(crate) async fn queue(State(service): State<Service>, caller: Caller) -> Res
         .blocking(move |service| {
             let parts = &service.shared.parts;
             let (limits, mut entries) = parts.engine.queue()?;
-            if !caller.scope().is_everything() {
-                let mut seen = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    if parts.feed.brief(entry.task)?.is_some_and(|task| caller.scope().sees(&task)) {
-                        seen.push(entry);
-                    }
-                }
-                entries = seen;
-            }
+            caller.keep_seen(parts.feed.as_ref(), &mut entries, |entry| entry.task)?;
             Ok(Json(v1::Queue::new(&limits, &entries, parts.clock.now())))
         })
         .await

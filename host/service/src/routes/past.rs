@@ -1,8 +1,5 @@
 //! What was: readings of a transfer, so that a plot that is opened late is full, and what policies answered, over all tasks.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -13,7 +10,7 @@ use waypost_core::ports::DecisionVerdict;
 
 use super::tasks::brief_of;
 use crate::caller::Caller;
-use crate::input::{OfTask, Params};
+use crate::input::{OfTask, PageSize, Params};
 use crate::openapi::Problems;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
@@ -60,34 +57,19 @@ pub(crate) async fn decisions(
     caller: Caller,
     Params(wanted): Params<Deciding>,
 ) -> Result<Json<v1::DecisionPage>, Failed> {
-    let limit = wanted.limit.unwrap_or(100);
-    if !(1..=500).contains(&limit) {
-        return Err(Failed::new(Code::BadRequest, format!("limit is {limit}, which is outside 1 to 500")));
-    }
+    let size = PageSize::of(wanted.limit)?;
     let query = DecisionQuery {
         hook: wanted.hook.map(|hook| known(&hook, &HOOKS, "hook")).transpose()?,
         verdict: wanted.verdict.as_deref().map(verdict).transpose()?,
         before: wanted.cursor.as_deref().map(place).transpose()?,
         plugin: wanted.plugin,
     };
-    // One more tells whether there are more.
-    let scope = caller.scope().clone();
     let (found, next) = service
         .read(move |feed| {
-            let mut found = feed.decisions_of(&query, limit + 1)?;
-            let more = found.len() > limit as usize;
-            found.truncate(limit as usize);
-            let next = found.last().filter(|_| more).map(|last| last.sequence.to_string());
+            let mut found = feed.decisions_of(&query, size.and_one())?;
+            let next = size.cut(&mut found).map(|last| last.sequence.to_string());
             // A page may come short of its limit for that: where it ends does not tell what others have.
-            if !scope.is_everything() {
-                let mut seen = BTreeMap::new();
-                for decision in &found {
-                    if let Entry::Vacant(unknown) = seen.entry(decision.task) {
-                        unknown.insert(feed.brief(decision.task)?.is_some_and(|brief| scope.sees(&brief)));
-                    }
-                }
-                found.retain(|decision| seen.get(&decision.task) == Some(&true));
-            }
+            caller.keep_seen(feed, &mut found, |decision| decision.task)?;
             Ok((found, next))
         })
         .await?;

@@ -21,7 +21,7 @@ use crate::access::audit::About;
 use crate::caller::Caller;
 use crate::documents::{is_news, status};
 use crate::hub::Waited;
-use crate::input::{Body, OfTask, Params};
+use crate::input::{Body, OfTask, PageSize, Params};
 use crate::openapi::Problems;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
@@ -76,21 +76,15 @@ pub(crate) async fn list(
     caller: Caller,
     Params(listing): Params<Listing>,
 ) -> Result<Json<v1::TaskPage>, Failed> {
-    let limit = listing.limit.unwrap_or(100);
-    if !(1..=500).contains(&limit) {
-        return Err(Failed::new(Code::BadRequest, format!("limit is {limit}, which is outside 1 to 500")));
-    }
+    let size = PageSize::of(listing.limit)?;
     let query = TaskQuery {
         states: listing.state.as_deref().map_or(Ok(Vec::new()), states)?,
         domain: listing.domain,
         host: listing.host.map(HostName::new),
         after: listing.cursor.as_deref().map(place).transpose()?,
     };
-    // One more tells whether there are more.
-    let mut tasks = service.read(move |feed| feed.page(&query, limit + 1)).await?;
-    let more = tasks.len() > limit as usize;
-    tasks.truncate(limit as usize);
-    let next = tasks.last().filter(|_| more).map(|last| format!("{}.{}", last.created_at.0, last.id));
+    let mut tasks = service.read(move |feed| feed.page(&query, size.and_one())).await?;
+    let next = size.cut(&mut tasks).map(|last| format!("{}.{}", last.created_at.0, last.id));
     // A page may come short of its limit for that: where it ends does not tell what others have.
     tasks.retain(|task| caller.scope().sees(task));
     let standings = service.blocking(|service| Ok(service.shared.parts.engine.standings()?)).await?;

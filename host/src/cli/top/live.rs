@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use waypost::api::v1::TopTask;
+use waypost::api::v1::{PastSample, Top, TopTask};
 use waypost::core::ports::StoreFault;
 
 use super::screen::{Effect, Key, Screen, Wanted, rows};
@@ -46,8 +46,7 @@ fn show(desk: &Desk, screen: &mut Screen, terminal: &mut DefaultTerminal) -> any
                 }
             }
             // The detail of another task needs its own readings.
-            let wanted = screen.selected.as_deref().filter(|_| screen.detail);
-            samples = wanted.map_or(Ok(Vec::new()), |task| desk.samples(task)).unwrap_or_default();
+            samples = wanted(desk, screen).unwrap_or_default();
         }
         if Instant::now() >= due {
             due = Instant::now() + EVERY;
@@ -61,12 +60,14 @@ fn show(desk: &Desk, screen: &mut Screen, terminal: &mut DefaultTerminal) -> any
     }
 }
 
-fn fresh(
-    desk: &Desk,
-    screen: &Screen,
-) -> Result<(waypost::api::v1::Top, Vec<waypost::api::v1::PastSample>), StoreFault> {
-    let wanted = screen.selected.as_deref().filter(|_| screen.detail);
-    Ok((desk.picture()?, wanted.map_or(Ok(Vec::new()), |task| desk.samples(task))?))
+fn fresh(desk: &Desk, screen: &Screen) -> Result<(Top, Vec<PastSample>), StoreFault> {
+    Ok((desk.picture()?, wanted(desk, screen)?))
+}
+
+/// The readings that the screen shows: those of a task in detail.
+fn wanted(desk: &Desk, screen: &Screen) -> Result<Vec<PastSample>, StoreFault> {
+    let task = screen.selected.as_deref().filter(|_| screen.detail);
+    task.map_or(Ok(Vec::new()), |task| desk.samples(task))
 }
 
 fn asked(desk: &Desk, what: Wanted, shown: Option<&TopTask>, task: &str) -> String {
