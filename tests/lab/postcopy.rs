@@ -78,18 +78,23 @@ fn a_post_copy_whose_way_is_cut_is_resumed() {
     assert!(record.contains("resume-post-copy"), "{record}");
 }
 
-/// The network stays away: the rest takes the one that the site lets stand in for it. The destination has to notice that the
-/// stream broke before it can be joined again, and no farewell reaches it: a person closes its connection, as the guide says.
-#[test]
-fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
-    let networks = "\n[engine]\nstall_s = 3\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n\
-                    [[network]]\nname = \"fast\"\nroles = [\"migration\"]\nfallback = [\"slow\"]\n\
-                    [[network]]\nname = \"slow\"\nroles = [\"migration\"]\n[networks]\ndefault = \"fast\"\n";
-    let site = Site::with(2, networks);
+/// Two networks, the second of which may stand in for the first under each of the names given; the hosts' management
+/// addresses are its addresses. `g1` runs on both hosts already.
+fn with_detours(names: &[&str], more: &str) -> (Site, Child) {
+    let mut networks = format!(
+        "\n[engine]\nstall_s = 3\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n{more}\
+         [[network]]\nname = \"fast\"\nroles = [\"migration\"]\nfallback = {names:?}\n"
+    );
+    for name in names {
+        networks.push_str(&format!("[[network]]\nname = {name:?}\nroles = [\"migration\"]\n"));
+    }
+    networks.push_str("[networks]\ndefault = \"fast\"\n");
+    let site = Site::with(2, &networks);
     let mut config = fs::read_to_string(site.config()).expect("the configuration");
     for host in site.lab.hosts() {
         let addresses = format!("addresses = [{:?}, {:?}]\n", host.mgmt_ip(), host.migration_ip());
-        let places = format!("networks = {{ fast = {:?}, slow = {:?} }}\n", host.migration_ip(), host.mgmt_ip());
+        let detours: String = names.iter().map(|name| format!(", {name} = {:?}", host.mgmt_ip())).collect();
+        let places = format!("networks = {{ fast = {:?}{detours} }}\n", host.migration_ip());
         config = config.replace(&addresses, &(addresses.clone() + &places));
     }
     fs::write(site.config(), config).expect("the configuration is written");
@@ -98,21 +103,73 @@ fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
     let limits = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "10", "--json"];
     let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
     switched(&site);
-    let kvm1 = site.lab.host("kvm1").expect("kvm1");
-    let slow = || kvm1.interface_bytes(Link::Management).expect("bytes").sent;
-    let before = slow();
+    (site, child)
+}
+
+/// Cuts the network for good. The destination has to notice that the stream broke before it can be joined again, and no
+/// farewell reaches it: a person closes its connection, as the guide says.
+fn cut_for_good(site: &Site) {
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     kvm2.cut(Link::Migration).expect("the link is cut");
     site.until("the source was told", |site| is(site, "kvm1", "paused (post-copy failed)"));
-    let closed = kvm2.run(&["ss", "-K", "dst", &kvm1.migration_ip()]).expect("the host has power");
+    let source = site.lab.host("kvm1").expect("kvm1").migration_ip();
+    let closed = kvm2.run(&["ss", "-K", "dst", &source]).expect("the host has power");
     assert!(closed.status.success(), "{closed:?}");
+}
+
+/// What kvm1 sent over its management network.
+fn sent_over_the_second(site: &Site) -> u64 {
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    kvm1.interface_bytes(Link::Management).expect("bytes").sent
+}
+
+/// The network stays away: the rest takes the one that the site lets stand in for it.
+#[test]
+fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
+    let (site, child) = with_detours(&["slow"], "");
+    let before = sent_over_the_second(&site);
+    cut_for_good(&site);
     let task = site.only_task();
     arrives(&site, child);
-    assert!(slow() - before > 10 << 20, "only {} bytes took the other network", slow() - before);
+    let taken = sent_over_the_second(&site) - before;
+    assert!(taken > 10 << 20, "only {taken} bytes took the other network");
     let record = site.waypost(&["task", &task]).expect_code(0).out;
     assert!(record.contains("the post-copy is resumed, over network slow"), "{record}");
     let plan = plan_of(&site, &task);
     assert_eq!(plan["network"], "fast", "the plan is what was planned: {plan:#}");
+}
+
+/// Without a recovery policy the guest waits, on both hosts, for a person, who names a network that is not the next in turn.
+#[test]
+fn a_person_names_the_network_over_which_a_post_copy_goes_on() {
+    let (site, child) = with_detours(&["slow", "third"], "[plugin.recovery-conservative]\npresence = \"never\"\n");
+    let before = sent_over_the_second(&site);
+    cut_for_good(&site);
+    let task = site.only_task();
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(5), "nobody decides: {said}");
+
+    let offered = site.waypost(&["recover", &task]).out;
+    assert!(offered.contains("third (--network NAME)"), "{offered}");
+    let resume = ["recover", &task, "--do", "resume-post-copy", "--network"];
+    let other = site.waypost(&[&resume[..], &["fourth"]].concat());
+    assert!(
+        other.code != 0 && other.err.contains("fourth") && other.err.contains("third"),
+        "{}{}",
+        other.out,
+        other.err
+    );
+    assert!(is(&site, "kvm1", "paused (post-copy failed)"), "nothing was done");
+
+    let resumed = site.waypost(&[&resume[..], &["third"]].concat()).expect_code(0).out;
+    assert!(resumed.contains("over network third"), "{resumed}");
+    site.until("all of the guest is on the destination", |site| site.state("kvm1", "g1").is_none());
+    site.waypost(&["recover", &task]);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
+    let taken = sent_over_the_second(&site) - before;
+    assert!(taken > 10 << 20, "only {taken} bytes took the other network");
 }
 
 /// The source's half is gone, and the guest with it. Its definition may take no order: the job of the migration is still on it,
