@@ -143,6 +143,21 @@ fn each_situation_of_a_live_migration_permits_what_the_table_says() {
     site.lab.host("kvm1").and_then(|host| host.kill_qemu("g1")).expect("its process dies");
     bench.row("crashed, absent", "declare-lost, hand-over");
 
+    // Whatever has run there is told from what never came, by how it ended.
+    bench.virsh("kvm2", &["define", xml]);
+    bench.virsh("kvm2", &["start", "g1"]);
+    bench.virsh("kvm2", &["qemu-monitor-command", "g1", r#"{"execute": "quit"}"#]);
+    site.until("it is off", |site| site.state("kvm2", "g1").as_deref() == Some("shut off"));
+    assert_eq!(site.virsh("kvm2", &["domstate", "g1", "--reason"]).trim(), "shut off (shutdown)");
+    bench.row("crashed, shut down by the guest itself", "accept-destination, hand-over");
+    bench.virsh("kvm2", &["start", "g1"]);
+    bench.virsh("kvm2", &["managedsave", "g1"]);
+    bench.row("crashed, saved", "hand-over");
+    bench.virsh("kvm2", &["start", "g1"]);
+    bench.virsh("kvm2", &["destroy", "g1"]);
+    bench.row("crashed, destroyed by somebody", "declare-lost, hand-over");
+    bench.virsh("kvm2", &["undefine", "g1"]);
+
     bench.virsh("kvm2", &["create", xml, "--paused"]);
     bench.row("not active, paused", "hand-over");
     bench.virsh("kvm2", &["destroy", "g1"]);

@@ -29,7 +29,9 @@ pub struct History {
     given: Option<Action>,
     /// An order may still come: nobody heard that it was carried out.
     astray: bool,
-    /// The source was seen without a job, so nothing lets the destination's copy run any more.
+    /// The order to migrate has arrived: its call was heard to return, or a job was seen.
+    began: bool,
+    /// After that the source was seen without a job, so nothing lets the destination's copy run any more.
     over: bool,
     /// After that the destination's copy was seen, and had not run.
     stayed: bool,
@@ -55,7 +57,9 @@ impl History {
         match record {
             Record::PerformIntended => *self = Self::default(),
             Record::Resumed { .. } => self.resuming = true,
-            Record::PerformReturned { result } if self.resuming => {
+            // What a controller says that watched from outside is its opinion, and no answer of the call.
+            Record::PerformReturned { .. } if !self.resuming => self.began |= !self.unheard,
+            Record::PerformReturned { result } => {
                 self.resuming = false;
                 let error = result.as_ref().err().map(|(_, message)| message.clone());
                 self.done.push(Deed { action: Action::ResumePostCopy, error });
@@ -95,7 +99,9 @@ impl History {
         }
         let never_ran = |side: &Side| matches!(side, Side::Present(seen) if seen.never_ran());
         self.stayed |= self.over && never_ran(&situation.destination);
-        self.over |= matches!(&situation.source, Side::Present(seen) if !seen.job);
+        self.over |= self.began && matches!(&situation.source, Side::Present(seen) if !seen.job);
+        // For the next look: the sides are asked one after the other, and a job may begin in between.
+        self.began |= situation.has_job();
         // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
         self.paused_by_us &= !runs(&situation.source) || situation.has_job();
     }

@@ -17,7 +17,9 @@
 //! | migrated away | paused | resume-destination, or accept-destination if paused is what was asked for |
 //! | not active otherwise | paused | hand-over |
 //! | migrated away, or gone with its definition, or after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
-//! | crashed or failed | not active | declare-lost |
+//! | crashed or failed | shut down by the guest itself | accept-destination if this migration defined it: it arrived, and went off there; else hand-over |
+//! | crashed or failed | shut off in another order, but not destroyed | hand-over |
+//! | crashed or failed | not active otherwise | declare-lost |
 //! | shut off, nobody knows why | not active | hand-over |
 //! | shut off in order | not active | accept-source |
 //! | absent | absent, or shut off | declare-lost |
@@ -33,7 +35,7 @@
 //! attempt, so that the next one begins as the first did.
 
 use super::post_copy;
-use super::view::{Ending, Ran, View, began_anew, handed_over, made_by_us};
+use super::view::{Ending, Ran, View, began_anew, ended_by, handed_over, made_by_us};
 use super::{Action, Situation};
 use crate::plan::{Before, Plan, RunState, SourceFate, TransferMode};
 
@@ -104,6 +106,18 @@ fn live(plan: &Plan, situation: &Situation, source: View, destination: View) -> 
         }
         (View::Inactive(Ending::Untold), View::Absent | View::Inactive(_))
         | (View::Inactive(_) | View::Absent, View::Inactive(Ending::Untold)) => vec![A::HandOver],
+        // Only a guest that ran can shut itself down. A definition that was there before may say so of long ago.
+        (View::Inactive(Ending::Broken), View::Inactive(Ending::InOrder))
+            if undefine_first && ended_by(&situation.destination, "shutdown") =>
+        {
+            vec![A::AcceptDestination, A::HandOver]
+        }
+        // It may be saved, and go on.
+        (View::Inactive(Ending::Broken), View::Inactive(Ending::InOrder))
+            if !ended_by(&situation.destination, "destroyed") =>
+        {
+            vec![A::HandOver]
+        }
         (View::Inactive(Ending::Broken | Ending::Migrated), View::Absent | View::Inactive(_)) => {
             vec![A::DeclareLost, A::HandOver]
         }

@@ -8,6 +8,7 @@ use crate::ids::{DomainId, HostName};
 use crate::journal::Record;
 use crate::plan::{Autostart, DestinationFate, End};
 use crate::plan::{Before, RunState, SourceFate, TransferMode};
+use crate::recovery::FailureClass;
 use crate::request::StorageSafety;
 
 const SOURCE: Uuid = Uuid::from_u128(1);
@@ -28,6 +29,7 @@ const REASONS: &[&str] = &[
     "unknown",
     "shutdown",
     "destroyed",
+    "saved",
 ];
 
 fn sides(own: Uuid) -> Vec<Side> {
@@ -196,6 +198,13 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                 }
                 if may(Action::DeclareLost) {
                     assert!(!active(source) && !active(destination), "a copy is there: {}", told());
+                    if plan.mode == TransferMode::Live && seen(source).is_some_and(|s| s.reason == "crashed") {
+                        let told_so = |reason| {
+                            seen(destination).is_some_and(|s| s.state == DomainState::ShutOff && s.reason == reason)
+                        };
+                        assert!(!told_so("shutdown"), "it went off in order, after it had arrived: {}", told());
+                        assert!(!told_so("saved"), "its memory is in a file: {}", told());
+                    }
                 }
                 if runs(source) && runs(destination) && plan.mode == TransferMode::Live {
                     assert_eq!(permitted, [Action::HandOver], "{}", told());
@@ -261,6 +270,48 @@ fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
     assert!(!owed(&[&suspend], RunState::Running, &paused("io-error")));
     assert!(!owed(&[&suspend], RunState::Running, &seen(source(DomainState::Paused, "user", true))));
     assert!(!owed(&[&suspend], RunState::Running, &seen(source(DomainState::Paused, "post-copy-failed", false))));
+}
+
+#[test]
+fn a_job_that_has_not_begun_yet_is_not_taken_for_one_that_is_over() {
+    let observed = |host, state, reason: &str, job| {
+        Side::Present(Observed {
+            host: Some(host),
+            name: "g1".into(),
+            state,
+            reason: reason.into(),
+            persistent: host == SOURCE,
+            autostart: false,
+            job,
+        })
+    };
+    let source = |state, reason, job| observed(SOURCE, state, reason, job);
+    let incoming = observed(DESTINATION, DomainState::Paused, "migration", false);
+    let absent = Side::Absent { host: Some(DESTINATION) };
+    let runs = |job| source(DomainState::Running, "booted", job);
+    let let_go = source(DomainState::Paused, "migration", false);
+    let plan = plans().into_iter().find(|plan| {
+        plan.mode == TransferMode::Live && plan.initially == RunState::Running && plan.finally == RunState::Running
+    });
+    let plan = Plan { destination_fate: DestinationFate::TransientOnly, ..plan.unwrap() };
+    let now = Situation { source: let_go.clone(), destination: absent.clone() };
+    let resumes = |records: &[Record], looks: &[(&Side, &Side)]| {
+        let mut history = History::of(records);
+        for (source, destination) in looks {
+            history.seen(&Situation { source: (*source).clone(), destination: (*destination).clone() });
+        }
+        history.judge(&plan, &now, permitted(&plan, &now)).0.contains(&Action::ResumeSource)
+    };
+    let failed = Record::PerformReturned { result: Err((FailureClass::Other, "it failed".into())) };
+    let after = [(&let_go, &incoming), (&let_go, &incoming)];
+    // The call was heard to fail: from then on nothing lets the copy over there run.
+    assert!(resumes(&[Record::PerformIntended, failed.clone()], &after));
+    // Taken over by somebody who heard nothing, before the order had arrived: it may have run there, and left no trace.
+    let unheard = [Record::PerformIntended, Record::Adopted];
+    assert!(!resumes(&unheard, &[(&runs(false), &absent), (&runs(false), &incoming)]));
+    assert!(!resumes(&[unheard[0].clone(), unheard[1].clone(), failed], &after), "given up is not heard");
+    // The same, but its job was seen before it was gone.
+    assert!(resumes(&unheard, &[(&runs(true), &incoming), (&let_go, &incoming), (&let_go, &incoming)]));
 }
 
 #[test]

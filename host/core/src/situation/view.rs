@@ -91,3 +91,8 @@ pub(super) fn began_anew(side: &Side) -> bool {
 pub(super) fn made_by_us(plan: &Plan, destination: &Side) -> bool {
     plan.destination_before == Before::Absent && matches!(destination, Side::Present(seen) if seen.persistent)
 }
+
+/// Whether the hypervisor gives this as the reason of what it shows.
+pub(super) fn ended_by(side: &Side, reason: &str) -> bool {
+    matches!(side, Side::Present(seen) if seen.reason == reason)
+}
