@@ -50,6 +50,13 @@ pub struct OverlayError {
     source: io::Error,
 }
 
+impl OverlayError {
+    /// Whether it is closed to whoever runs this, who is not its owner then.
+    pub fn is_closed(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
 impl Overlay {
     /// Reads a folder. One that isn't there says nothing.
     pub fn read(folder: PathBuf) -> Result<Self, OverlayError> {

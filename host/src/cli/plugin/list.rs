@@ -1,6 +1,7 @@
 //! `waypost plugin list`.
 
 use waypost::api::v1::{Document, Plugins};
+use waypost::OpenError;
 use waypost::wiring::{self, Watching};
 
 use crate::cli::app::App;
@@ -8,10 +9,18 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Tone;
 
 pub fn run(app: &App) -> anyhow::Result<Exit> {
-    let config = wiring::with_overlay(&app.config()?, &app.world())?;
+    let out = app.out;
+    let written = app.config()?;
+    let config = match wiring::with_overlay(&written, &app.world()) {
+        // Nobody else's state is needed to see what a person has written and put into a folder.
+        Err(OpenError::Overlay(error)) if error.is_closed() => {
+            out.note(format!("{error}: permission denied; what was changed there is not in this list"));
+            written
+        }
+        config => config?,
+    };
     let policies = wiring::policies(&config, Watching::Off)?;
     let Plugins { plugins, folders, cache_error } = wiring::plugins(&config, &policies);
-    let out = app.out;
     out.table(
         &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],
         plugins.iter().map(|plugin| {

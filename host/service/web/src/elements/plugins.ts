@@ -150,7 +150,8 @@ export class WaypostPlugins extends WaypostElement {
 
   protected override render(): TemplateResult {
     const { value, problem } = this.plugins;
-    if (!value) {
+    // At once with who may change them: nothing moves when it becomes known.
+    if (!value || !(this.who.value || this.who.problem)) {
       return problem
         ? problemNote(problem, "The policies could not be read", () => void this.plugins.reload())
         : html`<div class="panel"><div class="empty">${bones(6)}</div></div>`;
