@@ -1,7 +1,7 @@
 //! `waypost plugin list`.
 
-use waypost::api::v1::{Document, Plugins};
 use waypost::OpenError;
+use waypost::api::v1::{Document, Plugins};
 use waypost::wiring::{self, Watching};
 
 use crate::cli::app::App;
