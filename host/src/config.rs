@@ -20,7 +20,9 @@ use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
 use waypost_service::port::Listen;
-use waypost_service::{Access, Kimchi};
+use waypost_service::{Access, Kimchi, Limits};
+
+use crate::overlay::Overlay;
 
 /// The configuration, complete.
 #[derive(Debug, Clone)]
@@ -37,6 +39,9 @@ pub struct Config {
     pub plugin_folders: Vec<PathBuf>,
     /// What is said of policies.
     pub policies: PolicyConfig,
+    /// What was said of them over the service, and is in `policies` and `plugin_folders` already. None in a configuration as it is
+    /// written.
+    pub overlay: Option<Overlay>,
     /// Times of the engine.
     pub engine: Settings,
     /// Where the service listens.
@@ -47,6 +52,8 @@ pub struct Config {
     pub access: Access,
     /// Whether, and how, the service has the routes for Kimchi's clients.
     pub kimchi: Option<Kimchi>,
+    /// Largest policy that may be uploaded, bytes.
+    pub upload_bytes: usize,
 }
 
 impl Config {
@@ -102,11 +109,13 @@ impl Default for Config {
             hosts: Vec::new(),
             plugin_folders: places::shipped_plugins().into_iter().collect(),
             policies: PolicyConfig::default(),
+            overlay: None,
             engine: Settings::default(),
             socket: places::socket(),
             listen: None,
             access: Access::default(),
             kimchi: None,
+            upload_bytes: Limits::default().upload_bytes,
         }
     }
 }

@@ -4,17 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use waypost_api::v1;
 use waypost_core::facts::Disk;
-use waypost_core::ids::Moment;
+use waypost_core::ids::{Moment, PluginName};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Hypervisor, Policies};
 use waypost_core::request::Options;
 use waypost_engine::Engine;
 use waypost_policy::PolicyRuntime;
-use waypost_service::{Limits, Parts, PluginCalls, Service, Site};
+use waypost_service::{Condition, Limits, NotChanged, Parts, PluginCalls, PluginChange, Service, Site};
 
 use crate::builder::Builder;
 use crate::choices::{around, choices};
 use crate::config::Config;
+use crate::overlay::{self, Overlay};
 use crate::reload::{self, ReloadError, Reloaded};
 use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedLedger, SharedStore, Stores, Watching, World};
 
@@ -27,9 +28,24 @@ pub struct Waypost {
     stores: Stores,
     clock: Arc<dyn Clock>,
     /// One for all clones: a reload is for everybody.
-    config: Arc<RwLock<Arc<Config>>>,
-    /// Held by whoever reloads.
+    config: Arc<RwLock<InForce>>,
+    /// Held by whoever reloads, or changes a policy.
     reloading: Arc<Mutex<()>>,
+}
+
+/// The configuration as a person wrote it, what was said of policies over the service, and what the two come to.
+#[derive(Clone)]
+pub(crate) struct InForce {
+    pub written: Arc<Config>,
+    pub effective: Arc<Config>,
+    pub overlay: Overlay,
+}
+
+impl InForce {
+    fn of(written: Arc<Config>, overlay: Overlay) -> Self {
+        let effective = Arc::new(overlay.clone().over(&written));
+        Self { written, effective, overlay }
+    }
 }
 
 impl Waypost {
@@ -45,8 +61,10 @@ impl Waypost {
 
     /// Over the hosts of that world.
     pub fn assemble(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
-        let (hosts, store) = (wiring::hosts(config, world)?, wiring::stores(config, world)?);
-        Ok(Self::of(config, hosts, store, wiring::policies_to_ask(config, watching)?))
+        let hosts = wiring::hosts(config, world)?;
+        let (stores, in_force) = Self::state(config, world)?;
+        let policies = wiring::policies_to_ask(&in_force.effective, watching)?;
+        Ok(Self::of(hosts, stores, policies, in_force))
     }
 
     /// The same for a program that somebody waits for: hosts are connected to while the policies are loaded, because the
@@ -54,17 +72,28 @@ impl Waypost {
     pub async fn assemble_swiftly(config: &Config, world: &World, watching: Watching) -> Result<Self, OpenError> {
         let hosts = wiring::hosts(config, world)?;
         wiring::connect_early(&hosts.hypervisor, world);
+        let (stores, in_force) = Self::state(config, world)?;
         let loading = {
-            let config = config.clone();
+            let config = Arc::clone(&in_force.effective);
             tokio::task::spawn_blocking(move || wiring::policies_to_ask(&config, watching))
         };
-        let store = wiring::stores(config, world)?;
-        Ok(Self::of(config, hosts, store, loading.await.map_err(|_| OpenError::Panicked)??))
+        let policies = loading.await.map_err(|_| OpenError::Panicked)??;
+        Ok(Self::of(hosts, stores, policies, in_force))
     }
 
-    fn of(config: &Config, hosts: Hosts, stores: Stores, policies: PolicyRuntime) -> Self {
+    /// What is on record, and what was said of policies there. The store comes first: it sees to whose folder it is.
+    fn state(config: &Config, world: &World) -> Result<(Stores, InForce), OpenError> {
+        let stores = wiring::stores(config, world)?;
+        let folder = wiring::own_plugins(config, world);
+        // Before it is watched: of a folder that isn't there the one above is, in which the store writes all the time.
+        overlay::prepare(&folder)?;
+        Ok((stores, InForce::of(Arc::new(config.clone()), Overlay::read(folder)?)))
+    }
+
+    fn of(hosts: Hosts, stores: Stores, policies: PolicyRuntime, in_force: InForce) -> Self {
         let Hosts { hypervisor, clock } = hosts;
         let policies = Arc::new(policies);
+        let config = &in_force.effective;
         let engine = Engine::new(
             Arc::clone(&hypervisor),
             Arc::clone(&policies) as Arc<dyn Policies>,
@@ -73,7 +102,7 @@ impl Waypost {
             config.engine.clone(),
             wiring::depth(config),
         );
-        let config = Arc::new(RwLock::new(Arc::new(config.clone())));
+        let config = Arc::new(RwLock::new(in_force));
         Self { engine, hypervisor, policies, stores, clock, config, reloading: Arc::default() }
     }
 
@@ -94,7 +123,7 @@ impl Waypost {
 
     /// What the configuration says of policies that aren't there, one sentence each.
     pub fn unheld_policies(&self) -> Vec<String> {
-        wiring::unheld(&self.config(), &self.policies).into_iter().map(|(_, why)| why).collect()
+        wiring::unheld(&self.in_force().effective, &self.policies).into_iter().map(|(_, why)| why).collect()
     }
 
     /// Calls a listener after every change of the policies, on a thread of theirs. It must not block.
@@ -117,12 +146,30 @@ impl Waypost {
         &self.stores.ledger
     }
 
-    /// The configuration that is in force.
+    /// The configuration that is in force, as it was written: what was said of policies over the service goes before it, and is
+    /// not in it.
     pub fn config(&self) -> Arc<Config> {
-        in_force(&self.config)
+        self.in_force().written
     }
 
-    /// Takes as much of another configuration as a running program can: what is said of policies, settings of the engine,
+    pub(crate) fn in_force(&self) -> InForce {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn turns(&self) -> &Mutex<()> {
+        &self.reloading
+    }
+
+    /// From the next decision on this holds. Whoever calls it has the turn.
+    pub(crate) fn put_in_force(&self, written: &Arc<Config>, overlay: Overlay) {
+        let now = InForce::of(Arc::clone(written), overlay);
+        self.policies.configure(now.effective.policies.clone());
+        self.engine.adjust(now.effective.engine.clone(), wiring::depth(&now.effective));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Takes as much of another configuration as a running program can: what is said of policies (what was said of them over the
+    /// service stays before it), settings of the engine,
     /// networks and limits, from the next decision on. What was kept as it was is in the answer. Where the new configuration
     /// can't be used (a policy refuses its settings, one that is named is missing), everything stays as it is, and the error
     /// says why. Policies, engine and configuration change one after the other, so a decision that is being made meanwhile may
@@ -131,12 +178,12 @@ impl Waypost {
     pub fn reload(&self, new: &Config) -> Result<Reloaded, ReloadError> {
         // Two at once could leave the policies of the one beside the limits of the other. What a panic leaves is overwritten.
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.config();
-        let (now, reloaded) = reload::merged(&before, new);
-        reload::rehearse(&now, &before, &self.policies)?;
-        self.policies.configure(now.policies.clone());
-        self.engine.adjust(now.engine.clone(), wiring::depth(&now));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+        let InForce { written, effective, overlay } = self.in_force();
+        let (now, reloaded) = reload::merged(&written, new);
+        // As it is on the disk: a person may have taken something of it away.
+        let overlay = Overlay::read(overlay.folder).map_err(OpenError::from)?;
+        reload::rehearse(&overlay.clone().over(&now), &effective, &self.policies)?;
+        self.put_in_force(&Arc::new(now), overlay);
         Ok(reloaded)
     }
 
@@ -166,7 +213,6 @@ impl Waypost {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve(&self, limits: Limits) -> Service {
-        let site = Configured { config: Arc::clone(&self.config), policies: Arc::clone(&self.policies) };
         let parts = Parts {
             engine: self.engine.clone(),
             hypervisor: Arc::clone(&self.hypervisor),
@@ -174,7 +220,7 @@ impl Waypost {
             feed: Arc::clone(&self.stores.feed),
             ledger: Arc::clone(&self.stores.ledger),
             clock: Arc::clone(&self.clock),
-            site: Arc::new(site),
+            site: Arc::new(Configured(self.clone())),
         };
         let config = self.config();
         Service::start(parts, limits).with_kimchi(config.kimchi.clone()).with_access(config.access.clone())
@@ -187,20 +233,25 @@ impl Waypost {
 }
 
 /// What the service is told of the configuration and the policies.
-struct Configured {
-    config: Arc<RwLock<Arc<Config>>>,
-    policies: Arc<PolicyRuntime>,
-}
+struct Configured(Waypost);
 
 impl Site for Configured {
     fn plugins(&self) -> v1::Plugins {
-        wiring::plugins(&in_force(&self.config), &self.policies)
+        wiring::plugins(&self.0.in_force().effective, &self.0.policies)
     }
 
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
         let made = choices(plan, asked, Some(disks));
-        let beside = around(&in_force(&self.config), &self.policies, asked, plan);
+        let beside = around(&self.0.in_force().effective, &self.0.policies, asked, plan);
         made.iter().chain(&beside).map(v1::Choice::from).collect()
+    }
+
+    fn plugin_settings(&self, name: &PluginName) -> Option<v1::PluginSettings> {
+        self.0.plugin_settings(name)
+    }
+
+    fn change_plugin(&self, name: &PluginName, change: PluginChange, condition: &Condition) -> Result<(), NotChanged> {
+        self.0.change_plugin(name, change, condition)
     }
 
     fn plugin_calls(&self) -> Vec<PluginCalls> {
@@ -212,10 +263,6 @@ impl Site for Configured {
             fuel: calls.fuel,
             micros: calls.micros,
         };
-        self.policies.calls().into_iter().map(told).collect()
+        self.0.policies.calls().into_iter().map(told).collect()
     }
-}
-
-fn in_force(config: &RwLock<Arc<Config>>) -> Arc<Config> {
-    Arc::clone(&config.read().unwrap_or_else(PoisonError::into_inner))
 }

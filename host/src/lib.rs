@@ -43,9 +43,11 @@
 
 pub mod amounts;
 mod builder;
+mod changes;
 pub mod choices;
 pub mod config;
 mod facade;
+pub mod overlay;
 mod reload;
 pub mod state;
 pub mod wiring;

@@ -43,8 +43,22 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         }
     };
     // Every key is named, so that a new one can't be kept as it was without a word.
-    let Config { file, state_dir, cache_dir, hosts, plugin_folders, policies, engine, socket, kimchi, listen, access } =
-        new;
+    let Config {
+        file,
+        state_dir,
+        cache_dir,
+        hosts,
+        plugin_folders,
+        policies,
+        // What was said over the service is kept apart from what is written.
+        overlay: _,
+        engine,
+        socket,
+        kimchi,
+        listen,
+        access,
+        upload_bytes,
+    } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");
     left(before.hosts != *hosts, "the hosts, with what is said of connections to them");
@@ -52,6 +66,7 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     left(before.socket != *socket, "service.socket");
     left(before.kimchi != *kimchi, "service.kimchi");
     left(before.listen != *listen, "service.listen and service.tls, but for what the certificate's files hold");
+    left(before.upload_bytes != *upload_bytes, "service.upload_mib");
     left(before.access != *access, "service.socket_role, service.client and service.issuer");
     let merged = Config {
         file: file.clone(),

@@ -16,13 +16,14 @@ use waypost_core::access::Ledger;
 use waypost_core::feed::Feed;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
-use waypost_policy::{Grant, Places, PolicyRuntime, Watch};
+use waypost_policy::{Grant, Places, PluginStatus, PolicyRuntime, Watch};
 use waypost_store::SqliteStore;
 
 pub use fleet::SimulationError;
 pub use listing::{plugins, unheld};
 
 use crate::config::{Config, ConfigError};
+use crate::overlay::{Overlay, OverlayError};
 
 /// A store that several parts hold.
 pub type SharedStore = Arc<dyn Store>;
@@ -90,6 +91,9 @@ pub enum OpenError {
         /// Why.
         source: SimulationError,
     },
+    /// What was said of policies over the service.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
     /// The policy runtime.
     #[error("the policy runtime can't be started")]
     Policies(#[source] waypost_policy::EngineError),
@@ -107,6 +111,19 @@ pub fn state_folder(config: &Config, world: &World) -> PathBuf {
         World::Libvirt => config.state_dir.clone(),
         World::Simulated { .. } => config.state_dir.join("simulated"),
     }
+}
+
+/// Where a world's policies are that were uploaded, with what was said of policies over the service.
+pub fn own_plugins(config: &Config, world: &World) -> PathBuf {
+    let folder = state_folder(config, world).join("plugins");
+    // As the policies know their folders. Only an empty path has no absolute form.
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// A configuration as a person wrote it, with what was said of policies over the service before it: what whoever asks them
+/// works with.
+pub fn with_overlay(config: &Config, world: &World) -> Result<Config, OpenError> {
+    Ok(Overlay::read(own_plugins(config, world))?.over(config))
 }
 
 /// The store.
@@ -138,6 +155,11 @@ pub fn policies_to_ask(config: &Config, watching: Watching) -> Result<PolicyRunt
     let policies = policies(config, watching)?;
     named::check(config, &policies.list()).map_err(OpenError::Named)?;
     Ok(policies)
+}
+
+/// Why a policy that the configuration names could not be asked, if these were all there are; none: each can.
+pub(crate) fn unmeant(config: &Config, there: &[PluginStatus]) -> Option<String> {
+    named::wrong(config, there).into_iter().next().map(|(_, error)| error.to_string())
 }
 
 /// Hosts, and the clock by which their time passes.

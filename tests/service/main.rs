@@ -18,6 +18,7 @@ mod many;
 mod metrics;
 mod pages;
 mod past;
+mod plugins;
 mod port;
 mod problems;
 mod program;

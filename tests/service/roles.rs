@@ -47,6 +47,8 @@ fn needed() -> BTreeMap<&'static str, &'static str> {
         "health",
         "ready",
         "plugins",
+        "plugin",
+        "pluginSettings",
         "hosts",
         "host",
         "hostFacts",
@@ -67,8 +69,18 @@ fn needed() -> BTreeMap<&'static str, &'static str> {
         "taskEvents",
     ];
     let act = ["createTask", "cancelTask", "retryTask", "steerTask", "actOnTask"];
+    let change = [
+        "putPlugin",
+        "deletePlugin",
+        "enablePlugin",
+        "disablePlugin",
+        "putPluginSettings",
+        "patchPluginSettings",
+        "forgetPluginSettings",
+    ];
     let all = look.into_iter().map(|operation| (operation, "look"));
     let all = all.chain(act.into_iter().map(|operation| (operation, "move"))).chain([("audit", "audit")]);
+    let all = all.chain(change.into_iter().map(|operation| (operation, "change-policies")));
     all.chain(["whoAmI", "beginSession", "endSession"].map(|operation| (operation, ""))).collect()
 }
 
@@ -88,6 +100,7 @@ fn operations() -> Vec<(String, Method, String)> {
 /// Asks without reading the answer, which for events never ends.
 async fn status(client: &Client, method: &Method, path: &str, task: &str) -> StatusCode {
     let path = path.replace("{task}", task).replace("{host}", "a").replace("{domain}", "web-1");
+    let path = path.replace("{plugin}", "mine");
     let mut request = Request::builder().method(method.clone()).uri(path);
     let mut body = Body::empty();
     if *method == Method::POST {
@@ -112,8 +125,8 @@ fn each_role_may_do_what_it_says_on_every_route_and_nothing_else() {
             let permits = match role {
                 Role::Viewer => vec!["", "look"],
                 Role::Operator => vec!["", "look", "move"],
-                Role::PolicyAdmin => vec!["", "look"],
-                Role::Admin => vec!["", "look", "move", "audit"],
+                Role::PolicyAdmin => vec!["", "look", "change-policies"],
+                Role::Admin => vec!["", "look", "move", "change-policies", "audit"],
             };
             for (name, method, path) in operations() {
                 let refused = status(&client, &method, &path, &task).await == StatusCode::FORBIDDEN;

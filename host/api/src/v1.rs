@@ -23,7 +23,7 @@ pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
 pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
-pub use plugin::{Plugin, PluginFolder, Plugins};
+pub use plugin::{Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
 pub use service::{

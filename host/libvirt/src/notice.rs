@@ -36,7 +36,7 @@ pub(crate) fn put(session: &Session, id: DomainId, notice: Option<&Notice>) -> R
 }
 
 fn notice(text: &str) -> Option<Notice> {
-    let document = roxmltree::Document::parse(text).ok()?;
+    let document = facts::xml::sound(text).ok()?;
     let task = document.root_element();
     Some(Notice {
         task: TaskId(Uuid::parse_str(task.attribute("id")?).ok()?),

@@ -9,7 +9,7 @@ use roxmltree::{Document, Node};
 use waypost_core::edit::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK};
 
 use crate::error::Failure;
-use crate::facts::xml::{at, child, children, escaped, parse, text};
+use crate::facts::xml::{at, child, children, escaped, parse, sound, text};
 
 /// Which of a domain's documents it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl<'d, 'i> Place<'d, 'i> {
     fn metadata(&self, element: Option<&str>) -> Result<Changes, Failure> {
         let element = element.unwrap_or_default();
         if !element.is_empty() {
-            let parsed = Document::parse(element)
+            let parsed = sound(element)
                 .map_err(|error| refused(self.edit, &format!("what shall stand there is no XML element: {error}")))?;
             if parsed.root_element().tag_name().namespace() != Some(self.device()) {
                 return Err(refused(self.edit, "the element that shall stand there has another namespace"));

@@ -17,6 +17,8 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 const SLOTS: u32 = 32;
 /// What one plugin may have at most, whatever its own limit says: the size of a slot's memory.
 pub(crate) const SLOT_MEMORY_BYTES: usize = 64 << 20;
+/// Places that one table may begin with, and grow to.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// The length of one tick of the deadline clock.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without any call after which the clock stops until the next one.
@@ -120,7 +122,7 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
         .max_memories_per_component(1)
         .max_tables_per_component(8)
         .max_tables_per_module(4)
-        .table_elements(20_000)
+        .table_elements(TABLE_ELEMENTS)
         .max_memory_size(SLOT_MEMORY_BYTES)
         .max_unused_warm_slots(slots)
         .linear_memory_keep_resident(1 << 20)

@@ -17,6 +17,7 @@ use crate::bindings::precheck::PrecheckPre;
 use crate::bindings::recovery::RecoveryPre;
 use crate::bindings::transform::TransformPre;
 use crate::bindings::{check, documents, environment, inventory, node_devices, rewrite, storage_probe, types, volumes};
+use crate::bounds;
 use crate::cache::CodeCache;
 use crate::call::{Call, Caller, Cell, Cost};
 use crate::config::Grant;
@@ -24,6 +25,7 @@ use crate::convert;
 use crate::engine::{Machine, SLOT_MEMORY_BYTES};
 use crate::failure::{Failure, FailureKind};
 use crate::probe::ProbeLine;
+use crate::stated::Stated;
 use crate::text;
 use crate::view::{HostHandle, View};
 
@@ -53,6 +55,7 @@ pub(crate) struct Plugin {
     pub kind: Kind,
     pub origin: Origin,
     pub imports: Vec<String>,
+    pub stated: Arc<Stated>,
     component: Component,
     hooks: Hooks,
 }
@@ -89,6 +92,7 @@ impl Plugin {
             Some((kind, component)) => (kind, component, Origin::Cached { micros: micros() }),
             None => {
                 let (kind, binary) = artifact::component(bytes)?;
+                bounds::check(&binary)?;
                 let compiled = Component::from_binary(&machine.engine, &binary);
                 let component = compiled.map_err(|error| compile_error(&binary, &error))?;
                 let origin = Origin::Compiled { micros: micros() };
@@ -100,8 +104,8 @@ impl Plugin {
         };
         let hooks = link(machine, &component, grants)?;
         let imports = component.component_type().imports(&machine.engine).map(|(name, _)| name.to_owned()).collect();
-        let size = bytes.len() as u64;
-        Ok(Self { file, digest, size, kind, origin, imports, component, hooks })
+        let (size, stated) = (bytes.len() as u64, Arc::new(Stated::of(bytes)));
+        Ok(Self { file, digest, size, kind, origin, imports, stated, component, hooks })
     }
 
     /// The same code with other grants.
@@ -114,6 +118,7 @@ impl Plugin {
             kind: self.kind,
             origin: self.origin,
             imports: self.imports.clone(),
+            stated: Arc::clone(&self.stated),
             component: self.component.clone(),
             hooks,
         })
@@ -128,6 +133,7 @@ impl Plugin {
             kind: self.kind,
             origin: self.origin,
             imports: self.imports.clone(),
+            stated: Arc::clone(&self.stated),
             component: self.component.clone(),
             hooks: self.hooks.clone(),
         }

@@ -295,7 +295,8 @@ impl Registry {
         }
     }
 
-    fn load(
+    /// What a file comes to, with what the policy says of its settings.
+    pub fn load(
         &self,
         name: &PluginName,
         file: &Path,

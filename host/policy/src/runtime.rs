@@ -81,6 +81,10 @@ pub struct LoadedStatus {
     pub imports: Vec<String>,
     /// Compiled or out of the cache, and how long that took.
     pub origin: Origin,
+    /// The version that it states of itself.
+    pub version: Option<String>,
+    /// A JSON Schema of its settings, where it states one.
+    pub schema: Option<serde_json::Value>,
 }
 
 /// How a policy stands.
@@ -205,7 +209,7 @@ fn status(slot: &Slot) -> PluginStatus {
     }
 }
 
-fn loaded(plugin: &Plugin) -> LoadedStatus {
+pub(crate) fn loaded(plugin: &Plugin) -> LoadedStatus {
     LoadedStatus {
         digest: plugin.digest.clone(),
         size: plugin.size,
@@ -213,5 +217,7 @@ fn loaded(plugin: &Plugin) -> LoadedStatus {
         hooks: Hook::ALL.iter().copied().filter(|hook| plugin.has(*hook)).collect(),
         imports: plugin.imports.clone(),
         origin: plugin.origin,
+        version: plugin.stated.version.clone(),
+        schema: plugin.stated.schema.clone(),
     }
 }

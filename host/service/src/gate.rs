@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 
 use crate::access::permit::Named;
 use crate::access::table::{Listening, Route, Rule};
@@ -151,12 +153,29 @@ async fn change(
     next: Next,
 ) -> Result<Response, Failed> {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, service.shared.limits.body_bytes).collect().await {
+    if let Some(encoding) = encoding(&parts.headers) {
+        return Err(Failed::new(Code::EncodedBody, format!("the body is sent as {encoding:?}"))
+            .remedy("send it as it is, without a Content-Encoding"));
+    }
+    let (limits, uploads) = (&service.shared.limits, &service.shared.uploads);
+    let (most, place) = match rule.is_upload() {
+        false => (limits.body_bytes, None),
+        // Held until it is done with, because so long the file is in memory.
+        true => match Arc::clone(uploads).try_acquire_owned() {
+            Ok(place) => (limits.upload_bytes, Some(place)),
+            Err(_) => {
+                return Err(Failed::new(Code::Busy, format!("{} uploads are being worked on already", limits.uploads)));
+            }
+        },
+    };
+    let too_large = || Failed::new(Code::TooLarge, format!("the body has more than {most} bytes"));
+    // Said beforehand: then nothing of it is read.
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let body = match Limited::new(body, most).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let most = service.shared.limits.body_bytes;
-            return Err(Failed::new(Code::TooLarge, format!("the body has more than {most} bytes")));
-        }
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
         Err(error) => return Err(Failed::new(Code::BadRequest, format!("the body can't be read: {error}"))),
     };
     let request = Request::from_parts(parts, Body::from(body.clone()));
@@ -167,9 +186,16 @@ async fn change(
         let answer = run(request, next).await;
         let came = audit::came(&answer);
         audit::settle(&service, number, came).await;
+        drop(place);
         answer
     });
     made.await.unwrap_or_else(|_| Err(Failed::new(Code::Defect, "a defect in the service; its log has more")))
+}
+
+/// How a body is encoded, where it is not sent as it is.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let mut all = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?"));
+    all.find(|value| !value.trim().eq_ignore_ascii_case("identity")).map(str::to_owned)
 }
 
 /// How long it may take to settle who asks: an issuer may have to be asked for its keys.

@@ -6,8 +6,9 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
-use waypost_core::ids::TaskId;
+use waypost_core::ids::{PluginName, TaskId};
 
+use crate::policies::plugin_name;
 use crate::problem::{Code, Failed};
 
 /// A JSON body.
@@ -80,6 +81,22 @@ impl<S: Send + Sync> FromRequestParts<S> for OfTask {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
         let Named(text) = Named::from_request_parts(parts, state).await?;
         text.parse().map(Self).map_err(|_| Failed::no_task(format!("{text:?}")))
+    }
+}
+
+/// The policy of the path. Its name is that of a file, and what could not be one is refused, however it is written.
+pub(crate) struct OfPlugin(pub(crate) PluginName);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfPlugin {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let text = Path::<String>::from_request_parts(parts, state).await.ok();
+        text.and_then(|Path(text)| plugin_name(&text)).map(Self).ok_or_else(|| {
+            Failed::new(Code::BadName, "the path holds no name that a policy can have").remedy(
+                "a name has 1 to 64 letters, digits, `-` and `_` of ASCII, and begins with a letter or a digit; it is no path",
+            )
+        })
     }
 }
 

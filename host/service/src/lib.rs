@@ -6,7 +6,7 @@
 //! process and renders it once for everybody who listens; `gate` is the one place that every request passes. The engine moves
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
-//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `problem` what is said
+//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `policies` what may be changed of those, `problem` what is said
 //! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
@@ -26,6 +26,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod places;
+mod policies;
 pub mod port;
 mod problem;
 mod routes;
@@ -38,5 +39,6 @@ pub use caller::Caller;
 pub use kimchi::{Kimchi, KnownHost};
 pub use limits::Limits;
 pub use openapi::openapi;
+pub use policies::{Against, Condition, NotChanged, PluginChange, tag_of};
 pub use problem::Code;
 pub use service::{Parts, PluginCalls, Service, Site};

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest body of a request, bytes.
     pub body_bytes: usize,
+    /// Largest policy that may be uploaded, bytes.
+    pub upload_bytes: usize,
+    /// Uploads that are worked on at once; one more is told to come back. Each holds its file in memory.
+    pub uploads: usize,
     /// Requests that are worked on at once; one more is told to come back.
     pub requests: usize,
     /// Time for a request, its body included. Calls to hosts have deadlines of their own, which are shorter by default.
@@ -41,6 +45,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 64 << 10,
+            upload_bytes: 8 << 20,
+            uploads: 4,
             requests: 256,
             request_time: Duration::from_secs(120),
             watchers: 4096,

@@ -45,6 +45,8 @@ codes! {
     TlsRequired = "tls-required", BAD_REQUEST, "this port speaks TLS only";
     /// The request can't be read.
     BadRequest = "bad-request", BAD_REQUEST, "the request can't be understood";
+    /// No name of a policy.
+    BadName = "bad-name", BAD_REQUEST, "no policy can have that name";
     /// Nothing says who asks.
     NoCaller = "no-caller", UNAUTHORIZED, "it is not known who asks";
     /// What says who asks is worth nothing.
@@ -63,6 +65,8 @@ codes! {
     NoSuchHost = "no-such-host", NOT_FOUND, "there is no such host in the configuration";
     /// No such domain.
     NoSuchDomain = "no-such-domain", NOT_FOUND, "no host has such a domain";
+    /// No such policy.
+    NoSuchPlugin = "no-such-plugin", NOT_FOUND, "there is no such policy";
     /// Another method.
     WrongMethod = "wrong-method", METHOD_NOT_ALLOWED, "this path has no such method";
     /// The task is over.
@@ -83,16 +87,32 @@ codes! {
     NothingToLookAt = "nothing-to-look-at", CONFLICT, "the task never had a plan";
     /// Unknown event id.
     UnknownEvent = "unknown-event", CONFLICT, "no event of this number was ever sent";
+    /// The configuration settles it.
+    PluginFixed = "plugin-fixed", CONFLICT, "the configuration settles that, or a file that was not uploaded";
+    /// It is another one by now.
+    ChangedMeanwhile = "changed-meanwhile", PRECONDITION_FAILED, "it is not what it was thought to be";
     /// The body is too large.
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "the body is too large";
     /// No JSON.
     NotJson = "not-json", UNSUPPORTED_MEDIA_TYPE, "the body is not declared as JSON";
+    /// No WebAssembly.
+    NotWasm = "not-wasm", UNSUPPORTED_MEDIA_TYPE, "the body is not declared as WebAssembly";
+    /// It is encoded.
+    EncodedBody = "encoded-body", UNSUPPORTED_MEDIA_TYPE, "the body is compressed, and nothing is unpacked here";
     /// It does not have the right shape.
     WrongShape = "wrong-shape", UNPROCESSABLE_ENTITY, "the body does not have the right shape";
     /// It makes no sense.
     Refused = "request-refused", UNPROCESSABLE_ENTITY, "the request makes no sense, or the site does not allow it";
+    /// An archive.
+    Archive = "archive", UNPROCESSABLE_ENTITY, "the file is an archive, and no policy";
+    /// The file can't be used.
+    PluginUnusable = "plugin-unusable", UNPROCESSABLE_ENTITY, "the file can't be used as a policy";
+    /// The policy refuses them.
+    SettingsRefused = "settings-refused", UNPROCESSABLE_ENTITY, "the policy refuses these settings";
     /// The key stands for another request.
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "the idempotency key was used for another request";
+    /// What is changed must be named as it is.
+    ConditionMissing = "condition-missing", PRECONDITION_REQUIRED, "the request does not say what it changes";
     /// Too many guesses.
     LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
     /// A defect.

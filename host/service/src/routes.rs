@@ -6,6 +6,7 @@ mod checks;
 mod events;
 mod hosts;
 mod past;
+mod plugins;
 mod recovery;
 mod session;
 mod system;
@@ -24,7 +25,11 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(system::description))
         .routes(routes!(system::health))
         .routes(routes!(system::ready))
-        .routes(routes!(system::plugins))
+        .routes(routes!(plugins::list))
+        .routes(routes!(plugins::get, plugins::put, plugins::delete))
+        .routes(routes!(plugins::enable))
+        .routes(routes!(plugins::disable))
+        .routes(routes!(plugins::settings, plugins::put_settings, plugins::patch_settings, plugins::forget_settings))
         .routes(routes!(past::decisions))
         .routes(routes!(hosts::hosts))
         .routes(routes!(hosts::host))

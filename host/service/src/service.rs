@@ -11,6 +11,7 @@ use waypost_api::v1;
 use waypost_core::access::Ledger;
 use waypost_core::facts::Disk;
 use waypost_core::feed::Feed;
+use waypost_core::ids::PluginName;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Hypervisor, Store, StoreFault};
 use waypost_core::request::Options;
@@ -22,6 +23,7 @@ use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi};
 use crate::limits::Limits;
 use crate::metrics::{self, Metrics};
+use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
 use crate::{gate, pages, routes};
 
@@ -31,6 +33,18 @@ pub trait Site: Send + Sync {
     fn plugins(&self) -> v1::Plugins;
     /// A plan in words, and what stands around it: who would be asked on the way, how often it may be tried.
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice>;
+    /// The settings of a policy; none: there is no such policy. May read files.
+    fn plugin_settings(&self, _name: &PluginName) -> Option<v1::PluginSettings> {
+        None
+    }
+    /// Changes a policy for the decisions that follow, if the condition holds of what is there: of its tag in
+    /// [`v1::Plugin::etag`], and where settings are changed of the [tag](crate::tag_of) of its settings. May read and write files
+    /// and compile.
+    fn change_plugin(&self, name: &PluginName, _: PluginChange, _: &Condition) -> Result<(), NotChanged> {
+        let (detail, remedy) =
+            (format!("{name} can't be changed over this service"), "change it where it is configured");
+        Err(NotChanged::new(Against::Fixed, detail, remedy))
+    }
     /// What the calls of policies came to so far, by policy and hook.
     fn plugin_calls(&self) -> Vec<PluginCalls> {
         Vec::new()
@@ -87,9 +101,10 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Metrics,
-    /// Places for requests, and for those that wait on purpose.
+    /// Places for requests, for those that wait on purpose, and for uploads.
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) uploads: Arc<Semaphore>,
     /// One task is made at a time, so that of two requests with one key the second finds the task of the first.
     pub(crate) making: Mutex<()>,
 }
@@ -107,7 +122,8 @@ impl Service {
         let keeper = Keeper::new(Access::default(), Arc::clone(&parts.ledger), Arc::clone(&parts.clock));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
-        let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
+        let uploads = Arc::new(Semaphore::new(limits.uploads));
+        let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, uploads, making: Mutex::new(()) };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper) }
     }
 

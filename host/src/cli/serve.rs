@@ -62,7 +62,7 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
         let hang_up = signal(SignalKind::hangup())?;
         let _only_one = state::service_lock(&wiring::state_folder(config, world))?;
         let waypost = app.open_to_judge(world, Watching::On).await?;
-        let limits = Limits::default();
+        let limits = Limits { upload_bytes: config.upload_bytes, ..Limits::default() };
         let service = waypost.serve(limits.clone());
         let path = socket.path().display().to_string();
         let address = port.as_ref().map(|port| port.address().to_string());
@@ -129,11 +129,12 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     if let Err(error) = wiring::store(config, world) {
         problems.push(told(&error));
     }
-    match wiring::policies_to_ask(config, Watching::Off) {
-        Ok(policies) => {
+    let asked = wiring::with_overlay(config, world);
+    match asked.and_then(|config| Ok((wiring::policies_to_ask(&config, Watching::Off)?, config))) {
+        Ok((policies, config)) => {
             // A name without a file is most often a misspelt one; it is in nobody's way unless it is required.
-            let unheld = wiring::unheld(config, &policies);
-            for plugin in wiring::plugins(config, &policies).plugins {
+            let unheld = wiring::unheld(&config, &policies);
+            for plugin in wiring::plugins(&config, &policies).plugins {
                 let is_unheld = unheld.iter().any(|(name, _)| name.as_str() == plugin.name);
                 if !is_unheld && !matches!(plugin.state.as_str(), "ready" | "ignored") {
                     let why = plugin.reason.unwrap_or_default();

@@ -2,18 +2,19 @@
 
 use waypost_api::v1::{Plugin, Plugins};
 use waypost_core::ids::PluginName;
-use waypost_policy::{CacheState, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
+use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
+use waypost_service::tag_of;
 
 use super::named;
 use crate::config::Config;
 
 /// All policies, as `plugin list` and the service show them.
 pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
-    let mut plugins: Vec<Plugin> = policies.list().iter().map(shape).collect();
+    let mut plugins: Vec<Plugin> = policies.list().iter().map(|status| shape(config, policies, status)).collect();
     // A name that is configured and that no folder holds is most often a misspelt one.
     for (name, said) in &config.policies.plugins {
         if said.presence != Presence::Never && plugins.iter().all(|plugin| plugin.name != name.as_str()) {
-            plugins.push(missing(name.as_str(), said));
+            plugins.push(missing(config, name, said));
         }
     }
     // The same of a name that is to be asked; every command that would ask it refuses to begin.
@@ -27,6 +28,9 @@ pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
                 ..Plugin::default()
             }),
         }
+    }
+    for plugin in plugins.iter_mut().filter(|plugin| plugin.file.is_some() && plugin.name != HOST) {
+        plugin.etag = Some(tag_of(&*plugin));
     }
     let cache_error = match policies.cache_state() {
         CacheState::Refused(error) => Some(chain(error)),
@@ -45,6 +49,11 @@ pub fn unheld(config: &Config, policies: &PolicyRuntime) -> Vec<(PluginName, Str
     said.filter(|(name, _)| !known.contains(&name.as_str()))
         .map(|(name, _)| {
             let meant = named::nearest(name.as_str(), &known).map(|name| format!("; did you mean {name:?}?"));
+            if config.overlay.as_ref().is_some_and(|overlay| overlay.only_here.contains(name)) {
+                let why =
+                    format!("something was said of {name} over the service, and no plugin folder holds it any more");
+                return (name.clone(), why);
+            }
             let why = format!(
                 "[plugin.{name}] is configured, and no plugin folder holds {name}.wasm: what it says has no effect{}",
                 meant.unwrap_or_default()
@@ -54,13 +63,25 @@ pub fn unheld(config: &Config, policies: &PolicyRuntime) -> Vec<(PluginName, Str
         .collect()
 }
 
-fn missing(name: &str, said: &PluginConfig) -> Plugin {
+fn missing(config: &Config, name: &PluginName, said: &PluginConfig) -> Plugin {
+    let overlay = config.overlay.as_ref().filter(|overlay| overlay.only_here.contains(name));
+    let (reason, remedy) = match overlay {
+        None => (
+            "it is configured, and no plugin folder holds it".to_owned(),
+            format!("correct the name in [plugin.{name}], or put {name}.wasm into a plugin folder"),
+        ),
+        Some(overlay) => (
+            "something was said of it over the service, and no plugin folder holds it".to_owned(),
+            format!("upload it again, or remove {}/{name}.json", overlay.folder.display()),
+        ),
+    };
     Plugin {
-        name: name.to_owned(),
+        name: name.to_string(),
         state: "missing".to_owned(),
-        reason: Some("it is configured, and no plugin folder holds it".to_owned()),
-        remedy: Some(format!("correct the name in [plugin.{name}], or put {name}.wasm into a plugin folder")),
+        reason: Some(reason),
+        remedy: Some(remedy),
         mode: Some(said.mode.to_string()),
+        enabled: true,
         ..Plugin::default()
     }
 }
@@ -70,7 +91,10 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn shape(status: &PluginStatus) -> Plugin {
+fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Plugin {
+    let overlay = config.overlay.as_ref();
+    let said = overlay.and_then(|overlay| overlay.said.get(&status.name));
+    let settings_over_service = said.is_some_and(|said| said.settings.is_some());
     let (state, reason, remedy) = match &status.state {
         PluginState::Ok => ("ready", None, None),
         PluginState::LastGood { why, remedy } => ("last-good", Some(why.clone()), Some(remedy.clone())),
@@ -78,14 +102,26 @@ fn shape(status: &PluginStatus) -> Plugin {
         PluginState::SettingsRefused { why } => (
             "settings-refused",
             Some(why.clone()),
-            Some(format!("correct [plugin.{}.settings] in the configuration", status.name)),
+            Some(match settings_over_service {
+                true => "correct its settings where they were made, over the service".to_owned(),
+                false => format!("correct [plugin.{}.settings] in the configuration", status.name),
+            }),
         ),
         PluginState::Ignored => ("ignored", None, None),
     };
+    let plugin = config.policies.plugin(&status.name);
+    let by = |service: bool, configuration: bool| match (service, configuration) {
+        (true, _) => Some("service".to_owned()),
+        (false, true) => Some("configuration".to_owned()),
+        (false, false) => None,
+    };
+    // What is not asked is not loaded, and is there all the same.
+    let file = status.file.clone().or_else(|| policies.file_of(&status.name));
     let loaded = status.loaded.as_ref();
     Plugin {
         name: status.name.to_string(),
-        file: status.file.as_ref().map(|file| file.display().to_string()),
+        uploaded: overlay.is_some_and(|overlay| file.as_ref() == Some(&overlay.file(&status.name))),
+        file: file.map(|file| file.display().to_string()),
         digest: loaded.map(|loaded| loaded.digest.clone()),
         hooks: loaded.map_or_else(Vec::new, |loaded| loaded.hooks.iter().map(ToString::to_string).collect()),
         imports: loaded.map_or_else(Vec::new, |loaded| loaded.imports.clone()),
@@ -95,5 +131,15 @@ fn shape(status: &PluginStatus) -> Plugin {
         remedy,
         mode: Some(status.mode.to_string()),
         grants: status.grants.iter().map(ToString::to_string).collect(),
+        enabled: status.state != PluginState::Ignored,
+        switched_by: by(
+            overlay.is_some_and(|overlay| overlay.switched.contains(&status.name)),
+            plugin.presence != Presence::Optional,
+        ),
+        settings_by: by(settings_over_service, plugin.settings != PluginConfig::default().settings),
+        size: loaded.map(|loaded| loaded.size),
+        version: loaded.and_then(|loaded| loaded.version.clone()),
+        settings_schema: loaded.and_then(|loaded| loaded.schema.clone()),
+        etag: None,
     }
 }

@@ -47,6 +47,18 @@ impl Program {
         (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 
+    /// One request whose head begins so, and whose body may be a file; what is answered is JSON.
+    pub fn ask_raw(&self, head: &str, body: &[u8]) -> (u16, Value) {
+        let mut stream = UnixStream::connect(&self.socket).expect("the program listens");
+        let rest = format!("Host: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), rest.as_bytes(), body].concat()).expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the answer is read");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+    }
+
     /// What a route outside of the API answers.
     pub fn text(&self, path: &str, accept: &str) -> String {
         let mut stream = UnixStream::connect(&self.socket).expect("the program listens");

@@ -1,6 +1,7 @@
 //! Policies as the runtime sees them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// All policies that were found or are configured.
@@ -39,6 +40,41 @@ pub struct Plugin {
     pub mode: Option<String>,
     /// What the site granted it.
     pub grants: Vec<String>,
+    /// Whether it is asked at all: false where it was switched off, by the configuration or over the service.
+    pub enabled: bool,
+    /// Who said whether it is asked: `configuration`, `service`; null where nobody did.
+    pub switched_by: Option<String>,
+    /// Where its settings come from: `configuration`, `service`; null where nobody made any.
+    pub settings_by: Option<String>,
+    /// Whether its file was uploaded, so that it can be deleted over the service.
+    pub uploaded: bool,
+    /// Size of what is in force, bytes.
+    pub size: Option<u64>,
+    /// The version that its file states.
+    pub version: Option<String>,
+    /// A JSON Schema of its settings, where its file states one.
+    #[schema(value_type = Option<Object>)]
+    pub settings_schema: Option<Value>,
+    /// What `If-Match` wants to hear; null where it can't be changed over the service.
+    pub etag: Option<String>,
+}
+
+/// The settings of one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PluginSettings {
+    /// Name of the policy.
+    pub plugin: String,
+    /// Those that are in force.
+    #[schema(value_type = Object)]
+    pub settings: Value,
+    /// Where they come from: `configuration`, `service`; null where nobody made any.
+    pub by: Option<String>,
+    /// What the configuration says, which is in force where nothing was said over the service; null where it says nothing.
+    #[schema(value_type = Option<Object>)]
+    pub configured: Option<Value>,
+    /// A JSON Schema of them, where the policy's file states one.
+    #[schema(value_type = Option<Object>)]
+    pub schema: Option<Value>,
 }
 
 /// A folder with a policy to start from.

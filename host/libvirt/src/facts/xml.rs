@@ -1,12 +1,34 @@
 //! The few things that reading libvirt's XML takes.
 
-use roxmltree::{Document, Node};
+use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::error::Failure;
 
+/// Elements within each other. libvirt's documents have about ten.
+const DEEPEST: usize = 100;
+/// Nodes of a document. The largest of a real domain has some thousands.
+const MOST_NODES: u32 = 1_000_000;
+
 /// A parsed document of libvirt's.
 pub(crate) fn parse<'a>(what: &'static str, text: &'a str) -> Result<Document<'a>, Failure> {
-    Document::parse(text).map_err(|error| Failure::document(what, &error.to_string()))
+    sound(text).map_err(|why| Failure::document(what, &why))
+}
+
+/// A document that costs no more than it is long: a guest's metadata, and what a policy wants to stand in a definition, are other
+/// people's words. Entities are not expanded, because a document type is not taken at all.
+pub(crate) fn sound(text: &str) -> Result<Document<'_>, String> {
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|error| error.to_string())?;
+    // Parents come before their children.
+    let mut depths: Vec<usize> = Vec::new();
+    for node in document.root().descendants() {
+        let depth = node.parent().map_or(0, |parent| depths[parent.id().get_usize()] + 1);
+        if depth > DEEPEST {
+            return Err(format!("more than {DEEPEST} elements stand within each other"));
+        }
+        depths.push(depth);
+    }
+    Ok(document)
 }
 
 /// The first child element of that name.
@@ -73,4 +95,34 @@ pub(super) fn is_on(text: Option<&str>) -> bool {
 /// Text as it stands in a document that is made here.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&apos;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_of_entities_is_refused_and_not_expanded() {
+        let mut laughs = "<?xml version='1.0'?><!DOCTYPE d [<!ENTITY a0 'ha'>".to_owned();
+        for level in 1..30 {
+            laughs.push_str(&format!("<!ENTITY a{level} '&a{};&a{};'>", level - 1, level - 1));
+        }
+        laughs.push_str("]><domain>&a29;</domain>");
+        let error = parse("domain", &laughs).unwrap_err();
+        assert!(error.message.contains("libvirt's domain can't be read") && error.message.contains("DTD"), "{error:?}");
+        let outside = "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain>&x;</domain>";
+        assert!(sound(outside).unwrap_err().contains("DTD"));
+        assert!(sound("<domain>&x;</domain>").unwrap_err().contains("entity"));
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused_however_deep_it_is() {
+        let nested = |levels: usize| format!("{}{}", "<a>".repeat(levels), "</a>".repeat(levels));
+        assert!(sound(&nested(100)).is_ok());
+        for levels in [101, 100_000] {
+            assert!(sound(&nested(levels)).unwrap_err().contains("within each other"), "{levels}");
+        }
+        let attributes: String = (0..1000).map(|number| format!(" a{number}='&lt;'")).collect();
+        assert!(sound(&format!("<a{attributes}/>")).is_ok());
+    }
 }

@@ -147,6 +147,17 @@ fn metadata_are_set_added_and_removed() {
 }
 
 #[test]
+fn an_edit_that_is_a_bomb_of_xml_is_refused_in_its_own_name() {
+    let nested = format!("<o:x xmlns:o='urn:other'>{}{}</o:x>", "<o:y>".repeat(50_000), "</o:y>".repeat(50_000));
+    let laughs = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><o:x xmlns:o='urn:other'>&b;</o:x>";
+    for (element, why) in [(laughs, "DTD"), (nested.as_str(), "within each other")] {
+        let edits = Edits(vec![edit(EditKind::Metadata, Some("urn:other"), None, Some(element))]);
+        let message = rewritten(DOMAIN, &edits, Which::Present).unwrap_err().message;
+        assert!(message.contains("transform-site") && message.contains(why), "{message:.300}");
+    }
+}
+
+#[test]
 fn edits_are_made_one_after_the_other() {
     let edits = Edits(vec![
         edit(EditKind::Title, None, None, Some("t")),

@@ -1,7 +1,8 @@
 //! What is no policy is refused with a reason and a remedy, and blocks until it is mended or removed.
 
 use waypost_core::finding::{Severity, host_codes};
-use waypost_policy::{Hook, Kind, PluginState, inspect};
+use waypost_core::ids::PluginName;
+use waypost_policy::{Grant, Hook, Kind, PluginConfig, PluginState, Presence, Unusable, inspect};
 
 use super::support::{self, Site, component, module_in, precheck, saying, with_prelude};
 
@@ -191,4 +192,41 @@ fn inspection_says_what_a_file_is_and_what_it_needs() {
     assert_eq!(seen.kind, None);
     assert!(seen.trouble.unwrap().to_string().contains("no WebAssembly"));
     assert!(inspect(&folder.path().join("absent.wasm")).is_err());
+}
+
+#[test]
+fn a_rehearsal_tells_what_would_come_of_a_file_and_changes_nothing() {
+    let site = Site::with(&[("good.wasm", &saying("info", "fine", "all is well"))]);
+    let before = (site.runtime.generation(), site.runtime.list());
+    let name = PluginName::new("new");
+    let config = PluginConfig::default();
+    let rehearse = |bytes: &[u8], config: &PluginConfig| site.runtime.rehearse(&name, Some(bytes), config);
+    let loaded = rehearse(&saying("blocker", "no", "it may not"), &config).unwrap();
+    assert_eq!((loaded.hooks, loaded.kind), (vec![Hook::Precheck], Kind::CoreModule));
+    assert!(matches!(rehearse(b"text", &config), Err(Unusable::File(_))));
+
+    // Grants are what the site says, not what the file wants.
+    let imports = r#"(import "waypost:facts/volumes@0.1.0" "all" (func (param i32 i32 i32 i32)))"#;
+    let curious = precheck(imports, "(call $nothing (local.get $args))");
+    let refused = rehearse(&curious, &config).unwrap_err().to_string();
+    assert!(refused.contains("grant `volumes`"), "{refused}");
+    let granted = PluginConfig { grants: [Grant::Volumes].into(), ..PluginConfig::default() };
+    assert!(rehearse(&curious, &granted).is_ok());
+
+    // Settings are asked about only where the policy would be asked.
+    let refuse = r#"(func (export "waypost:precheck/check@0.1.0#validate-settings") (param i32 i32) (result i32)
+        (i32.store8 (i32.const 96) (i32.const 1)) (i32.store (i32.const 100) (i32.const 3072))
+        (i32.store (i32.const 104) (i32.const 7)) (i32.const 96)) (data (i32.const 3072) "too few")"#;
+    let body = support::check("(call $nothing (local.get $args))");
+    let picky = with_prelude(support::PRECHECK, &format!("{refuse} {body}"));
+    let Err(Unusable::Settings(words)) = rehearse(&picky, &config) else { panic!("it accepts them") };
+    assert_eq!(words, "refuses its settings: too few");
+    let never = PluginConfig { presence: Presence::Never, ..PluginConfig::default() };
+    assert!(rehearse(&picky, &never).is_ok());
+
+    assert!(matches!(site.runtime.rehearse(&name, None, &config), Err(Unusable::Missing)));
+    let good = PluginName::new("good");
+    assert!(site.runtime.rehearse(&good, None, &config).is_ok());
+    assert_eq!(site.runtime.file_of(&good), Some(site.folder.join("good.wasm")));
+    assert_eq!((site.runtime.generation(), site.runtime.list()), before);
 }

@@ -5,8 +5,9 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 use waypost_core::access::Asked;
+use waypost_core::digest::sha256;
 use waypost_core::ids::TaskId;
 
 use super::permit::Named;
@@ -35,6 +36,7 @@ pub(crate) fn asked(
     request: &Request,
     body: &Bytes,
 ) -> Result<Asked, Failed> {
+    let file = rule.is_upload().then(|| json!({"sha256": sha256(body), "bytes": body.len()}));
     let body: Value = match rule.may_be_quoted() {
         true => serde_json::from_slice(body).unwrap_or_default(),
         false => Value::Null,
@@ -42,7 +44,15 @@ pub(crate) fn asked(
     let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
     // What can't be a name is not noted as one: a line of its own, or colours, for whoever reads the log.
     let name = |text: &String| text.len() <= LONGEST && !text.chars().any(char::is_control);
-    let quoted = Some(body.to_string()).filter(|text| !body.is_null() && text.len() <= QUOTED);
+    let quoted = match &named.plugin {
+        None => Some(body.to_string()).filter(|text| !body.is_null() && text.len() <= QUOTED),
+        // Which policy, whatever becomes of the rest.
+        Some(plugin) => {
+            let details = json!({"plugin": plugin.as_str(), "asked": file.as_ref().unwrap_or(&body)}).to_string();
+            let short = || json!({"plugin": plugin.as_str()}).to_string();
+            Some(if details.len() <= QUOTED { details } else { short() })
+        }
+    };
     let peer = request.extensions().get::<Peer>();
     Ok(Asked {
         at: service.shared.parts.clock.now(),

@@ -7,11 +7,12 @@ use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
 use waypost_core::access::Permission;
 use waypost_core::feed::Feed;
-use waypost_core::ids::{HostName, TaskId};
+use waypost_core::ids::{HostName, PluginName, TaskId};
 use waypost_core::ports::{StoreFault, TaskBrief};
 
 use super::table::{Needs, Reach, Rule};
 use crate::caller::Caller;
+use crate::policies::plugin_name;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
@@ -21,6 +22,7 @@ pub(crate) struct Named {
     pub(crate) host: Option<String>,
     pub(crate) domain: Option<String>,
     pub(crate) task: Option<TaskBrief>,
+    pub(crate) plugin: Option<PluginName>,
 }
 
 impl Named {
@@ -33,6 +35,8 @@ impl Named {
             match key {
                 "host" => named.host = Some(value.to_owned()),
                 "domain" | "name" => named.domain = Some(value.to_owned()),
+                // What can't be one is refused by the handler.
+                "plugin" => named.plugin = plugin_name(value),
                 "task" | "id" => {
                     if let Ok(id) = value.parse() {
                         named.task = service.read(move |feed| feed.brief(id)).await?;
@@ -80,7 +84,12 @@ pub(crate) fn scope(caller: &Caller, rule: &Rule, named: &Named) -> Result<(), F
         return Err(outside(caller, "the facts of a host, which name all its domains,"));
     }
     if rule.reach == Reach::Everything {
-        return Err(outside(caller, "what is told of all hosts and domains at once"));
+        let what = if rule.is_change() {
+            "what judges the domains of all hosts"
+        } else {
+            "what is told of all hosts and domains at once"
+        };
+        return Err(outside(caller, what));
     }
     match &named.task {
         Some(task) if rule.is_change() && !scope.commands(task) => {

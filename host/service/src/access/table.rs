@@ -26,7 +26,7 @@ pub(crate) enum Reach {
     Path,
     /// By the gate: as before, and the answer tells of all domains of the host.
     WholeHost,
-    /// By the gate: the answer tells of all hosts and domains.
+    /// By the gate: the answer tells of all hosts and domains, or the change is felt by all of them.
     Everything,
     /// By the handler: what the body names must be in the scope.
     Body,
@@ -56,6 +56,10 @@ pub(crate) struct Rule {
 
 const LOOK: Needs = Needs::A(Permission::Look);
 const MOVE: Needs = Needs::A(Permission::Move);
+const CHANGE: Needs = Needs::A(Permission::ChangePolicies);
+
+/// Where a policy is uploaded to; the one route whose body is a file.
+const UPLOAD: &str = "/api/v1/plugins/{plugin}";
 
 const fn rule(method: &'static str, path: &'static str, needs: Needs, reach: Reach) -> Rule {
     Rule { method, path, needs, reach }
@@ -67,6 +71,15 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("GET", "/api/v1/system/health", LOOK, Reach::None),
     rule("GET", "/api/v1/system/ready", LOOK, Reach::None),
     rule("GET", "/api/v1/plugins", LOOK, Reach::None),
+    rule("GET", "/api/v1/plugins/{plugin}", LOOK, Reach::None),
+    rule("PUT", UPLOAD, CHANGE, Reach::Everything),
+    rule("DELETE", "/api/v1/plugins/{plugin}", CHANGE, Reach::Everything),
+    rule("POST", "/api/v1/plugins/{plugin}/enable", CHANGE, Reach::Everything),
+    rule("POST", "/api/v1/plugins/{plugin}/disable", CHANGE, Reach::Everything),
+    rule("GET", "/api/v1/plugins/{plugin}/settings", LOOK, Reach::None),
+    rule("PUT", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
+    rule("PATCH", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
+    rule("DELETE", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
     rule("GET", "/api/v1/hosts", LOOK, Reach::Answer),
     rule("GET", "/api/v1/hosts/{host}", LOOK, Reach::Path),
     rule("GET", "/api/v1/hosts/{host}/facts", LOOK, Reach::WholeHost),
@@ -179,9 +192,14 @@ impl Rule {
         }
     }
 
-    /// Whether its body holds no secret and may be noted.
+    /// Whether its body is a file, which has a limit of its own.
+    pub(crate) fn is_upload(&self) -> bool {
+        self.method == "PUT" && self.path == UPLOAD
+    }
+
+    /// Whether its body is a text that holds no secret and may be noted.
     pub(crate) fn may_be_quoted(&self) -> bool {
-        self.path.starts_with("/api/v1/")
+        self.path.starts_with("/api/v1/") && !self.is_upload()
     }
 }
 
@@ -226,6 +244,8 @@ mod tests {
                 || ["/api/v1/checks", "/api/v1/dry-runs", "/api/v1/session"].contains(&rule.path);
             assert_eq!(rule.is_change(), !safe, "{}", rule.name());
         }
+        let uploads: Vec<_> = TABLE.iter().filter(|rule| rule.is_upload()).map(Rule::name).collect();
+        assert_eq!(uploads, ["PUT /api/v1/plugins/{plugin}"]);
         assert!(matches!(find(&Method::PUT, "/api/v1/tasks"), Route::OtherMethod));
         assert!(matches!(find(&Method::GET, "/api/v1/new"), Route::Unlisted));
         assert!(matches!(find(&Method::HEAD, "/api/v1/tasks"), Route::Known(_)));

@@ -1,4 +1,4 @@
-//! The service itself, and the policies that it asks.
+//! The service itself.
 
 use std::sync::LazyLock;
 
@@ -69,11 +69,4 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<(StatusCode,
     let ok = problems.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(v1::Health { ok, problems, driven: service.driven() })))
-}
-
-/// The policies, and what is wrong with those that are not in force.
-#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins", operation_id = "plugins",
-    responses((status = 200, body = v1::Plugins, description = "The policies"), Problems))]
-pub(crate) async fn plugins(State(service): State<Service>) -> Result<Json<v1::Plugins>, Failed> {
-    service.blocking(|service| Ok(Json(service.shared.parts.site.plugins()))).await
 }

@@ -23,11 +23,12 @@ const problem = (status, code, detail, more = {}) => ({
 });
 
 export class Fake {
-  /** `token`: wanted of everybody; `pace`: how much faster time passes; `history`: migrations that are over already. */
-  constructor({ token = null, pace = 1, history = true } = {}) {
-    Object.assign(this, { token, pace, sequence: 0, log: [], streams: new Set(), keys: new Map(), tasks: new Map(), down: false });
+  /** `token`: wanted of everybody; `pace`: how much faster time passes; `history`: migrations that are over already; `role`: the viewer's. */
+  constructor({ token = null, pace = 1, history = true, role = "admin" } = {}) {
+    Object.assign(this, { role, token, pace, sequence: 0, log: [], streams: new Set(), keys: new Map(), tasks: new Map(), down: false });
     this.hosts = structuredClone(told.hosts);
     this.domains = structuredClone(told.domains);
+    this.policies = new Map(structuredClone(told.plugins.plugins).map((one) => [one.name, { settings: {}, by: null, plugin: one }]));
     if (history) for (const past of told.history) this.remember(past);
     this.timer = setInterval(() => this.tick(), TICK_MS / pace);
     this.timer.unref();
@@ -208,7 +209,8 @@ export class Fake {
     }
     const path = url.pathname.replace(/^.*\/api\/v1\//, "");
     if (path === "events") return this.listen(request, response);
-    const answer = this.route(request.method, path, url.searchParams, body ? JSON.parse(body) : null, request.headers);
+    const read = body && (request.headers["content-type"] ?? "").includes("json") ? JSON.parse(body) : null;
+    const answer = this.route(request.method, path, url.searchParams, read, request.headers);
     // As long as a host takes to answer.
     setTimeout(() => reply(response, answer), path.startsWith("check") || path.startsWith("dry") ? 250 / this.pace : 5);
   }
@@ -221,7 +223,13 @@ export class Fake {
       const task = this.tasks.get(decodeURIComponent(id));
       return task ? this.task(task, method, verb, body) : problem(404, "no-such-task", `there is no task ${id}`);
     }
+    const [, policy, about] = /^plugins\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
+    if (policy) return this.policy(decodeURIComponent(policy), method, about ?? "", query, body, headers);
     switch (`${method} ${path}`) {
+      case "GET session": {
+        const permissions = { admin: ["look", "move", "change-policies", "audit"], viewer: ["look"] }[this.role];
+        return ok({ name: "you", role: this.role, permissions, hosts: [], domains: [] });
+      }
       case "GET system/version":
         return ok({ name: "waypost", version: "0.0.0", api: "v1" });
       case "GET hosts":
@@ -234,7 +242,7 @@ export class Fake {
           unread: this.hosts.filter((host) => host.error).map((host) => ({ host: host.name, error: host.error })),
         });
       case "GET plugins":
-        return ok(told.plugins);
+        return ok({ ...told.plugins, plugins: [...this.policies.values()].map((one) => this.listed(one)) });
       case "GET decisions": {
         const all = [...this.tasks.values()].flatMap((task) => task.decisions.map((decision) => ({ task, decision })));
         const found = all.filter(({ decision }) => decision.plugin === query.get("plugin"));
@@ -280,6 +288,61 @@ export class Fake {
       }
     }
     return problem(404, "no-such-route", `there is nothing at ${path}`);
+  }
+
+  // Policies: whatever is uploaded is one, and settings are refused that have a key `wrong`.
+
+  listed({ plugin, by, version = 0 }) {
+    const more = { enabled: plugin.state !== "ignored", switched_by: null, settings_by: by, uploaded: false, size: 1, version: null, settings_schema: null };
+    return { ...more, ...plugin, etag: plugin.file ? `"${plugin.name}-${version}"` : null };
+  }
+
+  /** Settings that somebody else makes. */
+  meddle(name, settings) {
+    Object.assign(this.policies.get(name), { settings, by: "service" });
+  }
+
+  policy(name, method, about, query, body, headers) {
+    const known = this.policies.get(name);
+    const tagged = (status, document, tag) => ({ status, body: document, headers: { ETag: tag } });
+    const shown = (status) => tagged(status, this.listed(this.policies.get(name)), this.listed(this.policies.get(name)).etag);
+    const stale = (tag) => headers["if-match"] && headers["if-match"] !== "*" && headers["if-match"] !== tag;
+    const changed = () => problem(412, "changed-meanwhile", `${name} is not what it was`, { remedy: "GET it again" });
+    if (!known && !(method === "PUT" && !about)) return problem(404, "no-such-plugin", `there is no policy ${name}`);
+    const of = () => ({ plugin: name, settings: known.settings, by: known.by, configured: null, schema: null });
+    const tag = () => `"${JSON.stringify(known.settings).replaceAll('"', "'")}"`;
+    switch (`${method} ${about}`) {
+      case "PUT ": {
+        if (known ? headers["if-none-match"] || stale(this.listed(known).etag) : headers["if-match"]) return changed();
+        const state = query.get("enabled") === "false" ? "ignored" : "ready";
+        const file = `/var/lib/waypost/plugins/${name}.wasm`;
+        const plugin = { ...(known?.plugin ?? told.plugins.plugins[0]), name, file, state, uploaded: true, hooks: ["precheck"], grants: [] };
+        this.policies.set(name, { settings: {}, by: null, ...known, plugin, version: (known?.version ?? 0) + 1 });
+        return shown(known ? 200 : 201);
+      }
+      case "DELETE ":
+        if (stale(this.listed(known).etag)) return changed();
+        this.policies.delete(name);
+        return { status: 204, body: null };
+      case "POST enable":
+      case "POST disable": {
+        const off = about === "disable";
+        Object.assign(known.plugin, { state: off ? "ignored" : "ready", enabled: !off, switched_by: off ? "service" : null });
+        known.version = (known.version ?? 0) + 1;
+        return shown(200);
+      }
+      case "GET settings":
+        return tagged(200, of(), tag());
+      case "PUT settings":
+        if (stale(tag())) return changed();
+        if ("wrong" in body) return problem(422, "settings-refused", `${name} refuses its settings: unknown field \`wrong\``, { remedy: "correct them" });
+        Object.assign(known, { settings: body, by: "service" });
+        return tagged(200, of(), tag());
+      case "DELETE settings":
+        Object.assign(known, { settings: {}, by: null });
+        return tagged(200, of(), tag());
+    }
+    return problem(405, "wrong-method", "this path has no such method");
   }
 
   task(task, method, verb, body) {
@@ -350,7 +413,7 @@ export class Fake {
   }
 }
 
-function reply(response, { status, body }) {
-  response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json" });
-  response.end(JSON.stringify(body));
+function reply(response, { status, body, headers = {} }) {
+  response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json", ...headers });
+  response.end(status === 204 ? "" : JSON.stringify(body));
 }

@@ -48,6 +48,8 @@ pub fn run(app: &App, file: &Path) -> anyhow::Result<Exit> {
         remedy: trouble.map(waypost_policy::LoadError::remedy),
         mode: None,
         grants: seen.grants.iter().map(ToString::to_string).collect(),
+        size: Some(seen.size),
+        ..Plugin::default()
     })));
     Ok(if trouble.is_none() { Exit::Done } else { Exit::Error })
 }

@@ -7,6 +7,8 @@ import type {
   DryRun,
   Host,
   NewTask,
+  Plugin,
+  PluginSettings,
   Plugins,
   Queue,
   Readiness,
@@ -17,6 +19,7 @@ import type {
   TaskRecords,
   TaskStatus,
   Version,
+  Whoami,
 } from "./types";
 
 /** What went wrong, in the service's words, or in ours where it did not answer. */
@@ -59,6 +62,12 @@ export interface TaskQuery {
   host?: string;
   cursor?: string;
   limit?: number;
+}
+
+/** A document, and what a change of it has to name. */
+export interface Tagged<T> {
+  value: T;
+  tag: string;
 }
 
 /** Longer than the service itself works on a request, ms. */
@@ -119,6 +128,31 @@ export class Client {
     this.get<DecisionPage>(`decisions?plugin=${encodeURIComponent(plugin)}&limit=${limit}`);
   situation = (id: string) => this.get<Situation>(`tasks/${encodeURIComponent(id)}/situation`);
 
+  /** Who the viewer is here, and what that permits. */
+  whoami = () => this.get<Whoami>("session");
+
+  // Policies. What changes one names what it changes: its tag, or null where it must not be there yet.
+  settings = (plugin: string) => this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`);
+  putPlugin(plugin: string, file: Blob, tag: string | null, enabled: boolean): Promise<Tagged<Plugin>> {
+    const headers: Record<string, string> = { "Content-Type": "application/wasm" };
+    headers[tag === null ? "If-None-Match" : "If-Match"] = tag ?? "*";
+    const query = enabled ? "" : "?enabled=false";
+    return this.tagged<Plugin>(`plugins/${encodeURIComponent(plugin)}${query}`, { method: "PUT", headers, body: file });
+  }
+  deletePlugin = (plugin: string, tag: string) =>
+    this.send(`plugins/${encodeURIComponent(plugin)}`, { method: "DELETE", headers: { "If-Match": tag } });
+  switchPlugin = (plugin: string, on: boolean) =>
+    this.post<Plugin>(`plugins/${encodeURIComponent(plugin)}/${on ? "enable" : "disable"}`);
+  putSettings = (plugin: string, settings: object, tag: string) =>
+    this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json", "If-Match": tag },
+      body: JSON.stringify(settings),
+    });
+  /** Those of the configuration are in force again. */
+  forgetSettings = (plugin: string, tag: string) =>
+    this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`, { method: "DELETE", headers: { "If-Match": tag } });
+
   /** Begins a migration. The same key never begins a second one, so it may be sent again after a lost answer. */
   create = (task: NewTask, key: string) => this.post<TaskStatus>("tasks", task, { headers: { "Idempotency-Key": key } });
   cancel = (id: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`);
@@ -135,6 +169,11 @@ export class Client {
 
   private async get<T>(path: string, signal?: AbortSignal): Promise<T> {
     return (await this.send(path, { headers: { Accept: "application/json" }, signal })).json() as Promise<T>;
+  }
+
+  private async tagged<T>(path: string, init: RequestInit = {}): Promise<Tagged<T>> {
+    const response = await this.send(path, { ...init, headers: { Accept: "application/json", ...(init.headers as Record<string, string>) } });
+    return { value: (await response.json()) as T, tag: response.headers.get("ETag") ?? "" };
   }
 
   private async post<T>(path: string, body?: object, init: RequestInit = {}): Promise<T> {

@@ -267,6 +267,32 @@ export interface Plugin {
   remedy: string | null;
   mode: string | null;
   grants: string[];
+  enabled: boolean;
+  /** `configuration`, `service`; null where nobody said whether it is asked. */
+  switched_by: string | null;
+  settings_by: string | null;
+  uploaded: boolean;
+  version: string | null;
+  settings_schema: Record<string, unknown> | null;
+  etag: string | null;
+}
+
+export interface PluginSettings {
+  plugin: string;
+  settings: Record<string, unknown>;
+  /** `configuration`, `service`; null where nobody made any. */
+  by: string | null;
+  configured: Record<string, unknown> | null;
+  schema: Record<string, unknown> | null;
+}
+
+/** Who the caller is here. */
+export interface Whoami {
+  name: string;
+  role: string;
+  permissions: string[];
+  hosts: string[];
+  domains: string[];
 }
 
 export interface Plugins {

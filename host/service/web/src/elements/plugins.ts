@@ -1,10 +1,17 @@
-// <waypost-plugins>: the policies of the service: what each is asked, whether it is in force, and what it decided lately.
+// <waypost-plugins>: the policies of the service: what each is asked, whether it is in force, what it decided lately, and, for
+// whoever may, uploads, switches and settings. Attributes: `readonly`.
 
 import { css, html, nothing, type TemplateResult } from "lit";
-import type { Plugin, Plugins } from "../api/types";
+import { Problem } from "../api/client";
+import type { Plugin, Plugins, Whoami } from "../api/types";
 import { Loaded } from "../live/loaded";
+import { mayChange } from "../live/policies";
+import "../parts/dialog";
+import type { WaypostDialog } from "../parts/dialog";
 import { icon } from "../parts/icons";
+import "../parts/settings";
 import { bones, empty, pluginBadge, problemNote } from "../parts/small";
+import "../parts/upload";
 import { count } from "../text/format";
 import { hookSays } from "../text/words";
 import { WaypostElement } from "./base";
@@ -14,7 +21,13 @@ import "./decisions";
 const HOOKS = ["transform", "precheck", "placement", "convergence", "recovery"];
 
 export class WaypostPlugins extends WaypostElement {
-  static override properties = { open: { state: true } };
+  static override properties = {
+    readonly: { type: Boolean },
+    open: { state: true },
+    busy: { state: true },
+    failed: { state: true },
+    leaving: { state: true },
+  };
   static override styles = [
     WaypostElement.styles,
     css`
@@ -92,30 +105,70 @@ export class WaypostPlugins extends WaypostElement {
     `,
   ];
 
+  declare readonly: boolean;
   private declare open: string | null;
+  private declare busy: boolean;
+  /** A change that was refused, of which policy. */
+  private declare failed: { plugin: string; attempted: string; problem: Problem } | null;
+  /** The one that is about to be deleted. */
+  private declare leaving: Plugin | null;
 
+  private readonly who = new Loaded<Whoami>(this, () => this.client.whoami());
   private readonly plugins = new Loaded<Plugins>(this, () => this.client.plugins(), 30_000);
 
   constructor() {
     super();
+    this.readonly = false;
     this.open = null;
+    this.busy = false;
+    this.failed = null;
+    this.leaving = null;
   }
 
   protected override served(): void {
     this.plugins.reset();
+    this.who.reset();
     void this.plugins.reload();
+    void this.who.reload();
+  }
+
+  private get may(): boolean {
+    return !this.readonly && mayChange(this.who.value).may;
+  }
+
+  private async change(plugin: Plugin, attempted: string, ask: () => Promise<unknown>): Promise<void> {
+    this.busy = true;
+    this.failed = null;
+    try {
+      await ask();
+    } catch (error) {
+      this.failed = { plugin: plugin.name, attempted, problem: Problem.of(error) };
+    }
+    this.busy = false;
+    await this.plugins.reload();
   }
 
   protected override render(): TemplateResult {
     const { value, problem } = this.plugins;
-    if (!value) {
+    // At once with who may change them: nothing moves when it becomes known.
+    if (!value || !(this.who.value || this.who.problem)) {
       return problem
         ? problemNote(problem, "The policies could not be read", () => void this.plugins.reload())
         : html`<div class="panel"><div class="empty">${bones(6)}</div></div>`;
     }
     const troubled = value.plugins.filter((plugin) => !["ready", "ignored"].includes(plugin.state));
+    const { may, why } = mayChange(this.who.value);
     return html`
       <div class="stack notes">
+        ${
+          this.readonly
+            ? nothing
+            : may
+              ? html`<waypost-upload .plugins=${value.plugins} .base=${this.base} .token=${this.token} @changed=${() => void this.plugins.reload()}></waypost-upload>`
+              : why
+                ? html`<p class="small soft">${why}</p>`
+                : nothing
+        }
         ${problem ? problemNote(problem, "The policies could not be read again") : nothing}
         ${
           troubled.length
@@ -132,6 +185,7 @@ export class WaypostPlugins extends WaypostElement {
         }
       </div>
       ${value.plugins.length ? this.groups(value.plugins) : html`<div class="panel">${empty("rules", "No policies", "None was found in the folders below. Without a precheck nothing may be moved.")}</div>`}
+      ${this.leaving ? this.last(this.leaving) : nothing}
       <p class="tiny soft break">Looked for in ${value.folders.length ? value.folders.map((folder, index) => html`${index ? ", " : ""}<code>${folder}</code>`) : "no folder"}; the last one wins.</p>
     `;
   }
@@ -176,12 +230,66 @@ export class WaypostPlugins extends WaypostElement {
         ${plugin.file ? html`<dt>File</dt><dd class="mono">${plugin.file}</dd>` : nothing}
         ${plugin.digest ? html`<dt>Digest</dt><dd class="mono">${plugin.digest}</dd>` : nothing}
         ${plugin.built_as ? html`<dt>Built as</dt><dd>${plugin.built_as}</dd>` : nothing}
+        ${plugin.version ? html`<dt>Version</dt><dd>${plugin.version}</dd>` : nothing}
+        ${plugin.switched_by && !plugin.enabled ? html`<dt>Switched off</dt><dd>${plugin.switched_by === "service" ? "over the service" : "by the configuration"}</dd>` : nothing}
         <dt>Granted</dt><dd>${plugin.grants.join(", ") || "nothing"}</dd>
         <dt>Imports</dt><dd class="mono">${plugin.imports.join(", ") || "nothing"}</dd>
       </dl>
+      ${this.failed?.plugin === plugin.name ? problemNote(this.failed.problem, this.failed.attempted) : nothing}
+      ${this.may && plugin.etag ? this.controls(plugin) : nothing}
+      ${
+        plugin.etag
+          ? html`<h3>Settings</h3>
+              <waypost-settings .plugin=${plugin.name} .readonly=${!this.may} .base=${this.base} .token=${this.token}
+                @changed=${() => void this.plugins.reload()}></waypost-settings>`
+          : nothing
+      }
       <h3>What it decided lately</h3>
       <waypost-decisions class="panel" .plugin=${plugin.name} .base=${this.base} .token=${this.token}></waypost-decisions>
     </div>`;
+  }
+
+  private controls(plugin: Plugin): TemplateResult {
+    const { name, enabled, switched_by: by } = plugin;
+    const off = !enabled && by === "configuration" ? "The configuration switches it off." : "";
+    const kept = enabled && by === "configuration" ? "The configuration requires it." : "";
+    const why = off || kept;
+    return html`<div class="row">
+      <button
+        ?disabled=${this.busy}
+        aria-disabled=${why ? "true" : "false"}
+        title=${why || nothing}
+        @click=${() =>
+          why
+            ? undefined
+            : void this.change(plugin, enabled ? "It was not switched off" : "It was not switched on", () => this.client.switchPlugin(name, !enabled))}
+      >
+        ${icon(enabled ? "stop" : "check")}${enabled ? "Switch off" : "Switch on"}<span class="hidden"> ${name}</span>
+      </button>
+      ${
+        plugin.uploaded
+          ? html`<button class="danger" ?disabled=${this.busy} @click=${() => (this.leaving = plugin)}>
+              ${icon("cross")}Delete<span class="hidden"> ${name}</span>
+            </button>`
+          : nothing
+      }
+      ${why ? html`<span class="small soft">${why}</span>` : nothing}
+    </div>`;
+  }
+
+  /** The last step before an upload is gone. */
+  private last(plugin: Plugin): TemplateResult {
+    const close = () => this.renderRoot.querySelector<WaypostDialog>("waypost-dialog")?.close();
+    const go = async () => {
+      await this.change(plugin, "It was not deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? ""));
+      close();
+    };
+    return html`<waypost-dialog heading="Delete ${plugin.name}" .busy=${this.busy} @done=${() => (this.leaving = null)}>
+      <p class="small">The next decision is made without it, and the settings that were made for it over the service go with it. Where a
+        plugin folder has a file of its name, that one is asked again.</p>
+      <button slot="actions" ?disabled=${this.busy} @click=${close}>Keep it</button>
+      <button slot="actions" class="danger primary" ?disabled=${this.busy} @click=${() => void go()}>${icon("cross")}Delete</button>
+    </waypost-dialog>`;
   }
 }
 

@@ -25,9 +25,12 @@ test.skipIf(!existsSync(described))("every field that is read, and every route t
     expect(schema?.properties, name).toBeDefined();
     for (const [, field] of body!.matchAll(/^ {2}(\w+)\??:/gm)) expect(Object.keys(schema!.properties!), name).toContain(field);
   }
-  const asked = [...client.matchAll(/this\.(?:get|post|send)(?:<.*>)?\(\s*[`"]([^`"?]+)/g)].map(([, path]) =>
-    path!.replace(/\$\{[^}]*\}/g, "{task}"),
+  // Whatever stands in the place of a name.
+  const bare = (path: string) => path.replace(/\$?\{[^}]*\}/g, "{}");
+  const asked = [...client.matchAll(/this\.(?:get|post|send|tagged)(?:<.*>)?\(\s*[`"]([^`"?]+)/g)].map(([, path]) =>
+    bare(path!.replace(/\$\{query\}$/, "").replace(/\$\{on $/, "enable")),
   );
-  expect(asked.length).toBeGreaterThan(12);
-  for (const path of asked) expect(Object.keys(paths)).toContain(`/api/v1/${path}`);
+  expect(asked.length).toBeGreaterThan(16);
+  const known = Object.keys(paths).map(bare);
+  for (const path of asked) expect(known).toContain(`/api/v1/${path}`);
 });

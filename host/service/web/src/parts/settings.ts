@@ -1,0 +1,203 @@
+// The settings of one policy, in a field: what the policy refuses is said in its words, and what somebody else changed meanwhile
+// is shown before anything of it is overwritten.
+
+import { css, html, nothing, type TemplateResult } from "lit";
+import { Problem, type Tagged } from "../api/client";
+import type { PluginSettings } from "../api/types";
+import { WaypostElement } from "../elements/base";
+import { differences, read, shown, written } from "../live/policies";
+import { icon } from "./icons";
+import { bones, problemNote } from "./small";
+
+export class WaypostSettings extends WaypostElement {
+  static override properties = {
+    plugin: { type: String },
+    readonly: { type: Boolean },
+    known: { state: true },
+    theirs: { state: true },
+    text: { state: true },
+    problem: { state: true },
+    busy: { state: true },
+    done: { state: true },
+  };
+  static override styles = [
+    WaypostElement.styles,
+    css`
+      :host {
+        color-scheme: inherit;
+      }
+      textarea {
+        font: 400 var(--t-s) / 1.5 var(--mono);
+        color: inherit;
+        background: var(--raised);
+        border: 1px solid color-mix(in srgb, var(--line-strong) 55%, var(--line));
+        border-radius: var(--r-s);
+        padding: 8px 10px;
+        width: 100%;
+        min-height: 7.5rem;
+        resize: vertical;
+        tab-size: 2;
+      }
+      textarea[aria-invalid="true"] {
+        border-color: var(--bad);
+      }
+      pre {
+        margin: 0;
+        font: 400 var(--t-s) / 1.5 var(--mono);
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      .said {
+        min-height: 1.4em;
+      }
+    `,
+  ];
+
+  declare plugin: string;
+  declare readonly: boolean;
+  private declare known: Tagged<PluginSettings> | null;
+  /** What is there now, where it is not what was known. */
+  private declare theirs: Tagged<PluginSettings> | null;
+  private declare text: string;
+  private declare problem: { attempted: string; problem: Problem } | null;
+  private declare busy: boolean;
+  private declare done: string;
+
+  constructor() {
+    super();
+    this.readonly = false;
+    this.known = null;
+    this.theirs = null;
+    this.text = "";
+    this.problem = null;
+    this.busy = false;
+    this.done = "";
+  }
+
+  protected override served(): void {
+    void this.look();
+  }
+
+  private async look(): Promise<void> {
+    try {
+      this.take(await this.client.settings(this.plugin));
+    } catch (error) {
+      this.problem = { attempted: "The settings could not be read", problem: Problem.of(error) };
+    }
+  }
+
+  private take(known: Tagged<PluginSettings>): void {
+    this.known = known;
+    this.theirs = null;
+    this.problem = null;
+    this.text = written(known.value.settings);
+  }
+
+  /** Sends a change that names what it changes. */
+  private async send(change: (tag: string) => Promise<Tagged<PluginSettings>>, tag: string, done: string): Promise<void> {
+    this.busy = true;
+    this.problem = null;
+    this.done = "";
+    try {
+      this.take(await change(tag));
+      this.done = done;
+      this.dispatchEvent(new Event("changed"));
+    } catch (error) {
+      const problem = Problem.of(error);
+      if (problem.code === "changed-meanwhile") await this.compare();
+      else this.problem = { attempted: "Nothing was changed", problem };
+    }
+    this.busy = false;
+  }
+
+  private async compare(): Promise<void> {
+    try {
+      this.theirs = await this.client.settings(this.plugin);
+    } catch (error) {
+      this.problem = { attempted: "Somebody else changed them, and they could not be read again", problem: Problem.of(error) };
+    }
+  }
+
+  private save(tag: string): void {
+    const typed = read(this.text);
+    if ("wrong" in typed) return;
+    void this.send((tag) => this.client.putSettings(this.plugin, typed.settings, tag), tag, "Saved. The next decision uses them.");
+  }
+
+  protected override render(): TemplateResult {
+    const { known, problem, readonly } = this;
+    if (!known) return problem ? problemNote(problem.problem, problem.attempted, () => void this.look()) : bones(3);
+    const { by, configured, schema, settings } = known.value;
+    const from = by === "service" ? "Made over the service" : by === "configuration" ? "From the configuration" : "None were made";
+    const typed = read(this.text);
+    const wrong = "wrong" in typed ? typed.wrong : "";
+    const same = !wrong && "settings" in typed && differences(settings, typed.settings).length === 0;
+    return html`<div class="stack">
+      <p class="small soft">${from}.${by === "service" && configured ? " They go before those of the configuration." : nothing}</p>
+      ${
+        readonly
+          ? html`<pre tabindex="0" role="group" aria-label="Settings of ${this.plugin}">${written(settings)}</pre>`
+          : html`<label class="field"><span>Settings of ${this.plugin}, JSON</span>
+              <textarea
+                spellcheck="false"
+                autocomplete="off"
+                aria-invalid=${wrong ? "true" : "false"}
+                aria-describedby="wrong"
+                .value=${this.text}
+                ?disabled=${this.busy}
+                @input=${(event: Event) => {
+                  this.text = (event.target as HTMLTextAreaElement).value;
+                  this.done = "";
+                }}
+              ></textarea></label>
+            <p id="wrong" class="small said toned bad" role="status">${wrong || nothing}</p>`
+      }
+      ${this.theirs ? this.conflict(this.theirs) : nothing}
+      ${problem ? problemNote(problem.problem, problem.attempted) : nothing}
+      ${
+        readonly
+          ? nothing
+          : html`<div class="row">
+              <button class="primary" ?disabled=${this.busy || Boolean(wrong) || same || Boolean(this.theirs)} @click=${() => this.save(known.tag)}>
+                ${icon("check")}${this.busy ? "Asking the policy…" : "Save"}
+              </button>
+              <button ?disabled=${this.busy || (same && !wrong)} @click=${() => this.take(known)}>Undo</button>
+              ${
+                by === "service"
+                  ? html`<button ?disabled=${this.busy} @click=${() => void this.send((tag) => this.client.forgetSettings(this.plugin, tag), known.tag, "Taken back. Those of the configuration are in force.")}>
+                      ${icon("back")}${configured ? "Use the configuration’s" : "Take them back"}
+                    </button>`
+                  : nothing
+              }
+              <span class="small soft" role="status">${this.done}</span>
+            </div>`
+      }
+      ${
+        schema
+          ? html`<details class="small"><summary>What the policy says of its settings</summary><pre tabindex="0" role="group" aria-label="JSON Schema of the settings of ${this.plugin}">${JSON.stringify(schema, null, 2)}</pre></details>`
+          : nothing
+      }
+    </div>`;
+  }
+
+  private conflict(theirs: Tagged<PluginSettings>): TemplateResult {
+    const changed = differences(this.known!.value.settings, theirs.value.settings);
+    return html`<div class="callout warn" role="alert">
+      ${icon("alert")}
+      <strong>Somebody else changed these settings meanwhile. Nothing of yours was saved.</strong>
+      ${
+        changed.length
+          ? html`<dl class="facts">
+              ${changed.map(({ key, before, after }) => html`<dt><code>${key}</code></dt><dd><code>${shown(before)}</code> became <code>${shown(after)}</code></dd>`)}
+            </dl>`
+          : html`<span>They are the same as before, and come from elsewhere now.</span>`
+      }
+      <span class="row">
+        <button ?disabled=${this.busy} @click=${() => this.take(theirs)}>Take theirs</button>
+        <button class="danger" ?disabled=${this.busy} @click=${() => this.save(theirs.tag)}>Save mine over theirs</button>
+      </span>
+    </div>`;
+  }
+}
+
+customElements.define("waypost-settings", WaypostSettings);

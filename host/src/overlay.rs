@@ -1,0 +1,266 @@
+//! What was made of the policies over the service, on disk: a folder of the state with the files that were uploaded
+//! (`plugins/NAME.wasm`) and what was said of a policy (`plugins/NAME.json`). The configuration is a person's file and is never
+//! written; what is here goes before its settings, and whatever gives a policy rights or makes it necessary is the
+//! configuration's alone. Every program that works over the same state reads the same, so all of them judge alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+use waypost_core::ids::PluginName;
+use waypost_policy::{PluginConfig, Presence};
+
+use crate::config::Config;
+
+/// What was said of one policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Said {
+    /// It is not asked, unless the configuration requires it.
+    pub disabled: bool,
+    /// Its settings, in the place of all those of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Map<String, Value>>,
+}
+
+/// The folder, and what was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// Folder.
+    pub folder: PathBuf,
+    /// What was said, by policy.
+    pub said: BTreeMap<PluginName, Said>,
+    /// Those that are not asked because it was said here.
+    pub switched: BTreeSet<PluginName>,
+    /// Those of which the configuration says nothing.
+    pub only_here: BTreeSet<PluginName>,
+}
+
+/// Why it can't be used.
+#[derive(Debug, Error)]
+#[error("what was said of policies over the service can't be read: {}", path.display())]
+pub struct OverlayError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+impl OverlayError {
+    /// Whether it is closed to whoever runs this, who is not its owner then.
+    pub fn is_closed(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
+impl Overlay {
+    /// Reads a folder. One that isn't there says nothing.
+    pub fn read(folder: PathBuf) -> Result<Self, OverlayError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OverlayError { path, source }
+        };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(failed(&folder))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&folder)(error)),
+        };
+        let mut said = BTreeMap::new();
+        for path in entries.into_iter().map(|entry| entry.path()) {
+            let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+            let (false, Some(true), Some(stem)) =
+                (hidden, path.extension().map(|ending| ending == "json"), path.file_stem())
+            else {
+                continue;
+            };
+            let text = fs::read(&path).map_err(failed(&path))?;
+            let one: Said = serde_json::from_slice(&text).map_err(io::Error::from).map_err(failed(&path))?;
+            said.insert(PluginName::new(stem.to_string_lossy()), one);
+        }
+        Ok(Self { folder, said, switched: BTreeSet::new(), only_here: BTreeSet::new() })
+    }
+
+    /// A configuration with this before it. It must be one as a person wrote it.
+    pub fn over(mut self, written: &Config) -> Config {
+        let mut config = written.clone();
+        self.switched.clear();
+        self.only_here.clear();
+        for (name, said) in &self.said {
+            if !config.policies.plugins.contains_key(name) {
+                self.only_here.insert(name.clone());
+            }
+            let plugin = config.policies.plugins.entry(name.clone()).or_default();
+            if said.apply(plugin) {
+                self.switched.insert(name.clone());
+            }
+        }
+        config.plugin_folders.push(self.folder.clone());
+        config.overlay = Some(self);
+        config
+    }
+
+    /// The same, with something else said of one policy.
+    #[must_use]
+    pub fn with(&self, name: &PluginName, said: Said) -> Self {
+        let mut other = self.clone();
+        if said == Said::default() {
+            other.said.remove(name);
+        } else {
+            other.said.insert(name.clone(), said);
+        }
+        other
+    }
+
+    /// Where the file of a policy is put.
+    pub fn file(&self, name: &PluginName) -> PathBuf {
+        self.folder.join(format!("{name}.wasm"))
+    }
+
+    /// Writes down what is said of one policy.
+    pub fn write(&self, name: &PluginName) -> io::Result<()> {
+        let path = self.folder.join(format!("{name}.json"));
+        match self.said.get(name) {
+            Some(said) => {
+                let text = serde_json::to_string_pretty(said).map_err(io::Error::from)?;
+                Pending::write(path, text.as_bytes())?.put()
+            }
+            None => remove(&path),
+        }
+    }
+}
+
+impl Said {
+    /// Puts it before what the configuration says; answers whether it has switched the policy off. What a person requires stays
+    /// required.
+    pub fn apply(&self, plugin: &mut PluginConfig) -> bool {
+        if let Some(settings) = &self.settings {
+            plugin.settings = Value::Object(settings.clone()).to_string();
+        }
+        let switches = self.disabled && plugin.presence == Presence::Optional;
+        if switches {
+            plugin.presence = Presence::Never;
+        }
+        switches
+    }
+}
+
+/// Makes the folder, which only its owner can reach. The folder above it must be there and ours.
+pub(crate) fn prepare(folder: &Path) -> Result<(), OverlayError> {
+    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
+    made.map_err(|source| OverlayError { path: folder.to_owned(), source })
+}
+
+/// A file that is written and on the disk, and has no name yet that anybody looks for.
+pub(crate) struct Pending {
+    path: PathBuf,
+    meant: PathBuf,
+    put: bool,
+}
+
+impl Pending {
+    /// Writes what is to be at that place.
+    pub fn write(meant: PathBuf, bytes: &[u8]) -> io::Result<Self> {
+        // Hidden, and without the ending of a policy: nobody takes it for one, also where this process ends in the middle.
+        let name = meant.file_name().unwrap_or_default().to_string_lossy();
+        let path = meant.with_file_name(format!(".{name}.incoming"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let pending = Self { path, meant, put: false };
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(pending)
+    }
+
+    /// Gives it its name, in the place of what has it.
+    pub fn put(mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.meant)?;
+        self.put = true;
+        sync_folder(&self.meant)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.put {
+            // It is overwritten by the next one otherwise.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes a file; one that isn't there is removed already.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a folder lists is on the disk.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, Path::new("/etc/waypost/waypost.toml")).unwrap()
+    }
+
+    fn name(text: &str) -> PluginName {
+        PluginName::new(text)
+    }
+
+    #[test]
+    fn what_is_said_is_kept_and_goes_before_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("plugins");
+        assert!(Overlay::read(folder.clone()).unwrap().said.is_empty());
+        prepare(&folder).unwrap();
+        let settings = serde_json::from_str(r#"{"limit": 5}"#).unwrap();
+        let overlay = Overlay::read(folder.clone()).unwrap();
+        let overlay = overlay.with(&name("a"), Said { disabled: true, settings: Some(settings) });
+        let overlay = overlay.with(&name("b"), Said { disabled: true, settings: None });
+        for name in [name("a"), name("b")] {
+            overlay.write(&name).unwrap();
+        }
+        let read = Overlay::read(folder.clone()).unwrap();
+        assert_eq!(read.said, overlay.said);
+
+        let written = config(
+            "[plugin.a]\ngrants = ['volumes']\nsettings = { limit = 1, other = 2 }\n[plugin.b]\npresence = 'required'\n",
+        );
+        let now = read.clone().over(&written);
+        let a = &now.policies.plugins[&name("a")];
+        assert_eq!((a.settings.as_str(), a.presence, a.grants.len()), (r#"{"limit":5}"#, Presence::Never, 1));
+        assert_eq!(now.policies.plugins[&name("b")].presence, Presence::Required, "a person requires it");
+        assert_eq!(now.plugin_folders.last(), Some(&folder));
+        let overlay = now.overlay.as_ref().unwrap();
+        assert_eq!((overlay.switched.len(), overlay.only_here.len()), (1, 0));
+        let alone = read.over(&config("")).overlay.unwrap();
+        assert_eq!((alone.switched.len(), alone.only_here.len()), (2, 2));
+
+        let none = alone.with(&name("a"), Said::default());
+        none.write(&name("a")).unwrap();
+        assert_eq!(Overlay::read(folder.clone()).unwrap().said.len(), 1);
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["b.json"], "nothing half-written is left");
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_an_error_and_not_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for (text, why) in [("{", "EOF"), (r#"{"enabled": 1}"#, "unknown field"), (r#"{"settings": 1}"#, "map")] {
+            fs::write(dir.path().join("a.json"), text).unwrap();
+            let error = Overlay::read(dir.path().to_owned()).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(error.to_string().contains("a.json") && source.contains(why), "{error}: {source}");
+        }
+    }
+}
