@@ -7,6 +7,7 @@ mod access;
 mod error;
 mod file;
 mod kimchi;
+mod limits;
 mod networks;
 mod places;
 
@@ -20,7 +21,7 @@ use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
 use waypost_service::port::Listen;
-use waypost_service::{Access, Kimchi};
+use waypost_service::{Access, Kimchi, Limits};
 
 /// The configuration, complete.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub access: Access,
     /// Whether, and how, the service has the routes for Kimchi's clients.
     pub kimchi: Option<Kimchi>,
+    /// What one of its clients may cost the others.
+    pub limits: Limits,
 }
 
 impl Config {
@@ -107,6 +110,7 @@ impl Default for Config {
             listen: None,
             access: Access::default(),
             kimchi: None,
+            limits: Limits::default(),
         }
     }
 }

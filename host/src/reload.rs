@@ -43,14 +43,27 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         }
     };
     // Every key is named, so that a new one can't be kept as it was without a word.
-    let Config { file, state_dir, cache_dir, hosts, plugin_folders, policies, engine, socket, kimchi, listen, access } =
-        new;
+    let Config {
+        file,
+        state_dir,
+        cache_dir,
+        hosts,
+        plugin_folders,
+        policies,
+        engine,
+        socket,
+        kimchi,
+        limits,
+        listen,
+        access,
+    } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");
     left(before.hosts != *hosts, "the hosts, with what is said of connections to them");
     left(before.plugin_folders != *plugin_folders, "the plugin folders");
     left(before.socket != *socket, "service.socket");
     left(before.kimchi != *kimchi, "service.kimchi");
+    left(before.limits != *limits, "service.limits");
     left(before.listen != *listen, "service.listen and service.tls, but for what the certificate's files hold");
     left(before.access != *access, "service.socket_role, service.client and service.issuer");
     let merged = Config {

@@ -22,6 +22,7 @@ mod port;
 mod problems;
 mod program;
 mod pulse;
+mod rate;
 mod reloaded;
 mod roles;
 mod routes;

@@ -13,7 +13,7 @@ mod network;
 mod program;
 mod site;
 
-pub use client::Client;
+pub use client::{Answer, Client};
 pub use listener::Heard;
 pub use network::{Authority, Back, Network, OnPort};
 pub use program::{Program, SOCKET};

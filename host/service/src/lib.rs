@@ -28,6 +28,7 @@ mod pages;
 mod places;
 pub mod port;
 mod problem;
+mod rate;
 mod routes;
 pub mod service;
 pub mod socket;

@@ -95,6 +95,8 @@ codes! {
     KeyReused = "key-reused", UNPROCESSABLE_ENTITY, "the idempotency key was used for another request";
     /// Too many guesses.
     LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
+    /// Too many requests.
+    TooOften = "too-often", TOO_MANY_REQUESTS, "the caller asks too often";
     /// A defect.
     Defect = "defect", INTERNAL_SERVER_ERROR, "a defect";
     /// A host failed.

@@ -23,6 +23,7 @@ use crate::kimchi::{self, Kimchi};
 use crate::limits::Limits;
 use crate::metrics::{self, Metrics};
 use crate::problem::{Code, Failed};
+use crate::rate::Rate;
 use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
@@ -87,6 +88,8 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Metrics,
+    /// How often each caller asks.
+    pub(crate) rate: Rate,
     /// Places for requests, and for those that wait on purpose.
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
@@ -107,7 +110,8 @@ impl Service {
         let keeper = Keeper::new(Access::default(), Arc::clone(&parts.ledger), Arc::clone(&parts.clock));
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
-        let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, making: Mutex::new(()) };
+        let rate = Rate::new(&limits);
+        let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, making: Mutex::new(()) };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper) }
     }
 

@@ -16,7 +16,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
-use waypost::service::Limits;
 use waypost::service::port::{self, Port};
 use waypost::service::socket::{Socket, SocketError, probe};
 use waypost::wiring::{self, Watching};
@@ -62,7 +61,7 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
         let hang_up = signal(SignalKind::hangup())?;
         let _only_one = state::service_lock(&wiring::state_folder(config, world))?;
         let waypost = app.open_to_judge(world, Watching::On).await?;
-        let limits = Limits::default();
+        let limits = config.limits.clone();
         let service = waypost.serve(limits.clone());
         let path = socket.path().display().to_string();
         let address = port.as_ref().map(|port| port.address().to_string());

@@ -15,6 +15,7 @@ use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
 use super::kimchi::WrittenKimchi;
+use super::limits::WrittenLimits;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
 use super::{Config, ConfigError, places};
 
@@ -48,6 +49,7 @@ pub(super) struct File {
 struct Service {
     socket: Option<PathBuf>,
     kimchi: WrittenKimchi,
+    limits: WrittenLimits,
     listen: Option<String>,
     socket_role: Option<String>,
     tls: WrittenTls,
@@ -212,6 +214,7 @@ impl File {
         }
 
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
+        let service_limits = self.service.limits.resolve(&wrong)?;
         let Service { socket, listen, socket_role, tls, clients, issuers, .. } = self.service;
         let (listen, access) =
             WrittenAccess { listen, socket_role, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
@@ -257,6 +260,7 @@ impl File {
             listen,
             access,
             kimchi,
+            limits: service_limits,
             state_dir,
         })
     }
