@@ -10,6 +10,7 @@ mod kimchi;
 mod limits;
 mod networks;
 mod places;
+mod traces;
 
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
@@ -21,7 +22,7 @@ use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
 use waypost_service::port::Listen;
-use waypost_service::{Access, Kimchi, Limits};
+use waypost_service::{Access, Kimchi, Limits, Traces};
 
 /// The configuration, complete.
 #[derive(Debug, Clone)]
@@ -50,6 +51,8 @@ pub struct Config {
     pub kimchi: Option<Kimchi>,
     /// What one of its clients may cost the others.
     pub limits: Limits,
+    /// Where traces of its tasks go, if anywhere.
+    pub traces: Option<Traces>,
 }
 
 impl Config {
@@ -111,6 +114,7 @@ impl Default for Config {
             access: Access::default(),
             kimchi: None,
             limits: Limits::default(),
+            traces: None,
         }
     }
 }

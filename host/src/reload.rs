@@ -54,6 +54,7 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         socket,
         kimchi,
         limits,
+        traces,
         listen,
         access,
     } = new;
@@ -64,6 +65,7 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     left(before.socket != *socket, "service.socket");
     left(before.kimchi != *kimchi, "service.kimchi");
     left(before.limits != *limits, "service.limits");
+    left(before.traces != *traces, "service.traces");
     left(before.listen != *listen, "service.listen and service.tls, but for what the certificate's files hold");
     left(before.access != *access, "service.socket_role, service.client and service.issuer");
     let merged = Config {

@@ -29,3 +29,4 @@ mod routes;
 mod tasks;
 mod tokens;
 mod top;
+mod traces;

@@ -7,7 +7,7 @@
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
 //! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `problem` what is said
-//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
+//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -32,6 +32,7 @@ mod rate;
 mod routes;
 pub mod service;
 pub mod socket;
+mod traces;
 mod wire;
 
 pub use access::{Access, AccessError};
@@ -41,3 +42,4 @@ pub use limits::Limits;
 pub use openapi::openapi;
 pub use problem::Code;
 pub use service::{Parts, PluginCalls, Service, Site};
+pub use traces::{Traces, TracesError};

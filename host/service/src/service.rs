@@ -24,6 +24,7 @@ use crate::limits::Limits;
 use crate::metrics::{self, Metrics};
 use crate::problem::{Code, Failed};
 use crate::rate::Rate;
+use crate::traces::{Exporter, Traces};
 use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
@@ -80,7 +81,11 @@ pub struct Service {
     pub(crate) shared: Arc<Shared>,
     kimchi: Option<Arc<Kimchi>>,
     keeper: Arc<Keeper>,
+    traces: Option<Arc<Exporter>>,
 }
+
+/// How long the last traces may take when a service stops.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
@@ -112,7 +117,7 @@ impl Service {
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         let rate = Rate::new(&limits);
         let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, making: Mutex::new(()) };
-        Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper) }
+        Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 
     /// The same service, which knows callers as the site says. [`Access::check`] tells whether all of that can be used.
@@ -125,6 +130,19 @@ impl Service {
 
     pub(crate) fn keeper(&self) -> &Arc<Keeper> {
         &self.keeper
+    }
+
+    /// The same service, which sends a trace of each task that ends from here on, or sends none any more. [`Traces::check`] tells
+    /// whether it can; where it can't, the log says so and nothing else changes.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<&Traces>) -> Self {
+        let counts = self.shared.metrics.traced.clone();
+        let begun = traces.map(|traces| Exporter::begin(traces, &self.shared.parts, counts)).transpose();
+        let traces = begun.unwrap_or_else(|error| {
+            tracing::error!(%error, "there are no traces");
+            None
+        });
+        Self { traces: traces.map(Arc::new), ..self }
     }
 
     /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.
@@ -158,6 +176,9 @@ impl Service {
     pub async fn drain(&self, most: Duration) {
         self.begin_draining();
         self.shared.desk.drain(most).await;
+        if let Some(traces) = &self.traces {
+            traces.finish(LAST_TRACES).await;
+        }
     }
 
     /// The first part of [`Service::drain`]: nothing new is taken on, and event streams end.

@@ -17,6 +17,7 @@ use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
 use super::kimchi::WrittenKimchi;
 use super::limits::WrittenLimits;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
+use super::traces::WrittenTraces;
 use super::{Config, ConfigError, places};
 
 /// The whole file.
@@ -50,6 +51,7 @@ struct Service {
     socket: Option<PathBuf>,
     kimchi: WrittenKimchi,
     limits: WrittenLimits,
+    traces: Option<WrittenTraces>,
     listen: Option<String>,
     socket_role: Option<String>,
     tls: WrittenTls,
@@ -215,6 +217,7 @@ impl File {
 
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
         let service_limits = self.service.limits.resolve(&wrong)?;
+        let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
         let Service { socket, listen, socket_role, tls, clients, issuers, .. } = self.service;
         let (listen, access) =
             WrittenAccess { listen, socket_role, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
@@ -261,6 +264,7 @@ impl File {
             access,
             kimchi,
             limits: service_limits,
+            traces,
             state_dir,
         })
     }
