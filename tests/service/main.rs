@@ -30,3 +30,4 @@ mod tasks;
 mod tokens;
 mod top;
 mod traces;
+mod worn;
