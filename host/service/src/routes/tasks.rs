@@ -56,7 +56,9 @@ pub(crate) async fn create(
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listing {
     /// `unfinished`, phases and outcomes, separated by commas; without it all.
-    #[param(pattern = "^(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost)(,(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost))*$")]
+    #[param(
+        pattern = "^(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost)(,(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost))*$"
+    )]
     state: Option<String>,
     /// Name or UUID of the domain.
     domain: Option<String>,
