@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use waypost::service::{Service, Traces};
 use waypost_sim::{Scripted, Step, What, Who};
 
@@ -227,6 +227,32 @@ fn what_was_given_up_is_an_error_of_the_whole() {
             (ERROR, &ended["status"].as_str().unwrap().to_owned())
         );
         assert!(root.attributes.contains_key("error.type"), "{root:?}");
+    });
+}
+
+#[test]
+fn a_stuck_task_that_is_gone_on_with_has_a_tree_for_each_end_in_one_trace() {
+    in_real_time(async {
+        let (site, collector) = (Site::new(SMALL), Collector::start());
+        site.world.script([Scripted::at(Step::Perform, What::LeftBehind)]);
+        let (_service, anna) = traced(&site, &collector);
+        let id = anna.migrate("g1", "b").await;
+        assert_eq!(anna.end(&id).await["status"], "stuck");
+        let first = tree(&collector.next().body, &id);
+        assert_eq!((first[0].status, first[0].attributes["waypost.outcome"].as_str()), (ERROR, "stuck"));
+
+        let action = json!({"action": "destroy-destination"});
+        anna.post(&format!("/tasks/{id}/actions"), action).await.expect(202);
+        anna.until(&id, |status| status["status"] == "rolled-back").await;
+        let second = tree(&collector.next().body, &id);
+        assert_eq!((&second[0].parent, second[0].trace.as_str()), (&first[0].id, first[0].trace.as_str()));
+        assert_eq!(second[0].attributes["waypost.outcome"], "rolled-back");
+        assert!(second[0].began >= first[0].ended, "each tells of its own time");
+        assert_eq!(names(&second, &second[1]), ["recovering"]);
+        for event in ["reopened", "action-intended", "action-done"] {
+            assert!(second[2].has_event(event), "{event}: {second:?}");
+        }
+        assert!(second.iter().all(|span| first.iter().all(|other| other.id != span.id)), "no span comes twice");
     });
 }
 
