@@ -67,7 +67,7 @@ pub struct Steer {
     #[schema(minimum = 1, maximum = 2000000)]
     pub max_downtime_ms: Option<u64>,
     /// Bandwidth limit from now on, at least 1.
-    #[schema(minimum = 1, maximum = 4294967295)]
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub bandwidth_mib_s: Option<u64>,
     /// Go on as post-copy; the migration must have been begun with it.
     pub post_copy: bool,
@@ -112,7 +112,7 @@ pub struct Options {
     #[schema(min_length = 1, pattern = r"^[^\s/\x00]([^/\x00]*[^\s/\x00])?$")]
     pub destination_name: Option<String>,
     /// Bandwidth limit, at least 1.
-    #[schema(minimum = 1, maximum = 4294967295)]
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub bandwidth_mib_s: Option<u64>,
     /// Downtime allowed for the switch-over, 1 to 2000000.
     #[schema(minimum = 1, maximum = 2000000)]
@@ -217,7 +217,7 @@ pub struct Stream {
     #[schema(minimum = 1, maximum = 255)]
     pub mt_dthreads: Option<u32>,
     /// Page cache of `xbzrle`; a power of two.
-    #[schema(minimum = 4096, maximum = 1099511627776)]
+    #[schema(minimum = 4096, maximum = 1099511627776_u64)]
     pub xbzrle_cache_bytes: Option<u64>,
     /// Level of `zlib`, 0 to 9.
     #[schema(minimum = 0, maximum = 9)]
@@ -236,7 +236,7 @@ pub struct Stream {
     /// Allow the switch to post-copy.
     pub post_copy: bool,
     /// Bandwidth limit of post-copy.
-    #[schema(minimum = 1, maximum = 4294967295)]
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub post_copy_bandwidth_mib_s: Option<u64>,
     /// Native TLS.
     pub encryption: Encryption,
@@ -252,7 +252,7 @@ pub struct Stream {
     #[schema(pattern = "^(spice|vnc)://")]
     pub graphics_uri: Option<String>,
     /// Bandwidth to reckon with at the switch-over (libvirt 11.1).
-    #[schema(minimum = 1, maximum = 4294967295)]
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub switchover_bandwidth_mib_s: Option<u64>,
 }
 

@@ -124,10 +124,10 @@ fn place(cursor: &str) -> Result<Place, Failed> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Waiting {
     /// `sequence` of the answer before: something newer is waited for.
-    #[param(maximum = 9223372036854775807)]
+    #[param(maximum = 9223372036854775807_u64)]
     since: Option<u64>,
     /// Seconds to wait at most, where there is nothing newer. More than 60 are 60. Without it the answer comes at once.
-    #[param(maximum = 9223372036854775807)]
+    #[param(maximum = 9223372036854775807_u64)]
     wait: Option<u64>,
 }
 
