@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DEB_VERSION := 3.8.0
 
-.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients cockpit clean pages
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients contract cockpit clean pages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ deb-test: deb ## that package, installed and run in a clean Debian; needs root, 
 
 clients: build ## a Python client generated from docs/openapi.json, used against the service; needs the network (PyPI)
 	examples/python/generated.sh
+
+contract: build ## requests of every kind, made from the description, against the service (schemathesis); needs the network (PyPI)
+	tests/contract/run.sh
 
 cockpit: build ## the page in Debian's Cockpit and a browser; needs cockpit-ws, chromium, node and npm
 	cd host/service/web && npm ci --silent

@@ -24,6 +24,8 @@ packages=(
     "util-linux:nsenter"
     # For the guide to the service.
     "curl:curl"
+    # For the figures of the service under load.
+    "hey:hey"
     # For the script among the examples.
     "python3:python3"
     # For the tests of the ways to reach a host: passwords, and logins by key.

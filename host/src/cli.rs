@@ -19,6 +19,7 @@ mod drive;
 mod dry_run;
 mod hosts;
 mod lab;
+mod log;
 mod man;
 mod migrate;
 mod openapi;
@@ -49,7 +50,7 @@ pub fn main() -> Exit {
         Err(error) => return not_understood(&error),
     };
     let out = Out::new(if cli.global.json { Audience::Program } else { Audience::People });
-    log_to_stderr();
+    log::to_stderr();
     let app = App::new(cli.global, out);
     run(&app, cli.command).unwrap_or_else(|error| {
         let (exit, advice) = (Exit::of_error(&error), advice::on(&error));
@@ -101,19 +102,6 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Man { dir } => man::run(Cli::command(), &dir),
-    }
-}
-
-/// Warnings always; more with `WAYPOST_LOG=debug` or `WAYPOST_LOG=waypost_libvirt=trace`.
-fn log_to_stderr() {
-    let log =
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(output::coloured_stderr()).without_time();
-    match std::env::var("WAYPOST_LOG") {
-        // Which task a line is about is no line of its own that a filter could leave out.
-        Ok(filter) => {
-            log.with_env_filter(tracing_subscriber::EnvFilter::new(format!("{filter},waypost::task=error"))).init()
-        }
-        Err(_) => log.with_max_level(tracing::Level::WARN).with_target(false).init(),
     }
 }
 

@@ -7,8 +7,10 @@ mod access;
 mod error;
 mod file;
 mod kimchi;
+mod limits;
 mod networks;
 mod places;
+mod traces;
 
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
@@ -20,7 +22,7 @@ use waypost_engine::Settings;
 use waypost_libvirt::HostConfig;
 use waypost_policy::PolicyConfig;
 use waypost_service::port::Listen;
-use waypost_service::{Access, Kimchi, Limits};
+use waypost_service::{Access, Kimchi, Limits, Traces};
 
 use crate::overlay::Overlay;
 
@@ -52,8 +54,10 @@ pub struct Config {
     pub access: Access,
     /// Whether, and how, the service has the routes for Kimchi's clients.
     pub kimchi: Option<Kimchi>,
-    /// Largest policy that may be uploaded, bytes.
-    pub upload_bytes: usize,
+    /// What one of its clients may cost the others.
+    pub limits: Limits,
+    /// Where traces of its tasks go, if anywhere.
+    pub traces: Option<Traces>,
 }
 
 impl Config {
@@ -115,7 +119,8 @@ impl Default for Config {
             listen: None,
             access: Access::default(),
             kimchi: None,
-            upload_bytes: Limits::default().upload_bytes,
+            limits: Limits::default(),
+            traces: None,
         }
     }
 }

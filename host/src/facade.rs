@@ -223,7 +223,10 @@ impl Waypost {
             site: Arc::new(Configured(self.clone())),
         };
         let config = self.config();
-        Service::start(parts, limits).with_kimchi(config.kimchi.clone()).with_access(config.access.clone())
+        Service::start(parts, limits)
+            .with_kimchi(config.kimchi.clone())
+            .with_access(config.access.clone())
+            .with_traces(config.traces.as_ref())
     }
 
     /// Now, by the clock of these hosts.

@@ -55,9 +55,10 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         engine,
         socket,
         kimchi,
+        limits,
+        traces,
         listen,
         access,
-        upload_bytes,
     } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");
@@ -65,8 +66,9 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     left(before.plugin_folders != *plugin_folders, "the plugin folders");
     left(before.socket != *socket, "service.socket");
     left(before.kimchi != *kimchi, "service.kimchi");
+    left(before.limits != *limits, "service.limits");
+    left(before.traces != *traces, "service.traces");
     left(before.listen != *listen, "service.listen and service.tls, but for what the certificate's files hold");
-    left(before.upload_bytes != *upload_bytes, "service.upload_mib");
     left(before.access != *access, "service.socket_role, service.client and service.issuer");
     let merged = Config {
         file: file.clone(),

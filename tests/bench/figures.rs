@@ -18,6 +18,7 @@ mod record;
 #[allow(dead_code, reason = "shared with the plots, which use more of it")]
 mod recording;
 mod sampling;
+mod service;
 mod shuttle;
 #[path = "../lab/site.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
@@ -47,6 +48,7 @@ const PARTS: &[Part] = &[
     ("predictions", |_| predictions::measure()),
     ("sampling", |_| vec![sampling::measure()]),
     ("faults", |_| faults::measure()),
+    ("service", |_| service::measure()),
 ];
 
 fn main() -> ExitCode {

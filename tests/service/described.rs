@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use waypost::OutcomeKind;
+use waypost::core::phase::Phase;
+use waypost::core::ports::DecisionVerdict;
 
 #[test]
 fn the_committed_description_is_that_of_the_routes() {
@@ -39,4 +42,23 @@ fn the_description_is_whole() {
             }
         }
     }
+}
+
+/// What a program may ask for is described by the words that there are.
+#[test]
+fn the_patterns_of_words_have_all_of_them() {
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    let pattern = |path: &str, name: &str| -> Vec<String> {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
+        let pattern = parameter["schema"]["pattern"].as_str().unwrap();
+        let words = pattern.split(|sign: char| !(sign.is_ascii_lowercase() || sign == '-'));
+        words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let phases = Phase::ALL.iter().map(|phase| phase.as_str());
+    let outcomes = OutcomeKind::ALL.iter().map(|kind| kind.as_str());
+    let states: Vec<&str> = ["unfinished"].into_iter().chain(phases).chain(outcomes).collect();
+    assert_eq!(pattern("/api/v1/tasks", "state"), [&states[..], &states[..]].concat());
+    let verdicts: Vec<&str> = DecisionVerdict::ALL.iter().map(|verdict| verdict.as_str()).collect();
+    assert_eq!(pattern("/api/v1/decisions", "verdict"), verdicts);
 }

@@ -6,6 +6,7 @@
 pub mod command;
 
 mod client;
+mod collector;
 pub mod exposition;
 pub mod guests;
 mod listener;
@@ -15,7 +16,9 @@ mod program;
 mod site;
 
 pub use client::{Answer, Client};
+pub use collector::Collector;
 pub use listener::Heard;
+pub use minds::TriesAgain;
 pub use network::{Authority, Back, Network, OnPort};
 pub use program::{Program, SOCKET};
 pub use site::{SLOW, Site, TWO_HOSTS, in_virtual_time};

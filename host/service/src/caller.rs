@@ -23,7 +23,7 @@ pub struct Caller {
 }
 
 /// How it was proven who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Proof {
     /// By the program that embeds the service.
     Embedding,

@@ -1,5 +1,5 @@
 //! What every request passes, in this one place: who asks, may they, is it a page of ours that has a browser change something (for a
-//! browser lends whoever it serves to any page), is there room for one more, is a change on record before it is made, does it
+//! browser lends whoever it serves to any page), do they ask too often, is there room for one more, is a change on record before it is made, does it
 //! end in time, and does even a defect end as a problem and not as a connection that breaks. What follows the gate asks
 //! nobody again; only what a body names, and what an answer tells of, is held to the caller's scope by its handler.
 
@@ -23,6 +23,7 @@ use crate::access::table::{Listening, Route, Rule};
 use crate::access::{ByCookie, Who, audit, permit};
 use crate::caller::{Caller, Origin, Peer};
 use crate::problem::{Code, Failed};
+use crate::rate::{Standing, Whose};
 use crate::service::Service;
 
 /// The gate.
@@ -30,7 +31,8 @@ pub(crate) async fn pass(State(service): State<Service>, request: Request, next:
     // Shared, not copied: they are needed only of who is refused.
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = request.extensions().get::<Peer>().map(|peer| peer.origin);
-    let mut response = match admit(&service, request, next).await {
+    let mut standing = None;
+    let mut response = match admit(&service, request, next, &mut standing).await {
         Ok(response) => response,
         Err(failed) => {
             // What is guessed and tried is seen by whoever reads the log.
@@ -46,10 +48,19 @@ pub(crate) async fn pass(State(service): State<Service>, request: Request, next:
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Everything here is of the moment.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Some(standing) = standing {
+        standing.tell(headers);
+    }
     response
 }
 
-async fn admit(service: &Service, request: Request, next: Next) -> Result<Response, Failed> {
+/// Lets a request through, or says why not. How its caller stands with the rate is noted where it is counted, whatever comes of it.
+async fn admit(
+    service: &Service,
+    request: Request,
+    next: Next,
+    standing: &mut Option<Standing>,
+) -> Result<Response, Failed> {
     let route = Route::of(&request);
     let (mut parts, body) = request.into_parts();
     if is_rebound(&parts) {
@@ -60,11 +71,24 @@ async fn admit(service: &Service, request: Request, next: Next) -> Result<Respon
     }
     let known = match tokio::time::timeout(PROVING, who(service, &parts)).await {
         // What anybody may have is not kept from a browser whose session is over: it has to log in again.
-        Ok(Err(_)) if route.needs_nothing() => None,
-        Ok(known) => known?,
-        Err(_) => return Err(Failed::new(Code::TooSlow, "who asks could not be settled in time")),
+        Ok(Err(_)) if route.needs_nothing() => Ok(None),
+        Ok(known) => known,
+        Err(_) => Err(Failed::new(Code::TooSlow, "who asks could not be settled in time")),
     };
-    let Some(Who { caller, by_cookie }) = known else {
+    let whose = match &known {
+        // Whoever restarts what does not answer must not be kept from asking.
+        Ok(Some(_)) if route.is_about_health() => None,
+        Ok(Some(who)) => Whose::of(&who.caller),
+        Ok(None) | Err(_) => parts.extensions.get::<Peer>().and_then(|peer| Whose::unproven(peer.origin)),
+    };
+    if let Some(whose) = whose {
+        *standing = service.shared.rate.take(&whose);
+        if let Some(Err(refused)) = standing.map(Standing::permits) {
+            service.shared.metrics.http.limited(&whose);
+            return Err(refused);
+        }
+    }
+    let Some(Who { caller, by_cookie }) = known? else {
         // What anybody may have, over a connection that could have shown a token.
         if route.needs_nothing() && parts.extensions.get::<Peer>().is_some() {
             // The dashboard has nothing to show to nobody.

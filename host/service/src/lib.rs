@@ -6,8 +6,9 @@
 //! process and renders it once for everybody who listens; `gate` is the one place that every request passes. The engine moves
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
-//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `policies` what may be changed of those, `problem` what is said
-//! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
+//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked,
+//! `policies` what may be changed of those, `problem` what is said when it goes wrong, `pages` what a browser is shown, `metrics`
+//! what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
 //! the same for clients of another program's API.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -29,9 +30,11 @@ mod places;
 mod policies;
 pub mod port;
 mod problem;
+mod rate;
 mod routes;
 pub mod service;
 pub mod socket;
+mod traces;
 mod wire;
 
 pub use access::{Access, AccessError};
@@ -42,3 +45,4 @@ pub use openapi::openapi;
 pub use policies::{Against, Condition, NotChanged, PluginChange, tag_of};
 pub use problem::Code;
 pub use service::{Parts, PluginCalls, Service, Site};
+pub use traces::{Traces, TracesError};

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 /// Bounds of the service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Requests that one caller may make each second, on average; 0: as many as it likes. A stream of events and a long poll count
+    /// once, whether the service is alive and ready may be asked without end, and so may root and the user that it runs as.
+    pub requests_per_second: u32,
+    /// Requests that one caller may make at once, after it was quiet for as long as that takes to be made up for. At least 1.
+    pub request_burst: u32,
     /// Largest body of a request, bytes.
     pub body_bytes: usize,
     /// Largest policy that may be uploaded, bytes.
@@ -44,6 +49,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            requests_per_second: 100,
+            request_burst: 1000,
             body_bytes: 64 << 10,
             upload_bytes: 8 << 20,
             uploads: 4,

@@ -35,6 +35,7 @@ use waypost_core::ports::{Connection, StoreFault};
 
 use crate::problem::Failed;
 use crate::service::{Service, Shared};
+use crate::traces;
 use exposition::Form;
 use http::Http;
 use tally::Tally;
@@ -43,12 +44,12 @@ use tally::Tally;
 const TRANSFERS: usize = 200;
 
 /// Names and values.
-type Labels = Vec<(&'static str, String)>;
-type Counts = Family<Labels, Counter>;
+pub(crate) type Labels = Vec<(&'static str, String)>;
+pub(crate) type Counts = Family<Labels, Counter>;
 type Wholes = Family<Labels, Gauge<u64, AtomicU64>>;
 type Reals = Family<Labels, Gauge<f64, AtomicU64>>;
 
-fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
+pub(crate) fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
     pairs.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
 }
 
@@ -56,13 +57,19 @@ fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
 pub(crate) struct Metrics {
     started: SystemTime,
     pub(crate) http: Http,
+    /// What came of traces.
+    pub(crate) traced: Counts,
     tally: Tally,
 }
 
 impl Metrics {
     /// Begins to count.
     pub(crate) fn begin(feed: &dyn Feed) -> Self {
-        Self { started: SystemTime::now(), http: Http::default(), tally: Tally::begin(feed) }
+        let traced = Counts::default();
+        for result in traces::RESULTS {
+            drop(traced.get_or_create(&labels([("result", result)])));
+        }
+        Self { started: SystemTime::now(), http: Http::default(), traced, tally: Tally::begin(feed) }
     }
 
     /// Everything there is to tell right now. Reads the store.
@@ -78,6 +85,8 @@ impl Metrics {
         plugins(&mut registry, shared);
         listeners(&mut registry, shared);
         self.http.register(&mut registry);
+        let help = "Traces that were sent to the collector, that it refused, and tries that failed and are made again";
+        registry.register("trace_exports", help, self.traced.clone());
         exposition::text(&registry, form)
     }
 

@@ -115,6 +115,8 @@ codes! {
     ConditionMissing = "condition-missing", PRECONDITION_REQUIRED, "the request does not say what it changes";
     /// Too many guesses.
     LockedOut = "locked-out", TOO_MANY_REQUESTS, "too many wrong tokens came from there";
+    /// Too many requests.
+    TooOften = "too-often", TOO_MANY_REQUESTS, "the caller asks too often";
     /// A defect.
     Defect = "defect", INTERNAL_SERVER_ERROR, "a defect";
     /// A host failed.

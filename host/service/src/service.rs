@@ -25,6 +25,8 @@ use crate::limits::Limits;
 use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
+use crate::rate::Rate;
+use crate::traces::{Exporter, Traces};
 use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
@@ -93,7 +95,11 @@ pub struct Service {
     pub(crate) shared: Arc<Shared>,
     kimchi: Option<Arc<Kimchi>>,
     keeper: Arc<Keeper>,
+    traces: Option<Arc<Exporter>>,
 }
+
+/// How long the last traces may take when a service stops.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
@@ -101,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) desk: Arc<Desk>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Metrics,
+    /// How often each caller asks.
+    pub(crate) rate: Rate,
     /// Places for requests, for those that wait on purpose, and for uploads.
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
@@ -123,8 +131,10 @@ impl Service {
         let requests = Semaphore::new(limits.requests);
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         let uploads = Arc::new(Semaphore::new(limits.uploads));
-        let shared = Shared { metrics, parts, limits, desk, hub, requests, watchers, uploads, making: Mutex::new(()) };
-        Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper) }
+        let rate = Rate::new(&limits);
+        let making = Mutex::new(());
+        let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, making };
+        Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 
     /// The same service, which knows callers as the site says. [`Access::check`] tells whether all of that can be used.
@@ -137,6 +147,19 @@ impl Service {
 
     pub(crate) fn keeper(&self) -> &Arc<Keeper> {
         &self.keeper
+    }
+
+    /// The same service, which sends a trace of each task that ends from here on, or sends none any more. [`Traces::check`] tells
+    /// whether it can; where it can't, the log says so and nothing else changes.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<&Traces>) -> Self {
+        let counts = self.shared.metrics.traced.clone();
+        let begun = traces.map(|traces| Exporter::begin(traces, &self.shared.parts, counts)).transpose();
+        let traces = begun.unwrap_or_else(|error| {
+            tracing::error!(%error, "there are no traces");
+            None
+        });
+        Self { traces: traces.map(Arc::new), ..self }
     }
 
     /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.
@@ -170,6 +193,9 @@ impl Service {
     pub async fn drain(&self, most: Duration) {
         self.begin_draining();
         self.shared.desk.drain(most).await;
+        if let Some(traces) = &self.traces {
+            traces.finish(LAST_TRACES).await;
+        }
     }
 
     /// The first part of [`Service::drain`]: nothing new is taken on, and event streams end.

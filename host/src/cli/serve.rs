@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
 use waypost::core::ports::Depth;
-use waypost::service::Limits;
+use waypost::service::Traces;
 use waypost::service::port::{self, Port};
 use waypost::service::socket::{Socket, SocketError, probe};
 use waypost::wiring::{self, Watching};
@@ -58,11 +58,12 @@ fn serve(app: &App, config: &Config, world: &World, handed: Option<UnixListener>
         };
         let port = config.listen.as_ref().map(Port::bind).transpose()?;
         config.access.check()?;
+        config.traces.as_ref().map_or(Ok(()), Traces::check)?;
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let hang_up = signal(SignalKind::hangup())?;
         let _only_one = state::service_lock(&wiring::state_folder(config, world))?;
         let waypost = app.open_to_judge(world, Watching::On).await?;
-        let limits = Limits { upload_bytes: config.upload_bytes, ..Limits::default() };
+        let limits = config.limits.clone();
         let service = waypost.serve(limits.clone());
         let path = socket.path().display().to_string();
         let address = port.as_ref().map(|port| port.address().to_string());
@@ -124,6 +125,9 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
         problems.push(told(&error));
     }
     if let Err(error) = config.access.check() {
+        problems.push(told(&error));
+    }
+    if let Some(error) = config.traces.as_ref().and_then(|traces| traces.check().err()) {
         problems.push(told(&error));
     }
     if let Err(error) = wiring::store(config, world) {

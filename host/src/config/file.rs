@@ -11,15 +11,14 @@ use waypost_core::ids::{HostName, PluginName};
 use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
-use waypost_policy::{FILE_BYTES, Grant, Limits, PluginConfig, PolicyConfig, Presence};
+use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
 use super::kimchi::WrittenKimchi;
+use super::limits::WrittenLimits;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
+use super::traces::WrittenTraces;
 use super::{Config, ConfigError, places};
-
-/// A larger file is no policy, however it comes into a folder.
-const MOST_UPLOAD_MIB: usize = (FILE_BYTES >> 20) as usize;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -51,9 +50,10 @@ pub(super) struct File {
 struct Service {
     socket: Option<PathBuf>,
     kimchi: WrittenKimchi,
+    limits: WrittenLimits,
+    traces: Option<WrittenTraces>,
     listen: Option<String>,
     socket_role: Option<String>,
-    upload_mib: Option<usize>,
     tls: WrittenTls,
     #[serde(rename = "client")]
     clients: Vec<WrittenClient>,
@@ -216,13 +216,9 @@ impl File {
         }
 
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
-        let Service { socket, listen, socket_role, upload_mib, tls, clients, issuers, .. } = self.service;
-        if let Some(mib) = upload_mib
-            && !(1..=MOST_UPLOAD_MIB).contains(&mib)
-        {
-            let message = format!("{mib} is outside 1 to {MOST_UPLOAD_MIB}");
-            return Err(wrong("service.upload_mib".into(), message));
-        }
+        let service_limits = self.service.limits.resolve(&wrong)?;
+        let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
+        let Service { socket, listen, socket_role, tls, clients, issuers, .. } = self.service;
         let (listen, access) =
             WrittenAccess { listen, socket_role, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
         let written = Written {
@@ -268,7 +264,8 @@ impl File {
             listen,
             access,
             kimchi,
-            upload_bytes: upload_mib.map_or(default.upload_bytes, |mib| mib << 20),
+            limits: service_limits,
+            traces,
             state_dir,
         })
     }

@@ -35,6 +35,24 @@ impl Policies for Plain {
     }
 }
 
+/// The same, which tries once more where that is permitted.
+pub struct TriesAgain;
+
+impl Policies for TriesAgain {
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
+        Plain.precheck(request, facts, probe)
+    }
+
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
+        if question.attempt == 1 && question.permitted.contains(&Action::TryAgain) {
+            let (plain, _) = Plain.recover(question);
+            let answer = RecoveryAnswer { action: Action::TryAgain, delay_ms: 0, ..plain };
+            return (answer, decision("recovery", Action::TryAgain.as_str(), question.decided_at));
+        }
+        Plain.recover(question)
+    }
+}
+
 fn decision(hook: &str, answer: &str, decided_at: Moment) -> DecisionRecord {
     DecisionRecord {
         plugin: PluginName::new("plain"),

@@ -11,7 +11,7 @@ use waypost::core::facts::Disk;
 use waypost::core::feed::Feed;
 use waypost::core::ids::Moment;
 use waypost::core::plan::Plan;
-use waypost::core::ports::{Clock, Depth, Hypervisor, Store};
+use waypost::core::ports::{Clock, Depth, Hypervisor, Policies, Store};
 use waypost::core::queue::SlotLimits;
 use waypost::service::{Limits, Parts, Service};
 use waypost::{Engine, Options, Settings};
@@ -85,6 +85,7 @@ pub struct Site {
     dir: TempDir,
     clock: Arc<VirtualClock>,
     slots: SlotLimits,
+    policies: Arc<dyn Policies>,
     pub limits: Limits,
 }
 
@@ -96,8 +97,13 @@ impl Site {
             dir: tempfile::Builder::new().prefix("waypost-service-").tempdir().unwrap(),
             clock: Arc::new(VirtualClock { began: Instant::now(), held: Mutex::default() }),
             slots: SlotLimits::default(),
+            policies: Arc::new(Plain),
             limits: Limits::default(),
         }
+    }
+
+    pub fn with_policies(self, policies: impl Policies + 'static) -> Self {
+        Self { policies: Arc::new(policies), ..self }
     }
 
     pub fn with_limits(self, limits: Limits) -> Self {
@@ -127,7 +133,7 @@ impl Site {
     fn engine_over(&self, store: Arc<SqliteStore>) -> Engine {
         Engine::new(
             Arc::new(self.world.clone()) as Arc<dyn Hypervisor>,
-            Arc::new(Plain),
+            Arc::clone(&self.policies),
             store as Arc<dyn Store>,
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             Settings { slots: self.slots.clone(), ..Settings::default() },

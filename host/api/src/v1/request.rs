@@ -64,8 +64,10 @@ pub struct NewCheck {
 #[serde(deny_unknown_fields, default)]
 pub struct Steer {
     /// Downtime allowed for the switch-over from now on, 1 to 2000000.
+    #[schema(minimum = 1, maximum = 2000000)]
     pub max_downtime_ms: Option<u64>,
     /// Bandwidth limit from now on, at least 1.
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub bandwidth_mib_s: Option<u64>,
     /// Go on as post-copy; the migration must have been begun with it.
     pub post_copy: bool,
@@ -107,12 +109,16 @@ pub struct Options {
     /// Live or offline.
     pub mode: Mode,
     /// Name on the destination.
+    #[schema(min_length = 1, pattern = r"^[^\s/\x00]([^/\x00]*[^\s/\x00])?$")]
     pub destination_name: Option<String>,
     /// Bandwidth limit, at least 1.
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub bandwidth_mib_s: Option<u64>,
     /// Downtime allowed for the switch-over, 1 to 2000000.
+    #[schema(minimum = 1, maximum = 2000000)]
     pub max_downtime_ms: Option<u64>,
     /// Time for the whole transfer, at the end of which it is aborted.
+    #[schema(minimum = 1, maximum = 31536000)]
     pub timeout_s: u64,
     /// Definition on the destination.
     pub persistence: Persistence,
@@ -123,6 +129,7 @@ pub struct Options {
     /// libvirt's own storage check.
     pub storage: StorageSafety,
     /// Where the source sends the memory: `tcp://address[:port]`.
+    #[schema(pattern = "^(tcp|rdma|unix)://")]
     pub migrate_uri: Option<String>,
     /// Address that the destination listens on.
     pub listen_address: Option<String>,
@@ -133,6 +140,7 @@ pub struct Options {
     /// Who drives it.
     pub transport: Transport,
     /// Most attempts, at least 1 and at most what the configuration has.
+    #[schema(minimum = 1)]
     pub attempts: Option<u32>,
     /// The stream.
     pub stream: Stream,
@@ -195,30 +203,40 @@ pub struct Stream {
     /// The guest is paused for the whole transfer.
     pub stands_still: bool,
     /// Parallel connections, 1 to 255.
+    #[schema(minimum = 1, maximum = 255)]
     pub parallel_connections: Option<u32>,
     /// Ways to compress.
     pub compression: Vec<Compression>,
     /// Level of `mt`, 0 to 9.
+    #[schema(minimum = 0, maximum = 9)]
     pub mt_level: Option<u32>,
     /// Compressing threads of `mt`, 1 to 255.
+    #[schema(minimum = 1, maximum = 255)]
     pub mt_threads: Option<u32>,
     /// Decompressing threads of `mt`, 1 to 255.
+    #[schema(minimum = 1, maximum = 255)]
     pub mt_dthreads: Option<u32>,
     /// Page cache of `xbzrle`; a power of two.
+    #[schema(minimum = 4096, maximum = 1099511627776_u64)]
     pub xbzrle_cache_bytes: Option<u64>,
     /// Level of `zlib`, 0 to 9.
+    #[schema(minimum = 0, maximum = 9)]
     pub zlib_level: Option<u32>,
     /// Level of `zstd`, 0 to 20.
+    #[schema(minimum = 0, maximum = 20)]
     pub zstd_level: Option<u32>,
     /// Slow the guest down while the transfer does not converge.
     pub auto_converge: bool,
     /// First slow-down, percent, 1 to 99.
+    #[schema(minimum = 1, maximum = 99)]
     pub auto_converge_initial: Option<u32>,
     /// Each further slow-down, percent, 1 to 99.
+    #[schema(minimum = 1, maximum = 99)]
     pub auto_converge_increment: Option<u32>,
     /// Allow the switch to post-copy.
     pub post_copy: bool,
     /// Bandwidth limit of post-copy.
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub post_copy_bandwidth_mib_s: Option<u64>,
     /// Native TLS.
     pub encryption: Encryption,
@@ -231,8 +249,10 @@ pub struct Stream {
     /// End the migration when a disk of the guest has an I/O error.
     pub abort_on_error: bool,
     /// Where clients of the graphical console are sent: `spice://address:port`.
+    #[schema(pattern = "^(spice|vnc)://")]
     pub graphics_uri: Option<String>,
     /// Bandwidth to reckon with at the switch-over (libvirt 11.1).
+    #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub switchover_bandwidth_mib_s: Option<u64>,
 }
 
@@ -277,8 +297,10 @@ pub struct Disks {
     /// Targets whose zeroes are found and left out (libvirt 10.9).
     pub detect_zeroes: Vec<String>,
     /// Where the source sends them: `tcp://address:port` or `unix:///path`.
+    #[schema(pattern = "^(tcp|unix)://")]
     pub uri: Option<String>,
     /// Port on which the destination takes them.
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
 }
 

@@ -28,24 +28,7 @@ pub(super) struct Fetcher(TlsConnector);
 impl Fetcher {
     /// With the authorities of a file, or those that this machine trusts.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        let certificates = match ca_file {
-            Some(path) => {
-                let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                read.map_err(|error| error.to_string())?
-            }
-            None => rustls_native_certs::load_native_certs().certs,
-        };
-        roots.add_parsable_certificates(certificates);
-        if roots.is_empty() {
-            return Err("there is no certificate of an authority in it".to_owned());
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        connector(ca_file).map(Self)
     }
 
     /// The JSON document at an https URL.
@@ -81,4 +64,26 @@ impl Fetcher {
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| error.to_string())?;
         serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("it is no JSON: {error}"))
     }
+}
+
+/// What connects to whoever is vouched for by the authorities of a file, or by those that this machine trusts.
+pub(crate) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates = match ca_file {
+        Some(path) => {
+            let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            read.map_err(|error| error.to_string())?
+        }
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err("there is no certificate of an authority in it".to_owned());
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -158,6 +158,11 @@ impl Route {
         matches!(self, Self::Known(Rule { needs: Needs::Nothing, .. }))
     }
 
+    /// Whether it asks how the service is.
+    pub(crate) fn is_about_health(&self) -> bool {
+        matches!(self, Self::Known(Rule { path: "/api/v1/system/health" | "/api/v1/system/ready", .. }))
+    }
+
     /// The rule; none where there is no route, which is told in the usual way.
     pub(crate) fn rule(self) -> Result<Option<&'static Rule>, Failed> {
         match self {

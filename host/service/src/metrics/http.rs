@@ -13,6 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
 use super::{Counts, Labels, labels};
+use crate::rate::Whose;
 use crate::service::Service;
 
 /// Bounds of the durations, s: most answers take a millisecond, one that asks hosts takes seconds, a long poll a minute.
@@ -27,11 +28,17 @@ pub(crate) struct Http {
     requests: Counts,
     durations: Family<Labels, Histogram, fn() -> Histogram>,
     in_flight: Gauge<u64, AtomicU64>,
+    limited: Counts,
 }
 
 impl Default for Http {
     fn default() -> Self {
+        let limited = Counts::default();
+        for word in Whose::WORDS {
+            drop(limited.get_or_create(&labels([("caller", word)])));
+        }
         Self {
+            limited,
             requests: Counts::default(),
             durations: Family::new_with_constructor(durations as fn() -> Histogram),
             in_flight: Gauge::default(),
@@ -47,6 +54,13 @@ impl Http {
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.durations.clone());
         let help = "Requests that wait for the head of their answer";
         registry.register("http_requests_in_flight", help, self.in_flight.clone());
+        let help = "Requests that were refused because their caller asks too often, by what proves the caller";
+        registry.register("http_requests_limited", help, self.limited.clone());
+    }
+
+    /// One request was too many.
+    pub(crate) fn limited(&self, whose: &Whose) {
+        self.limited.get_or_create(&labels([("caller", whose.word())])).inc();
     }
 }
 

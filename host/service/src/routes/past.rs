@@ -39,13 +39,16 @@ pub(crate) struct Deciding {
     /// Name of the policy; `waypost` for what the host itself decided.
     plugin: Option<String>,
     /// `precheck`, `transform`, `recovery`, `convergence`.
+    #[param(pattern = "^(precheck|transform|recovery|convergence)$")]
     hook: Option<String>,
     /// `answered`, `blocked`, `failed`.
+    #[param(pattern = "^(answered|blocked|failed)$")]
     verdict: Option<String>,
     /// Records on a page.
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
 }
 

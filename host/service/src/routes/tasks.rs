@@ -29,7 +29,8 @@ use crate::service::Service;
 /// Takes a migration on. It is driven in the background from here on, also when the answer gets lost: with an idempotency key
 /// the request can be repeated, and answers with the same task.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "createTask", request_body = v1::NewTask,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days",
+            min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
         ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")),
     responses(
         (status = 202, body = v1::TaskStatus, description = "Taken on, now or by an earlier request with this key",
@@ -55,6 +56,9 @@ pub(crate) async fn create(
 #[into_params(parameter_in = Query)]
 pub(crate) struct Listing {
     /// `unfinished`, phases and outcomes, separated by commas; without it all.
+    #[param(
+        pattern = "^(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost)(,(unfinished|accepted|planned|preparing|prepared|performing|finishing|locating|recovering|ended|completed|refused|rolled-back|cancelled|stuck|lost))*$"
+    )]
     state: Option<String>,
     /// Name or UUID of the domain.
     domain: Option<String>,
@@ -64,6 +68,7 @@ pub(crate) struct Listing {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9]{1,19}\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     cursor: Option<String>,
 }
 
@@ -119,9 +124,10 @@ fn place(cursor: &str) -> Result<Place, Failed> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Waiting {
     /// `sequence` of the answer before: something newer is waited for.
+    #[param(maximum = 9223372036854775807_u64)]
     since: Option<u64>,
-    /// Seconds to wait at most, where there is nothing newer. Without it the answer comes at once.
-    #[param(maximum = 60)]
+    /// Seconds to wait at most, where there is nothing newer. More than 60 are 60. Without it the answer comes at once.
+    #[param(maximum = 9223372036854775807_u64)]
     wait: Option<u64>,
 }
 

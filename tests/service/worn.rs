@@ -1,0 +1,146 @@
+//! Who wears the service down, or writes where only the service writes: slowly, at great length, or with signs that end a line.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waypost::service::{Access, Limits};
+
+use super::support::command;
+use super::support::{Authority, Back, OnPort, Program};
+
+/// Sends bytes one by one, each soon after the one before, until the other side has had enough; answers what came back.
+fn drip(service: &OnPort, beginning: &str, byte: u8) -> Option<Back> {
+    let mut stream = service.client().connect();
+    stream.write_all(beginning.as_bytes()).unwrap();
+    stream.flush().unwrap();
+    stream.sock.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => answer.extend(&piece[..read]),
+            // Nothing yet: one more byte, which is what makes it slow and not silent.
+            Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {
+                // Whoever has closed the connection may have said something before, which is read next.
+                let _ = stream.write_all(&[byte]).and_then(|()| stream.flush());
+            }
+            Err(_) => break,
+        }
+    }
+    Back::of(&answer)
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_let_go_at_its_time() {
+    let limits = Limits { head_time: Duration::from_secs(1), ..Limits::default() };
+    let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
+    // Each byte comes long before the head's time is over, and none of them begins it anew.
+    let ended = drip(&service, "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b'x');
+    assert!(ended.is_none(), "{ended:?}");
+    assert_eq!(service.client().get("/session", &service.admin()).status, 200, "and everybody else is served");
+}
+
+#[test]
+fn a_body_that_comes_byte_by_byte_is_too_slow_at_the_requests_time() {
+    let limits = Limits { request_time: Duration::from_secs(1), ..Limits::default() };
+    let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
+    let admin = service.admin();
+    // One route that is noted before it is done, and one that changes nothing.
+    for path in ["/api/v1/tasks", "/api/v1/checks"] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {admin}\r\n\
+             Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n"
+        );
+        drip(&service, &head, b' ').expect("an answer").problem(504, "too-slow");
+    }
+    let audit = service.client().get("/audit", &admin).json(200);
+    assert_eq!(audit["entries"], json!([]), "what was never asked in full was never noted");
+}
+
+#[test]
+fn a_head_of_too_many_lines_is_too_large() {
+    let service = OnPort::start();
+    let lines: String = (0..200).map(|n| format!("X-{n}: a\r\n")).collect();
+    let head = format!("GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lines}\r\n");
+    assert_eq!(service.client().raw(&head).unwrap().status, 431);
+    // As long as a head may be, and nothing is there.
+    let long = format!("/api/v1/{}", "x".repeat(40_000));
+    let admin = format!("Authorization: Bearer {}", service.admin());
+    service.client().ask("GET", &long, &[&admin], "").problem(404, "no-such-route");
+}
+
+/// What would be a header of an answer, a line of the log, or a colour on a terminal.
+const FORGED: [&str; 4] = ["x\r\nSet-Cookie: forged=1", "x\nERROR forged", "x\rERROR forged", "x\u{1b}[31mforged"];
+
+#[test]
+fn no_name_becomes_a_header_or_a_line_of_the_log() {
+    let site = command::Site::with(command::TWO_HOSTS, "[service.kimchi]\nenabled = true\n");
+    let mut command = site.command(&["serve", "--socket", super::support::SOCKET]);
+    command.env("WAYPOST_LOG", "debug");
+    let program = Program::of(command, site.path(super::support::SOCKET));
+    let mut tasks = Vec::new();
+    for forged in FORGED {
+        let bodies = [
+            ("/api/v1/tasks", json!({"domain": forged, "to": "b"})),
+            ("/api/v1/tasks", json!({"domain": "g1", "from": "a", "to": forged})),
+            ("/api/v1/tasks", json!({"domain": "off", "to": "b", "options": {"destination_name": forged}})),
+            ("/api/v1/checks", json!({"domain": forged, "to": [forged]})),
+            ("/vms/g2/migrate", json!({"remote_host": forged, "user": forged})),
+        ];
+        for (path, body) in bodies {
+            let (back, head) = ask(&program, "POST", path, &[], &body);
+            assert!(!head.contains("forged"), "{path}: {head}");
+            assert!((200..500).contains(&back.status), "{back:?}");
+            if back.status == 202 {
+                tasks.push(back.json(202)["id"].as_str().unwrap().to_owned());
+            }
+        }
+        let escaped: String = forged.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for path in [
+            format!("/api/v1/tasks/{escaped}"),
+            format!("/api/v1/hosts/{escaped}/domains"),
+            format!("/vms/{escaped}/migrate"),
+            format!("/{escaped}"),
+            format!("/api/v1/tasks?domain={escaped}"),
+        ] {
+            let (back, head) = ask(&program, "GET", &path, &[], &Value::Null);
+            assert!(!head.contains("forged") && back.status < 500, "{path}: {back:?}");
+        }
+    }
+    // A header that holds such a sign is none.
+    for header in ["Waypost-Reason: x\rERROR forged", "Idempotency-Key: x\rERROR forged", "User-Agent: x\0forged"] {
+        let (back, _) = ask(&program, "GET", "/api/v1/hosts", &[header], &Value::Null);
+        assert_eq!(back.status, 400, "{header:?}: {back:?}");
+    }
+    // Their drivers write into the log, too.
+    for task in &tasks {
+        program.until(task, |status| status["phase"] == "ended");
+    }
+    let ran = program.end("TERM");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.lines().count() > 10, "it tells what it does: {}", ran.err);
+    for line in ran.err.lines() {
+        assert!(!line.starts_with("ERROR forged") && !line.starts_with("Set-Cookie"), "{line:?}");
+        assert!(!line.contains(['\r', '\u{1b}']), "{line:?}");
+    }
+}
+
+/// One request over the socket; answers it, and its head as it was.
+fn ask(program: &Program, method: &str, path: &str, headers: &[&str], body: &Value) -> (Back, String) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    let mut stream = UnixStream::connect(&program.socket).unwrap();
+    write!(stream, "{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let back = Back::of(&answer).expect("an answer");
+    let head = back.head.clone();
+    (back, head)
+}
