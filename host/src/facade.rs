@@ -13,7 +13,7 @@ use waypost_policy::PolicyRuntime;
 use waypost_service::{Limits, Parts, PluginCalls, Service, Site};
 
 use crate::builder::Builder;
-use crate::choices::{around, choices};
+use crate::choices::{planned_choices, recorded_choices};
 use crate::config::Config;
 use crate::reload::{self, ReloadError, Reloaded};
 use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedLedger, SharedStore, Stores, Watching, World};
@@ -198,9 +198,11 @@ impl Site for Configured {
     }
 
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
-        let made = choices(plan, asked, Some(disks));
-        let beside = around(&in_force(&self.config), &self.policies, asked, plan);
-        made.iter().chain(&beside).map(v1::Choice::from).collect()
+        planned_choices(&in_force(&self.config), &self.policies, plan, asked, disks)
+    }
+
+    fn recorded_choices(&self, plan: &Plan, asked: &Options) -> Vec<v1::Choice> {
+        recorded_choices(plan, asked)
     }
 
     fn plugin_calls(&self) -> Vec<PluginCalls> {

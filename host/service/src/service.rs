@@ -31,6 +31,10 @@ pub trait Site: Send + Sync {
     fn plugins(&self) -> v1::Plugins;
     /// A plan in words, and what stands around it: who would be asked on the way, how often it may be tried.
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice>;
+    /// The plan of a task in words, without the disks that stay, which are on no record.
+    fn recorded_choices(&self, _plan: &Plan, _asked: &Options) -> Vec<v1::Choice> {
+        Vec::new()
+    }
     /// What the calls of policies came to so far, by policy and hook.
     fn plugin_calls(&self) -> Vec<PluginCalls> {
         Vec::new()

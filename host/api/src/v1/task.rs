@@ -13,7 +13,7 @@ use waypost_core::plan::TransferMode;
 use waypost_core::ports::{self, DecisionRecord};
 use waypost_core::queue::Turn;
 use waypost_core::sample::{self, Stage};
-use waypost_core::situation::{self, Action, Situation};
+use waypost_core::situation;
 
 use super::check::{Choice, Decision, Plan, Verdict};
 use super::entry::Entry;
@@ -342,19 +342,6 @@ pub struct Look {
     pub permitted: Vec<String>,
     /// Networks over which a permitted `resume-post-copy` may go, the next in turn first; empty where there is no choice.
     pub networks: Vec<String>,
-}
-
-impl Look {
-    /// From a situation.
-    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action], networks: &[String]) -> Self {
-        Self {
-            task: task.to_string(),
-            source: Side::from(&situation.source),
-            destination: Side::from(&situation.destination),
-            permitted: permitted.iter().map(ToString::to_string).collect(),
-            networks: networks.to_vec(),
-        }
-    }
 }
 
 /// What one host says of a domain.

@@ -12,14 +12,15 @@ use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::feed::{Place, TaskQuery, TaskState};
 use waypost_core::ids::{HostName, Moment, TaskId};
-use waypost_core::journal::Course;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
+use waypost_core::plan::Plan;
 use waypost_core::ports::{TaskBrief, Wish};
+use waypost_core::request::Options;
 
 use crate::access::audit::About;
 use crate::caller::Caller;
-use crate::documents::{is_news, status};
+use crate::documents::{self, is_news, status};
 use crate::hub::Waited;
 use crate::input::{Body, OfTask, PageSize, Params};
 use crate::openapi::Problems;
@@ -170,12 +171,9 @@ pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) 
     service
         .blocking(move |service| {
             brief_of(service, id)?;
-            let store = &service.shared.parts.store;
-            let (journal, decisions) = (store.journal(id)?, store.decisions(id)?);
-            let course = Course::replay(journal.iter().map(|(_, record)| record))
-                .map_err(|source| waypost_engine::EngineError::Journal { task: id, source })?;
-            let standing = (course.phase, course.attempt, course.outcome.as_ref());
-            Ok(Json(v1::Task::new(id, standing, &journal, &decisions)))
+            let parts = &service.shared.parts;
+            let words = |plan: &Plan, asked: &Options| parts.site.recorded_choices(plan, asked);
+            Ok(Json(documents::task(parts.store.as_ref(), id, words)?))
         })
         .await
 }
