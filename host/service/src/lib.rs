@@ -8,13 +8,14 @@
 //!
 //! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked, `problem` what is said
 //! when it goes wrong, `pages` what a browser is shown, `metrics` what is counted, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
-//! the same for clients of another program's API.
+//! the same for clients of another program's API; and [`client`] the other end of it all.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 pub mod access;
 mod caller;
+pub mod client;
 mod desk;
 pub mod documents;
 mod gate;
@@ -31,6 +32,7 @@ mod problem;
 mod routes;
 pub mod service;
 pub mod socket;
+mod trust;
 mod wire;
 
 pub use access::{Access, AccessError};

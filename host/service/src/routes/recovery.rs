@@ -27,9 +27,9 @@ pub(crate) async fn situation(
     let brief = service.blocking(move |service| brief_of(service, id)).await?;
     match service.shared.parts.engine.look(id).await? {
         Some(seen) => Ok(Json(documents::situation(id, &seen))),
-        None => Err(Failed::new(Code::NothingToLookAt, format!("task {id} never had a plan"))
-            .task(id)
-            .phase(brief.phase)),
+        None => {
+            Err(Failed::new(Code::NothingToLookAt, format!("task {id} never had a plan")).task(id).phase(brief.phase))
+        }
     }
 }
 
