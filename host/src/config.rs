@@ -4,12 +4,14 @@
 //! writes; an unknown key there is an error, because a misspelt limit that is silently ignored protects nobody.
 
 mod access;
+mod client;
 mod error;
 mod file;
 mod kimchi;
 mod networks;
 mod places;
 
+pub use client::Remote;
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub access: Access,
     /// Whether, and how, the service has the routes for Kimchi's clients.
     pub kimchi: Option<Kimchi>,
+    /// The service that commands ask instead of working alone, if they do.
+    pub client: Option<Remote>,
 }
 
 impl Config {
@@ -107,6 +111,7 @@ impl Default for Config {
             listen: None,
             access: Access::default(),
             kimchi: None,
+            client: None,
         }
     }
 }

@@ -43,8 +43,21 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         }
     };
     // Every key is named, so that a new one can't be kept as it was without a word.
-    let Config { file, state_dir, cache_dir, hosts, plugin_folders, policies, engine, socket, kimchi, listen, access } =
-        new;
+    let Config {
+        file,
+        state_dir,
+        cache_dir,
+        hosts,
+        plugin_folders,
+        policies,
+        engine,
+        socket,
+        kimchi,
+        listen,
+        access,
+        // What commands ask is no service's concern.
+        client: _,
+    } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");
     left(before.hosts != *hosts, "the hosts, with what is said of connections to them");

@@ -33,6 +33,7 @@ struct Desk {
 }
 
 pub fn run(app: &App, args: &args::Top) -> anyhow::Result<Exit> {
+    app.only_beside_the_service("top")?;
     let (store, feed) = app.store_and_feed()?;
     let hosts = match app.world() {
         World::Libvirt => app.config()?.hosts.iter().map(|host| host.name.to_string()).collect(),

@@ -14,6 +14,7 @@ use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
+use super::client::WrittenRemote;
 use super::kimchi::WrittenKimchi;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
 use super::{Config, ConfigError, places};
@@ -41,6 +42,7 @@ pub(super) struct File {
     engine: Engine,
     transfers: Transfers,
     service: Service,
+    client: WrittenRemote,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -211,6 +213,7 @@ impl File {
             });
         }
 
+        let client = self.client.resolve(folder, &wrong)?;
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
         let Service { socket, listen, socket_role, tls, clients, issuers, .. } = self.service;
         let (listen, access) =
@@ -257,6 +260,7 @@ impl File {
             listen,
             access,
             kimchi,
+            client,
             state_dir,
         })
     }

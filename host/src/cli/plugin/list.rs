@@ -1,16 +1,17 @@
 //! `waypost plugin list`.
 
-use waypost::api::v1::{Document, Plugins};
-use waypost::wiring::{self, Watching};
+use std::path::Path;
 
+use waypost::api::v1::{Document, Plugins};
+
+use crate::cli::answers::Answers;
 use crate::cli::app::App;
 use crate::cli::exit::Exit;
 use crate::cli::output::Tone;
 
 pub fn run(app: &App) -> anyhow::Result<Exit> {
-    let config = app.config()?;
-    let policies = wiring::policies(&config, Watching::Off)?;
-    let Plugins { plugins, folders, cache_error } = wiring::plugins(&config, &policies);
+    let answers = Answers::of(app)?;
+    let Plugins { plugins, folders, cache_error } = answers.block_on(async { answers.plugins().await })?;
     let out = app.out;
     out.table(
         &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],
@@ -35,14 +36,12 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
             }
         }
     }
-    if config.plugin_folders.is_empty() {
+    if folders.is_empty() {
         out.note("no plugin folder: the shipped policies were not found, and the configuration names no other");
     }
-    for folder in config.plugin_folders.iter().filter(|folder| !folder.is_dir()) {
-        out.note(format!(
-            "plugin folder {}: there is no such folder; make it, or correct [plugins] folders",
-            folder.display()
-        ));
+    // Of a service the folders are elsewhere.
+    for folder in folders.iter().filter(|folder| answers.service().is_none() && !Path::new(folder).is_dir()) {
+        out.note(format!("plugin folder {folder}: there is no such folder; make it, or correct [plugins] folders"));
     }
     if let Some(error) = &cache_error {
         out.note(format!("compiled policies can't be kept, so every start compiles them: {error}"));
