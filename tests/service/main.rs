@@ -23,6 +23,7 @@ mod problems;
 mod program;
 mod pulse;
 mod reloaded;
+mod remote;
 mod roles;
 mod routes;
 mod tasks;

@@ -4,6 +4,7 @@
 //!
 //! Parts are opened when they are asked for: `tasks` waits for no host, and a service is connected to by its first question.
 
+use anyhow::bail;
 use waypost::api::v1;
 use waypost::core::access::AuditQuery;
 use waypost::core::ids::HostName;
@@ -101,6 +102,10 @@ impl<'a> Answers<'a> {
                     if matches!(error.code(), Some("host-failed" | "host-silent")) =>
                 {
                     Ok(v1::Domains { domains: Vec::new(), unread: vec![unread(name, &error)] })
+                }
+                Err(ClientError::Problem { problem, .. }) if problem.code == "no-such-host" => {
+                    let there = problem.remedy.as_deref().and_then(|remedy| remedy.strip_prefix("name one of: "));
+                    bail!("{}; it has: {}", problem.detail, there.unwrap_or_default())
                 }
                 answer => Ok(answer?),
             },
