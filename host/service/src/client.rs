@@ -125,6 +125,11 @@ impl Client {
         }
     }
 
+    /// What goes on right now, on one page.
+    pub async fn top(&self) -> Result<v1::Top, ClientError> {
+        self.get("/top").await
+    }
+
     /// A task as it stands.
     pub async fn task(&self, id: TaskId) -> Result<v1::TaskStatus, ClientError> {
         self.get(&format!("/tasks/{id}")).await

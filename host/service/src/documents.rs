@@ -1,5 +1,7 @@
 //! Documents from what the engine answers: those that the command prints too, and a task as it stands.
 
+mod top;
+
 use waypost_api::time::rfc3339;
 use waypost_api::v1;
 use waypost_core::facts::HostFacts;
@@ -14,6 +16,8 @@ use waypost_core::request::Options;
 use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, View, remedy};
 
 use crate::problem::Failed;
+
+pub use top::{no_news, top};
 
 /// A report, with the plan of every open destination.
 pub fn check(report: &CheckReport) -> v1::Check {

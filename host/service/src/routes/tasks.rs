@@ -93,6 +93,21 @@ pub(crate) async fn list(
     Ok(Json(v1::TaskPage { tasks, next }))
 }
 
+/// What goes on right now, on one page: all that runs and waits, and the last that ended, of what the caller sees.
+#[utoipa::path(get, path = "/api/v1/top", tag = "tasks", operation_id = "top",
+    responses((status = 200, body = v1::Top, description = "What `waypost top --json` prints"), Problems))]
+pub(crate) async fn top(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Top>, Failed> {
+    service
+        .blocking(move |service| {
+            let parts = &service.shared.parts;
+            let hosts: Vec<String> =
+                caller.hosts_in_reach(parts.hypervisor.hosts()).iter().map(HostName::to_string).collect();
+            let sees = |brief: &TaskBrief| caller.scope().sees(brief);
+            Ok(Json(documents::top(parts.store.as_ref(), parts.feed.as_ref(), &hosts, parts.clock.now(), sees)?))
+        })
+        .await
+}
+
 fn states(text: &str) -> Result<Vec<TaskState>, Failed> {
     let state = |word: &str| {
         let ended = OutcomeKind::parse(word).map(TaskState::Ended);
