@@ -49,7 +49,7 @@ enum State {
     /// Never opened.
     New,
     /// It comes over this connection, which is the stream's alone.
-    Open(Incoming, Idle),
+    Open { body: Incoming, _connection: Idle },
     /// It was cut then, and is tried again at that moment; for the last try that failed, how long was waited for it.
     Cut { since: Instant, next: Instant, waited: Duration },
 }
@@ -83,7 +83,7 @@ impl Events {
             }
             match &mut self.state {
                 State::New => self.state = self.open().await?,
-                State::Open(body, _) => match timeout(SILENCE, body.frame()).await {
+                State::Open { body, .. } => match timeout(SILENCE, body.frame()).await {
                     Ok(Some(Ok(frame))) => {
                         if let Ok(bytes) = frame.into_data() {
                             self.frames.put(&bytes).map_err(|why| self.client.wire.unclear(why))?;
@@ -130,7 +130,7 @@ impl Events {
             Asked { method: Method::GET, path: self.path.clone(), headers, body: Bytes::new(), again: Again::May };
         let (response, connection) = self.client.wire.open(&asked).await?;
         if response.status().is_success() {
-            return Ok(State::Open(response.into_body(), connection));
+            return Ok(State::Open { body: response.into_body(), _connection: connection });
         }
         let (parts, body) = response.into_parts();
         let body = http_body_util::Limited::new(body, 1 << 20).collect().await;
