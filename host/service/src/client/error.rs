@@ -162,7 +162,8 @@ impl ClientError {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     Distrust::OtherName
                 }
-                CertificateError::UnknownIssuer => Distrust::UnknownAuthority,
+                // Another authority of the same name has another key.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Distrust::UnknownAuthority,
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
