@@ -172,6 +172,7 @@ fn summary(total_ms: u64, figures: Option<&Sample>) -> String {
     parts.join(", ")
 }
 
-fn interrupts() -> anyhow::Result<Signal> {
+/// From here on an interrupt ends nothing by itself.
+pub fn interrupts() -> anyhow::Result<Signal> {
     Ok(signal(SignalKind::interrupt())?)
 }

@@ -101,6 +101,7 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
 
 /// Has a service do it, which goes on whoever follows.
 async fn there(app: &App, client: &Client, request: &MigrationRequest, detach: bool) -> anyhow::Result<Exit> {
+    let interrupts = follow::interrupts()?;
     // With a key the request may be repeated where its answer gets lost: it comes to the same task.
     let key = Uuid::now_v7().to_string();
     let made = client.create(&new_task(request), &key).await?;
@@ -114,7 +115,7 @@ async fn there(app: &App, client: &Client, request: &MigrationRequest, detach: b
     }
     app.out.note(format!("task {id}"));
     app.out.side_document(accepted);
-    follow::from_its_beginning(client, app.out, &made, id, Interrupt::Cancels).await
+    follow::from_its_beginning(client, app.out, &made, id, interrupts).await
 }
 
 /// Starts a process that drives the task, and returns when it does.

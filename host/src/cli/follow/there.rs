@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 use waypost::TaskId;
 use waypost::api::v1::{Entry, Progress, RecordEvent, TaskStatus, Verdict};
@@ -16,20 +17,23 @@ use crate::cli::report::Reporter;
 /// No event tells at which place of the queue a task waits: it is asked for.
 const WAITING: Duration = Duration::from_secs(1);
 
-/// A task that was just made, from its first record on to its end, or until somebody leaves.
+/// A task that was just made, from its first record on to its end, or until somebody leaves. An interrupt cancels it, also one that
+/// came while it was being made.
 pub async fn from_its_beginning(
     client: &Client,
     out: Out,
     made: &TaskStatus,
     id: TaskId,
-    interrupt: Interrupt,
+    interrupts: Signal,
 ) -> anyhow::Result<Exit> {
     let (seen, events) = (Seen::of(made), client.events_of(id, None));
-    follow(client, out, (id, seen, events), Reporter::new(out), interrupt).await
+    follow(client, out, (id, seen, events), Reporter::new(out), (interrupts, Interrupt::Cancels)).await
 }
 
 /// A task as it stands, to its end or until somebody leaves.
 pub async fn to_the_end(client: &Client, out: Out, id: TaskId, interrupt: Interrupt) -> anyhow::Result<Exit> {
+    // Before anything is said that somebody could answer with one.
+    let interrupts = interrupts()?;
     // First: what is written after it comes as an event.
     let status = client.task(id).await?;
     let records = client.records(id).await?;
@@ -42,7 +46,7 @@ pub async fn to_the_end(client: &Client, out: Out, id: TaskId, interrupt: Interr
     }
     reporter.progress(&seen.0);
     let events = client.events_of(id, Some(status.sequence));
-    follow(client, out, (id, seen, events), reporter, interrupt).await
+    follow(client, out, (id, seen, events), reporter, (interrupts, interrupt)).await
 }
 
 async fn follow(
@@ -50,9 +54,8 @@ async fn follow(
     out: Out,
     (id, mut seen, mut events): (TaskId, Seen, Events),
     mut reporter: Reporter,
-    interrupt: Interrupt,
+    (mut interrupts, interrupt): (Signal, Interrupt),
 ) -> anyhow::Result<Exit> {
-    let mut interrupts = interrupts()?;
     let mut waiting = interval(WAITING);
     waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cancelled = false;
