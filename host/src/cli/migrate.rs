@@ -101,10 +101,14 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
 
 /// Has a service do it, which goes on whoever follows.
 async fn there(app: &App, client: &Client, request: &MigrationRequest, detach: bool) -> anyhow::Result<Exit> {
-    let interrupts = follow::interrupts()?;
+    let mut interrupts = follow::interrupts()?;
     // With a key the request may be repeated where its answer gets lost: it comes to the same task.
     let key = Uuid::now_v7().to_string();
-    let made = client.create(&new_task(request), &key).await?;
+    let new = new_task(request);
+    let made = tokio::select! {
+        made = client.create(&new, &key) => made?,
+        _ = interrupts.recv() => bail!("left before the service answered: `waypost tasks` tells whether it took it on"),
+    };
     let id: TaskId = made.id.parse().with_context(|| format!("read the task id {:?}", made.id))?;
     let accepted = Document::Accepted { task: id.to_string() };
     if detach {

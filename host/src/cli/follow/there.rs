@@ -32,14 +32,14 @@ pub async fn from_its_beginning(
 
 /// A task as it stands, to its end or until somebody leaves.
 pub async fn to_the_end(client: &Client, out: Out, id: TaskId, interrupt: Interrupt) -> anyhow::Result<Exit> {
-    // Before anything is said that somebody could answer with one.
-    let interrupts = interrupts()?;
     // First: what is written after it comes as an event.
     let status = client.task(id).await?;
     let records = client.records(id).await?;
     if records.outcome.is_some() {
         return ended(out, records);
     }
+    // Before anything is said that somebody could answer with one.
+    let interrupts = interrupts()?;
     let (seen, mut reporter) = (Seen::of(&status), Reporter::new(out));
     if let Some(verdict) = &records.verdict {
         reporter.judged(records.attempt, &seen.0.domain, verdict);
