@@ -13,6 +13,7 @@ mod cli {
     mod manual;
     mod migrations;
     mod plugins;
+    mod remote;
     mod state;
     mod usage;
 }

@@ -13,10 +13,12 @@ use waypost_core::network::MANAGEMENT;
 use waypost_core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::request::{AfterMove, DEFAULT_TIMEOUT_S, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::stream::{DiskCopy, Transport};
+use waypost_policy::PolicyRuntime;
 
 pub use around::around;
 
 use crate::amounts::duration;
+use crate::config::Config;
 
 /// One choice.
 pub struct Choice {
@@ -75,21 +77,37 @@ impl Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)?;
-        match self.origin {
-            Origin::Default => f.write_str(" (default)"),
-            Origin::Network => f.write_str(" (as its network has it)"),
-            Origin::Policy => f.write_str(" (as the convergence policy has it)"),
-            Origin::Site => f.write_str(" (as the configuration has it)"),
-            Origin::Asked | Origin::Facts => Ok(()),
-        }
+        v1::Choice::from(self).fmt(f)
     }
 }
 
 impl From<&Choice> for v1::Choice {
     fn from(choice: &Choice) -> Self {
-        Self { choice: choice.name.to_owned(), words: choice.words.clone(), from: choice.origin.as_str().to_owned() }
+        Self {
+            choice: choice.name.to_owned(),
+            words: choice.words.clone(),
+            from: choice.origin.as_str().to_owned(),
+            around: false,
+        }
     }
+}
+
+/// A plan that was just made, and what stands around it.
+pub fn planned_choices(
+    config: &Config,
+    policies: &PolicyRuntime,
+    plan: &Plan,
+    asked: &Options,
+    disks: &[Disk],
+) -> Vec<v1::Choice> {
+    let beside = around(config, policies, asked, plan);
+    let beside = beside.iter().map(|choice| v1::Choice { around: true, ..v1::Choice::from(choice) });
+    choices(plan, asked, Some(disks)).iter().map(v1::Choice::from).chain(beside).collect()
+}
+
+/// The plan of a task: the disks that stay are on no record.
+pub fn recorded_choices(plan: &Plan, asked: &Options) -> Vec<v1::Choice> {
+    choices(plan, asked, None).iter().map(v1::Choice::from).collect()
 }
 
 /// Every choice of a plan; `asked` is the request's, and `disks` are the domain's where they are known.

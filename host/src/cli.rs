@@ -1,7 +1,8 @@
-//! The command line: one file per command, one place that opens things ([`app`]), one that prints ([`output`]), one that
-//! follows a task ([`follow`]), one that decides the exit status ([`exit`]).
+//! The command line: one file per command, one place that opens things ([`app`]), one that answers, here or from a service
+//! ([`answers`]), one that prints ([`output`]), one that follows a task ([`follow`]), one that decides the exit status ([`exit`]).
 
 mod advice;
+mod answers;
 mod app;
 mod args;
 mod exit;
@@ -90,18 +91,37 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Cancel(args) => cancel::run(app, args.id),
         Command::Recover(args) => recover::run(app, args),
         Command::Plugin(command) => plugin::run(app, command),
-        Command::Serve(args) => serve::run(app, args),
-        Command::Token(command) => token::run(app, command),
+        Command::Serve(args) => {
+            app.only_here("serve")?;
+            serve::run(app, args)
+        }
+        Command::Token(command) => {
+            app.only_beside_the_service("token")?;
+            token::run(app, command)
+        }
         Command::Audit(args) => audit::run(app, args),
-        Command::Openapi => openapi::run(),
-        Command::State(command) => state::run(app, command),
-        Command::Lab(command) => lab::run(app, command),
+        Command::Openapi => {
+            app.only_here("openapi")?;
+            openapi::run()
+        }
+        Command::State(command) => {
+            app.only_here("state")?;
+            state::run(app, command)
+        }
+        Command::Lab(command) => {
+            app.only_here("lab")?;
+            lab::run(app, command)
+        }
         Command::Drive(args) => drive::run(app, args.id),
         Command::Completions { shell } => {
+            app.only_here("completions")?;
             clap_complete::generate(shell, &mut Cli::command(), "waypost", &mut std::io::stdout());
             Ok(Exit::Done)
         }
-        Command::Man { dir } => man::run(Cli::command(), &dir),
+        Command::Man { dir } => {
+            app.only_here("man")?;
+            man::run(Cli::command(), &dir)
+        }
     }
 }
 

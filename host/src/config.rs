@@ -4,6 +4,7 @@
 //! writes; an unknown key there is an error, because a misspelt limit that is silently ignored protects nobody.
 
 mod access;
+mod client;
 mod error;
 mod file;
 mod kimchi;
@@ -12,6 +13,7 @@ mod networks;
 mod places;
 mod traces;
 
+pub use client::Remote;
 pub use error::ConfigError;
 pub use places::{SEARCHED, user_name};
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where traces of its tasks go, if anywhere.
     pub traces: Option<Traces>,
+    /// The service that commands ask instead of working alone, if they do.
+    pub client: Option<Remote>,
 }
 
 impl Config {
@@ -121,6 +125,7 @@ impl Default for Config {
             kimchi: None,
             limits: Limits::default(),
             traces: None,
+            client: None,
         }
     }
 }

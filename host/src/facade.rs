@@ -13,7 +13,7 @@ use waypost_policy::PolicyRuntime;
 use waypost_service::{Condition, Limits, NotChanged, Parts, PluginCalls, PluginChange, Service, Site};
 
 use crate::builder::Builder;
-use crate::choices::{around, choices};
+use crate::choices::{planned_choices, recorded_choices};
 use crate::config::Config;
 use crate::overlay::{self, Overlay};
 use crate::reload::{self, ReloadError, Reloaded};
@@ -244,9 +244,11 @@ impl Site for Configured {
     }
 
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
-        let made = choices(plan, asked, Some(disks));
-        let beside = around(&self.0.in_force().effective, &self.0.policies, asked, plan);
-        made.iter().chain(&beside).map(v1::Choice::from).collect()
+        planned_choices(&self.0.in_force().effective, &self.0.policies, plan, asked, disks)
+    }
+
+    fn recorded_choices(&self, plan: &Plan, asked: &Options) -> Vec<v1::Choice> {
+        recorded_choices(plan, asked)
     }
 
     fn plugin_settings(&self, name: &PluginName) -> Option<v1::PluginSettings> {

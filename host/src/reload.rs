@@ -59,6 +59,8 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
         traces,
         listen,
         access,
+        // What commands ask is no service's concern.
+        client: _,
     } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");

@@ -84,11 +84,29 @@ impl Site {
 
     /// The command, with these words.
     pub fn command(&self, words: &[&str]) -> Command {
+        self.bare(&[&["--sim", "fleet.toml"], words].concat())
+    }
+
+    /// The command as a client of that service.
+    pub fn asking(&self, service: &str, words: &[&str]) -> Command {
+        self.bare(&[&["--service", service], words].concat())
+    }
+
+    /// The command with these words alone, which finds the configuration of this folder and no other.
+    pub fn bare(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
-        command.current_dir(self.dir.path()).args(["--sim", "fleet.toml"]).args(words);
-        command.env("HOME", self.dir.path()).stdin(Stdio::null());
-        for variable in ["WAYPOST_CONFIG", "WAYPOST_LOG", "WAYPOST_LAB", "NO_COLOR", "XDG_CONFIG_HOME", "NOTIFY_SOCKET"]
-        {
+        command.current_dir(self.dir.path()).args(words).env("HOME", self.dir.path()).stdin(Stdio::null());
+        for variable in [
+            "WAYPOST_CONFIG",
+            "WAYPOST_LOG",
+            "WAYPOST_LAB",
+            "WAYPOST_SERVICE",
+            "WAYPOST_TOKEN_FILE",
+            "WAYPOST_CA_FILE",
+            "NO_COLOR",
+            "XDG_CONFIG_HOME",
+            "NOTIFY_SOCKET",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -131,7 +149,8 @@ impl Site {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    /// What a command that ended left.
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }

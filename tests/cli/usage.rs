@@ -121,7 +121,7 @@ fn the_help_of_a_command_keeps_apart_what_every_command_has() {
         let option = line.trim_start().split(' ').next().filter(|word| word.starts_with("--"));
         of_every.extend(option.filter(|_| under == heading));
     }
-    assert_eq!(of_every, ["--config", "--sim", "--pace", "--json"], "{help}");
+    assert_eq!(of_every, ["--config", "--sim", "--pace", "--service", "--token-file", "--ca-file", "--json"], "{help}");
     assert!(help.contains("1 to 31536000 s"), "{help}");
 }
 

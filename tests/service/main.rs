@@ -25,6 +25,7 @@ mod program;
 mod pulse;
 mod rate;
 mod reloaded;
+mod remote;
 mod roles;
 mod routes;
 mod tasks;

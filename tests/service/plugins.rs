@@ -571,8 +571,8 @@ fn a_command_over_the_same_state_judges_as_the_service_does() {
     assert_eq!(listed["plugins"], told["plugins"], "the same list, whoever is asked");
     let shown = site.expect(0, &["plugin", "list"]);
     for note in [
-        "precheck-passthrough: it was switched off over the service (",
-        "convergence-adaptive: its settings were made over the service (",
+        "precheck-passthrough: it was switched off over the service",
+        "convergence-adaptive: its settings were made over the service",
     ] {
         assert!(shown.err.contains(note) || shown.out.contains(note), "{note}\n{}\n{}", shown.out, shown.err);
     }

@@ -60,6 +60,7 @@ fn needed() -> BTreeMap<&'static str, &'static str> {
         "check",
         "dryRun",
         "listTasks",
+        "top",
         "getTask",
         "taskRecords",
         "taskSamples",

@@ -70,6 +70,7 @@ fn every_route_succeeds() {
         client.end(&id).await;
         assert_eq!(asked.get("getTask", &format!("/tasks/{id}")).await["status"], "completed");
         assert_eq!(asked.get("listTasks", "/tasks").await["tasks"][0]["id"], *id);
+        assert_eq!(asked.get("top", "/top").await["finished"][0]["task"], *id);
         assert_eq!(asked.get("taskRecords", &format!("/tasks/{id}/records")).await["id"], *id);
         assert_eq!(asked.get("taskSamples", &format!("/tasks/{id}/samples")).await["task"], *id);
         assert_eq!(asked.get("decisions", "/decisions").await["decisions"][0]["task"], *id);

@@ -8,11 +8,13 @@
 
 mod access;
 mod check;
+mod entry;
 mod fleet;
 mod past;
 mod plugin;
 mod problem;
 mod request;
+mod sentence;
 mod service;
 mod state;
 mod task;
@@ -20,7 +22,8 @@ mod top;
 mod words;
 
 pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
-pub use check::{Check, Choice, Decision, DryRun, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
+pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
+pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
 pub use plugin::{Plugin, PluginFolder, PluginSettings, Plugins};
@@ -31,7 +34,7 @@ pub use service::{
     TaskStatus, Unread, Version, Withheld,
 };
 pub use state::{Backup, Pruned, Restored};
-pub use task::{Ended, Entry, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
+pub use task::{Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
 pub use top::{Top, TopHost, TopTask};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,

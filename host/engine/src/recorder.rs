@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
-use waypost_core::sample::{Progress, Sample};
+use waypost_core::sample::{Progress, Sample, Stage};
 use waypost_core::situation::History;
 
 use crate::engine::Ports;
@@ -143,13 +143,16 @@ impl Recorder {
     /// A reading of the running transfer.
     pub(crate) fn reading(&mut self, sample: Sample) {
         let permille = self.progress.advance(&sample);
+        let is_final = sample.stage == Stage::Final;
         self.view.send_modify(|view| {
             view.generation += 1;
             view.permille = permille;
             view.sample = Some(sample);
         });
         let now = self.ports.clock.now();
-        if self.last_reading.is_none_or(|last| now.0.saturating_sub(last.0) >= READING_EVERY_MS) {
+        // Final figures at once: whoever then reads that the task is over must find them.
+        let due = self.last_reading.is_none_or(|last| now.0.saturating_sub(last.0) >= READING_EVERY_MS);
+        if due || is_final {
             self.put_reading(now);
         }
     }

@@ -6,7 +6,7 @@
 //! certificate over TLS. Who guesses tokens is made to wait (`lockout`). Every change is on record before it is made (`audit`).
 
 pub(crate) mod audit;
-pub(crate) mod fetch;
+mod fetch;
 mod lockout;
 mod oidc;
 pub(crate) mod permit;

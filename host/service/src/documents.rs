@@ -1,16 +1,23 @@
 //! Documents from what the engine answers: those that the command prints too, and a task as it stands.
 
+mod top;
+
 use waypost_api::time::rfc3339;
 use waypost_api::v1;
+use waypost_core::facts::HostFacts;
 use waypost_core::feed::Feed;
 use waypost_core::ids::{HostName, TaskId};
+use waypost_core::journal::Course;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
-use waypost_core::plan::PlanError;
-use waypost_core::ports::{Hypervisor, StoreFault};
-use waypost_engine::{CheckReport, Engine, Planned, Readiness, View};
+use waypost_core::plan::{Plan, PlanError};
+use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault};
+use waypost_core::request::Options;
+use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, View, remedy};
 
 use crate::problem::Failed;
+
+pub use top::{no_news, top};
 
 /// A report, with the plan of every open destination.
 pub fn check(report: &CheckReport) -> v1::Check {
@@ -38,10 +45,45 @@ pub async fn domains(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::D
                 briefs.sort_by(|a, b| a.name.cmp(&b.name));
                 domains.extend(briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)));
             }
-            Err(fault) => unread.push(v1::Host::new(name.as_str(), &Err(fault))),
+            Err(fault) => unread.push(host(&name, &Err(fault))),
         }
     }
     v1::Domains { domains, unread }
+}
+
+/// A host as it answered; of one that didn't, why and what to do.
+pub fn host(name: &HostName, answer: &Result<HostFacts, Fault>) -> v1::Host {
+    let remedy = answer.as_ref().err().and_then(remedy::of);
+    v1::Host { remedy, ..v1::Host::new(name.as_str(), answer) }
+}
+
+/// All of these hosts, which are asked at the same time, in their order.
+pub async fn hosts(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::Hosts {
+    let asked = hosts.into_iter().map(|name| async move {
+        let answer = hypervisor.host_facts(&name, Depth::default()).await;
+        host(&name, &answer)
+    });
+    v1::Hosts { hosts: futures_util::future::join_all(asked).await }
+}
+
+/// Everything on record of a task. `words` puts its plan into words.
+pub fn task(
+    store: &dyn Store,
+    id: TaskId,
+    words: impl FnOnce(&Plan, &Options) -> Vec<v1::Choice>,
+) -> Result<v1::Task, EngineError> {
+    let (journal, decisions) = (store.journal(id)?, store.decisions(id)?);
+    let course = Course::replay(journal.iter().map(|(_, record)| record))
+        .map_err(|source| EngineError::Journal { task: id, source })?;
+    let choices = course.plan.as_ref().map_or_else(Vec::new, |plan| words(plan, &course.current.options));
+    let reading = store.reading(id)?.map(|reading| reading.sample);
+    Ok(v1::Task::new(id, &course, &journal, &decisions, choices, reading.as_ref()))
+}
+
+/// What both sides of a task say, and what may be done about it.
+pub fn situation(id: TaskId, seen: &Looked) -> v1::Situation {
+    let Looked { plan, situation, permitted, withheld, networks } = seen;
+    v1::Situation::new(id, plan, situation, permitted, networks, withheld)
 }
 
 /// What a dry run came to: the report, the plan or why there is none, and its choices in words.
@@ -62,6 +104,7 @@ pub fn dry_run(
         prediction: planned.and_then(|planned| planned.prediction.as_ref()).map(v1::Prediction::from),
         plan_error: refused.or_else(|| check.verdicts.iter().find_map(|verdict| verdict.plan_error.clone())),
         check,
+        touched: report.touched(),
     }
 }
 

@@ -8,14 +8,15 @@
 //!
 //! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked,
 //! `policies` what may be changed of those, `problem` what is said when it goes wrong, `pages` what a browser is shown, `metrics`
-//! what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi`
-//! the same for clients of another program's API.
+//! what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`]
+//! the ways in, `kimchi` the same for clients of another program's API; and [`client`] the other end of it all.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 pub mod access;
 mod caller;
+pub mod client;
 mod desk;
 pub mod documents;
 mod gate;
@@ -35,6 +36,7 @@ mod routes;
 pub mod service;
 pub mod socket;
 mod traces;
+mod trust;
 mod wire;
 
 pub use access::{Access, AccessError};

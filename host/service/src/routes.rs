@@ -42,6 +42,7 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(checks::check))
         .routes(routes!(checks::dry_run))
         .routes(routes!(tasks::create, tasks::list))
+        .routes(routes!(tasks::top))
         .routes(routes!(tasks::get))
         .routes(routes!(tasks::records))
         .routes(routes!(past::samples))

@@ -47,6 +47,10 @@ pub trait Site: Send + Sync {
             (format!("{name} can't be changed over this service"), "change it where it is configured");
         Err(NotChanged::new(Against::Fixed, detail, remedy))
     }
+    /// The plan of a task in words, without the disks that stay, which are on no record.
+    fn recorded_choices(&self, _plan: &Plan, _asked: &Options) -> Vec<v1::Choice> {
+        Vec::new()
+    }
     /// What the calls of policies came to so far, by policy and hook.
     fn plugin_calls(&self) -> Vec<PluginCalls> {
         Vec::new()

@@ -32,9 +32,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::access::fetch;
 use crate::metrics::Counts;
 use crate::service::Parts;
+use crate::trust;
 use follow::Follower;
 use sender::{Heard, Sender};
 
@@ -91,7 +91,7 @@ impl Traces {
         let tls = match uri.scheme_str() {
             Some("https") => {
                 let told = self.ca_file.as_deref();
-                Some(fetch::connector(told).map_err(|why| TracesError::File {
+                Some(trust::connector(told).map_err(|why| TracesError::File {
                     what: "the authorities",
                     path: told.unwrap_or(Path::new("those of this machine")).to_owned(),
                     why,

@@ -8,14 +8,21 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
-use waypost::config::user_name;
+use waypost::config::{Remote, user_name};
 use waypost::core::ports::{Clock as _, Hypervisor};
 use waypost::core::queue::{Turn, standings};
+use waypost::service::client::{Address, Client, Credentials, Token};
 use waypost::wiring::{self, SharedFeed, SharedLedger, SharedStore, Watching};
 use waypost::{Config, TaskId, Waypost, World};
 
 use super::args::{self, Global};
+use super::exit::Nonsense;
 use super::output::Out;
+
+/// The environment's word for the service that is asked.
+const SERVICE: &str = "WAYPOST_SERVICE";
+/// Stands where an address would: no service is asked.
+const HERE: &str = "here";
 
 pub struct App {
     pub out: Out,
@@ -29,6 +36,63 @@ impl App {
 
     pub fn config(&self) -> anyhow::Result<Config> {
         Ok(Config::find(self.global.config.as_deref())?)
+    }
+
+    /// The service that is asked, if one is: that of the command line, else of the environment, else of the configuration. What a
+    /// configuration has to show to its own service is shown to no other. Simulated hosts are this program's alone.
+    pub fn service(&self) -> anyhow::Result<Option<Client>> {
+        let Global { service, token_file, ca_file, sim, .. } = &self.global;
+        let explicit = service.clone().filter(|said| said != HERE);
+        if let (Some(service), Some(_)) = (&explicit, sim) {
+            let why = format!("--sim and --service {service} exclude each other: a service has hosts of its own");
+            return Err(Nonsense(why).into());
+        }
+        let by_environment = || std::env::var(SERVICE).ok().filter(|said| !said.is_empty());
+        let said = match (service, sim) {
+            (Some(said), _) => Some(said.clone()),
+            (None, Some(_)) => return Ok(None),
+            (None, None) => by_environment(),
+        };
+        let remote = match said.as_deref() {
+            Some(HERE) => None,
+            Some(address) => {
+                let (token_file, ca_file) = (token_file.clone(), ca_file.clone());
+                let service = address.parse::<Address>().map_err(|error| Nonsense(error.to_string()))?;
+                Some(Remote { service, token_file, ca_file, certificate: None })
+            }
+            None => self.config()?.client.map(|remote| Remote {
+                token_file: token_file.clone().or(remote.token_file),
+                ca_file: ca_file.clone().or(remote.ca_file),
+                ..remote
+            }),
+        };
+        let Some(Remote { service, token_file, ca_file, certificate }) = remote else { return Ok(None) };
+        let token = token_file.as_deref().map(Token::read).transpose()?;
+        Ok(Some(Client::new(service, &Credentials { token, ca_file, certificate })?))
+    }
+
+    /// Refuses a service that was named on the command line for a command that can ask none.
+    pub fn only_here(&self, command: &str) -> anyhow::Result<()> {
+        match self.global.service.as_deref() {
+            None | Some(HERE) => Ok(()),
+            Some(service) => {
+                let why =
+                    format!("`waypost {command}` works on this machine alone, so --service {service} means nothing");
+                Err(Nonsense(why).into())
+            }
+        }
+    }
+
+    /// Refuses a service, whoever named it, for a command about what only the service's machine has.
+    pub fn only_beside_the_service(&self, command: &str) -> anyhow::Result<()> {
+        match self.service()? {
+            None => Ok(()),
+            Some(client) => anyhow::bail!(
+                "`waypost {command}` works on the records of its own machine, and {} has no route for it: run it on the service's \
+                 machine, there with --service here if its configuration names a service",
+                client.address()
+            ),
+        }
     }
 
     /// Real or simulated hosts.

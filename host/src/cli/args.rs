@@ -39,6 +39,16 @@ pub struct Global {
     /// How time passes for simulated hosts
     #[arg(long, global = true, value_enum, default_value_t = Pace::Virtual)]
     pub pace: Pace,
+    /// Ask this service instead of working alone: unix:/PATH or https://HOST:PORT; `here` works alone. Without it
+    /// $WAYPOST_SERVICE, else the configuration
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub service: Option<String>,
+    /// File with the token for it, which nobody else may be able to read
+    #[arg(long, global = true, value_name = "FILE", env = "WAYPOST_TOKEN_FILE", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+    /// PEM file with whoever vouches for its certificate; without it whoever this machine trusts
+    #[arg(long, global = true, value_name = "FILE", env = "WAYPOST_CA_FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON for programs, one document per line
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub json: bool,

@@ -1,20 +1,17 @@
 //! `waypost audit`: who changed what.
 
-use waypost::api::v1::{AuditEntry, AuditPage, Document};
+use waypost::api::v1::{AuditPage, Document};
 use waypost::core::access::AuditQuery;
 
+use super::answers::Answers;
 use super::app::App;
 use super::args;
 use super::exit::Exit;
 
 pub fn run(app: &App, args: args::Audit) -> anyhow::Result<Exit> {
     let query = AuditQuery { before: args.before, who: args.who, task: args.task };
-    // One more tells whether there are more.
-    let mut found = app.ledger()?.audit(&query, args.limit.saturating_add(1))?;
-    let more = found.len() > args.limit as usize;
-    found.truncate(args.limit as usize);
-    let next = found.last().filter(|_| more).map(|last| last.number);
-    let entries: Vec<AuditEntry> = found.iter().map(AuditEntry::from).collect();
+    let answers = Answers::of(app)?;
+    let AuditPage { entries, next } = answers.block_on(async { answers.audit(&query, args.limit).await })?;
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     app.out.table(
         &["number", "at", "who", "proof", "from", "what", "domain", "host", "task", "outcome", "reason"],

@@ -3,9 +3,9 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use waypost::wiring::Watching;
 use waypost::{OutcomeKind, TaskId};
 
+use super::answers::{Answers, Mover};
 use super::app::App;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
@@ -14,17 +14,19 @@ use super::follow::{self, Interrupt};
 const UNCONFIRMED: Duration = Duration::from_secs(10);
 
 pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
-    let world = app.world();
-    app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off).await?;
-        let outcome = waypost.engine().read(id)?.outcome;
-        if outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Cancelled) {
+    let answers = Answers::of(app)?;
+    answers.block_on(async {
+        let mover = answers.mover().await?;
+        if is_cancelled(&mover, id).await? {
             app.out.note(format!("task {id} is cancelled already"));
         } else {
-            waypost.engine().request_cancel(id, &app.requester())?;
+            match &mover {
+                Mover::Here(waypost) => waypost.engine().request_cancel(id, &app.requester())?,
+                Mover::There(client) => client.cancel(id).await.map(drop)?,
+            }
             app.out.note(format!("asked for task {id} to be cancelled"));
         }
-        let mut ending = pin!(follow::to_the_end(&waypost, app.out, id, Interrupt::Leaves));
+        let mut ending = pin!(follow::to_the_end(&mover, app.out, id, Interrupt::Leaves));
         let ended = match tokio::time::timeout(UNCONFIRMED, &mut ending).await {
             Ok(ended) => ended,
             Err(_) => {
@@ -45,5 +47,14 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
             }
             other => other,
         })
+    })
+}
+
+async fn is_cancelled(mover: &Mover, id: TaskId) -> anyhow::Result<bool> {
+    Ok(match mover {
+        Mover::Here(waypost) => {
+            waypost.engine().read(id)?.outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Cancelled)
+        }
+        Mover::There(client) => client.task(id).await?.status == OutcomeKind::Cancelled.as_str(),
     })
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use waypost::api::v1::Document;
-use waypost::core::verdict::{Decision, Verdict};
-use waypost::service::documents::check as document;
-use waypost::wiring::Watching;
-use waypost::{CheckReport, DomainKey, HostName, Question, Targets, Waypost};
+use waypost::api::v1::{Check, Document, Verdict};
+use waypost::core::ports::Clock as _;
+use waypost::service::client::ClientError;
+use waypost::wiring::{WallClock, Watching};
+use waypost::{DomainKey, HostName, Question, Targets, Waypost};
 
+use super::answers::{Answers, Mover};
 use super::app::App;
 use super::args;
 use super::exit::Exit;
@@ -18,7 +19,8 @@ use super::findings;
 use super::output::{Out, Tone};
 use super::plan;
 
-/// What nothing tells of - free memory, another domain's start - is noticed by asking again after this time.
+/// What nothing tells of - free memory, another domain's start, of a service any change - is noticed by asking again after this
+/// time.
 const AGAIN: Duration = Duration::from_secs(10);
 
 pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
@@ -33,72 +35,61 @@ pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
         options,
         requester: app.requester(),
     };
+    let answers = Answers::of(app)?;
     if args.watch {
         // A watcher waits for files and people, whom virtual time would not wait for.
-        let world = app.world_in_real_time();
-        return app.block_on(&world, async {
-            let waypost = app.open_to_judge(&world, Watching::On).await?;
-            watch(app, &waypost, &question).await
-        });
+        let answers = answers.in_real_time();
+        return answers.block_on(async { watch(app, &answers.judge(Watching::On).await?, &question).await });
     }
-    let world = app.world();
-    app.block_on(&world, async {
-        let waypost = app.open_to_judge(&world, Watching::Off).await?;
-        let report = waypost.engine().check(&question).await?;
-        show(app.out, &report);
-        show_edits(app.out, &report);
-        app.out.document(Document::Check(Box::new(document(&report))));
-        Ok(exit(&report))
+    answers.block_on(async {
+        let told = answers.judge(Watching::Off).await?.check(&question).await?;
+        show(app.out, &told);
+        show_edits(app.out, &told);
+        let exit = exit(&told);
+        app.out.document(Document::Check(Box::new(told)));
+        Ok(exit)
     })
 }
 
 /// Done if some destination is open, refused if none is.
-fn exit(report: &CheckReport) -> Exit {
-    let open = report.verdicts.iter().any(|verdict| verdict.decision() == Decision::Allowed);
-    if open { Exit::Done } else { Exit::Refused }
+fn exit(told: &Check) -> Exit {
+    if told.verdicts.iter().any(Verdict::is_allowed) { Exit::Done } else { Exit::Refused }
 }
 
 /// The findings, and a table above them where there are several destinations.
-pub fn show(out: Out, report: &CheckReport) {
-    let domain = &report.facts.domain;
-    out.line(format!("{} is {} on {}", out.tone(Tone::Strong, &domain.name), domain.state, report.facts.source.name));
-    if let [verdict] = &report.verdicts[..] {
-        out.line(format!(
-            "to {}: {}",
-            verdict.destination,
-            out.tone(findings::tone(verdict.decision()), findings::headline(verdict))
-        ));
+pub fn show(out: Out, told: &Check) {
+    out.line(format!("{} is {} on {}", out.tone(Tone::Strong, &told.domain), told.state, told.source));
+    let headed = |verdict: &Verdict, words: String| {
+        out.line(format!("to {}: {}", verdict.destination, out.tone(findings::tone(verdict), words)));
         findings::show(&out, verdict);
+    };
+    if let [verdict] = &told.verdicts[..] {
+        headed(verdict, verdict.headline());
         return;
     }
     out.table(
         &["destination", "verdict"],
-        report.verdicts.iter().map(|verdict| vec![verdict.destination.to_string(), findings::headline(verdict)]),
+        told.verdicts.iter().map(|verdict| vec![verdict.destination.clone(), verdict.headline()]),
     );
-    for verdict in report.verdicts.iter().filter(|verdict| verdict.shown().next().is_some()) {
+    for verdict in told.verdicts.iter().filter(|verdict| verdict.shown().next().is_some()) {
         out.line("");
-        out.line(format!(
-            "to {}: {}",
-            verdict.destination,
-            out.tone(findings::tone(verdict.decision()), verdict.decision())
-        ));
-        findings::show(&out, verdict);
+        headed(verdict, verdict.decision.clone());
     }
 }
 
 /// What is edited in the definition on its way, for every destination that is open. A plan shows it too.
-fn show_edits(out: Out, report: &CheckReport) {
-    for verdict in report.verdicts.iter().filter(|verdict| verdict.decision() == Decision::Allowed) {
-        for edit in report.edits(&verdict.destination).0 {
-            out.line(format!("to {}: {}", verdict.destination, plan::edit_words(&edit)));
+fn show_edits(out: Out, told: &Check) {
+    for verdict in told.verdicts.iter().filter(|verdict| verdict.is_allowed()) {
+        for edit in verdict.plan.iter().flat_map(|plan| &plan.edits) {
+            out.line(format!("to {}: {}", verdict.destination, plan::edit_words(edit)));
         }
     }
 }
 
 /// Judges again whenever something changed, and tells only what is new.
-async fn watch(app: &App, waypost: &Waypost, question: &Question) -> anyhow::Result<Exit> {
+async fn watch(app: &App, mover: &Mover, question: &Question) -> anyhow::Result<Exit> {
     let changed = Arc::new(Notify::new());
-    {
+    if let Mover::Here(waypost) = mover {
         let changed = Arc::clone(&changed);
         waypost.on_policy_change(move || changed.notify_one());
     }
@@ -107,33 +98,39 @@ async fn watch(app: &App, waypost: &Waypost, question: &Question) -> anyhow::Res
     let mut before: Option<Result<(Vec<Verdict>, String), String>> = None;
     let mut last = Exit::Error;
     loop {
-        let answer = waypost.engine().check(question).await;
+        let answer = match mover.check(question).await {
+            Err(error) if is_in_vain(&error) => return Err(error),
+            answer => answer,
+        };
         let told = match &answer {
-            Ok(report) => Ok((report.verdicts.clone(), report.facts.source.name.to_string())),
+            Ok(told) => Ok((judged(told), told.source.clone())),
             Err(error) => Err(error.to_string()),
         };
         if before.as_ref() != Some(&told) {
             if before.is_some() {
                 app.out.line("");
             }
-            app.out.line(app.out.tone(Tone::Dim, waypost::api::time::rfc3339(waypost.now())));
+            app.out.line(app.out.tone(Tone::Dim, now(mover)));
             match &answer {
-                Ok(report) => {
-                    show(app.out, report);
-                    show_edits(app.out, report);
-                    app.out.document(Document::Check(Box::new(document(report))));
+                Ok(told) => {
+                    show(app.out, told);
+                    show_edits(app.out, told);
+                    app.out.document(Document::Check(Box::new(told.clone())));
                 }
                 // The domain or a host may come back: that is what is being watched for.
                 Err(error) => app.out.error(&anyhow::anyhow!("{error}"), Exit::Error, None),
             }
             before = Some(told);
         }
-        if let Ok(report) = &answer {
-            last = exit(report);
+        if let Ok(told) = &answer {
+            last = exit(told);
             let involved =
-                std::iter::once(&report.facts.source.name).chain(report.verdicts.iter().map(|v| &v.destination));
-            for host in involved.filter(|host| !listening.contains(host)).cloned().collect::<Vec<_>>() {
-                listen(waypost, host.clone(), Arc::clone(&changed)).await;
+                std::iter::once(&told.source).chain(told.verdicts.iter().map(|verdict| &verdict.destination));
+            let involved = involved.map(HostName::new).filter(|host| !listening.contains(host));
+            for host in involved.collect::<Vec<_>>() {
+                if let Mover::Here(waypost) = mover {
+                    listen(waypost, host.clone(), Arc::clone(&changed)).await;
+                }
                 listening.push(host);
             }
         }
@@ -143,6 +140,26 @@ async fn watch(app: &App, waypost: &Waypost, question: &Question) -> anyhow::Res
             _ = interrupt.recv() => return Ok(last),
         }
     }
+}
+
+/// What the rules say, without the plans that follow from it.
+fn judged(told: &Check) -> Vec<Verdict> {
+    told.verdicts.iter().map(|verdict| Verdict { plan: None, ..verdict.clone() }).collect()
+}
+
+/// Whether a service will say the same however often it is asked: to somebody whom it doesn't know, for one.
+fn is_in_vain(error: &anyhow::Error) -> bool {
+    let Some(error) = error.downcast_ref::<ClientError>() else { return false };
+    let of_the_hosts = ["no-such-domain", "domain-unclear", "host-failed", "host-silent", "too-slow"];
+    !error.may_pass() && !error.code().is_some_and(|code| of_the_hosts.contains(&code))
+}
+
+fn now(mover: &Mover) -> String {
+    let now = match mover {
+        Mover::Here(waypost) => waypost.now(),
+        Mover::There(_) => WallClock.now(),
+    };
+    waypost::api::time::rfc3339(now)
 }
 
 /// Lets a host's events wake the watcher. Without events the timer has to do.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use thiserror::Error;
+use waypost::service::client::ClientError;
 use waypost::{EngineError, OutcomeKind};
 
 /// The exit status.
@@ -23,6 +25,11 @@ pub enum Exit {
     /// Cancelled, and the guest is safe on the source.
     Cancelled = 6,
 }
+
+/// Words on a command line that make no sense together.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Nonsense(pub String);
 
 /// The list as `--help` shows it.
 pub const HELP: &str = "Exit status:
@@ -48,11 +55,19 @@ impl Exit {
 
     /// Of an error.
     pub fn of_error(error: &anyhow::Error) -> Self {
-        match error.downcast_ref::<EngineError>() {
-            Some(EngineError::Refused(_) | EngineError::NoWay { .. }) => Self::Usage,
-            _ => Self::Error,
-        }
+        let refused = match error.downcast_ref::<EngineError>() {
+            Some(error) => matches!(error, EngineError::Refused(_) | EngineError::NoWay { .. }),
+            None => error.downcast_ref::<ClientError>().is_some_and(refused_by_service) || error.is::<Nonsense>(),
+        };
+        if refused { Self::Usage } else { Self::Error }
     }
+}
+
+/// Whether a service says that a request makes no sense. For a host that isn't there it has the same code, because to it that is
+/// a mistake of the body; here it is none of the command line.
+pub fn refused_by_service(error: &ClientError) -> bool {
+    let ClientError::Problem { problem, .. } = error else { return false };
+    problem.code == "request-refused" && !problem.detail.starts_with("there is no host ")
 }
 
 impl From<Exit> for ExitCode {
@@ -81,6 +96,7 @@ mod tests {
         let refused = EngineError::Refused(Refusal::SameHost("a".into()));
         assert_eq!(Exit::of_error(&refused.into()), Exit::Usage);
         assert_eq!(Exit::of_error(&anyhow::anyhow!("x")), Exit::Error);
+        assert_eq!(Exit::of_error(&Nonsense("x".into()).into()), Exit::Usage);
     }
 
     #[test]

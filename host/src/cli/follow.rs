@@ -1,15 +1,20 @@
-//! Follows a task to its end: drives it here, or observes who drives it, and takes it over if nobody does any more.
+//! Follows a task to its end: drives it here, or observes who drives it, and takes it over if nobody does any more. A task of a
+//! service is the service's to drive, and is listened to ([`there`]).
+
+mod there;
+
+pub use there::from_its_beginning;
 
 use std::pin::pin;
 
+use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use waypost::api::v1;
-use waypost::core::journal::Record;
-use waypost::core::outcome::Outcome;
-use waypost::core::sample::Sample;
+use waypost::api::v1::{self, Document, Sample};
+use waypost::service::documents;
 use waypost::{Adopted, Driver, Observer, OutcomeKind, Seen, TaskId, View, Waypost};
 
+use super::answers::Mover;
 use super::exit::Exit;
 use super::output::{Out, Tone, bytes, duration};
 use super::report::Reporter;
@@ -24,7 +29,11 @@ pub enum Interrupt {
 }
 
 /// Follows a task to its end, whoever drives it. Answers the exit status.
-pub async fn to_the_end(waypost: &Waypost, out: Out, id: TaskId, interrupt: Interrupt) -> anyhow::Result<Exit> {
+pub async fn to_the_end(mover: &Mover, out: Out, id: TaskId, interrupt: Interrupt) -> anyhow::Result<Exit> {
+    let waypost = match mover {
+        Mover::Here(waypost) => waypost,
+        Mover::There(client) => return there::to_the_end(client, out, id, interrupt).await,
+    };
     loop {
         match waypost.engine().adopt(id)? {
             Adopted::Driver(driver) => {
@@ -71,13 +80,12 @@ pub async fn drive(waypost: &Waypost, out: Out, driver: Driver, interrupt: Inter
     };
     reporter.view(&views.borrow_and_update());
     reporter.finish();
-    let outcome = outcome.map_err(|error| {
+    outcome.map_err(|error| {
         anyhow::Error::new(error).context(format!(
             "task {id} can't be driven any further; the domain is left as it is, `waypost watch {id}` takes the task up again"
         ))
     })?;
-    let last = views.borrow().clone();
-    ended(waypost, out, &last, &outcome)
+    ended(out, recorded(waypost, id)?)
 }
 
 /// Observes until the end, or until nobody drives any more (none).
@@ -105,31 +113,38 @@ async fn observe(waypost: &Waypost, out: Out, observer: &Observer) -> anyhow::Re
     };
     reporter.finish();
     match seen {
-        Seen::Over(view) => match &view.outcome {
-            Some(outcome) => ended(waypost, out, &view, outcome).map(Some),
-            None => Ok(None),
-        },
+        Seen::Over(_) => ended(out, recorded(waypost, id)?).map(Some),
         Seen::Orphaned(_) | Seen::Going(_) => Ok(None),
     }
 }
 
+/// What is on record of it; its plan is told in no words here.
+fn recorded(waypost: &Waypost, id: TaskId) -> anyhow::Result<v1::Task> {
+    Ok(documents::task(waypost.store().as_ref(), id, |_, _| Vec::new())?)
+}
+
 /// Tells the end: where the domain is, the final figures, what to do.
-fn ended(waypost: &Waypost, out: Out, view: &View, outcome: &Outcome) -> anyhow::Result<Exit> {
+fn ended(out: Out, task: v1::Task) -> anyhow::Result<Exit> {
+    let id = task.id.clone();
+    let Some(ended) = task.ended() else { bail!("task {id} is not over: waypost watch {id} follows it") };
+    let outcome = &ended.outcome;
+    let kind = OutcomeKind::parse(&outcome.kind);
     // Refused and failed before anything was known of the domain: there is no guest to call safe.
-    let exit = match outcome.kind {
-        OutcomeKind::RolledBack if view.verdict.is_none() && view.plan.is_none() => Exit::Error,
-        kind => Exit::of_outcome(kind),
+    let exit = match kind {
+        Some(OutcomeKind::RolledBack) if ended.verdict.is_none() && ended.plan.is_none() => Exit::Error,
+        Some(kind) => Exit::of_outcome(kind),
+        // A service that is newer than this program: its words say what it is.
+        None => Exit::Error,
     };
-    let tone = match outcome.kind {
-        OutcomeKind::Completed => Tone::Good,
-        OutcomeKind::Cancelled => Tone::Warn,
+    let tone = match kind {
+        Some(OutcomeKind::Completed) => Tone::Good,
+        Some(OutcomeKind::Cancelled) => Tone::Warn,
         _ => Tone::Bad,
     };
     // Some summaries begin with the word already.
-    let kind = outcome.kind.as_str();
-    match outcome.summary.strip_prefix(kind) {
-        Some(rest) => out.line(format!("{}{rest}", out.tone(tone, kind))),
-        None => out.line(format!("{}: {}", out.tone(tone, kind), outcome.summary)),
+    match outcome.summary.strip_prefix(&outcome.kind) {
+        Some(rest) => out.line(format!("{}{rest}", out.tone(tone, &outcome.kind))),
+        None => out.line(format!("{}: {}", out.tone(tone, &outcome.kind), outcome.summary)),
     }
     for cause in outcome.causes.iter().filter(|cause| !outcome.summary.contains(cause.as_str())) {
         out.line(format!("  cause: {cause}"));
@@ -137,28 +152,11 @@ fn ended(waypost: &Waypost, out: Out, view: &View, outcome: &Outcome) -> anyhow:
     if let Some(remedy) = &outcome.remedy {
         out.line(format!("  remedy: {remedy}"));
     }
-    let figures = view.sample.as_ref().filter(|_| outcome.kind == OutcomeKind::Completed);
-    let total_ms = total_ms(waypost, view.task)?;
-    if outcome.kind == OutcomeKind::Completed {
-        out.line(format!("  {}", summary(total_ms, figures)));
+    if kind == Some(OutcomeKind::Completed) {
+        out.line(format!("  {}", summary(ended.total_ms, ended.figures.as_ref())));
     }
-    out.document(v1::Document::Ended(Box::new(v1::Ended {
-        task: view.task.to_string(),
-        outcome: v1::Outcome::from(outcome),
-        verdict: view.verdict.as_ref().map(v1::Verdict::from),
-        plan: view.plan.as_ref().map(v1::Plan::from),
-        figures: figures.map(v1::Sample::from),
-        total_ms,
-    })));
+    out.document(Document::Ended(Box::new(ended)));
     Ok(exit)
-}
-
-/// From the first record to the last.
-fn total_ms(waypost: &Waypost, id: TaskId) -> anyhow::Result<u64> {
-    let journal = waypost.store().journal(id)?;
-    let ended = journal.iter().rev().find(|(_, record)| matches!(record, Record::Ended { .. })).map(|(at, _)| at.0);
-    let began = journal.first().map_or(0, |(at, _)| at.0);
-    Ok(ended.unwrap_or(began).saturating_sub(began))
 }
 
 fn summary(total_ms: u64, figures: Option<&Sample>) -> String {
@@ -174,6 +172,7 @@ fn summary(total_ms: u64, figures: Option<&Sample>) -> String {
     parts.join(", ")
 }
 
-fn interrupts() -> anyhow::Result<Signal> {
+/// From here on an interrupt ends nothing by itself.
+pub fn interrupts() -> anyhow::Result<Signal> {
     Ok(signal(SignalKind::interrupt())?)
 }

@@ -1,53 +1,26 @@
 //! `waypost hosts`.
 
-use std::sync::Arc;
+use waypost::api::v1::{Document, Host};
 
-use tokio::task::JoinSet;
-use waypost::HostName;
-use waypost::api::v1::{Document, Host, Hosts};
-use waypost::core::facts::HostFacts;
-use waypost::core::ports::{Depth, Fault, Hypervisor};
-use waypost::remedy;
-
+use super::answers::Answers;
 use super::app::App;
 use super::exit::Exit;
 use super::output::bytes;
 
 pub fn run(app: &App) -> anyhow::Result<Exit> {
-    let world = app.world();
-    app.block_on(&world, async {
-        let answers = read(&app.hosts(&world)?).await?;
-        let hosts: Vec<Host> = answers.iter().map(|(name, answer)| Host::new(name.as_str(), answer)).collect();
-        let header = ["host", "hypervisor", "libvirt", "arch", "cpus", "memory", "free", "domains", "uri"];
-        app.out.table(&header, hosts.iter().filter(|host| host.error.is_none()).map(row));
-        for (name, answer) in &answers {
-            if let Err(fault) = answer {
-                app.out.note(format!("{name}: {fault}"));
-                remedy::of(fault).iter().for_each(|advice| app.out.note(format!("  remedy: {advice}")));
-            }
+    let answers = Answers::of(app)?;
+    let told = answers.block_on(async { answers.hosts().await })?;
+    let header = ["host", "hypervisor", "libvirt", "arch", "cpus", "memory", "free", "domains", "uri"];
+    app.out.table(&header, told.hosts.iter().filter(|host| host.error.is_none()).map(row));
+    for host in &told.hosts {
+        if let Some(error) = &host.error {
+            app.out.note(format!("{}: {error}", host.name));
+            host.remedy.iter().for_each(|advice| app.out.note(format!("  remedy: {advice}")));
         }
-        let exit = if hosts.iter().any(|host| host.error.is_some()) { Exit::Error } else { Exit::Done };
-        app.out.document(Document::Hosts(Hosts { hosts }));
-        Ok(exit)
-    })
-}
-
-/// Facts of every host, read at the same time, in the order of the configuration.
-async fn read(hypervisor: &Arc<dyn Hypervisor>) -> anyhow::Result<Vec<(HostName, Result<HostFacts, Fault>)>> {
-    let mut asking = JoinSet::new();
-    for (at, name) in hypervisor.hosts().into_iter().enumerate() {
-        let hypervisor = Arc::clone(hypervisor);
-        asking.spawn(async move {
-            let answer = hypervisor.host_facts(&name, Depth::default()).await;
-            (at, name, answer)
-        });
     }
-    let mut answers = Vec::new();
-    while let Some(answer) = asking.join_next().await {
-        answers.push(answer?);
-    }
-    answers.sort_by_key(|(at, ..)| *at);
-    Ok(answers.into_iter().map(|(_, name, answer)| (name, answer)).collect())
+    let exit = if told.hosts.iter().any(|host| host.error.is_some()) { Exit::Error } else { Exit::Done };
+    app.out.document(Document::Hosts(told));
+    Ok(exit)
 }
 
 fn row(host: &Host) -> Vec<String> {

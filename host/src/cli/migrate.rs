@@ -6,12 +6,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use uuid::Uuid;
 use waypost::api::v1::Document;
 use waypost::core::admission::{admit, under_site, within_attempts};
 use waypost::core::request::{AfterMove, Mode, Persistence, SourceDefinition, StorageSafety};
+use waypost::service::client::Client;
 use waypost::wiring::Watching;
 use waypost::{DomainKey, EngineError, HostName, MigrationRequest, Options, TaskId};
 
+use super::answers::{Answers, Mover, new_task};
 use super::app::App;
 use super::args::{How, Migrate};
 use super::dry_run;
@@ -53,24 +56,32 @@ impl How {
 }
 
 pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
-    let site = app.config()?.engine;
-    let asked = Options { attempts: args.attempts, ..args.how.options() };
-    let request = MigrationRequest {
+    let answers = Answers::of(app)?;
+    let mut request = MigrationRequest {
         domain: DomainKey::parse(&args.domain),
         source: args.how.source(),
         destination: HostName::new(&args.to),
-        options: under_site(&asked, site.encryption).map_err(EngineError::Refused)?,
+        options: Options { attempts: args.attempts, ..args.how.options() },
         requester: app.requester(),
     };
-    // Before any host is asked, and also for a dry run.
-    admit(&request).map_err(EngineError::Refused)?;
-    within_attempts(&request.options, site.max_attempts).map_err(EngineError::Refused)?;
-    let world = app.world();
-    app.block_on(&world, async {
-        let waypost = app.open_to_judge(&world, Watching::Off).await?;
+    // Before any host is asked, and also for a dry run. What a service's site allows, the service says.
+    if answers.service().is_none() {
+        let site = app.config()?.engine;
+        request.options = under_site(&request.options, site.encryption).map_err(EngineError::Refused)?;
+        admit(&request).map_err(EngineError::Refused)?;
+        within_attempts(&request.options, site.max_attempts).map_err(EngineError::Refused)?;
+    } else {
+        admit(&request).map_err(EngineError::Refused)?;
+    }
+    answers.block_on(async {
+        let mover = answers.judge(Watching::Off).await?;
         if args.dry_run {
-            return dry_run::run(app, &waypost, request).await;
+            return dry_run::run(app.out, &mover, request).await;
         }
+        let waypost = match &mover {
+            Mover::Here(waypost) => waypost,
+            Mover::There(client) => return there(app, client, &request, args.detach).await,
+        };
         let driver = waypost.engine().accept(request)?;
         let id = driver.id();
         if args.detach {
@@ -84,8 +95,31 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
         }
         app.out.note(format!("task {id}"));
         app.out.side_document(Document::Accepted { task: id.to_string() });
-        follow::drive(&waypost, app.out, driver, Interrupt::Cancels).await
+        follow::drive(waypost, app.out, driver, Interrupt::Cancels).await
     })
+}
+
+/// Has a service do it, which goes on whoever follows.
+async fn there(app: &App, client: &Client, request: &MigrationRequest, detach: bool) -> anyhow::Result<Exit> {
+    let mut interrupts = follow::interrupts()?;
+    // With a key the request may be repeated where its answer gets lost: it comes to the same task.
+    let key = Uuid::now_v7().to_string();
+    let new = new_task(request);
+    let made = tokio::select! {
+        made = client.create(&new, &key) => made?,
+        _ = interrupts.recv() => bail!("left before the service answered: `waypost tasks` tells whether it took it on"),
+    };
+    let id: TaskId = made.id.parse().with_context(|| format!("read the task id {:?}", made.id))?;
+    let accepted = Document::Accepted { task: id.to_string() };
+    if detach {
+        app.out.line(id);
+        app.out.note(format!("goes on in the background: waypost watch {id}, waypost cancel {id}"));
+        app.out.document(accepted);
+        return Ok(Exit::Done);
+    }
+    app.out.note(format!("task {id}"));
+    app.out.side_document(accepted);
+    follow::from_its_beginning(client, app.out, &made, id, interrupts).await
 }
 
 /// Starts a process that drives the task, and returns when it does.

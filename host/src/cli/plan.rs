@@ -1,9 +1,6 @@
 //! A plan for people: its choices, one line each, its edits and its notes.
 
-use waypost::choices::Choice;
-use waypost::core::convergence::Prediction;
-use waypost::core::edit::Edit;
-use waypost::core::plan::Plan;
+use waypost::api::v1::{Choice, Edit, Plan, Prediction};
 
 use super::output::{Out, Tone, duration};
 
@@ -12,16 +9,16 @@ pub fn edit_words(edit: &Edit) -> String {
     format!("edit {edit}  [{}: {}]", edit.plugin, edit.reason)
 }
 
-/// The plan for people.
+/// The plan for people; of the choices those that are its own.
 pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
     out.line(out.tone(Tone::Strong, "plan"));
-    for choice in choices {
+    for choice in choices.iter().filter(|choice| !choice.around) {
         out.line(format!("  {choice}"));
     }
-    for edit in &plan.edits.0 {
+    for edit in &plan.edits {
         out.line(format!("  {}", edit_words(edit)));
     }
-    for note in &plan.notes.0 {
+    for note in &plan.notes {
         out.line(format!("  note: {note}"));
     }
 }

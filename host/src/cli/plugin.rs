@@ -11,7 +11,13 @@ use super::exit::Exit;
 pub fn run(app: &App, command: Plugin) -> anyhow::Result<Exit> {
     match command {
         Plugin::List => list::run(app),
-        Plugin::Inspect { file } => inspect::run(app, &file),
-        Plugin::New { dir, hook } => new::run(app, &dir, hook),
+        Plugin::Inspect { file } => {
+            app.only_here("plugin inspect")?;
+            inspect::run(app, &file)
+        }
+        Plugin::New { dir, hook } => {
+            app.only_here("plugin new")?;
+            new::run(app, &dir, hook)
+        }
     }
 }

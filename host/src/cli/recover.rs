@@ -1,15 +1,15 @@
 //! `waypost recover`: unfinished tasks are listed, or one is taken over and brought to its end; a task that ended stuck
-//! is looked at again.
+//! is looked at again. A service drives every task of its own accord, so of it this asks what is seen, and what a person decides.
 
 use anyhow::bail;
-use waypost::TaskId;
-use waypost::api::v1::{Document, Look, TaskBrief, Tasks};
-use waypost::core::ids::Moment;
-use waypost::core::journal::Record;
-use waypost::core::situation::{Action, why};
-use waypost::wiring::Watching;
-use waypost::{Acted, Adopted, Looked, Order, Waypost};
+use waypost::api::v1::{self, Document, Entry, Look, Situation, TaskBrief, Tasks};
+use waypost::core::phase::Phase;
+use waypost::core::situation::Action;
+use waypost::service::client::{Client, ClientError, Which};
+use waypost::service::documents;
+use waypost::{Acted, Adopted, Order, TaskId, Waypost};
 
+use super::answers::{Answers, Mover};
 use super::app::App;
 use super::args;
 use super::exit::Exit;
@@ -19,13 +19,20 @@ use super::task;
 
 pub fn run(app: &App, args: args::Recover) -> anyhow::Result<Exit> {
     let args::Recover { id, action, network } = args;
-    let world = app.world();
-    app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::Off).await?;
-        match (id, action) {
-            (None, _) => list(app, &waypost).await,
-            (Some(id), None) => one(app.out, &waypost, id).await,
-            (Some(id), Some(action)) => act(app.out, &waypost, id, Order { action, network }).await,
+    let answers = Answers::of(app)?;
+    answers.block_on(async {
+        let mover = answers.mover().await?;
+        match (id, action, &mover) {
+            (None, _, Mover::Here(waypost)) => list(app, waypost).await,
+            (None, _, Mover::There(client)) => list_of(app.out, client).await,
+            (Some(id), None, _) => one(app.out, &mover, id).await,
+            (Some(id), Some(action), Mover::Here(waypost)) => {
+                act(app.out, &mover, waypost, id, Order { action, network }).await
+            }
+            (Some(id), Some(action), Mover::There(client)) => {
+                let asked = v1::NewAction { action: action.into(), network };
+                act_there(app.out, &mover, client, id, (action, &asked)).await
+            }
         }
     })
 }
@@ -39,113 +46,159 @@ async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
     }
     let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
     let standings = waypost.engine().standings()?;
-    let (mut rows, mut tasks) = (Vec::new(), Vec::new());
+    let mut tasks = Vec::new();
     for brief in &unfinished {
-        let shown = TaskBrief::new(brief, &standings);
         // The lock is free if nobody drives; it is given back at once.
         let orphaned = waypost.store().lock(brief.id)?.is_some();
         let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
-        rows.push(vec![
-            brief.id.to_string(),
-            brief.domain_name.clone(),
-            brief.destination.to_string(),
-            shown.state(),
-            who,
-        ]);
-        tasks.push(shown);
+        tasks.push((TaskBrief::new(brief, &standings), who));
     }
-    if rows.is_empty() {
-        app.out.line("no task is unfinished");
-    } else {
-        app.out.table(&["task", "domain", "to", "state", "driven by"], rows);
-    }
-    app.out.document(Document::Tasks(Tasks { tasks }));
+    show_list(app.out, tasks);
     Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
 }
 
-async fn one(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<Exit> {
-    let course = waypost.engine().read(id)?;
-    if let Some(outcome) = &course.outcome {
+/// The same of a service. It sweeps what a killed one left when it is started.
+async fn list_of(out: Out, client: &Client) -> anyhow::Result<Exit> {
+    let unfinished = client.tasks(Which::Unfinished).await?;
+    show_list(out, unfinished.into_iter().map(|task| (task, "the service's machine".to_owned())).collect());
+    Ok(Exit::Done)
+}
+
+fn show_list(out: Out, tasks: Vec<(TaskBrief, String)>) {
+    if tasks.is_empty() {
+        out.line("no task is unfinished");
+    } else {
+        let row = |(task, who): &(TaskBrief, String)| {
+            vec![task.id.clone(), task.domain.clone(), task.destination.clone(), task.state(), who.clone()]
+        };
+        out.table(&["task", "domain", "to", "state", "driven by"], tasks.iter().map(row));
+    }
+    out.document(Document::Tasks(Tasks { tasks: tasks.into_iter().map(|(task, _)| task).collect() }));
+}
+
+/// What is seen of a task; one that is not over is followed to its end.
+async fn one(out: Out, mover: &Mover, id: TaskId) -> anyhow::Result<Exit> {
+    let before = mover.records(id).await?;
+    if let Some(outcome) = &before.outcome {
         out.line(format!("task {id} is over: {}: {}", outcome.kind, outcome.summary));
-        if !look(out, waypost, id).await? {
-            bail!("task {id} never had a plan, so there is nothing to look at");
+        match look(mover, id).await? {
+            Some(seen) => show_look(out, seen),
+            None => bail!("task {id} never had a plan, so there is nothing to look at"),
         }
         return Ok(Exit::Done);
     }
-    look(out, waypost, id).await?;
-    let recorded = waypost.store().journal(id)?.len();
-    let exit = match waypost.engine().adopt(id)? {
-        Adopted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
-        Adopted::Observer(_) => bail!("another process drives task {id}: waypost watch {id} follows it"),
-    };
-    out.line("what was seen and done:");
-    for (at, record) in waypost.store().journal(id)?.iter().skip(recorded) {
-        out.line(format!("  {}  {}", waypost::api::time::clock(*at), task::sentence(record)));
+    if let Some(seen) = look(mover, id).await? {
+        show_look(out, seen);
     }
+    let exit = match mover {
+        Mover::Here(waypost) => match waypost.engine().adopt(id)? {
+            Adopted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
+            Adopted::Observer(_) => bail!("another process drives task {id}: waypost watch {id} follows it"),
+        },
+        Mover::There(_) => follow::to_the_end(mover, out, id, Interrupt::Leaves).await?,
+    };
+    task::show_records(out, &mover.records(id).await?.journal, before.journal.len());
     Ok(exit)
 }
 
 /// One action by a person, and what both sides show after it.
-async fn act(out: Out, waypost: &Waypost, id: TaskId, order: Order) -> anyhow::Result<Exit> {
+async fn act(out: Out, mover: &Mover, waypost: &Waypost, id: TaskId, order: Order) -> anyhow::Result<Exit> {
     let action = order.action;
-    let recorded = waypost.store().journal(id)?.len();
+    let before = mover.records(id).await?.journal.len();
     let by = waypost::config::user_name();
     let exit = match waypost.engine().act(id, order, &by).await? {
         // Its end is told as any other, by whoever follows a task.
-        Acted::Ended(_) => follow::to_the_end(waypost, out, id, Interrupt::Leaves).await?,
+        Acted::Ended(_) => follow::to_the_end(mover, out, id, Interrupt::Leaves).await?,
         Acted::Open(seen) => {
-            tell(out, id, &seen);
-            let failed = failure_of(action, &waypost.store().journal(id)?[recorded..]);
-            if let Some(why) = &failed {
-                out.note(format!("{action} failed: {why}"));
-            }
-            out.line(format!("the task is open: waypost recover {id} lets the recovery policy go on"));
-            if failed.is_some() { Exit::Error } else { Exit::Done }
+            tell(out, documents::situation(id, &seen));
+            open(out, id, action, &mover.records(id).await?.journal[before..])
         }
         Acted::Driver(driver) => follow::drive(waypost, out, *driver, Interrupt::Leaves).await?,
     };
-    out.line("what was seen and done:");
-    for (at, record) in waypost.store().journal(id)?.iter().skip(recorded) {
-        out.line(format!("  {}  {}", waypost::api::time::clock(*at), task::sentence(record)));
-    }
+    task::show_records(out, &mover.records(id).await?.journal, before);
     Ok(exit)
 }
 
-/// Why the action came to nothing, if it did.
-fn failure_of(action: Action, journal: &[(Moment, Record)]) -> Option<String> {
-    journal.iter().rev().find_map(|(_, record)| match record {
-        Record::ActionDone { action: done, result } if *done == action => Some(result.clone().err()),
-        _ => None,
-    })?
+/// The same by a service, which goes on with the task by itself.
+async fn act_there(
+    out: Out,
+    mover: &Mover,
+    client: &Client,
+    id: TaskId,
+    (action, asked): (Action, &v1::NewAction),
+) -> anyhow::Result<Exit> {
+    let before = client.records(id).await?.journal.len();
+    let status = client.act(id, asked).await?;
+    let exit = match Phase::parse(&status.phase) {
+        Some(Phase::Locating | Phase::Recovering) => {
+            if let Some(seen) = look(mover, id).await? {
+                tell(out, seen);
+            }
+            open(out, id, action, client.records(id).await?.journal.get(before..).unwrap_or_default())
+        }
+        _ => follow::to_the_end(mover, out, id, Interrupt::Leaves).await?,
+    };
+    task::show_records(out, &client.records(id).await?.journal, before);
+    Ok(exit)
 }
 
-fn tell(out: Out, id: TaskId, Looked { situation, permitted, networks, .. }: &Looked) {
-    let words: Vec<_> = permitted.iter().copied().map(Action::as_str).collect();
-    let words = if words.is_empty() { "nothing: the task is over".to_owned() } else { words.join(", ") };
+/// A task that is not over after the action.
+fn open(out: Out, id: TaskId, action: Action, since: &[Entry]) -> Exit {
+    let failed = failure_of(action, since);
+    if let Some(why) = &failed {
+        out.note(format!("{action} failed: {why}"));
+    }
+    out.line(format!("the task is open: waypost recover {id} lets the recovery policy go on"));
+    if failed.is_some() { Exit::Error } else { Exit::Done }
+}
+
+/// Why the action came to nothing, if it did.
+fn failure_of(action: Action, journal: &[Entry]) -> Option<String> {
+    let is = |entry: &&Entry| {
+        entry.record == "action-done" && entry.details.get("action").is_some_and(|done| done == action.as_str())
+    };
+    let done = journal.iter().rev().find(is)?;
+    done.details.get("error")?.as_str().map(str::to_owned)
+}
+
+/// What both sides say, and what that permits.
+fn tell(out: Out, seen: Situation) {
+    let Situation { permitted, networks, .. } = &seen;
+    let words = if permitted.is_empty() { "nothing: the task is over".to_owned() } else { permitted.join(", ") };
     out.line(format!("permitted: {words}"));
     for action in permitted {
-        out.line(format!("  {action}: {}", action.meaning()));
+        // One that is not known yet has a name and no meaning here.
+        match Action::parse(action) {
+            Some(known) => out.line(format!("  {action}: {}", known.meaning())),
+            None => out.line(format!("  {action}")),
+        }
     }
     if let Some(next) = networks.first() {
         out.line(format!("  over {} (--network NAME); without it over {next}", networks.join(", ")));
     }
-    out.document(Document::Look(Look::new(id, situation, permitted, networks)));
+    out.document(Document::Look(Look::from(&seen)));
 }
 
-/// Both sides now, and what they and the task's past permit. Nothing is done. Answers whether there was anything to look at.
-async fn look(out: Out, waypost: &Waypost, id: TaskId) -> anyhow::Result<bool> {
-    let Some(seen) = waypost.engine().look(id).await? else {
-        return Ok(false);
-    };
-    let Looked { plan, situation, permitted, withheld, .. } = &seen;
-    out.line(format!("on {} (source): {}", plan.source.host, task::side(&situation.source)));
-    out.line(format!("on {} (destination): {}", plan.destination.host, task::side(&situation.destination)));
-    if !permitted.is_empty() {
-        out.line(format!("so: {}", why(plan, situation)));
+/// Both sides now, and what they and the task's past permit. Nothing is done. None where there is nothing to look at.
+async fn look(mover: &Mover, id: TaskId) -> anyhow::Result<Option<Situation>> {
+    match mover {
+        Mover::Here(waypost) => Ok(waypost.engine().look(id).await?.map(|seen| documents::situation(id, &seen))),
+        Mover::There(client) => match client.situation(id).await {
+            Err(error @ ClientError::Problem { .. }) if error.code() == Some("nothing-to-look-at") => Ok(None),
+            answer => Ok(Some(answer?)),
+        },
     }
-    tell(out, id, &seen);
-    for (action, why) in withheld {
+}
+
+fn show_look(out: Out, seen: Situation) {
+    out.line(format!("on {} (source): {}", seen.source_host, seen.source));
+    out.line(format!("on {} (destination): {}", seen.destination_host, seen.destination));
+    if !seen.permitted.is_empty() {
+        out.line(format!("so: {}", seen.why));
+    }
+    let withheld = seen.withheld.clone();
+    tell(out, seen);
+    for v1::Withheld { action, why } in withheld {
         out.line(format!("withheld: {action}, because of the task's past: {why}"));
     }
-    Ok(true)
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use waypost::View;
-use waypost::api::v1;
+use waypost::api::v1::{Document, Progress, Sample, Verdict};
 use waypost::core::phase::Phase;
-use waypost::core::sample::{Sample, Stage};
-use waypost::core::verdict::Decision;
 
 use super::findings;
 use super::output::{Out, Tone, bytes, duration};
@@ -41,27 +39,53 @@ impl Reporter {
 
     /// Tells what is new in a view.
     pub fn view(&mut self, view: &View) {
-        self.findings(view);
+        if let Some(verdict) = view.verdict.as_ref().filter(|_| self.judged != Some(view.attempt)) {
+            self.judged(view.attempt, &view.domain, &Verdict::from(verdict));
+        }
+        self.progress(&document(view));
+    }
+
+    /// Tells how far it is, if that is news.
+    pub fn progress(&mut self, seen: &Progress) {
         // People are told what is going on, programs also in which phase of the record.
-        let what = doing(view);
+        let what = doing(seen);
         let now =
-            (view.attempt, if self.out.for_people() { what.to_owned() } else { format!("{} {what}", view.phase) });
+            (seen.attempt, if self.out.for_people() { what.to_owned() } else { format!("{} {what}", seen.phase) });
         let turned = self.last.as_ref() != Some(&now);
         let due = turned || self.last_at.is_none_or(|at| at.elapsed() >= EVERY);
         match &self.bar {
             Some(bar) => {
-                bar.set_prefix(view.domain.clone());
-                bar.set_position(u64::from(view.permille));
-                bar.set_message(line(view));
+                bar.set_prefix(seen.domain.clone());
+                bar.set_position(u64::from(seen.permille));
+                bar.set_message(line(seen));
             }
-            None if due && view.phase != Phase::Ended => {
-                self.out.note(format!("{:>3}%  {}", view.permille / 10, line(view)));
-                self.out.side_document(v1::Document::Progress(Box::new(document(view))));
+            None if due && seen.phase != Phase::Ended.as_str() => {
+                self.out.note(format!("{:>3}%  {}", seen.permille / 10, line(seen)));
+                self.out.side_document(Document::Progress(Box::new(seen.clone())));
                 self.last_at = Some(Instant::now());
             }
             None => {}
         }
         self.last = Some(now);
+    }
+
+    /// All findings of all policies, once per attempt, before anything is touched.
+    pub fn judged(&mut self, attempt: u32, domain: &str, verdict: &Verdict) {
+        if self.judged.replace(attempt) == Some(attempt) {
+            return;
+        }
+        let show = || {
+            // A refusal's headline is the outcome's; the findings are shown in either case.
+            if verdict.is_allowed() {
+                let headline = self.out.tone(Tone::Good, verdict.headline());
+                self.out.line(format!("{domain} to {}: {headline}", verdict.destination));
+            }
+            findings::show(&self.out, verdict);
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(show),
+            None => show(),
+        }
     }
 
     /// A line between the others.
@@ -78,33 +102,16 @@ impl Reporter {
             bar.finish_and_clear();
         }
     }
-
-    /// All findings of all policies, once per attempt, before anything is touched.
-    fn findings(&mut self, view: &View) {
-        let Some(verdict) = view.verdict.as_ref().filter(|_| self.judged != Some(view.attempt)) else { return };
-        self.judged = Some(view.attempt);
-        let show = || {
-            let decision = verdict.decision();
-            // A refusal's headline is the outcome's; the findings are shown in either case.
-            if decision == Decision::Allowed {
-                let headline = self.out.tone(Tone::Good, findings::headline(verdict));
-                self.out.line(format!("{} to {}: {headline}", view.domain, verdict.destination));
-            }
-            findings::show(&self.out, verdict);
-        };
-        match &self.bar {
-            Some(bar) => bar.suspend(show),
-            None => show(),
-        }
-    }
 }
 
 /// `moving: 1.2 GiB of 4.0 GiB, 12 s left, 112 MiB/s, dirties 3.0 MiB/s, pass 2, downtime about 30 ms`: what is asked
 /// for most comes first, because a narrow terminal cuts the rest.
-fn line(view: &View) -> String {
-    let what = doing(view);
-    match &view.sample {
-        Some(sample) if view.phase == Phase::Performing && sample.stage != Stage::Final && sample.total_bytes > 0 => {
+fn line(seen: &Progress) -> String {
+    let what = doing(seen);
+    match &seen.sample {
+        Some(sample)
+            if seen.phase == Phase::Performing.as_str() && sample.stage != "final" && sample.total_bytes > 0 =>
+        {
             format!("{what}: {}", figures(sample))
         }
         _ => what.to_owned(),
@@ -112,41 +119,42 @@ fn line(view: &View) -> String {
 }
 
 /// What is going on, in words. Who only observes has no notes, as they are no part of the record.
-fn doing(view: &View) -> &str {
-    match view.phase {
-        _ if !view.note.is_empty() => &view.note,
-        Phase::Accepted => "reading facts and asking the prechecks",
-        Phase::Planned | Phase::Preparing | Phase::Prepared => "preparing",
-        Phase::Performing => "moving",
-        Phase::Finishing => "verifying on both hosts",
-        Phase::Locating => "looking at both hosts",
-        Phase::Recovering => "recovering",
-        Phase::Ended => "over",
+fn doing(seen: &Progress) -> &str {
+    match Phase::parse(&seen.phase) {
+        _ if !seen.note.is_empty() => &seen.note,
+        Some(Phase::Accepted) => "reading facts and asking the prechecks",
+        Some(Phase::Planned | Phase::Preparing | Phase::Prepared) => "preparing",
+        Some(Phase::Performing) => "moving",
+        Some(Phase::Finishing) => "verifying on both hosts",
+        Some(Phase::Locating) => "looking at both hosts",
+        Some(Phase::Recovering) => "recovering",
+        Some(Phase::Ended) => "over",
+        // Of a service that is newer than this program.
+        None => &seen.phase,
     }
 }
 
 fn figures(sample: &Sample) -> String {
     let moved = sample.total_bytes.saturating_sub(sample.remaining_bytes);
-    let shape = v1::Sample::from(sample);
     let mut parts = vec![format!("{} of {}", bytes(moved), bytes(sample.total_bytes))];
-    parts.push(match shape.remaining_ms {
+    parts.push(match sample.remaining_ms {
         Some(ms) => format!("{} left", duration(ms)),
         None => "no end in sight at this rate".to_owned(),
     });
     parts.extend(sample.bytes_per_s.map(|rate| format!("{}/s", bytes(rate))));
-    parts.extend(shape.dirty_bytes_per_s.map(|rate| format!("dirties {}/s", bytes(rate))));
+    parts.extend(sample.dirty_bytes_per_s.map(|rate| format!("dirties {}/s", bytes(rate))));
     parts.extend(sample.iteration.map(|pass| format!("pass {pass}")));
     parts.extend(sample.downtime_ms.map(|ms| format!("downtime about {}", duration(ms))));
     parts.extend(sample.throttle_percent.filter(|p| *p > 0).map(|percent| format!("throttled {percent}%")));
-    if sample.stage == Stage::PostCopy {
+    if sample.stage == "post-copy" {
         parts.push("runs on the destination, memory follows".to_owned());
     }
     parts.join(", ")
 }
 
 /// A view as a document.
-fn document(view: &View) -> v1::Progress {
-    v1::Progress {
+fn document(view: &View) -> Progress {
+    Progress {
         task: view.task.to_string(),
         domain: view.domain.clone(),
         source: view.source.as_ref().map(ToString::to_string),
@@ -155,6 +163,6 @@ fn document(view: &View) -> v1::Progress {
         attempt: view.attempt,
         permille: view.permille,
         note: view.note.clone(),
-        sample: view.sample.as_ref().map(v1::Sample::from),
+        sample: view.sample.as_ref().map(Sample::from),
     }
 }

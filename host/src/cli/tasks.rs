@@ -1,20 +1,20 @@
 //! `waypost tasks`.
 
-use waypost::api::v1::{Document, TaskBrief, Tasks};
+use waypost::api::v1::Document;
+use waypost::service::client::Which;
 
+use super::answers::Answers;
 use super::app::App;
 use super::args;
 use super::exit::Exit;
 
 pub fn run(app: &App, args: &args::Tasks) -> anyhow::Result<Exit> {
-    let store = app.store()?;
-    let standings = app.standings(&store)?;
-    let tasks = store.tasks()?;
-    let wanted = tasks.iter().filter(|task| !args.unfinished || task.outcome.is_none());
-    let tasks: Vec<TaskBrief> = wanted.map(|task| TaskBrief::new(task, &standings)).collect();
+    let answers = Answers::of(app)?;
+    let which = if args.unfinished { Which::Unfinished } else { Which::All };
+    let told = answers.block_on(async { answers.tasks(which).await })?;
     app.out.table(
         &["task", "domain", "from", "to", "state", "done", "changed"],
-        tasks.iter().map(|task| {
+        told.tasks.iter().map(|task| {
             vec![
                 task.id.clone(),
                 task.domain.clone(),
@@ -26,6 +26,6 @@ pub fn run(app: &App, args: &args::Tasks) -> anyhow::Result<Exit> {
             ]
         }),
     );
-    app.out.document(Document::Tasks(Tasks { tasks }));
+    app.out.document(Document::Tasks(told));
     Ok(Exit::Done)
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use waypost::EngineError;
+use waypost::service::client::ClientError;
 
 use super::args::Cli;
+use super::exit;
 
 /// What is wrong, and what clap adds to that: what was missing, what is possible, a word that is nearer. Its usage line and
 /// the hint at `--help` are for people.
@@ -28,11 +30,21 @@ pub fn words(error: &clap::Error) -> (String, Vec<String>) {
 
 /// The same error, with the options of a refused request as they are typed.
 pub fn as_typed(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<EngineError>() {
-        Some(EngineError::Refused(refusal)) => {
-            anyhow::anyhow!("the request can't be taken: {}", dashed(&refusal.to_string(), &options_of_migrate()))
-        }
-        _ => error,
+    match refusal(&error) {
+        Some(refusal) => anyhow::anyhow!("the request can't be taken: {}", dashed(&refusal, &options_of_migrate())),
+        None => error,
+    }
+}
+
+/// Why a request can't be taken, if the error says that: the core's own words, which a service passes on.
+fn refusal(error: &anyhow::Error) -> Option<String> {
+    if let Some(EngineError::Refused(refusal)) = error.downcast_ref::<EngineError>() {
+        return Some(refusal.to_string());
+    }
+    match error.downcast_ref::<ClientError>().filter(|error| exit::refused_by_service(error)) {
+        // What is refused of a task is no request for one.
+        Some(ClientError::Problem { problem, .. }) if problem.task.is_none() => Some(problem.detail.clone()),
+        _ => None,
     }
 }
 

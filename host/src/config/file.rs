@@ -14,6 +14,7 @@ use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
+use super::client::WrittenRemote;
 use super::kimchi::WrittenKimchi;
 use super::limits::WrittenLimits;
 use super::networks::{Defaults, Slots, Written, WrittenCluster, WrittenNetwork, WrittenPlace, WrittenRule};
@@ -43,6 +44,7 @@ pub(super) struct File {
     engine: Engine,
     transfers: Transfers,
     service: Service,
+    client: WrittenRemote,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -215,6 +217,7 @@ impl File {
             });
         }
 
+        let client = self.client.resolve(folder, &wrong)?;
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
         let service_limits = self.service.limits.resolve(&wrong)?;
         let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
@@ -266,6 +269,7 @@ impl File {
             kimchi,
             limits: service_limits,
             traces,
+            client,
             state_dir,
         })
     }

@@ -304,3 +304,24 @@ fn kimchis_clients_are_served_where_that_is_said() {
         assert!(message.contains(key), "{message}");
     }
 }
+
+#[test]
+fn a_machine_that_only_asks_has_a_service_and_no_hosts() {
+    assert_eq!(parse("").unwrap().client, None);
+    let config =
+        parse("[client]\nservice = 'https://waypost.example:8443'\ntoken_file = 'token'\nca_file = '/ca.pem'").unwrap();
+    assert_eq!(config.hosts, []);
+    let client = config.client.unwrap();
+    assert_eq!(client.service.to_string(), "https://waypost.example:8443");
+    let folder = config.file.as_deref().and_then(Path::parent).unwrap();
+    assert_eq!((client.token_file, client.ca_file), (Some(folder.join("token")), Some("/ca.pem".into())));
+    for (lines, said) in [
+        ("service = 'http://waypost.example'", "client.service: "),
+        ("token_file = 'token'", "client.token_file: name the service"),
+        ("service = 'unix:/s'\nkey = 'k'", "client.key: it needs client.certificate"),
+        ("service = 'unix:/s'\ntoken = 'wp_x'", "unknown field `token`"),
+    ] {
+        let message = error(&format!("[client]\n{lines}"));
+        assert!(message.contains(said), "{said}\n{message}");
+    }
+}

@@ -36,7 +36,10 @@ pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
         CacheState::Refused(error) => Some(chain(error)),
         CacheState::Used | CacheState::None => None,
     };
-    let folders = config.plugin_folders.iter().map(|folder| folder.display().to_string()).collect();
+    // Those that a person names; the one of what was uploaded comes after them.
+    let own = config.overlay.as_ref().map(|overlay| &overlay.folder);
+    let written = config.plugin_folders.iter().filter(|folder| Some(*folder) != own);
+    let folders = written.map(|folder| folder.display().to_string()).collect();
     Plugins { plugins, folders, cache_error }
 }
 

@@ -1,10 +1,13 @@
 //! What the rules say, and what would be done.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waypost_core::convergence;
-use waypost_core::edit;
+use waypost_core::edit::{self, EditKind};
 use waypost_core::facts::Snapshot;
+use waypost_core::finding::Severity;
 use waypost_core::plan;
 use waypost_core::ports::DecisionRecord;
 use waypost_core::tree::Shape as _;
@@ -64,6 +67,9 @@ pub struct DryRun {
     pub prediction: Option<Prediction>,
     /// What the rules say.
     pub check: Check,
+    /// What was touched to know all this, after the words "nothing was touched": empty, or what a storage probe made.
+    #[serde(default)]
+    pub touched: String,
 }
 
 /// A choice of a plan.
@@ -75,6 +81,22 @@ pub struct Choice {
     pub words: String,
     /// `asked`, `default`, `network`, `convergence-policy`, `configuration`, `facts`.
     pub from: String,
+    /// Whether it stands around the plan, as a policy that would be asked, and is no part of it.
+    #[serde(default)]
+    pub around: bool,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)?;
+        match self.from.as_str() {
+            "default" => f.write_str(" (default)"),
+            "network" => f.write_str(" (as its network has it)"),
+            "convergence-policy" => f.write_str(" (as the convergence policy has it)"),
+            "configuration" => f.write_str(" (as the configuration has it)"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is expected of a transfer.
@@ -124,6 +146,40 @@ impl From<&verdict::Verdict> for Verdict {
             plan: None,
             plan_error: None,
         }
+    }
+}
+
+impl Verdict {
+    /// Whether a migration may go there.
+    pub fn is_allowed(&self) -> bool {
+        self.decision == verdict::Decision::Allowed.as_str()
+    }
+
+    /// What people are shown: a policy in shadow mode is on trial, and says nothing to them.
+    pub fn shown(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.mode != verdict::PolicyMode::Shadow.as_str())
+    }
+
+    /// `refused by 2 blockers, 1 warning`.
+    pub fn headline(&self) -> String {
+        let count = |severity: Severity| self.shown().filter(|found| found.weight == severity.as_str()).count();
+        let some = |n: usize, word: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            n => Some(format!("{n} {word}s")),
+        };
+        let blockers = some(count(Severity::Blocker), "blocker");
+        let (warnings, notes) = (some(count(Severity::Warning), "warning"), some(count(Severity::Info), "note"));
+        let rest: Vec<_> = [warnings, notes].into_iter().flatten().collect();
+        let mut text = match blockers.filter(|_| !self.is_allowed()) {
+            Some(blockers) => format!("refused by {blockers}"),
+            None => self.decision.clone(),
+        };
+        if !rest.is_empty() {
+            text.push_str(if text.starts_with("refused") { ", " } else { " with " });
+            text.push_str(&rest.join(", "));
+        }
+        text
     }
 }
 
@@ -261,6 +317,14 @@ pub struct Edit {
     pub reason: String,
 }
 
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = EditKind::parse(&self.kind).map(|kind| edit::place(kind, self.device.as_deref()));
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(f, "{}: {} becomes {}", place.as_ref().unwrap_or(&self.kind), text(&self.before), text(&self.after))
+    }
+}
+
 impl From<&edit::Edit> for Edit {
     fn from(edit: &edit::Edit) -> Self {
         let edit::Edit { plugin, kind, device, before, after, reason } = edit.clone();
@@ -363,6 +427,58 @@ impl From<&DecisionRecord> for Decision {
             fuel: record.fuel,
             micros: record.micros,
             decided_at: rfc3339(record.decided_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_core::finding;
+    use waypost_core::verdict::PolicyMode;
+
+    use super::*;
+
+    fn verdict(findings: &[(PolicyMode, Severity)]) -> Verdict {
+        let judged = |&(mode, severity): &(PolicyMode, Severity)| Judged {
+            plugin: "p".into(),
+            mode,
+            finding: finding::Finding {
+                code: "c".into(),
+                severity,
+                message: "m".into(),
+                evidence: vec![],
+                remedy: None,
+            },
+        };
+        let findings = findings.iter().map(judged).collect();
+        Verdict::from(&verdict::Verdict { destination: "b".into(), findings })
+    }
+
+    #[test]
+    fn a_headline_counts_what_is_shown() {
+        use PolicyMode::{Advise, Enforce, Shadow};
+        assert_eq!(verdict(&[]).headline(), "allowed");
+        assert_eq!(verdict(&[(Shadow, Severity::Blocker)]).headline(), "allowed");
+        assert_eq!(
+            verdict(&[(Advise, Severity::Blocker), (Enforce, Severity::Info)]).headline(),
+            "allowed with 1 warning, 1 note"
+        );
+        let two = verdict(&[(Enforce, Severity::Blocker), (Enforce, Severity::Blocker), (Enforce, Severity::Warning)]);
+        assert_eq!(two.headline(), "refused by 2 blockers, 1 warning");
+    }
+
+    #[test]
+    fn an_edit_is_told_in_the_words_of_the_core() {
+        for (kind, device) in [(EditKind::DiskSource, Some("vda")), (EditKind::Title, None)] {
+            let edit = edit::Edit {
+                plugin: "p".into(),
+                kind,
+                device: device.map(str::to_owned),
+                before: None,
+                after: Some("x".into()),
+                reason: "r".into(),
+            };
+            assert_eq!(Edit::from(&edit).to_string(), edit.to_string());
         }
     }
 }

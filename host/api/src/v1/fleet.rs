@@ -45,6 +45,9 @@ pub struct Host {
     pub active_domains: Option<u32>,
     /// Domains in all.
     pub domains: Option<u32>,
+    /// What to do where it could not be read; null where nobody can say.
+    #[serde(default)]
+    pub remedy: Option<String>,
 }
 
 impl Host {
@@ -72,6 +75,7 @@ impl Host {
             free_memory_kib: Some(facts.free_memory_kib),
             active_domains: count(facts.domains.iter().filter(|d| d.state.is_active()).count()),
             domains: count(facts.domains.len()),
+            remedy: None,
         }
     }
 }

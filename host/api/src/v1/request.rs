@@ -196,6 +196,49 @@ impl From<Options> for request::Options {
     }
 }
 
+impl From<&request::Options> for Options {
+    fn from(options: &request::Options) -> Self {
+        let request::Options {
+            mode,
+            destination_name,
+            bandwidth_mib_s,
+            max_downtime_ms,
+            timeout_s,
+            persistence,
+            source_definition,
+            after,
+            storage,
+            migrate_uri,
+            listen_address,
+            network,
+            priority,
+            transport,
+            stream,
+            disks,
+            attempts,
+        } = options.clone();
+        Self {
+            mode: mode.into(),
+            destination_name,
+            bandwidth_mib_s,
+            max_downtime_ms,
+            timeout_s,
+            persistence: persistence.into(),
+            source_definition: source_definition.into(),
+            after: after.into(),
+            storage: storage.into(),
+            migrate_uri,
+            listen_address,
+            network,
+            priority: priority.into(),
+            transport: transport.into(),
+            attempts,
+            stream: stream.into(),
+            disks: disks.into(),
+        }
+    }
+}
+
 /// The stream. What is absent is libvirt's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -256,6 +299,34 @@ pub struct Stream {
     pub switchover_bandwidth_mib_s: Option<u64>,
 }
 
+impl From<stream::Stream> for Stream {
+    fn from(stream: stream::Stream) -> Self {
+        Self {
+            stands_still: stream.stands_still,
+            parallel_connections: stream.parallel_connections,
+            compression: stream.compression.into_iter().map(Into::into).collect(),
+            mt_level: stream.mt_level,
+            mt_threads: stream.mt_threads,
+            mt_dthreads: stream.mt_dthreads,
+            xbzrle_cache_bytes: stream.xbzrle_cache_bytes,
+            zlib_level: stream.zlib_level,
+            zstd_level: stream.zstd_level,
+            auto_converge: stream.auto_converge,
+            auto_converge_initial: stream.auto_converge_initial,
+            auto_converge_increment: stream.auto_converge_increment,
+            post_copy: stream.post_copy,
+            post_copy_bandwidth_mib_s: stream.post_copy_bandwidth_mib_s,
+            encryption: stream.encryption.into(),
+            tls_destination: stream.tls_destination,
+            zero_copy: stream.zero_copy,
+            rdma_pin_all: stream.rdma_pin_all,
+            abort_on_error: stream.abort_on_error,
+            graphics_uri: stream.graphics_uri,
+            switchover_bandwidth_mib_s: stream.switchover_bandwidth_mib_s,
+        }
+    }
+}
+
 impl From<Stream> for stream::Stream {
     fn from(stream: Stream) -> Self {
         Self {
@@ -302,6 +373,13 @@ pub struct Disks {
     /// Port on which the destination takes them.
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<u16>,
+}
+
+impl From<stream::Disks> for Disks {
+    fn from(disks: stream::Disks) -> Self {
+        let stream::Disks { copy, targets, synchronous_writes, detect_zeroes, uri, port } = disks;
+        Self { copy: copy.into(), targets, synchronous_writes, detect_zeroes, uri, port }
+    }
 }
 
 impl From<Disks> for stream::Disks {
@@ -359,6 +437,21 @@ mod tests {
         let disks = stream::Disks { copy: stream::DiskCopy::Full, port: Some(49300), ..stream::Disks::default() };
         let read: Disks = serde_json::from_value(json::value(&disks.to_tree())).unwrap();
         assert_eq!(stream::Disks::from(read), disks);
+    }
+
+    /// A client writes what the service reads.
+    #[test]
+    fn options_survive_the_way_there() {
+        let options = request::Options {
+            mode: request::Mode::Offline,
+            destination_name: Some("n".into()),
+            attempts: Some(2),
+            stream: stream::Stream { parallel_connections: Some(4), ..stream::Stream::default() },
+            disks: stream::Disks { targets: vec!["vda".into()], ..stream::Disks::default() },
+            ..request::Options::default()
+        };
+        let text = serde_json::to_string(&Options::from(&options)).unwrap();
+        assert_eq!(request::Options::from(serde_json::from_str::<Options>(&text).unwrap()), options);
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waypost_core::feed::Change;
-use waypost_core::ids::Moment;
+use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::Record;
+use waypost_core::plan::Plan;
 use waypost_core::ports::{self, Fault};
 use waypost_core::queue::{self, SlotLimits, Turn, standings};
 use waypost_core::situation;
 
 use super::check::Verdict;
+use super::entry::Entry;
 use super::fleet::Domain;
-use super::task::{Entry, Outcome, Sample, Side, TaskBrief};
+use super::task::{Look, Outcome, Sample, Side, TaskBrief};
 use crate::time::rfc3339;
 
 /// Which program answers.
@@ -104,6 +106,12 @@ pub struct Situation {
     pub withheld: Vec<Withheld>,
     /// Why just these.
     pub why: String,
+    /// The source's configured name.
+    #[serde(default)]
+    pub source_host: String,
+    /// The destination's configured name.
+    #[serde(default)]
+    pub destination_host: String,
 }
 
 /// An action that is not permitted.
@@ -116,17 +124,19 @@ pub struct Withheld {
 }
 
 impl Situation {
-    /// From what was seen.
+    /// From what was seen of the domain of a plan.
     pub fn new(
-        task: &str,
+        task: TaskId,
+        plan: &Plan,
         situation: &situation::Situation,
         permitted: &[situation::Action],
         networks: &[String],
         withheld: &[(situation::Action, &'static str)],
-        why: &str,
     ) -> Self {
         Self {
-            task: task.to_owned(),
+            task: task.to_string(),
+            source_host: plan.source.host.to_string(),
+            destination_host: plan.destination.host.to_string(),
             source: Side::from(&situation.source),
             destination: Side::from(&situation.destination),
             permitted: permitted.iter().map(ToString::to_string).collect(),
@@ -135,7 +145,19 @@ impl Situation {
                 .iter()
                 .map(|(action, why)| Withheld { action: action.to_string(), why: (*why).to_owned() })
                 .collect(),
-            why: why.to_owned(),
+            why: situation::why(plan, situation).to_owned(),
+        }
+    }
+}
+
+impl From<&Situation> for Look {
+    fn from(situation: &Situation) -> Self {
+        Self {
+            task: situation.task.clone(),
+            source: situation.source.clone(),
+            destination: situation.destination.clone(),
+            permitted: situation.permitted.clone(),
+            networks: situation.networks.clone(),
         }
     }
 }

@@ -1,21 +1,22 @@
 //! Tasks: how far, how they ended, and their journals.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use waypost_core::ids::{Moment, TaskId};
-use waypost_core::journal::{Record, StepEnd};
-use waypost_core::outcome;
+use waypost_core::journal::{Course, Record};
+use waypost_core::outcome::{self, OutcomeKind};
 use waypost_core::phase::Phase;
+use waypost_core::plan::TransferMode;
 use waypost_core::ports::{self, DecisionRecord};
 use waypost_core::queue::Turn;
 use waypost_core::sample::{self, Stage};
-use waypost_core::situation::{self, Action, Situation};
-use waypost_core::tree::Shape as _;
+use waypost_core::situation;
 
-use super::check::{Decision, Plan, Verdict};
+use super::check::{Choice, Decision, Plan, Verdict};
+use super::entry::Entry;
 use crate::time::rfc3339;
 
 /// All tasks.
@@ -130,25 +131,69 @@ pub struct Task {
     pub journal: Vec<Entry>,
     /// What each policy was asked and answered, in order.
     pub decisions: Vec<Decision>,
+    /// What was asked for: the domain's name or UUID.
+    #[serde(default)]
+    pub domain: String,
+    /// What was asked for: to which host.
+    #[serde(default)]
+    pub destination: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub requested_by: String,
+    /// What the rules said last, once they were asked.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// The plan of this attempt, once it is made.
+    #[serde(default)]
+    pub plan: Option<Plan>,
+    /// The plan's choices in words; empty without a plan.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
+    /// Final figures of the transfer of a completed live migration; null otherwise.
+    #[serde(default)]
+    pub figures: Option<Sample>,
+    /// From the request to the end; null while it isn't over.
+    #[serde(default)]
+    pub total_ms: Option<u64>,
 }
 
 impl Task {
-    /// From the store's records.
+    /// From the store's records and what they come to; `choices` are the plan's, `reading` is the last one.
     pub fn new(
         id: TaskId,
-        course: (Phase, u32, Option<&outcome::Outcome>),
+        course: &Course,
         journal: &[(Moment, Record)],
         decisions: &[DecisionRecord],
+        choices: Vec<Choice>,
+        reading: Option<&sample::Sample>,
     ) -> Self {
-        let (phase, attempt, outcome) = course;
+        let live = course.plan.as_ref().is_some_and(|plan| plan.mode == TransferMode::Live);
+        let completed = course.outcome.as_ref().is_some_and(|outcome| outcome.kind == OutcomeKind::Completed);
+        let ended = journal.iter().rev().find(|(_, record)| matches!(record, Record::Ended { .. }));
+        let began = journal.first().map_or(0, |(at, _)| at.0);
         Self {
             id: id.to_string(),
-            phase: phase.to_string(),
-            attempt,
-            outcome: outcome.map(Outcome::from),
+            phase: course.phase.to_string(),
+            attempt: course.attempt,
+            outcome: course.outcome.as_ref().map(Outcome::from),
             journal: journal.iter().map(|(at, record)| Entry::new(*at, record)).collect(),
             decisions: decisions.iter().map(Decision::from).collect(),
+            domain: course.request.domain.to_string(),
+            destination: course.request.destination.to_string(),
+            requested_by: course.request.requester.clone(),
+            verdict: course.verdict.as_ref().map(Verdict::from),
+            plan: course.plan.as_ref().map(Plan::from),
+            choices,
+            figures: reading.filter(|_| live && completed).map(Sample::from),
+            total_ms: ended.filter(|_| course.outcome.is_some()).map(|(at, _)| at.0.saturating_sub(began)),
         }
+    }
+
+    /// Its end, as whoever followed it is told; none while it isn't over.
+    pub fn ended(self) -> Option<Ended> {
+        let outcome = self.outcome?;
+        let total_ms = self.total_ms.unwrap_or_default();
+        Some(Ended { task: self.id, outcome, verdict: self.verdict, plan: self.plan, figures: self.figures, total_ms })
     }
 }
 
@@ -299,19 +344,6 @@ pub struct Look {
     pub networks: Vec<String>,
 }
 
-impl Look {
-    /// From a situation.
-    pub fn new(task: TaskId, situation: &Situation, permitted: &[Action], networks: &[String]) -> Self {
-        Self {
-            task: task.to_string(),
-            source: Side::from(&situation.source),
-            destination: Side::from(&situation.destination),
-            permitted: permitted.iter().map(ToString::to_string).collect(),
-            networks: networks.to_vec(),
-        }
-    }
-}
-
 /// What one host says of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "domain", rename_all = "kebab-case")]
@@ -357,127 +389,16 @@ impl From<&situation::Side> for Side {
     }
 }
 
-/// One record of a journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Entry {
-    /// When.
-    pub at: String,
-    /// What kind: `accepted`, `judged`, `planned`, `perform-intended`, ...
-    pub record: String,
-    /// What it holds; its keys depend on the kind.
-    #[schema(value_type = Object)]
-    pub details: Map<String, Value>,
-}
-
-impl Entry {
-    /// From the core's record.
-    pub fn new(at: Moment, record: &Record) -> Self {
-        let (kind, details) = entry(record);
-        let details = match details {
-            Value::Object(details) => details,
-            _ => Map::new(),
-        };
-        Self { at: rfc3339(at), record: kind.to_owned(), details }
-    }
-}
-
-fn entry(record: &Record) -> (&'static str, Value) {
-    match record {
-        Record::Accepted { request } => {
-            let o = &request.options;
-            let options = json!({
-                "mode": o.mode.as_str(), "destination_name": o.destination_name, "bandwidth_mib_s": o.bandwidth_mib_s,
-                "max_downtime_ms": o.max_downtime_ms, "timeout_s": o.timeout_s, "persistence": o.persistence.as_str(),
-                "source_definition": o.source_definition.as_str(), "after": o.after.as_str(), "storage": o.storage.as_str(),
-                "migrate_uri": o.migrate_uri, "listen_address": o.listen_address, "network": o.network,
-                "priority": o.priority.as_str(), "transport": o.transport.as_str(), "attempts": o.attempts,
-                "stream": crate::json::value(&o.stream.to_tree()), "disks": crate::json::value(&o.disks.to_tree()),
-            });
-            let details = json!({
-                "domain": request.domain.to_string(), "source": request.source.as_ref().map(ToString::to_string),
-                "destination": request.destination.as_str(), "requester": request.requester, "options": options,
-            });
-            ("accepted", details)
-        }
-        Record::Judged { verdict, facts_digest } => {
-            ("judged", json!({"verdict": Verdict::from(verdict), "facts_digest": facts_digest}))
-        }
-        Record::Planned { plan } => ("planned", json!({"plan": Plan::from(plan)})),
-        Record::StepIntended { step } => ("step-intended", json!({"step": step_text(step)})),
-        Record::StepSettled { step, result } => {
-            let (result, error) = match result {
-                Ok(StepEnd::Done) => ("done", None),
-                Ok(StepEnd::Undone) => ("undone", None),
-                Err(why) => ("failed", Some(why)),
-            };
-            ("step-settled", json!({"step": step_text(step), "result": result, "error": error}))
-        }
-        Record::Prepared => ("prepared", Value::Null),
-        Record::PerformIntended => ("perform-intended", Value::Null),
-        Record::Adopted => ("adopted", Value::Null),
-        Record::SteerIntended { action, value, by, reason } => {
-            ("steer-intended", json!({"action": action.as_str(), "value": value, "by": by, "reason": reason}))
-        }
-        Record::SteerSettled { action, result } => (
-            "steer-settled",
-            json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}),
-        ),
-        Record::PerformReturned { result: Ok(()) } => ("perform-returned", json!({"result": "moved"})),
-        Record::PerformReturned { result: Err((class, message)) } => {
-            ("perform-returned", json!({"result": "failed", "class": class.as_str(), "error": message}))
-        }
-        Record::FinishIntended { step } => ("finish-intended", json!({"step": step.as_str()})),
-        Record::FinishSettled { step, result } => {
-            ("finish-settled", json!({"step": step.as_str(), "result": done(result), "error": result.as_ref().err()}))
-        }
-        Record::Doubted { why } => ("doubted", json!({"why": why})),
-        Record::Located { situation, permitted } => (
-            "located",
-            json!({
-                "source": Side::from(&situation.source), "destination": Side::from(&situation.destination),
-                "permitted": permitted.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
-            }),
-        ),
-        Record::ActionIntended { action, by, reason } => {
-            ("action-intended", json!({"action": action.as_str(), "by": by.as_str(), "reason": reason}))
-        }
-        Record::ActionDone { action, result } => {
-            ("action-done", json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}))
-        }
-        Record::NextAttempt { attempt, change } => (
-            "next-attempt",
-            json!({
-                "attempt": attempt, "destination": change.destination.as_ref().map(|host| host.as_str()),
-                "max_downtime_ms": change.max_downtime_ms, "post_copy": change.post_copy,
-            }),
-        ),
-        Record::Resumed { way } => ("resumed", json!({"network": way})),
-        Record::Reopened { by } => ("reopened", json!({"by": by})),
-        Record::CancelRequested { requester } => ("cancel-requested", json!({"requester": requester})),
-        Record::Ended { outcome } => (
-            "ended",
-            json!({
-                "outcome": outcome.kind.as_str(), "summary": outcome.summary, "causes": outcome.causes,
-                "remedy": outcome.remedy,
-            }),
-        ),
-    }
-}
-
-fn done(result: &Result<(), String>) -> &'static str {
-    if result.is_ok() { "done" } else { "failed" }
-}
-
-fn step_text(step: &waypost_core::journal::Step) -> Value {
-    match step {
-        waypost_core::journal::Step::MaxDowntime { host, ms, before_ms } => {
-            json!({"name": "max-downtime", "host": host.as_str(), "ms": ms, "before_ms": before_ms})
-        }
-        waypost_core::journal::Step::SourceAutostart { host } => {
-            json!({"name": "source-autostart", "host": host.as_str()})
-        }
-        waypost_core::journal::Step::Volume { host, disk } => {
-            json!({"name": "volume", "host": host.as_str(), "volume": crate::json::value(&disk.to_tree())})
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { why } => write!(f, "unknown ({why})"),
+            Self::Absent => f.write_str("absent"),
+            Self::Present { state, reason, persistent, job, .. } => {
+                let defined = if *persistent { ", defined" } else { "" };
+                let job = if *job { ", a job runs" } else { "" };
+                write!(f, "{state} ({reason}){defined}{job}")
+            }
         }
     }
 }

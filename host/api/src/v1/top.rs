@@ -1,11 +1,12 @@
 //! What goes on right now, on one page.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::task::Sample;
 
 /// All that runs and waits, and what is over since the last few.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Top {
     /// When it was read.
     pub at: String,
@@ -20,7 +21,7 @@ pub struct Top {
 }
 
 /// What runs and waits on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TopHost {
     /// Host.
     pub host: String,
@@ -35,7 +36,7 @@ pub struct TopHost {
 }
 
 /// One task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TopTask {
     /// Task id.
     pub task: String,

@@ -1,7 +1,6 @@
 //! One small document over https, for the keys of issuers: no redirects, no proxies, a bound on time and size.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,10 +10,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::trust;
 
 /// From the name to the last byte.
 const TIME: Duration = Duration::from_secs(10);
@@ -28,7 +26,7 @@ pub(super) struct Fetcher(TlsConnector);
 impl Fetcher {
     /// With the authorities of a file, or those that this machine trusts.
     pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
-        connector(ca_file).map(Self)
+        trust::connector(ca_file).map(Self)
     }
 
     /// The JSON document at an https URL.
@@ -64,26 +62,4 @@ impl Fetcher {
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| error.to_string())?;
         serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("it is no JSON: {error}"))
     }
-}
-
-/// What connects to whoever is vouched for by the authorities of a file, or by those that this machine trusts.
-pub(crate) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = match ca_file {
-        Some(path) => {
-            let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|error| error.to_string())?
-        }
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    roots.add_parsable_certificates(certificates);
-    if roots.is_empty() {
-        return Err("there is no certificate of an authority in it".to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }

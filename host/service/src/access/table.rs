@@ -92,6 +92,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("POST", "/api/v1/dry-runs", LOOK, Reach::Body),
     rule("POST", "/api/v1/tasks", MOVE, Reach::Body),
     rule("GET", "/api/v1/tasks", LOOK, Reach::Answer),
+    rule("GET", "/api/v1/top", LOOK, Reach::Answer),
     rule("GET", "/api/v1/tasks/{task}", LOOK, Reach::Path),
     rule("GET", "/api/v1/tasks/{task}/records", LOOK, Reach::Path),
     rule("GET", "/api/v1/tasks/{task}/samples", LOOK, Reach::Path),

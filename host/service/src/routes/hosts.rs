@@ -1,7 +1,5 @@
 //! Hosts and domains as they are right now, and the queue between them.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::Value;
@@ -24,14 +22,7 @@ use crate::service::Service;
     responses((status = 200, body = v1::Hosts, description = "In the order of the configuration"), Problems))]
 pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Json<v1::Hosts> {
     let hypervisor = &service.shared.parts.hypervisor;
-    let asked = caller.hosts_in_reach(hypervisor.hosts()).into_iter().map(|name| {
-        let hypervisor = Arc::clone(hypervisor);
-        async move {
-            let answer = hypervisor.host_facts(&name, Depth::default()).await;
-            v1::Host::new(name.as_str(), &answer)
-        }
-    });
-    Json(v1::Hosts { hosts: futures_util::future::join_all(asked).await })
+    Json(documents::hosts(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await)
 }
 
 /// One host.
@@ -41,7 +32,7 @@ pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Jso
 pub(crate) async fn host(State(service): State<Service>, Named(name): Named) -> Result<Json<v1::Host>, Failed> {
     let name = known(&service, &name)?;
     let answer = service.shared.parts.hypervisor.host_facts(&name, Depth::default()).await;
-    Ok(Json(v1::Host::new(name.as_str(), &answer)))
+    Ok(Json(documents::host(&name, &answer)))
 }
 
 /// Everything that policies are told of a host.

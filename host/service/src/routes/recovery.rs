@@ -6,11 +6,11 @@ use axum::response::Response;
 use waypost_api::v1;
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
-use waypost_core::situation::why;
-use waypost_engine::{Acted, EngineError, Looked, Order};
+use waypost_engine::{Acted, EngineError, Order};
 
 use super::tasks::{accepted, brief_of};
 use crate::caller::Caller;
+use crate::documents;
 use crate::input::{Body, OfTask};
 use crate::openapi::Problems;
 use crate::problem::{Code, Failed};
@@ -25,14 +25,12 @@ pub(crate) async fn situation(
     OfTask(id): OfTask,
 ) -> Result<Json<v1::Situation>, Failed> {
     let brief = service.blocking(move |service| brief_of(service, id)).await?;
-    let Some(Looked { plan, situation, permitted, withheld, networks }) = service.shared.parts.engine.look(id).await?
-    else {
-        return Err(Failed::new(Code::NothingToLookAt, format!("task {id} never had a plan"))
-            .task(id)
-            .phase(brief.phase));
-    };
-    let why = why(&plan, &situation);
-    Ok(Json(v1::Situation::new(&id.to_string(), &situation, &permitted, &networks, &withheld, why)))
+    match service.shared.parts.engine.look(id).await? {
+        Some(seen) => Ok(Json(documents::situation(id, &seen))),
+        None => {
+            Err(Failed::new(Code::NothingToLookAt, format!("task {id} never had a plan")).task(id).phase(brief.phase))
+        }
+    }
 }
 
 /// Does one action, if both hosts permit it right now. Afterwards the recovery policy goes on with a task that is not over.

@@ -12,14 +12,15 @@ use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::feed::{Place, TaskQuery, TaskState};
 use waypost_core::ids::{HostName, Moment, TaskId};
-use waypost_core::journal::Course;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
+use waypost_core::plan::Plan;
 use waypost_core::ports::{TaskBrief, Wish};
+use waypost_core::request::Options;
 
 use crate::access::audit::About;
 use crate::caller::Caller;
-use crate::documents::{is_news, status};
+use crate::documents::{self, is_news, status};
 use crate::hub::Waited;
 use crate::input::{Body, OfTask, PageSize, Params};
 use crate::openapi::Problems;
@@ -95,6 +96,21 @@ pub(crate) async fn list(
     let standings = service.blocking(|service| Ok(service.shared.parts.engine.standings()?)).await?;
     let tasks = tasks.iter().map(|brief| v1::TaskBrief::new(brief, &standings)).collect();
     Ok(Json(v1::TaskPage { tasks, next }))
+}
+
+/// What goes on right now, on one page: all that runs and waits, and the last that ended, of what the caller sees.
+#[utoipa::path(get, path = "/api/v1/top", tag = "tasks", operation_id = "top",
+    responses((status = 200, body = v1::Top, description = "What `waypost top --json` prints"), Problems))]
+pub(crate) async fn top(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Top>, Failed> {
+    service
+        .blocking(move |service| {
+            let parts = &service.shared.parts;
+            let hosts: Vec<String> =
+                caller.hosts_in_reach(parts.hypervisor.hosts()).iter().map(HostName::to_string).collect();
+            let sees = |brief: &TaskBrief| caller.scope().sees(brief);
+            Ok(Json(documents::top(parts.store.as_ref(), parts.feed.as_ref(), &hosts, parts.clock.now(), sees)?))
+        })
+        .await
 }
 
 fn states(text: &str) -> Result<Vec<TaskState>, Failed> {
@@ -176,12 +192,9 @@ pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) 
     service
         .blocking(move |service| {
             brief_of(service, id)?;
-            let store = &service.shared.parts.store;
-            let (journal, decisions) = (store.journal(id)?, store.decisions(id)?);
-            let course = Course::replay(journal.iter().map(|(_, record)| record))
-                .map_err(|source| waypost_engine::EngineError::Journal { task: id, source })?;
-            let standing = (course.phase, course.attempt, course.outcome.as_ref());
-            Ok(Json(v1::Task::new(id, standing, &journal, &decisions)))
+            let parts = &service.shared.parts;
+            let words = |plan: &Plan, asked: &Options| parts.site.recorded_choices(plan, asked);
+            Ok(Json(documents::task(parts.store.as_ref(), id, words)?))
         })
         .await
 }

@@ -1,26 +1,18 @@
 //! `waypost plugin list`.
 
-use waypost::OpenError;
-use waypost::api::v1::{Document, Plugins};
-use waypost::wiring::{self, Watching};
+use std::path::Path;
 
+use waypost::api::v1::{Document, Plugins};
+
+use crate::cli::answers::Answers;
 use crate::cli::app::App;
 use crate::cli::exit::Exit;
 use crate::cli::output::Tone;
 
 pub fn run(app: &App) -> anyhow::Result<Exit> {
+    let answers = Answers::of(app)?;
+    let Plugins { plugins, folders, cache_error } = answers.block_on(async { answers.plugins().await })?;
     let out = app.out;
-    let written = app.config()?;
-    let config = match wiring::with_overlay(&written, &app.world()) {
-        // Nobody else's state is needed to see what a person has written and put into a folder.
-        Err(OpenError::Overlay(error)) if error.is_closed() => {
-            out.note(format!("{error}: permission denied; what was changed there is not in this list"));
-            written
-        }
-        config => config?,
-    };
-    let policies = wiring::policies(&config, Watching::Off)?;
-    let Plugins { plugins, folders, cache_error } = wiring::plugins(&config, &policies);
     out.table(
         &["plugin", "hooks", "mode", "state", "grants", "digest", "file"],
         plugins.iter().map(|plugin| {
@@ -44,7 +36,6 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
             }
         }
     }
-    let own = config.overlay.as_ref().map(|overlay| &overlay.folder);
     for plugin in &plugins {
         let by_service = |by: &Option<String>| by.as_deref() == Some("service");
         let mut made = Vec::new();
@@ -54,20 +45,16 @@ pub fn run(app: &App) -> anyhow::Result<Exit> {
         if by_service(&plugin.settings_by) {
             made.push("its settings were made");
         }
-        if let (Some(own), false) = (own, made.is_empty()) {
-            let (name, own) = (&plugin.name, own.display());
-            out.note(format!("{name}: {} over the service ({own}/{name}.json)", made.join(" and ")));
+        if !made.is_empty() {
+            out.note(format!("{}: {} over the service", plugin.name, made.join(" and ")));
         }
     }
-    let written = || config.plugin_folders.iter().filter(|folder| Some(*folder) != own);
-    if written().next().is_none() {
+    if folders.is_empty() {
         out.note("no plugin folder: the shipped policies were not found, and the configuration names no other");
     }
-    for folder in written().filter(|folder| !folder.is_dir()) {
-        out.note(format!(
-            "plugin folder {}: there is no such folder; make it, or correct [plugins] folders",
-            folder.display()
-        ));
+    // Of a service the folders are elsewhere.
+    for folder in folders.iter().filter(|folder| answers.service().is_none() && !Path::new(folder).is_dir()) {
+        out.note(format!("plugin folder {folder}: there is no such folder; make it, or correct [plugins] folders"));
     }
     if let Some(error) = &cache_error {
         out.note(format!("compiled policies can't be kept, so every start compiles them: {error}"));

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use waypost::api::v1::{PastSample, Top, TopTask};
-use waypost::core::ports::StoreFault;
 
+use super::draw;
+use super::picture::{self, Desk};
 use super::screen::{Effect, Key, Screen, Wanted, rows};
-use super::{Desk, draw, picture};
 
 /// Between two pictures.
 const EVERY: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const LEAST: Duration = Duration::from_millis(40);
 
 /// Shows it until somebody quits.
 pub(super) fn run(desk: &Desk, screen: &mut Screen) -> anyhow::Result<()> {
-    // Before the terminal is taken: a store that can't be read is an error like everywhere.
+    // Before the terminal is taken: what can't be read is an error like everywhere.
     desk.picture()?;
     let mut terminal = ratatui::try_init()?;
     let shown = show(desk, screen, &mut terminal);
@@ -60,12 +60,12 @@ fn show(desk: &Desk, screen: &mut Screen, terminal: &mut DefaultTerminal) -> any
     }
 }
 
-fn fresh(desk: &Desk, screen: &Screen) -> Result<(Top, Vec<PastSample>), StoreFault> {
+fn fresh(desk: &Desk, screen: &Screen) -> anyhow::Result<(Top, Vec<PastSample>)> {
     Ok((desk.picture()?, wanted(desk, screen)?))
 }
 
 /// The readings that the screen shows: those of a task in detail.
-fn wanted(desk: &Desk, screen: &Screen) -> Result<Vec<PastSample>, StoreFault> {
+fn wanted(desk: &Desk, screen: &Screen) -> anyhow::Result<Vec<PastSample>> {
     let task = screen.selected.as_deref().filter(|_| screen.detail);
     task.map_or(Ok(Vec::new()), |task| desk.samples(task))
 }

@@ -1,78 +1,73 @@
-//! The picture: read from the store, in the shape that `--json` prints, so that the screen can't show anything else.
+//! The picture: from the store of this machine or from a service, in the shape that `--json` prints, so that the screen can't show
+//! anything else.
 
-use std::collections::BTreeMap;
-
-use waypost::api::time::rfc3339;
-use waypost::api::v1::{PastSample, Sample, Top, TopHost, TopTask};
+use tokio::runtime::Runtime;
+use waypost::TaskId;
+use waypost::api::v1::{PastSample, Steer, Top, TopTask};
 use waypost::core::convergence::Steering;
-use waypost::core::feed::{TaskQuery, TaskState};
-use waypost::core::ids::{Moment, TaskId};
-use waypost::core::journal::{Course, Record};
-use waypost::core::phase::Phase;
-use waypost::core::ports::{Clock as _, Reading, StoreFault, TaskBrief, Wish};
-use waypost::core::sample::Stage;
-use waypost::wiring::WallClock;
+use waypost::core::ports::{Clock as _, Wish};
+use waypost::service::client::Client;
+use waypost::service::documents;
+pub use waypost::service::documents::no_news;
+use waypost::wiring::{SharedFeed, SharedStore, WallClock};
 
-use super::Desk;
-
-/// Tasks that are not over, at most; of more, the newest.
-const UNFINISHED: u32 = 500;
-/// Tasks that are over.
-const FINISHED: u32 = 20;
-/// Whoever drives a task writes down a reading a second. One that is older than this, ms, tells nothing of right now.
-const FRESH_MS: u64 = 10_000;
-/// How the message of a transfer begins of which nothing was heard for so long.
-const NO_NEWS: &str = "no news for ";
+/// What is read, and in whose name something is asked for.
+pub enum Desk {
+    /// The records of this machine.
+    Here {
+        store: SharedStore,
+        feed: SharedFeed,
+        /// Hosts of the configuration.
+        hosts: Vec<String>,
+        requester: String,
+    },
+    /// A service. The screen waits for each answer.
+    There { client: Client, runtime: Runtime },
+}
 
 impl Desk {
-    /// Everything, as it is on record right now.
-    pub(super) fn picture(&self) -> Result<Top, StoreFault> {
-        let now = WallClock.now();
-        let query = |state| TaskQuery { states: vec![state], ..TaskQuery::default() };
-        // First: of a task that goes on meanwhile the list is older than its reading, never newer.
-        let mut unfinished = self.feed.page(&query(TaskState::Unfinished), UNFINISHED)?;
-        unfinished.reverse();
-        let mut readings: BTreeMap<TaskId, Reading> =
-            self.feed.moving()?.into_iter().map(|moving| (moving.brief.id, moving.reading)).collect();
-        let mut top = Top { at: rfc3339(now), ..Top::default() };
-        for brief in &unfinished {
-            let reading = readings.remove(&brief.id);
-            let journal = self.store.journal(brief.id)?;
-            let task = going(brief, &journal, reading.as_ref(), now);
-            match brief.waits && brief.phase == Phase::Accepted {
-                true => top.waiting.push(task),
-                false => top.running.push(task),
+    /// Everything, as it is right now.
+    pub fn picture(&self) -> anyhow::Result<Top> {
+        match self {
+            Self::Here { store, feed, hosts, .. } => {
+                Ok(documents::top(store.as_ref(), feed.as_ref(), hosts, WallClock.now(), |_| true)?)
             }
+            Self::There { client, runtime } => Ok(runtime.block_on(client.top())?),
         }
-        let ended = self.feed.page(&query(TaskState::In(Phase::Ended)), FINISHED)?;
-        top.finished = ended.iter().map(|brief| shape(brief, brief.updated_at)).collect();
-        top.hosts = hosts(&self.hosts, &top);
-        Ok(top)
     }
 
     /// Past readings of a task.
-    pub(super) fn samples(&self, task: &str) -> Result<Vec<PastSample>, StoreFault> {
-        match task.parse() {
-            Ok(id) => Ok(self.feed.samples(id)?.iter().map(PastSample::from).collect()),
-            Err(_) => Ok(Vec::new()),
+    pub fn samples(&self, task: &str) -> anyhow::Result<Vec<PastSample>> {
+        let Ok(id) = task.parse::<TaskId>() else { return Ok(Vec::new()) };
+        match self {
+            Self::Here { feed, .. } => Ok(feed.samples(id)?.iter().map(PastSample::from).collect()),
+            Self::There { client, runtime } => Ok(runtime.block_on(client.samples(id))?.samples),
         }
     }
 
     /// Asks whoever drives the task to cancel it.
-    pub(super) fn cancel(&self, task: &str) -> Result<(), StoreFault> {
-        task.parse().map_or(Ok(()), |id| self.store.request_cancel(id, &self.requester))
+    pub fn cancel(&self, task: &str) -> anyhow::Result<()> {
+        let Ok(id) = task.parse::<TaskId>() else { return Ok(()) };
+        match self {
+            Self::Here { store, requester, .. } => Ok(store.request_cancel(id, requester)?),
+            Self::There { client, runtime } => Ok(runtime.block_on(client.cancel(id)).map(drop)?),
+        }
     }
 
     /// Asks whoever drives the task to switch it to post-copy.
-    pub(super) fn post_copy(&self, task: &str) -> Result<(), StoreFault> {
-        let wish = Wish { action: Steering::PostCopy, value: None, requester: self.requester.clone() };
-        task.parse().map_or(Ok(()), |id| self.store.request_steering(id, &wish))
+    pub fn post_copy(&self, task: &str) -> anyhow::Result<()> {
+        let Ok(id) = task.parse::<TaskId>() else { return Ok(()) };
+        match self {
+            Self::Here { store, requester, .. } => {
+                let wish = Wish { action: Steering::PostCopy, value: None, requester: requester.clone() };
+                Ok(store.request_steering(id, &wish)?)
+            }
+            Self::There { client, runtime } => {
+                let wanted = Steer { post_copy: true, ..Steer::default() };
+                Ok(runtime.block_on(client.steer(id, &wanted)).map(drop)?)
+            }
+        }
     }
-}
-
-/// What is said of a task of which nothing was heard for too long; none: there are news, or there is nothing to hear.
-pub fn no_news(task: &TopTask) -> Option<&str> {
-    Some(task.message.as_str()).filter(|message| message.starts_with(NO_NEWS))
 }
 
 /// A word about what was asked of a task, which nobody may be there to do.
@@ -80,149 +75,16 @@ pub fn asked(said: &str, task: Option<&TopTask>) -> String {
     task.and_then(no_news).map_or_else(|| said.to_owned(), |no_news| format!("{said}; {no_news}"))
 }
 
-/// A task that is not over, with what only its journal tells.
-fn going(brief: &TaskBrief, journal: &[(Moment, Record)], reading: Option<&Reading>, now: Moment) -> TopTask {
-    // Simulated time may be ahead of ours.
-    let mut task = shape(brief, now.max(brief.updated_at));
-    let sample = reading.map(|reading| &reading.sample);
-    task.sample = sample.map(Sample::from);
-    if let Some(reading) = reading {
-        age(&mut task, now.0.saturating_sub(reading.at.0));
-    }
-    if let Ok(course) = Course::replay(journal.iter().map(|(_, record)| record)) {
-        task.attempt = course.attempt;
-        task.cancel_requested = course.cancel_requested;
-        task.max_downtime_ms = limit(journal, &course);
-        let offered = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
-        let before = sample.is_some_and(|sample| sample.stage == Stage::PreCopy);
-        task.may_post_copy = offered && before && course.phase == Phase::Performing;
-    }
-    task
-}
-
-/// Takes away what is no longer true of a reading of that age, ms. How much was moved by then stays.
-fn age(task: &mut TopTask, ms: u64) {
-    let Some(sample) = task.sample.as_mut().filter(|_| ms > FRESH_MS) else { return };
-    sample.bytes_per_s = None;
-    sample.dirty_bytes_per_s = None;
-    sample.remaining_ms = None;
-    // In other phases nothing is read, whoever drives it.
-    if task.phase == Phase::Performing.as_str() {
-        task.message = format!("{NO_NEWS}{} s: does anybody drive it? `waypost watch {}`", ms / 1000, task.task);
-    }
-}
-
-/// The downtime limit of this attempt: that of the plan, or what it was changed to.
-fn limit(journal: &[(Moment, Record)], course: &Course) -> Option<u64> {
-    let mut limit = course.plan.as_ref().and_then(|plan| plan.max_downtime_ms);
-    let mut wanted = None;
-    let begun = journal.iter().rposition(|(_, record)| matches!(record, Record::PerformIntended));
-    for (_, record) in &journal[begun.unwrap_or(journal.len())..] {
-        match record {
-            Record::SteerIntended { action: Steering::SetDowntime, value, .. } => wanted = *value,
-            Record::SteerSettled { action: Steering::SetDowntime, result: Ok(()) } => limit = wanted.or(limit),
-            _ => {}
-        }
-    }
-    limit
-}
-
-fn shape(brief: &TaskBrief, until: Moment) -> TopTask {
-    let told = waypost::api::v1::TaskBrief::from(brief);
-    TopTask {
-        task: told.id,
-        domain: told.domain,
-        source: told.source,
-        destination: told.destination,
-        phase: told.phase,
-        outcome: told.outcome,
-        attempt: 1,
-        permille: told.permille,
-        message: told.message,
-        elapsed_ms: until.0.saturating_sub(brief.created_at.0),
-        sample: None,
-        max_downtime_ms: None,
-        may_post_copy: false,
-        cancel_requested: false,
-    }
-}
-
-/// The hosts of the configuration and of all tasks that are shown, busy ones first.
-fn hosts(known: &[String], top: &Top) -> Vec<TopHost> {
-    let mut hosts: BTreeMap<String, TopHost> = known.iter().map(|host| (host.clone(), TopHost::default())).collect();
-    let mut count = |tasks: &[TopTask], note: fn(&mut TopHost, bool)| {
-        for task in tasks {
-            for (host, out) in [(task.source.as_ref(), true), (Some(&task.destination), false)] {
-                if let Some(host) = host {
-                    note(hosts.entry(host.clone()).or_default(), out);
-                }
-            }
-        }
-    };
-    count(&top.running, |host, out| *(if out { &mut host.outgoing } else { &mut host.incoming }) += 1);
-    count(&top.waiting, |host, out| *(if out { &mut host.waiting_out } else { &mut host.waiting_in }) += 1);
-    count(&top.finished, |_, _| {});
-    let mut hosts: Vec<TopHost> = hosts.into_iter().map(|(name, host)| TopHost { host: name, ..host }).collect();
-    hosts.sort_by_key(|host| host.outgoing + host.incoming + host.waiting_out + host.waiting_in == 0);
-    hosts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn task(source: &str, destination: &str) -> TopTask {
-        TopTask { source: Some(source.into()), destination: destination.into(), ..TopTask::default() }
-    }
-
     #[test]
-    fn an_old_reading_tells_how_far_it_was_and_not_how_fast_it_is() {
-        let fast = Sample {
-            remaining_bytes: 7,
-            bytes_per_s: Some(1),
-            dirty_bytes_per_s: Some(2),
-            remaining_ms: Some(3),
-            ..Sample::from(&waypost::core::sample::Sample::default())
-        };
-        let after = |phase: &str, ms| {
-            let sample = Some(fast.clone());
-            let message = "g is moving".to_owned();
-            let mut task =
-                TopTask { phase: phase.into(), message, sample, ..TopTask { task: "id".into(), ..task("a", "b") } };
-            age(&mut task, ms);
-            task
-        };
-        let fresh = after("performing", 10_000);
-        assert_eq!((fresh.sample.as_ref(), no_news(&fresh)), (Some(&fast), None));
-        assert_eq!(asked("asked", Some(&fresh)), "asked");
-        let old = after("performing", 34_999);
-        let words = "no news for 34 s: does anybody drive it? `waypost watch id`";
-        assert_eq!(no_news(&old), Some(words));
-        assert_eq!(asked("asked", Some(&old)), format!("asked; {words}"));
-        let left = old.sample.unwrap();
-        assert_eq!((left.bytes_per_s, left.dirty_bytes_per_s, left.remaining_ms), (None, None, None));
-        assert_eq!(left.remaining_bytes, 7);
-        // After the transfer there is nothing to read.
-        let later = after("finishing", 34_999);
-        assert_eq!((later.message.as_str(), later.sample.unwrap().bytes_per_s), ("g is moving", None));
-    }
-
-    #[test]
-    fn hosts_are_counted_by_direction_and_the_busy_ones_come_first() {
-        let top = Top {
-            running: vec![task("c", "b"), task("c", "b")],
-            waiting: vec![task("b", "c")],
-            finished: vec![task("d", "b")],
-            ..Top::default()
-        };
-        let host = |host: &str, outgoing, incoming, waiting_out, waiting_in| TopHost {
-            host: host.into(),
-            outgoing,
-            incoming,
-            waiting_out,
-            waiting_in,
-        };
-        let expected = [host("b", 0, 2, 1, 0), host("c", 2, 0, 0, 1), host("a", 0, 0, 0, 0), host("d", 0, 0, 0, 0)];
-        assert_eq!(hosts(&["a".into(), "b".into()], &top), expected);
+    fn who_asks_something_of_a_silent_task_is_told_that_it_is_silent() {
+        let task = |message: &str| TopTask { message: message.to_owned(), ..TopTask::default() };
+        assert_eq!(asked("asked", Some(&task("g is moving"))), "asked");
+        assert_eq!(asked("asked", None), "asked");
+        let silent = task("no news for 34 s: does anybody drive it?");
+        assert_eq!(asked("asked", Some(&silent)), "asked; no news for 34 s: does anybody drive it?");
     }
 }

@@ -1,0 +1,259 @@
+//! Clients of the service: the command over TLS with a token, what each is told who can't have it, and the library's own promises
+//! towards a server that misbehaves.
+
+use std::fs::{Permissions, set_permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::json;
+use waypost::core::access::{Role, Scope};
+use waypost::service::client::{Client, ClientError, Credentials, Event};
+use waypost::service::{Access, Limits};
+
+use super::support::command::{Ran, Site, TWO_HOSTS};
+use super::support::{Authority, OnPort};
+
+/// A folder with what a client needs for that service.
+struct Desk {
+    site: Site,
+    address: String,
+    ca_file: PathBuf,
+}
+
+impl Desk {
+    fn of(service: &OnPort) -> Self {
+        let address = format!("https://localhost:{}", service.address.port());
+        Self { site: Site::new(TWO_HOSTS), address, ca_file: service.authority.path("ca.pem") }
+    }
+
+    fn token(&self, text: &str) {
+        self.site.write("token", text);
+        set_permissions(self.site.path("token"), Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        let mut command = self.site.asking(&self.address, words);
+        command.env("WAYPOST_CA_FILE", &self.ca_file);
+        Ran::of(command.output().unwrap())
+    }
+
+    fn refused(&self, words: &[&str], said: &[&str]) {
+        let ran = self.run(words);
+        assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+        said.iter().for_each(|said| assert!(ran.err.contains(said), "{said}:\n{}", ran.err));
+    }
+}
+
+#[test]
+fn the_command_asks_over_tls_with_a_token_from_a_file() {
+    let service = OnPort::start();
+    let desk = Desk::of(&service);
+    let (_, operator) = service.token("olga", Role::Operator, Scope::default(), None);
+    desk.token(&operator);
+    let with_token = |words: &[&str]| desk.run(&[&["--token-file", "token"], words].concat());
+    let hosts = with_token(&["hosts"]);
+    assert_eq!(hosts.code, 0, "{}", hosts.err);
+    assert!(hosts.out.starts_with("HOST ") && hosts.out.lines().count() == 3, "{}", hosts.out);
+    let moved = with_token(&["migrate", "g1", "--to", "b"]);
+    assert_eq!(moved.code, 0, "{}", moved.err);
+    assert!(moved.out.contains("completed: g1 is running on b"), "{}", moved.out);
+    let listed = with_token(&["--json", "tasks"]).documents().remove(0);
+    let id = listed["tasks"][0]["id"].as_str().unwrap().to_owned();
+    assert!(with_token(&["task", &id]).out.contains("asked for by olga"));
+
+    // The same from a configuration, whose files are relative to it.
+    let client =
+        format!("[client]\nservice = {:?}\ntoken_file = \"token\"\nca_file = {:?}\n", desk.address, desk.ca_file);
+    desk.site.write("client.toml", &client);
+    let configured = Ran::of(desk.site.bare(&["--config", "client.toml", "hosts"]).output().unwrap());
+    assert_eq!((configured.code, &configured.out), (0, &with_token(&["hosts"]).out), "{}", configured.err);
+    // What it has to show to its own service it shows to no other.
+    desk.refused(&["--config", "client.toml", "hosts"], &["nothing says who asks", "show a token: --token-file"]);
+}
+
+#[test]
+fn who_may_not_is_told_what_to_do() {
+    let service = OnPort::start();
+    let mut desk = Desk::of(&service);
+    desk.refused(&["hosts"], &["nothing says who asks", "remedy: show a token: --token-file FILE"]);
+    let (_, viewer) = service.token("vera", Role::Viewer, Scope::default(), None);
+    desk.token(&format!("{}A", &viewer[..viewer.len() - 2]));
+    let told = ["remedy: have a new one made: `waypost token create` on the service's machine"];
+    desk.refused(&["--token-file", "token", "hosts"], &told);
+    desk.token(&viewer);
+    let may = ["remedy: ask whoever administers the service for a token that may"];
+    desk.refused(&["--token-file", "token", "migrate", "g1", "--to", "b"], &may);
+    desk.refused(&["--token-file", "token", "audit"], &may);
+    set_permissions(desk.site.path("token"), Permissions::from_mode(0o644)).unwrap();
+    desk.refused(&["--token-file", "token", "hosts"], &["can't use the token file token", "others can read it"]);
+
+    desk.ca_file = Authority::new().path("ca.pem");
+    desk.refused(&["hosts"], &["can't use the authorities"]);
+    let other = Authority::new();
+    desk.ca_file = other.path("ca.pem");
+    desk.refused(&["hosts"], &["can't be trusted: no authority that is trusted here", "--ca-file"]);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_believed() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("other", "other", &["other.example"]);
+    let service = OnPort::with(authority, Limits::default(), Access::default(), |listen| {
+        waypost::service::port::Listen { certificate, key, ..listen }
+    });
+    let desk = Desk::of(&service);
+    let told = ["can't be trusted: its certificate is for another name", "by a name that stands in its certificate"];
+    desk.refused(&["hosts"], &told);
+}
+
+/// A server that answers each request with what a function makes of its head, and closes the connection where that ends without a
+/// length. It tells of every connection, by an empty text, and of every request.
+fn server(path: &Path, answer: impl Fn(&str) -> String + Send + 'static) -> Receiver<String> {
+    let listener = UnixListener::bind(path).unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = tell.send(String::new());
+            while let Some(head) = head(&mut stream) {
+                let answer = answer(&head);
+                let _ = tell.send(head);
+                if stream.write_all(answer.as_bytes()).is_err() || !answer.contains("content-length") {
+                    break;
+                }
+            }
+        }
+    });
+    told
+}
+
+/// The head of the next request; none at the end.
+fn head(stream: &mut UnixStream) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return None,
+        }
+    }
+    String::from_utf8(head).ok()
+}
+
+fn answered(status: &str, kind: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+fn problem(status: u16, code: &str) -> String {
+    let problem = json!({
+        "type": format!("urn:waypost:problem:{code}"), "title": "t", "status": status, "detail": "it is so", "code": code,
+        "phase": null, "cause": "the cause", "remedy": null, "task": null,
+    });
+    answered(&format!("{status} Problem"), "application/problem+json", &problem.to_string())
+}
+
+fn told_by(answer: impl Fn(&str) -> String + Send + 'static) -> String {
+    let site = Site::new(TWO_HOSTS);
+    let _told = server(&site.path("s"), answer);
+    let ran = Ran::of(site.asking(&format!("unix:{}", site.path("s").display()), &["hosts"]).output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+    ran.err
+}
+
+#[test]
+fn a_server_of_another_version_or_none_at_all_is_told_apart() {
+    let version = |api: &'static str| {
+        move |head: &str| match head.contains("/system/version") {
+            true => {
+                let version = json!({"name": "waypost", "version": "9.0.0", "api": api});
+                answered("200 OK", "application/json", &version.to_string())
+            }
+            false => problem(404, "no-such-route"),
+        }
+    };
+    let newer = told_by(version("v2"));
+    assert!(newer.contains("(Waypost 9.0.0) speaks version v2 of the API, and this program v1"), "{newer}");
+    let lacking = told_by(version("v1"));
+    assert!(lacking.contains("does not know GET /api/v1/hosts: it is older"), "{lacking}");
+    let stranger = told_by(|_| answered("200 OK", "text/html", "<html>"));
+    assert!(stranger.contains("makes no sense as a Waypost service"), "{stranger}");
+    let stopping = told_by(|_| problem(503, "draining"));
+    assert!(stopping.contains("it is so\n  because: the cause\n  remedy: it is being stopped"), "{stopping}");
+    let silent = told_by(|_| String::new());
+    assert!(silent.contains("was lost: ") && silent.contains("`waypost tasks` tells"), "{silent}");
+}
+
+fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn client(path: &Path) -> Client {
+    Client::new(format!("unix:{}", path.display()).parse().unwrap(), &Credentials::default()).unwrap()
+}
+
+#[test]
+fn a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let told = server(&path, |head| {
+        let body = json!({"name": "waypost", "version": "1", "api": "v1"}).to_string();
+        let answer = answered("200 OK", "application/json", &body);
+        // One that does not say how long it is ends with its connection.
+        if head.contains("session") { format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}") } else { answer }
+    });
+    in_runtime(async {
+        let client = client(&path);
+        assert_eq!(client.version().await.unwrap().version, "1");
+        assert_eq!(client.version().await.unwrap().version, "1");
+        assert!(client.whoami().await.is_err(), "that is no caller");
+        assert_eq!(client.version().await.unwrap().version, "1");
+    });
+    let heard: Vec<String> = told.try_iter().collect();
+    let connections = heard.iter().filter(|head| head.is_empty()).count();
+    assert_eq!(connections, 2, "{heard:?}");
+    assert!(heard[1].contains("host: waypost\r\n") && !heard[1].contains("authorization"), "{}", heard[1]);
+}
+
+#[test]
+fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let record = |sequence: u64| {
+        let entry = json!({"at": "2026-01-01T00:00:00.000Z", "record": "prepared", "details": {}});
+        let event = json!({"sequence": sequence, "task": "t", "number": sequence, "attempt": 1, "phase": "prepared",
+            "outcome": null, "entry": entry});
+        format!("id: {sequence}\nevent: record\ndata: {event}\n\n")
+    };
+    let told = server(&path, move |head| {
+        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        match (head.contains("last-event-id: 1\r\n"), head.contains("last-event-id: 2\r\n")) {
+            // Cut in the middle of the next one.
+            (false, false) => format!("{begin}{}id: 2\nevent: rec", record(1)),
+            (true, _) => format!("{begin}: still here\n\n{}", record(2)),
+            _ => problem(503, "draining"),
+        }
+    });
+    in_runtime(async {
+        let task = "01981f3e-6a2b-7c10-9d53-2f6f0b7f4c11".parse().unwrap();
+        let mut events = client(&path).events_of(task, None).with_patience(Duration::from_millis(600));
+        let mut seen = Vec::new();
+        let error = loop {
+            match events.next().await {
+                Ok(Event::Record(record)) => seen.push(format!("record {}", record.sequence)),
+                Ok(Event::Interrupted(_)) => seen.push("interrupted".into()),
+                Ok(Event::Resumed) => seen.push("resumed".into()),
+                Ok(Event::Progress(progress)) => panic!("{progress:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(seen, ["record 1", "interrupted", "resumed", "record 2", "interrupted"]);
+        assert!(matches!(&error, ClientError::Problem { problem, .. } if problem.code == "draining"), "{error}");
+        assert_eq!(events.after(), Some(2));
+    });
+    let tries = told.try_iter().filter(|head| head.contains("last-event-id: 2")).count();
+    assert!(tries >= 1, "{tries}");
+}
