@@ -37,6 +37,8 @@ export async function open(
     width = 1280,
     scheme = "light" as "light" | "dark",
     begun = [] as object[],
+    /** A script that runs before those of the page. */
+    before = "",
   } = {},
 ): Promise<Site> {
   const fake = new Fake({ pace: 8, ...fleet });
@@ -50,6 +52,7 @@ export async function open(
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
+  if (before) await page.addInitScript(before);
   await page.addInitScript(() => {
     const seen = window as unknown as { shifted: number };
     seen.shifted = 0;
