@@ -16,7 +16,7 @@ import "../elements/readiness";
 import { Problem } from "../api/client";
 import { Loaded } from "../live/loaded";
 import { standing } from "../live/tasks";
-import { may, standingOf } from "../live/who";
+import { standingOf } from "../live/who";
 import { icon } from "../parts/icons";
 import { signedOutNote } from "../parts/link";
 import { problemNote } from "../parts/small";
@@ -221,7 +221,7 @@ export class WaypostDashboard extends WaypostElement {
   }
 
   private page(page: string, task: string | null, title: string): TemplateResult {
-    const moves = page === "hosts" && may(this.live.who, "move");
+    const moves = page === "hosts" && this.may("move");
     const says = moves ? "Drag a domain to the host that shall run it, or use its Move button." : PAGES.find((one) => one.page === page)!.says;
     return html`
       <div class="head">

@@ -317,7 +317,7 @@ test("who may only look is offered nothing else", async () => {
   expect(await page.getByRole("button", { name: /^Move/ }).count()).toBe(0);
   await page.goto(`${site.url}#/readiness`);
   await page.getByRole("button", { name: /^web1 to kvm2: Allowed/ }).click();
-  await page.getByRole("complementary", { name: "Findings" }).getByText("Allowed").waitFor();
+  await page.getByRole("complementary", { name: "Findings" }).getByText("Allowed").first().waitFor();
   expect(await page.getByRole("button", { name: /Move/ }).count()).toBe(0);
   const [running, stuck] = ["performing", "stuck"].map((word) => [...fake.tasks.values()].find((task) => [task.phase, task.outcome?.kind].includes(word)).id);
   await page.goto(`${site.url}#/migrations/${running}`);

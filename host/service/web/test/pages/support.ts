@@ -1,21 +1,16 @@
 // A browser, the pages of `dist` as the program serves them, and a fleet that is made up.
 
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 // @ts-expect-error: plain script
 import { Fake } from "../../dev/fake.mjs";
 // @ts-expect-error: plain script
 import { serve } from "../../dev/serve.mjs";
+// @ts-expect-error: plain script
+import * as driven from "../browser.mjs";
 
-const PLACES = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-export async function browse(): Promise<Browser> {
-  const executablePath = PLACES.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error("no chromium was found: install it (Debian: chromium), or set CHROMIUM to its path");
-  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
-}
+export const browse: () => Promise<Browser> = driven.browse;
+/** What axe finds that is serious or worse, one line each. */
+export const flaws: (page: Page) => Promise<string[]> = driven.flaws;
 
 export interface Site {
   url: string;
@@ -74,26 +69,4 @@ export async function open(
 /** How much of the page jumped, as browsers measure it; up to 0.1 counts as good. */
 export function shifted(page: Page): Promise<number> {
   return page.evaluate(() => (window as unknown as { shifted: number }).shifted);
-}
-
-/** What axe finds that is serious or worse, one line each. */
-export async function flaws(page: Page): Promise<string[]> {
-  // Through the debugger: the page's own policy lets no script in.
-  await page.evaluate(`(() => { ${axe}\n })()`);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      id: string;
-      impact: string;
-      nodes: { target: unknown; failureSummary: string }[];
-    }
-    return (await axe.run()).violations.map(({ id, impact, nodes }) => ({
-      id,
-      impact,
-      where: nodes.map((node) => `${JSON.stringify(node.target)}: ${node.failureSummary}`),
-    }));
-  });
-  return found
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, where }) => where.map((one) => `${id} at ${one}`));
 }
