@@ -43,7 +43,7 @@ export abstract class WaypostElement extends LitElement {
   private current: Client | null = null;
   private unwatch: (() => void) | null = null;
   private away = false;
-  private out = false;
+  private deniedTold = false;
 
   get client(): Client {
     return this.current ?? this.resolve();
@@ -86,7 +86,7 @@ export abstract class WaypostElement extends LitElement {
       this.attach();
       this.served();
     }
-    if (!this.follows && !this.live.who && !this.out) {
+    if (!this.follows && !this.live.who && !this.deniedTold) {
       this.live.know().then(
         () => this.requestUpdate(),
         () => {},
@@ -105,7 +105,7 @@ export abstract class WaypostElement extends LitElement {
 
   private attach(): void {
     this.unwatch?.();
-    this.out = false;
+    this.deniedTold = false;
     const ends = [this.client.whenDenied((problem) => this.denied(problem))];
     if (this.follows) ends.push(this.live.watch(() => this.hear()));
     this.unwatch = () => ends.forEach((end) => end());
@@ -114,7 +114,7 @@ export abstract class WaypostElement extends LitElement {
   private hear(): void {
     const { state } = this.live.link;
     if (state === "live") {
-      this.out = false;
+      this.deniedTold = false;
       if (this.away) this.back();
     }
     this.away = state === "lost" || state === "denied" || (this.away && state !== "live");
@@ -123,8 +123,8 @@ export abstract class WaypostElement extends LitElement {
 
   /** Told once, until the service knows again who asks. */
   private denied(problem: Problem): void {
-    if (this.out) return;
-    this.out = true;
+    if (this.deniedTold) return;
+    this.deniedTold = true;
     this.requestUpdate();
     if (this.tell("waypost-signed-out", { code: problem.code, detail: problem.message })) this.signedOut();
   }
