@@ -10,6 +10,8 @@ const TICK_MS = 500;
 const iso = (ms = Date.now()) => new Date(ms).toISOString();
 const hex = (bytes) => randomBytes(bytes).toString("hex");
 
+const PERMISSIONS = { viewer: ["look"], operator: ["look", "move"], admin: ["look", "move", "change-policies", "audit"] };
+
 /** Ids sort by the time at which they were made, as the program's do. */
 function uuid() {
   const time = Date.now().toString(16).padStart(12, "0");
@@ -24,14 +26,14 @@ const problem = (status, code, detail, more = {}) => ({
 
 export class Fake {
   /**
-   * `token`: wanted of everybody, or a cookie that it begins; `who`: what is different of who that is; `pace`: how much faster time
-   * passes; `history`: migrations that are over already; `slots`: how many may run at once; `situation`: what is different of what
-   * both hosts say.
+   * `token`: wanted of everybody, or a cookie that it begins; `role`: the viewer's; `who`: what else is different of who that is;
+   * `pace`: how much faster time passes; `history`: migrations that are over already; `slots`: how many may run at once;
+   * `situation`: what is different of what both hosts say.
    */
-  constructor({ token = null, who = {}, pace = 1, history = true, slots = Infinity, situation = {} } = {}) {
+  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {} } = {}) {
     Object.assign(this, { token, pace, slots, situation, sequence: 0, log: [], down: false, acted: [] });
     Object.assign(this, { streams: new Set(), keys: new Map(), tasks: new Map(), sessions: new Set() });
-    this.who = { name: "anna", role: "admin", permissions: ["look", "move", "change-policies", "audit"], hosts: [], domains: [], ...who };
+    this.who = { name: "anna", role, permissions: PERMISSIONS[role], hosts: [], domains: [], ...who };
     this.hosts = structuredClone(told.hosts);
     this.domains = structuredClone(told.domains);
     if (history) for (const past of told.history) this.remember(past);

@@ -102,7 +102,8 @@ export class Client {
     return () => this.denials.delete(hear);
   }
 
-  session = () => this.get<Whoami>("session");
+  /** Who the viewer is here, and what that permits. */
+  whoami = () => this.get<Whoami>("session");
   /** Logs out. */
   endSession = () => this.send("session", { method: "DELETE" });
   version = () => this.get<Version>("system/version");

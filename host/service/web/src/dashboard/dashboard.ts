@@ -221,7 +221,7 @@ export class WaypostDashboard extends WaypostElement {
   }
 
   private page(page: string, task: string | null, title: string): TemplateResult {
-    const moves = page === "hosts" && this.may("move");
+    const moves = page === "hosts" && this.permits("move");
     const says = moves ? "Drag a domain to the host that shall run it, or use its Move button." : PAGES.find((one) => one.page === page)!.says;
     return html`
       <div class="head">

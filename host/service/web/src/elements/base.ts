@@ -62,7 +62,7 @@ export abstract class WaypostElement extends LitElement {
   protected served(): void {}
 
   /** Whether the viewer's role permits that; what it does not permit is not offered. */
-  protected may(permission: string): boolean {
+  protected permits(permission: string): boolean {
     return may(this.live.who, permission);
   }
 

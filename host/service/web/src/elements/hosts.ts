@@ -278,7 +278,7 @@ export class WaypostHosts extends WaypostElement {
 
   private domain(domain: Domain): TemplateResult {
     const task = this.live.of(domain.id);
-    const movable = !this.readonly && !task && this.may("move");
+    const movable = !this.readonly && !task && this.permits("move");
     return html`<li
       class=${classMap({ domain: true, picked: this.picked?.domain.id === domain.id })}
       draggable=${movable ? "true" : "false"}

@@ -401,7 +401,7 @@ export class WaypostReadiness extends WaypostElement {
       <p class="toned ${sum.tone}">${icon(sum.icon)} <strong>${sum.word}</strong>${sum.why ? `, ${sum.why}` : nothing}</p>
       ${findingList(cell.verdict)}
       ${
-        this.readonly || sum.refused || !this.may("move")
+        this.readonly || sum.refused || !this.permits("move")
           ? nothing
           : html`<button @click=${() => (this.moving = { domain: cell.domain, to: cell.host })}>${icon("arrow")}Move it there…</button>`
       }`;

@@ -138,7 +138,7 @@ export class Live {
   /** Asks who the viewer is. It is asked with each connection; who follows no events asks here. */
   know(): Promise<void> {
     return (this.asking ??= this.client
-      .session()
+      .whoami()
       .then((who) => void (this.who = who))
       .finally(() => (this.asking = null)));
   }

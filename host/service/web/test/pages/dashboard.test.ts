@@ -307,8 +307,7 @@ test("a broken post-copy is gone on with over the network that is chosen", async
 });
 
 test("who may only look is offered nothing else", async () => {
-  const who = { name: "vera", role: "viewer", permissions: ["look"] };
-  const site = await open(browser, { fleet: { who }, begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const site = await open(browser, { fleet: { role: "viewer" }, begun: [{ domain: "warehouse", to: "kvm1" }] });
   const { page, fake } = site;
   await page.getByText("What runs where.").waitFor();
   const row = page.getByRole("listitem").filter({ hasText: "web4" });
@@ -332,7 +331,7 @@ test("who may only look is offered nothing else", async () => {
 
 test("a task that leads out of one's reach is seen and not offered for change", async () => {
   const site = await open(browser, {
-    fleet: { who: { role: "operator", permissions: ["look", "move"], hosts: ["kvm1", "kvm3"] } },
+    fleet: { role: "operator", who: { hosts: ["kvm1", "kvm3"] } },
     begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1" }],
   });
   const { page, fake } = site;
