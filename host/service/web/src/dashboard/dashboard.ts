@@ -31,7 +31,7 @@ interface Place {
 }
 
 const PAGES = [
-  { page: "hosts", title: "Hosts", icon: "host", says: "What runs where." },
+  { page: "hosts", title: "Hosts", icon: "host", says: "Drag a domain to the host that shall run it, or use its Move button." },
   { page: "migrations", title: "Migrations", icon: "moves", says: "What runs, and what became of what ran." },
   { page: "readiness", title: "Readiness", icon: "grid", says: "May every domain go to every other host, and if not, why." },
   { page: "policies", title: "Policies", icon: "rules", says: "Who decides: each rule, whether it is in force, and what it said lately." },
@@ -221,8 +221,9 @@ export class WaypostDashboard extends WaypostElement {
   }
 
   private page(page: string, task: string | null, title: string): TemplateResult {
-    const moves = page === "hosts" && this.permits("move");
-    const says = moves ? "Drag a domain to the host that shall run it, or use its Move button." : PAGES.find((one) => one.page === page)!.says;
+    const looks = page === "hosts" && this.live.who !== null && !this.permits("move");
+    // About as long, so that nothing moves once it is known who looks.
+    const says = looks ? "What runs where. To have domains moved takes the role operator." : PAGES.find((one) => one.page === page)!.says;
     return html`
       <div class="head">
         ${task ? html`<a class="small back" href="#/migrations">${icon("back")}All migrations</a>` : nothing}

@@ -23,8 +23,9 @@ const GATHER_MS = 120;
 const LOOKS = 4;
 /** More tasks than this are looked at by reading the list. */
 const MANY = 24;
-/** Between two looks at the places of those that wait, which move without a record, ms. */
+/** Between two looks at the places of those that wait, which move without a record, ms; and after a record, with which they mostly do. */
 const PLACES_MS = 2_000;
+const PLACES_SOON_MS = 400;
 /** How long the stream is kept when nobody looks: between two pages it need not end. */
 const LINGER_MS = 3_000;
 const LONGEST_PAUSE_MS = 15_000;
@@ -263,11 +264,11 @@ export class Live {
     this.follow();
   }
 
-  private follow(): void {
+  private follow(soon = false): void {
     const early = [...this.tasks.values()].filter((task) => !task.ended && task.phase === "accepted");
     if (!early.length || !this.stop || this.link.state === "denied") return;
-    const unplaced = early.some((task) => task.queued && task.place === null);
-    this.placing ??= setTimeout(() => void this.places(), unplaced ? GATHER_MS : PLACES_MS);
+    if (soon) clearTimeout(this.placing);
+    if (soon || this.placing === undefined) this.placing = setTimeout(() => void this.places(), soon ? PLACES_SOON_MS : PLACES_MS);
   }
 
   private hear(event: ServerEvent): void {
@@ -309,7 +310,7 @@ export class Live {
         .finally(() => {
           this.looking -= 1;
           if (this.stale.size) void this.refresh();
-          else this.follow();
+          else this.follow(true);
         });
     }
   }

@@ -263,7 +263,7 @@ test("the readiness is walked with the arrow keys", async () => {
 
 test("who waits is told at which place, and it moves up", async () => {
   const begun = ["warehouse", "web4", "web5"].map((domain) => ({ domain, to: "kvm1" }));
-  const site = await open(browser, { hash: "#/migrations", fleet: { history: false, slots: 1 }, begun });
+  const site = await open(browser, { hash: "#/migrations", fleet: { history: false, slots: 1, pace: 2 }, begun });
   const { page, fake } = site;
   await page.getByRole("link", { name: /web4.*Queued.*Place 1 of 2/ }).waitFor();
   await page.getByRole("link", { name: /web5.*Queued.*Place 2 of 2.*waiting for a slot/ }).waitFor();
