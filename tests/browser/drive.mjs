@@ -38,9 +38,9 @@ async function confirm(screen, host, bandwidth, look) {
 }
 
 const browser = await browse();
+const screen = await Screen.open(browser);
+const { page } = screen;
 try {
-  const screen = await Screen.open(browser);
-  const { page } = screen;
 
   // Log in, and be where one wanted to be.
   await page.goto(`${url}/#/hosts`);
@@ -160,8 +160,8 @@ try {
   assert.deepEqual(cookies, [], "nothing is left of the session");
 
   assert.deepEqual(screen.complaints, []);
-  await screen.keep();
   console.log(`done: ${screen.seen.length} screens`);
 } finally {
+  await screen.keep();
   await browser.close();
 }

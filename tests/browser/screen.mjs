@@ -9,8 +9,14 @@ export const LONG = 180_000;
 
 export class Screen {
   static async open(browser, scheme = "light") {
-    // The certificate was made for this run; that nobody vouches for it is no news.
-    const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 }, colorScheme: scheme });
+    const context = await browser.newContext({
+      // The certificate was made for this run; that nobody vouches for it is no news.
+      ignoreHTTPSErrors: true,
+      viewport: { width: 1440, height: 900 },
+      colorScheme: scheme,
+      // A colour that is on its way to another one is neither.
+      reducedMotion: "reduce",
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     return new Screen(page);

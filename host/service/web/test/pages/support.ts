@@ -39,7 +39,8 @@ export async function open(
   const fake = new Fake({ pace: 8, ...fleet });
   for (const task of begun) fake.make(task, "anna");
   const server = await serve({ fake, more });
-  const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme });
+  // A colour that is on its way to another one is neither.
+  const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme, reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(12_000);
   const complaints: string[] = [];
