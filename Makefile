@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DEB_VERSION := 3.8.0
 
-.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients contract cockpit clean pages
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients contract browser cockpit clean pages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,10 @@ clients: build ## a Python client generated from docs/openapi.json, used against
 
 contract: build ## requests of every kind, made from the description, against the service (schemathesis); needs the network (PyPI)
 	tests/contract/run.sh
+
+browser: build ## the dashboard in a browser over real hosts, with axe; needs chromium, node and npm; PICTURES=FOLDER keeps its screens
+	cd host/service/web && npm ci --silent
+	tests/browser/run.sh
 
 cockpit: build ## the page in Debian's Cockpit and a browser; needs cockpit-ws, chromium, node and npm
 	cd host/service/web && npm ci --silent

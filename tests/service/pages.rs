@@ -33,6 +33,9 @@ fn each_page_is_served_as_it_is_and_once() {
         let (_service, client) = site.serve();
         for (path, file, kind) in [
             ("/", "index.html", "text/html; charset=utf-8"),
+            ("/login", "login.html", "text/html; charset=utf-8"),
+            ("/login.js", "login.js", "text/javascript; charset=utf-8"),
+            ("/login.css", "login.css", "text/css; charset=utf-8"),
             ("/waypost.js", "waypost.js", "text/javascript; charset=utf-8"),
             ("/dashboard.css", "dashboard.css", "text/css; charset=utf-8"),
             ("/waypost.svg", "waypost.svg", "image/svg+xml"),
@@ -55,12 +58,14 @@ fn each_page_is_served_as_it_is_and_once() {
 }
 
 #[test]
-fn nothing_stands_inline_in_the_dashboards_page() {
-    let page = fs::read_to_string(web().join("dist/index.html")).unwrap();
-    for inline in ["<style", "style=", "onclick", "javascript:"] {
-        assert!(!page.contains(inline), "{inline} is not let in by the policy");
+fn nothing_stands_inline_in_a_page() {
+    for name in ["index.html", "login.html"] {
+        let page = fs::read_to_string(web().join("dist").join(name)).unwrap();
+        for inline in ["<style", "style=", "onclick", "onsubmit", "javascript:"] {
+            assert!(!page.contains(inline), "{name}: {inline} is not let in by the policy");
+        }
+        assert!(page.matches("<script").count() == page.matches("<script type=\"module\" src=").count(), "{page}");
     }
-    assert!(page.matches("<script").count() == page.matches("<script type=\"module\" src=").count(), "{page}");
 }
 
 /// As `npm run build` leaves it, found out without node.

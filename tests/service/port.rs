@@ -288,7 +288,7 @@ fn a_browser_logs_in_with_a_token_and_goes_on_with_a_cookie_that_is_its_own() {
     let (id, token) = service.token("anna", Role::Operator, Scope::default(), None);
     client.ask("POST", "/api/v1/session", &[], "").problem(401, "no-caller");
     let begun = client.post("/session", &token, &Value::Null);
-    assert_eq!(begun.json(201)["name"], "anna");
+    assert_eq!((&begun.json(201)["name"], &begun.json(201)["session"]), (&"anna".into(), &true.into()));
     let set = begun.head.lines().find(|line| line.starts_with("set-cookie: ")).unwrap().to_owned();
     for part in ["set-cookie: __host-waypost=", "; path=/", "; httponly", "; secure", "; samesite=strict"] {
         assert!(set.contains(part), "{set}");
@@ -296,7 +296,10 @@ fn a_browser_logs_in_with_a_token_and_goes_on_with_a_cookie_that_is_its_own() {
     // As it was sent, before it was made lower case.
     let cookie = begun_cookie(&client.connect_and_begin(&token));
     let cookie = format!("Cookie: theme=dark; __Host-waypost={cookie}");
-    assert_eq!(client.ask("GET", "/api/v1/session", &[&cookie], "").json(200)["name"], "anna");
+    let shown = client.ask("GET", "/api/v1/session", &[&cookie], "").json(200);
+    assert_eq!((&shown["name"], &shown["session"]), (&"anna".into(), &true.into()));
+    let by_token = format!("Authorization: Bearer {token}");
+    assert_eq!(client.ask("GET", "/api/v1/session", &[&by_token], "").json(200)["session"], false);
     // A browser says for whom it asks. One that says nothing is no browser, and has no business with a cookie.
     let cancel = "/api/v1/tasks/01890000-0000-7000-8000-000000000000/cancel";
     client.ask("POST", cancel, &[&cookie], "").problem(403, "other-origin");

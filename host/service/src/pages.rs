@@ -17,9 +17,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Path, kind, bytes.
 const PAGES: [(&str, &str, &[u8]); 8] = [
     ("/", "text/html; charset=utf-8", include_bytes!("../web/dist/index.html")),
-    ("/login", "text/html; charset=utf-8", include_bytes!("pages/login.html")),
-    ("/login.js", "text/javascript; charset=utf-8", include_bytes!("pages/login.js")),
-    ("/login.css", "text/css; charset=utf-8", include_bytes!("pages/login.css")),
+    ("/login", "text/html; charset=utf-8", include_bytes!("../web/dist/login.html")),
+    ("/login.js", "text/javascript; charset=utf-8", include_bytes!("../web/dist/login.js")),
+    ("/login.css", "text/css; charset=utf-8", include_bytes!("../web/dist/login.css")),
     ("/waypost.js", "text/javascript; charset=utf-8", include_bytes!("../web/dist/waypost.js")),
     ("/dashboard.css", "text/css; charset=utf-8", include_bytes!("../web/dist/dashboard.css")),
     ("/waypost.svg", "image/svg+xml", include_bytes!("../web/dist/waypost.svg")),

@@ -20,11 +20,13 @@ pub struct Whoami {
     pub hosts: Vec<String>,
     /// Patterns for the domains that it reaches; empty: all.
     pub domains: Vec<String>,
+    /// Whether a browser's session says so, which `DELETE /api/v1/session` ends.
+    pub session: bool,
 }
 
 impl Whoami {
-    /// From a name, its role and its scope.
-    pub fn new(name: &str, role: Role, scope: &Scope) -> Self {
+    /// From a name, its role and its scope, and whether a session says so.
+    pub fn new(name: &str, role: Role, scope: &Scope, session: bool) -> Self {
         let permissions = Permission::ALL.iter().filter(|permission| role.permits(**permission));
         Self {
             name: name.to_owned(),
@@ -32,6 +34,7 @@ impl Whoami {
             permissions: permissions.map(ToString::to_string).collect(),
             hosts: hosts(scope),
             domains: scope.domains.clone(),
+            session,
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::service::Service;
 /// Who the caller is here, and what that permits.
 #[utoipa::path(get, path = "/api/v1/session", tag = "access", operation_id = "whoAmI",
     responses((status = 200, body = v1::Whoami, description = "Name, role, permissions, scope"), Problems))]
-pub(crate) async fn get(caller: Caller) -> Json<v1::Whoami> {
-    Json(whoami(&caller))
+pub(crate) async fn get(caller: Caller, by_cookie: Option<Extension<ByCookie>>) -> Json<v1::Whoami> {
+    Json(whoami(&caller, by_cookie.is_some()))
 }
 
 /// Begins a session for whoever shows a token in this request: the answer sets a cookie that a browser sends from then on, to
@@ -45,7 +45,7 @@ pub(crate) async fn begin(
         return Err(Failed::new(Code::Refused, "a session is begun with a token; this connection needs none")
             .remedy("send the header Authorization: Bearer TOKEN"));
     }
-    let answer = (StatusCode::CREATED, Json(whoami(&caller)));
+    let answer = (StatusCode::CREATED, Json(whoami(&caller, true)));
     service.keeper().end_session(&headers);
     let secret = service.keeper().begin_session(caller)?;
     Ok(with_cookie(answer.into_response(), &secret, LASTS))
@@ -67,6 +67,6 @@ fn with_cookie(mut response: Response, secret: &str, lasts: Duration) -> Respons
     response
 }
 
-fn whoami(caller: &Caller) -> v1::Whoami {
-    v1::Whoami::new(caller.name(), caller.role(), caller.scope())
+fn whoami(caller: &Caller, session: bool) -> v1::Whoami {
+    v1::Whoami::new(caller.name(), caller.role(), caller.scope(), session)
 }

@@ -10,6 +10,8 @@ const TICK_MS = 500;
 const iso = (ms = Date.now()) => new Date(ms).toISOString();
 const hex = (bytes) => randomBytes(bytes).toString("hex");
 
+const PERMISSIONS = { viewer: ["look"], operator: ["look", "move"], "policy-admin": ["look", "change-policies"], admin: ["look", "move", "change-policies", "audit"] };
+
 /** Ids sort by the time at which they were made, as the program's do. */
 function uuid() {
   const time = Date.now().toString(16).padStart(12, "0");
@@ -23,9 +25,15 @@ const problem = (status, code, detail, more = {}) => ({
 });
 
 export class Fake {
-  /** `token`: wanted of everybody; `pace`: how much faster time passes; `history`: migrations that are over already; `role`: the viewer's. */
-  constructor({ token = null, pace = 1, history = true, role = "admin" } = {}) {
-    Object.assign(this, { role, token, pace, sequence: 0, log: [], streams: new Set(), keys: new Map(), tasks: new Map(), down: false });
+  /**
+   * `token`: wanted of everybody, or a cookie that it begins; `role`: the viewer's; `who`: what else is different of who that is;
+   * `pace`: how much faster time passes; `history`: migrations that are over already; `slots`: how many may run at once;
+   * `situation`: what is different of what both hosts say.
+   */
+  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {} } = {}) {
+    Object.assign(this, { token, pace, slots, situation, sequence: 0, log: [], down: false, acted: [] });
+    Object.assign(this, { streams: new Set(), keys: new Map(), tasks: new Map(), sessions: new Set() });
+    this.who = { name: "anna", role, permissions: PERMISSIONS[role], hosts: [], domains: [], ...who };
     this.hosts = structuredClone(told.hosts);
     this.domains = structuredClone(told.domains);
     this.policies = new Map(structuredClone(told.plugins.plugins).map((one) => [one.name, { settings: {}, by: null, plugin: one }]));
@@ -43,6 +51,19 @@ export class Fake {
   cut() {
     for (const stream of this.streams) stream.end();
     this.streams.clear();
+  }
+
+  /** Ends every session, as a service does that is started anew. */
+  logOut() {
+    this.sessions.clear();
+    this.cut();
+  }
+
+  /** Who asks: a session or not; none: nobody. */
+  asks(request) {
+    const cookie = /(?:^|; )session=([^;]*)/.exec(request.headers.cookie ?? "")?.[1];
+    if (!this.token || request.headers.authorization === `Bearer ${this.token}`) return { session: false };
+    return this.sessions.has(cookie) ? { session: true, cookie } : null;
   }
 
   /** Forgets everything, as a service does whose state was replaced. */
@@ -117,6 +138,11 @@ export class Fake {
     const verdict = this.verdict(domain, task.destination);
     switch (task.phase) {
       case "accepted":
+        if (this.running().length >= this.slots) {
+          task.waits = true;
+          return Object.assign(task, { status: "queued", message: `waiting for a slot: number ${this.place(task)}; ${this.running().length} of ${this.slots} run` });
+        }
+        Object.assign(task, { waits: false, status: "running" });
         task.decisions = told.decisions.map((one) => ({ ...one, decided_at: iso() }));
         if (verdict.decision === "refused") {
           const blockers = verdict.findings.filter((one) => one.weight === "blocker");
@@ -137,6 +163,16 @@ export class Fake {
         task.sample = { ...task.sample, stage: "final", downtime_ms: 38, remaining_bytes: 0 };
         return this.end(task, "completed", `${domain.name} is running on ${task.destination} (downtime 38 ms)`);
     }
+  }
+
+  running() {
+    return [...this.tasks.values()].filter((task) => !task.outcome && task.phase !== "accepted");
+  }
+
+  /** Its place among those that wait. */
+  place(task) {
+    const waiting = [...this.tasks.values()].filter((one) => one.waits && !one.outcome);
+    return waiting.includes(task) ? waiting.indexOf(task) + 1 : null;
   }
 
   transfer(task) {
@@ -172,8 +208,14 @@ export class Fake {
     this.send("progress", { task: id, domain, source, destination, phase, attempt, permille, note: "", sample });
   }
 
+  brief(task) {
+    const { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome, message, permille } = task;
+    const place = this.place(task);
+    return { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome: outcome?.kind ?? null, place, message, permille };
+  }
+
   status(task) {
-    const { made: _, journal: __, decisions: ___, ...status } = task;
+    const { made: _, journal: __, decisions: ___, past: ____, waits: _____, ...status } = task;
     return status;
   }
 
@@ -204,15 +246,29 @@ export class Fake {
       request.on("data", (piece) => (text += piece)).on("end", () => resolve(text));
     });
     if (this.down) return request.socket.destroy();
-    if (this.token && request.headers.authorization !== `Bearer ${this.token}`) {
-      return reply(response, problem(401, "no-caller", "nothing says who asks"));
+    const asks = this.asks(request);
+    if (!asks) {
+      const wrong = request.headers.authorization !== undefined;
+      return reply(response, wrong ? problem(401, "bad-token", "this token is not known here") : problem(401, "no-caller", "nothing says who asks"));
     }
     const path = url.pathname.replace(/^.*\/api\/v1\//, "");
+    if (path === "session") return reply(response, this.session(request.method, asks));
     if (path === "events") return this.listen(request, response);
     const read = body && (request.headers["content-type"] ?? "").includes("json") ? JSON.parse(body) : null;
     const answer = this.route(request.method, path, url.searchParams, read, request.headers);
     // As long as a host takes to answer.
     setTimeout(() => reply(response, answer), path.startsWith("check") || path.startsWith("dry") ? 250 / this.pace : 5);
+  }
+
+  session(method, { session, cookie }) {
+    const who = (begun) => ({ ...this.who, session: begun });
+    if (method === "GET") return { status: 200, body: who(session) };
+    this.sessions.delete(cookie);
+    const set = (value, seconds) => ({ "Set-Cookie": `session=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict` });
+    if (method === "DELETE") return { status: 204, headers: set("", 0) };
+    const secret = hex(16);
+    this.sessions.add(secret);
+    return { status: 201, body: who(true), headers: set(secret, 3600) };
   }
 
   route(method, path, query, body, headers) {
@@ -226,10 +282,6 @@ export class Fake {
     const [, policy, about] = /^plugins\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
     if (policy) return this.policy(decodeURIComponent(policy), method, about ?? "", query, body, headers);
     switch (`${method} ${path}`) {
-      case "GET session": {
-        const permissions = { admin: ["look", "move", "change-policies", "audit"], viewer: ["look"] }[this.role];
-        return ok({ name: "you", role: this.role, permissions, hosts: [], domains: [] });
-      }
       case "GET system/version":
         return ok({ name: "waypost", version: "0.0.0", api: "v1" });
       case "GET hosts":
@@ -284,7 +336,7 @@ export class Fake {
         const from = Number(query.get("cursor") ?? 0);
         const page = all.slice(from, from + limit);
         const next = all.length > from + limit ? String(from + limit) : null;
-        return ok({ tasks: page.map(({ id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome, permille }) => ({ id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome: outcome?.kind ?? null, permille })), next });
+        return ok({ tasks: page.map((task) => this.brief(task)), next });
       }
     }
     return problem(404, "no-such-route", `there is nothing at ${path}`);
@@ -355,8 +407,9 @@ export class Fake {
       case "GET samples":
         return { status: 200, body: { task: task.id, samples: task.past ?? [] } };
       case "GET situation":
-        return { status: 200, body: { ...told.situation, task: task.id } };
+        return { status: 200, body: { ...told.situation, ...this.situation, task: task.id } };
       case "POST actions":
+        this.acted.push(body);
         return taken();
       case "POST retry":
         return this.make({ domain: task.domain, to: task.destination });
@@ -414,6 +467,7 @@ export class Fake {
 }
 
 function reply(response, { status, body, headers = {} }) {
-  response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json", ...headers });
-  response.end(status === 204 ? "" : JSON.stringify(body));
+  const type = body ? { "Content-Type": status < 400 ? "application/json" : "application/problem+json" } : {};
+  response.writeHead(status, { ...type, ...headers });
+  response.end(body && JSON.stringify(body));
 }

@@ -27,7 +27,8 @@ export async function serve({ port = 0, fake = null, socket = null, more = {} } 
     if (path.startsWith("/api/")) {
       return socket ? passOn(socket, request, response) : fake.answer(request, response);
     }
-    const name = normalize(path === "/" ? "/index.html" : path);
+    if (path === "/" && fake && !fake.asks(request)) return response.writeHead(303, { Location: "/login" }).end();
+    const name = normalize({ "/": "/index.html", "/login": "/login.html" }[path] ?? path);
     const file = join(dist, name);
     const head = (type) => ({ "Content-Type": `${type}; charset=utf-8`, "Content-Security-Policy": POLICY, "Cache-Control": "no-store" });
     if (more[name]) return response.writeHead(200, head("text/html")).end(more[name]);

@@ -13,6 +13,7 @@ export function served() {
       server.middlewares.use((request, response, next) => {
         if (request.url.startsWith("/api/")) return socket ? passOn(socket, request, response) : fake.answer(request, response);
         if (request.url === "/") request.url = "/index.html";
+        if (/^\/login($|\?)/.test(request.url)) request.url = "/login.html";
         if (request.url === "/waypost.js") request.url = "/src/waypost.ts";
         next();
       });

@@ -91,12 +91,29 @@ export class Client {
     return client;
   }
 
+  private readonly denials = new Set<(problem: Problem) => void>();
+
   private constructor(
     /** URL that `api/v1` is below, with a slash at its end. */
     readonly prefix: string,
     private readonly token: string | null,
   ) {}
 
+  /** Whether a token is sent along; else the browser's cookies speak for the viewer. */
+  get hasToken(): boolean {
+    return this.token !== null;
+  }
+
+  /** Calls back with each answer that the service wants to know who asks. Answers how to end that. */
+  whenDenied(hear: (problem: Problem) => void): () => void {
+    this.denials.add(hear);
+    return () => this.denials.delete(hear);
+  }
+
+  /** Who the viewer is here, and what that permits. */
+  whoami = () => this.get<Whoami>("session");
+  /** Logs out. */
+  endSession = () => this.send("session", { method: "DELETE" });
   version = () => this.get<Version>("system/version");
   hosts = () => this.get<{ hosts: Host[] }>("hosts");
   domains = () => this.get<Domains>("domains");
@@ -128,9 +145,6 @@ export class Client {
     this.get<DecisionPage>(`decisions?plugin=${encodeURIComponent(plugin)}&limit=${limit}`);
   situation = (id: string) => this.get<Situation>(`tasks/${encodeURIComponent(id)}/situation`);
 
-  /** Who the viewer is here, and what that permits. */
-  whoami = () => this.get<Whoami>("session");
-
   // Policies. What changes one names what it changes: its tag, or null where it must not be there yet.
   settings = (plugin: string) => this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`);
   putPlugin(plugin: string, file: Blob, tag: string | null, enabled: boolean): Promise<Tagged<Plugin>> {
@@ -158,7 +172,8 @@ export class Client {
   cancel = (id: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`);
   retry = (id: string) => this.post<TaskStatus>(`tasks/${encodeURIComponent(id)}/retry`);
   steer = (id: string, wish: Steer) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/steer`, wish);
-  act = (id: string, action: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, { action });
+  act = (id: string, action: string, network?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, network ? { action, network } : { action });
 
   /** The stream of all events, from after that one on. */
   events(after: number | null, signal: AbortSignal): Promise<Response> {
@@ -198,7 +213,9 @@ export class Client {
       throw Problem.of(error);
     }
     if (response.ok) return response;
-    throw await refusal(response);
+    const problem = await refusal(response);
+    if (problem.denied) for (const hear of [...this.denials]) hear(problem);
+    throw problem;
   }
 }
 

@@ -160,6 +160,9 @@ export interface TaskBrief {
   destination: string;
   phase: string;
   outcome: string | null;
+  /** In the queue, from 1; null where it does not wait. */
+  place: number | null;
+  message: string;
   permille: number;
 }
 
@@ -251,6 +254,8 @@ export interface Situation {
   source: Side;
   destination: Side;
   permitted: string[];
+  /** Over which `resume-post-copy` may go, the next in turn first; empty where there is no choice. */
+  networks: string[];
   withheld: { action: string; why: string }[];
   why: string;
 }
@@ -286,15 +291,6 @@ export interface PluginSettings {
   schema: Record<string, unknown> | null;
 }
 
-/** Who the caller is here. */
-export interface Whoami {
-  name: string;
-  role: string;
-  permissions: string[];
-  hosts: string[];
-  domains: string[];
-}
-
 export interface Plugins {
   plugins: Plugin[];
   folders: string[];
@@ -327,6 +323,20 @@ export interface Queue {
   incoming_per_host: number;
   networks: { network: string; most: number }[];
   entries: QueueEntry[];
+}
+
+/** Who the viewer is to the service. */
+export interface Whoami {
+  name: string;
+  role: string;
+  /** `look`, `move`, `change-policies`, `audit`. */
+  permissions: string[];
+  /** Empty: all. */
+  hosts: string[];
+  /** Patterns; empty: all. */
+  domains: string[];
+  /** A cookie says so, so that one can log out. */
+  session: boolean;
 }
 
 export interface Version {

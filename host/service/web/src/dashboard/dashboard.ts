@@ -1,5 +1,8 @@
 // <waypost-dashboard>: the whole of it, made of the other elements. Places are told apart behind the `#`, so that it works under
 // any path, from any server, without its help.
+//
+// Attribute `login`: the page where one logs in. Whom the service does not know is led there, and back by its `?return=`; without
+// it the dashboard says so, and `waypost-signed-out` lets the page around it do what it has to.
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Version } from "../api/types";
@@ -10,14 +13,17 @@ import "../elements/migration";
 import "../elements/migrations";
 import "../elements/plugins";
 import "../elements/readiness";
+import { Problem } from "../api/client";
 import { Loaded } from "../live/loaded";
 import { standing } from "../live/tasks";
+import { standingOf } from "../live/who";
 import { icon } from "../parts/icons";
+import { signedOutNote } from "../parts/link";
+import { problemNote } from "../parts/small";
 import { dashboardStyles } from "../style/dashboard";
 import { moment } from "../text/format";
 import { standingMark } from "../text/words";
 import { forget, keep, kept } from "./kept";
-import "./sign-in";
 
 interface Place {
   page: string;
@@ -44,12 +50,21 @@ function place(): Place {
 }
 
 export class WaypostDashboard extends WaypostElement {
-  static override properties = { place: { state: true }, begun: { state: true } };
+  static override properties = {
+    login: { type: String },
+    place: { state: true },
+    begun: { state: true },
+    problem: { state: true },
+  };
   static override styles = [WaypostElement.styles, dashboardStyles];
 
+  /** URL of the page where one logs in. */
+  declare login: string | null;
   private declare place: Place;
   /** The migration that was begun last, here. */
   private declare begun: string | null;
+  /** Why one is still logged in. */
+  private declare problem: Problem | null;
 
   private readonly version = new Loaded<Version>(this, () => this.client.version());
 
@@ -57,7 +72,7 @@ export class WaypostDashboard extends WaypostElement {
     super();
     this.place = place();
     this.begun = null;
-    this.token = kept("token");
+    this.problem = null;
     this.theme = kept("theme");
   }
 
@@ -69,6 +84,30 @@ export class WaypostDashboard extends WaypostElement {
     this.version.reset();
     void this.version.reload();
   }
+
+  /** A token is the page's own business: logging in makes a cookie, which does not speak beside one. */
+  protected override signedOut(): void {
+    if (this.login && !this.client.hasToken) this.leave(`${location.pathname}${location.search}${location.hash}`);
+  }
+
+  /** To the page where one logs in, and from there to that path. */
+  private leave(back: string | null): void {
+    const to = new URL(this.login!, document.baseURI);
+    if (back) to.searchParams.set("return", back);
+    location.replace(to);
+  }
+
+  private readonly logOut = async () => {
+    this.problem = null;
+    try {
+      await this.client.endSession();
+      this.leave(null);
+    } catch (error) {
+      const problem = Problem.of(error);
+      // Where nobody was logged in any more one is led away already.
+      if (!problem.denied) this.problem = problem;
+    }
+  };
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -103,12 +142,14 @@ export class WaypostDashboard extends WaypostElement {
           <span>Waypost</span>
         </a>
         ${denied ? nothing : this.nav(page)}
-        <div class="row end">${this.link()}${this.themes()}</div>
+        <div class="row end">${this.link()}${this.viewer()}${this.themes()}</div>
       </header>
       <main id="main" tabindex="-1">
-        ${denied ? html`<h1 class="hidden" tabindex="-1">Sign in</h1>${this.signIn()}` : this.page(page, task, title)}
+        ${denied ? this.out() : this.page(page, task, title)}
       </main>
-      <div class="notices">${denied ? nothing : this.linkNote()}${this.begunNote()}</div>
+      <div class="notices">
+        ${denied ? nothing : this.linkNote()}${this.begunNote()}${this.problem ? problemNote(this.problem, "You are still logged in") : nothing}
+      </div>
       <footer class="tiny soft">${this.version.value ? `Waypost ${this.version.value.version}, API ${this.version.value.api}` : nothing}</footer>
     `;
   }
@@ -138,12 +179,33 @@ export class WaypostDashboard extends WaypostElement {
         : link.state === "lost"
           ? ["bad", `Lost at ${moment(new Date(link.since).toISOString())}`]
           : link.state === "denied"
-            ? ["warn", "Not signed in"]
+            ? ["warn", "Signed out"]
             : ["idle", "Connecting"];
-    const signed = this.token && link.state !== "denied"
-      ? html`<button class="quiet" @click=${() => this.sign(null)}>Sign out</button>`
-      : nothing;
-    return html`<span class="link tiny ${tone}" role="status"><i></i>${text}</span>${signed}`;
+    return html`<span class="link tiny ${tone}" role="status"><i></i>${text}</span>`;
+  }
+
+  /** Who is logged in. Only a session can be ended: who comes over the socket or with a certificate is who they are. */
+  private viewer(): TemplateResult | typeof nothing {
+    const { who } = this.live;
+    if (!who) return nothing;
+    return html`<span class="who tiny" title=${standingOf(who)}>
+        ${icon("person")}<span class="hidden">Logged in as</span><b class="ellipsis">${who.name}</b><span class="role soft">${who.role}</span>
+      </span>
+      ${
+        who.session && this.login
+          ? html`<button class="quiet out" aria-label="Log out" title="Log out" @click=${this.logOut}>${icon("leave")}<span>Log out</span></button>`
+          : nothing
+      }`;
+  }
+
+  /** What is shown to nobody: one is led away from here, or the page around it has to say who asks. */
+  private out(): TemplateResult {
+    const { link } = this.live;
+    return html`<h1 class="hidden" tabindex="-1">Signed out</h1>
+      <div class="out">
+        ${link.state === "denied" ? signedOutNote(link.problem) : nothing}
+        ${this.login ? html`<p><a class="button" href=${this.login}>Log in</a></p>` : nothing}
+      </div>`;
   }
 
   private themes(): TemplateResult {
@@ -158,18 +220,10 @@ export class WaypostDashboard extends WaypostElement {
       }}>${icon(now.icon)}</button>`;
   }
 
-  private signIn(): TemplateResult {
-    return html`<waypost-sign-in .tried=${Boolean(this.token)} @waypost-token=${(event: CustomEvent<{ token: string }>) => this.sign(event.detail.token)}></waypost-sign-in>`;
-  }
-
-  private sign(token: string | null): void {
-    this.token = token;
-    if (token) keep("token", token);
-    else forget("token");
-  }
-
   private page(page: string, task: string | null, title: string): TemplateResult {
-    const says = PAGES.find((one) => one.page === page)!.says;
+    const looks = page === "hosts" && this.live.who !== null && !this.permits("move");
+    // About as long, so that nothing moves once it is known who looks.
+    const says = looks ? "What runs where. To have domains moved takes the role operator." : PAGES.find((one) => one.page === page)!.says;
     return html`
       <div class="head">
         ${task ? html`<a class="small back" href="#/migrations">${icon("back")}All migrations</a>` : nothing}

@@ -1,9 +1,11 @@
 // What all elements have in common: which service they talk to, the look, and how they say what happened.
 
 import { type CSSResultGroup, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
-import { Client } from "../api/client";
+import { Client, type Problem } from "../api/client";
 import { Live } from "../live/live";
+import { may } from "../live/who";
 import { linkNote } from "../parts/link";
+import { problemNote } from "../parts/small";
 import { sheet } from "../style/sheet";
 
 interface Service {
@@ -41,6 +43,7 @@ export abstract class WaypostElement extends LitElement {
   private current: Client | null = null;
   private unwatch: (() => void) | null = null;
   private away = false;
+  private deniedTold = false;
 
   get client(): Client {
     return this.current ?? this.resolve();
@@ -58,6 +61,11 @@ export abstract class WaypostElement extends LitElement {
   /** The service became known, or another one. */
   protected served(): void {}
 
+  /** Whether the viewer's role permits that; what it does not permit is not offered. */
+  protected permits(permission: string): boolean {
+    return may(this.live.who, permission);
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
     elements.add(this);
@@ -73,10 +81,17 @@ export abstract class WaypostElement extends LitElement {
 
   protected override willUpdate(_changed: PropertyValues): void {
     const client = this.resolve();
-    if (client === this.current) return;
-    this.current = client;
-    this.attach();
-    this.served();
+    if (client !== this.current) {
+      this.current = client;
+      this.attach();
+      this.served();
+    }
+    if (!this.follows && !this.live.who && !this.deniedTold) {
+      this.live.know().then(
+        () => this.requestUpdate(),
+        () => {},
+      );
+    }
   }
 
   /** Tells the page; answers whether it left the rest to the element. */
@@ -90,15 +105,32 @@ export abstract class WaypostElement extends LitElement {
 
   private attach(): void {
     this.unwatch?.();
-    this.unwatch = this.follows ? this.live.watch(() => this.hear()) : null;
+    this.deniedTold = false;
+    const ends = [this.client.whenDenied((problem) => this.denied(problem))];
+    if (this.follows) ends.push(this.live.watch(() => this.hear()));
+    this.unwatch = () => ends.forEach((end) => end());
   }
 
   private hear(): void {
     const { state } = this.live.link;
-    if (state === "live" && this.away) this.back();
-    this.away = state === "lost" || (this.away && state !== "live");
+    if (state === "live") {
+      this.deniedTold = false;
+      if (this.away) this.back();
+    }
+    this.away = state === "lost" || state === "denied" || (this.away && state !== "live");
     this.heard();
   }
+
+  /** Told once, until the service knows again who asks. */
+  private denied(problem: Problem): void {
+    if (this.deniedTold) return;
+    this.deniedTold = true;
+    this.requestUpdate();
+    if (this.tell("waypost-signed-out", { code: problem.code, detail: problem.message })) this.signedOut();
+  }
+
+  /** The service wants to know who asks, and the page around the element does nothing about it. */
+  protected signedOut(): void {}
 
   /** The connection stands again: what could not be read meanwhile can be. */
   protected back(): void {}
@@ -106,6 +138,11 @@ export abstract class WaypostElement extends LitElement {
   /** What is to be said of the connection. */
   protected linkNote(): TemplateResult | typeof nothing {
     return this.quiet ? nothing : linkNote(this.live);
+  }
+
+  /** What went wrong, unless the connection's own note says it. */
+  protected problemNote(problem: Problem, attempted: string, again?: () => void): TemplateResult | typeof nothing {
+    return problem.denied && this.follows ? nothing : problemNote(problem, attempted, again);
   }
 
   /** Something happened. */

@@ -10,14 +10,15 @@ import { Problem } from "../api/client";
 import type { Check, Domain, Domains, Host, Verdict } from "../api/types";
 import { Loaded } from "../live/loaded";
 import { standing, type Task } from "../live/tasks";
+import { seesAll } from "../live/who";
 import { shown, summary } from "../parts/findings";
 import { icon } from "../parts/icons";
 import "../parts/move";
-import { bones, empty, part, problemNote, progress } from "../parts/small";
+import { bones, empty, part, progress } from "../parts/small";
 import { findingStyles } from "../style/findings";
 import { hostStyles } from "../style/hosts";
 import { bytes, count, percent } from "../text/format";
-import { domainTone, plain, standingMark } from "../text/words";
+import { domainTone, placeSays, plain, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
 
 /** Between two readings of hosts and domains, ms. */
@@ -166,7 +167,7 @@ export class WaypostHosts extends WaypostElement {
       }}
     >
       ${this.linkNote()}
-      ${problem && this.live.link.state !== "lost" ? problemNote(problem, "The hosts could not be read", () => this.reload()) : nothing}
+      ${problem && this.live.link.state !== "lost" ? this.problemNote(problem, "The hosts could not be read", () => this.reload()) : nothing}
       <div class="row spread tools">
         <input type="search" aria-label="Find a domain" placeholder="Find a domain" .value=${this.sought}
           @input=${(event: Event) => (this.sought = (event.target as HTMLInputElement).value)} />
@@ -277,7 +278,7 @@ export class WaypostHosts extends WaypostElement {
 
   private domain(domain: Domain): TemplateResult {
     const task = this.live.of(domain.id);
-    const movable = !this.readonly && !task;
+    const movable = !this.readonly && !task && this.permits("move");
     return html`<li
       class=${classMap({ domain: true, picked: this.picked?.domain.id === domain.id })}
       draggable=${movable ? "true" : "false"}
@@ -312,9 +313,13 @@ export class WaypostHosts extends WaypostElement {
   private leaving(task: Task): TemplateResult {
     const mark = standingMark(standing(task));
     const text = html`<span class="tiny toned ${mark.tone}">${mark.label} ${icon("arrow")} ${task.destination}</span>
-      <span class="tiny number">${percent(task.permille)}</span>`;
+      <span class="tiny number">${task.queued ? this.place(task) : percent(task.permille)}</span>`;
     return html`${this.open(task, text)}
       <span class="thin">${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}</span>`;
+  }
+
+  private place(task: Task): string {
+    return placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null);
   }
 
   private arriving(task: Task): TemplateResult {

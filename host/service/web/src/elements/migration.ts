@@ -7,16 +7,24 @@ import type { Situation, Side, TaskRecords } from "../api/types";
 import { Loaded } from "../live/loaded";
 import { expectedDowntime } from "../live/series";
 import { standing, type Task } from "../live/tasks";
-import { type Wish, wishes } from "../parts/wishes";
+import { commands, seesAll } from "../live/who";
+import { type Given, recovery, type Wish, wishes } from "../parts/wishes";
 import "../parts/dialog";
 import { icon } from "../parts/icons";
 import { journal } from "../parts/journal";
 import "../parts/plot";
-import { bones, problemNote, progress, standingBadge, when } from "../parts/small";
+import { bones, progress, standingBadge, when } from "../parts/small";
 import { bytes, duration, percent, rate } from "../text/format";
-import { action, plain, standingMark } from "../text/words";
+import { action, placeSays, plain, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
 import "./decisions";
+
+/** What is asked about before it is done, and what was entered for it. */
+interface Asked {
+  wish: Wish;
+  number: number | null;
+  choice: string | null;
+}
 
 export class WaypostMigration extends WaypostElement {
   static override properties = {
@@ -145,7 +153,7 @@ export class WaypostMigration extends WaypostElement {
   /** Task id; the attribute is `id`. */
   declare task: string | null;
   declare bare: boolean;
-  private declare asked: { wish: Wish; value: number | null } | null;
+  private declare asked: Asked | null;
   private declare busy: boolean;
   private declare problem: { attempted: string; problem: Problem } | null;
   private declare said: string;
@@ -220,7 +228,7 @@ export class WaypostMigration extends WaypostElement {
     return html`<article class="frame panel stack" aria-label=${task ? `Migration of ${task.domain}` : "Migration"}>
       <span class="hidden" role="status" aria-live="polite">${this.said}</span>
       ${this.linkNote()}
-      ${task ? this.body(task) : this.first.problem ? problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
+      ${task ? this.body(task) : this.first.problem ? this.problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
     </article>`;
   }
 
@@ -236,15 +244,15 @@ export class WaypostMigration extends WaypostElement {
           <h2 class="title"><span class="break">${task.domain}</span>${standingBadge(word)}</h2>
           <p class="row small"><span>${task.source ?? "source not known yet"}</span>${icon("arrow")}<span class="hidden">to</span><span>${task.destination}</span></p>
         </div>
-        <div class="row">${this.controls(task)}</div>
+        <div class="row">${commands(this.live.who, task) ? this.controls(task) : nothing}</div>
       </header>
-      ${this.problem ? problemNote(this.problem.problem, this.problem.attempted) : nothing}
+      ${this.problem ? this.problemNote(this.problem.problem, this.problem.attempted) : nothing}
       <div class="now">${
         task.ended
           ? this.end(task)
           : html`<div class="how">
               <span class="small break">${task.message ?? mark.label}</span>
-              <strong>${percent(task.permille)}</strong>
+              <strong>${task.queued ? placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null) : percent(task.permille)}</strong>
               ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
             </div>`
       }</div>
@@ -333,7 +341,7 @@ export class WaypostMigration extends WaypostElement {
         aria-disabled=${wish.barred ? "true" : "false"}
         title=${wish.barred ?? wish.says}
         @click=${() => {
-          if (!wish.barred) this.asked = { wish, value: null };
+          if (!wish.barred) this.ask(wish);
         }}
       >
         ${icon(wish.icon)}${wish.label}
@@ -341,10 +349,14 @@ export class WaypostMigration extends WaypostElement {
     )}`;
   }
 
-  private dialog(task: Task, asked: { wish: Wish; value: number | null }): TemplateResult {
+  private ask(wish: Wish): void {
+    this.asked = { wish, number: null, choice: wish.choice?.of[0]?.value ?? null };
+  }
+
+  private dialog(task: Task, asked: Asked): TemplateResult {
     const { wish } = asked;
-    const number = wish.number;
-    const fit = !number || (asked.value !== null && asked.value >= 1 && asked.value <= number.most);
+    const { number, choice } = wish;
+    const fit = !number || (asked.number !== null && asked.number >= 1 && asked.number <= number.most);
     return html`<waypost-dialog .heading=${`${wish.label}: ${task.domain}`} .busy=${this.busy} @done=${() => (this.asked = null)}>
       <div class="stack">
         <p>${wish.says}</p>
@@ -352,21 +364,29 @@ export class WaypostMigration extends WaypostElement {
         ${
           number
             ? html`<label class="field">${number.label}<input type="number" min="1" max=${number.most} autofocus
-                @input=${(event: Event) => (this.asked = { wish, value: Number((event.target as HTMLInputElement).value) })} /></label>`
+                @input=${(event: Event) => (this.asked = { ...asked, number: Number((event.target as HTMLInputElement).value) })} /></label>`
+            : nothing
+        }
+        ${
+          choice
+            ? html`<label class="field">${choice.label}<select
+                @change=${(event: Event) => (this.asked = { ...asked, choice: (event.target as HTMLSelectElement).value })}>
+                ${choice.of.map((one) => html`<option value=${one.value} ?selected=${one.value === asked.choice}>${one.label}</option>`)}
+              </select></label>`
             : nothing
         }
       </div>
       <button slot="actions" ?disabled=${this.busy} @click=${() => (this.asked = null)}>${wish.leave ?? "Leave it"}</button>
       <button slot="actions" class="primary ${wish.grave ? "danger" : ""}" ?disabled=${this.busy || !fit}
-        @click=${() => void this.doIt(wish, asked.value)}>${icon(wish.icon)}${wish.label}</button>
+        @click=${() => void this.doIt(wish, { number: asked.number ?? 0, choice: asked.choice ?? "" })}>${icon(wish.icon)}${wish.label}</button>
     </waypost-dialog>`;
   }
 
-  private async doIt(wish: Wish, value: number | null): Promise<void> {
+  private async doIt(wish: Wish, given: Given): Promise<void> {
     this.busy = true;
     this.problem = null;
     try {
-      const next = await wish.run(this.client, this.task!, value ?? 0);
+      const next = await wish.run(this.client, this.task!, given);
       this.said = `${wish.label}: asked for`;
       if (next) this.tell("waypost-created", { task: next });
     } catch (error) {
@@ -374,6 +394,7 @@ export class WaypostMigration extends WaypostElement {
     }
     this.busy = false;
     this.asked = null;
+    if (this.situation.value) void this.situation.reload();
     this.live.look(this.task!).catch(() => {});
   }
 
@@ -391,7 +412,7 @@ export class WaypostMigration extends WaypostElement {
           ${icon("search")}${loading ? "Looking…" : value ? "Look again" : "Look now"}
         </button>
       </div>
-      ${problem ? problemNote(problem, "The hosts could not be looked at") : nothing}
+      ${problem ? this.problemNote(problem, "The hosts could not be looked at") : nothing}
       ${
         value
           ? html`<div class="sides">
@@ -399,23 +420,18 @@ export class WaypostMigration extends WaypostElement {
                 <div><span class="tiny soft">Destination, ${task.destination}</span>${side(value.destination)}</div>
               </div>
               <p class="small soft">${value.why}</p>
-              <div class="row">
-                ${value.permitted.map((word) => {
-                  const { label, says } = action(word);
-                  const wish: Wish = {
-                    label,
-                    says: `${says} Both hosts are looked at again before it; it is recorded as yours.`,
-                    icon: "bolt",
-                    grave: word.startsWith("destroy") || word === "declare-lost",
-                    run: async (client, id) => {
-                      await client.act(id, word);
-                      void this.situation.reload();
-                      return null;
-                    },
-                  };
-                  return html`<button class=${wish.grave ? "danger" : ""} @click=${() => (this.asked = { wish, value: null })}>${label}</button>`;
-                })}
-              </div>
+              ${
+                commands(this.live.who, task)
+                  ? html`<div class="row">
+                      ${value.permitted.map((word) => {
+                        const wish = recovery(word, value.networks);
+                        return html`<button class=${wish.grave ? "danger" : ""} @click=${() => this.ask(wish)}>${wish.label}</button>`;
+                      })}
+                    </div>`
+                  : value.permitted.length
+                    ? html`<p class="small">Permitted: ${value.permitted.map((word) => action(word).label).join(", ")}. <span class="soft">Your role or reach does not include it.</span></p>`
+                    : nothing
+              }
               ${
                 value.withheld.length
                   ? html`<details class="small"><summary>Not permitted, and why</summary>
@@ -436,7 +452,7 @@ export class WaypostMigration extends WaypostElement {
       }}>
       <summary>Records and decisions</summary>
       <div class="inside stack">
-        ${problem ? problemNote(problem, "The records could not be read", () => void this.records.reload()) : nothing}
+        ${problem ? this.problemNote(problem, "The records could not be read", () => void this.records.reload()) : nothing}
         ${
           value
             ? html`${journal(value.journal)}

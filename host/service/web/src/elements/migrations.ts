@@ -8,10 +8,11 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { repeat } from "lit/directives/repeat.js";
 import { Problem } from "../api/client";
 import { fromBrief, newestFirst, standing, type Task } from "../live/tasks";
+import { seesAll } from "../live/who";
 import { icon } from "../parts/icons";
-import { bones, empty, problemNote, progress, standingBadge, when } from "../parts/small";
+import { bones, empty, progress, standingBadge, when } from "../parts/small";
 import { bytes, duration, percent, rate } from "../text/format";
-import { standingMark } from "../text/words";
+import { placeSays, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
 import "./migration";
 
@@ -263,7 +264,7 @@ export class WaypostMigrations extends WaypostElement {
       <span class="hidden" role="status">${this.said}</span>
       ${this.compact ? nothing : this.tools()}
       <div class="margin">${this.linkNote()}</div>
-      ${this.problem && !this.live.listed ? nothing : this.problem ? html`<div class="margin">${problemNote(this.problem, "The migrations could not be read", () => void this.load())}</div>` : nothing}
+      ${this.problem && !this.live.listed ? nothing : this.problem ? html`<div class="margin">${this.problemNote(this.problem, "The migrations could not be read", () => void this.load())}</div>` : nothing}
       <ul class="list">
         ${repeat(tasks, (task) => task.id, (task) => this.line(task))}
       </ul>
@@ -342,11 +343,18 @@ export class WaypostMigrations extends WaypostElement {
         ${
           task.ended
             ? html`<span class="ellipsis soft tiny" title=${task.message ?? ""}>${task.message ?? `took ${took(task)}`}</span>`
-            : html`${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
-                <span class="tiny soft ellipsis">${percent(task.permille)}${this.figures(task)}</span>`
+            : task.queued
+              ? html`<span class="ellipsis soft tiny" title=${task.message ?? ""}>${[this.place(task), task.message].filter(Boolean).join(" · ")}</span>`
+              : html`${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
+                  <span class="tiny soft ellipsis">${percent(task.permille)}${this.figures(task)}</span>`
         }
       </span>
       <span class="time soft tiny">${when(task.createdAt)}</span>`;
+  }
+
+  private place(task: Task): string {
+    const says = placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null);
+    return says.charAt(0).toUpperCase() + says.slice(1);
   }
 
   private figures(task: Task): string {

@@ -9,7 +9,7 @@ import { Loaded } from "../live/loaded";
 import { findingList, summary } from "../parts/findings";
 import { icon } from "../parts/icons";
 import "../parts/move";
-import { bones, empty, problemNote, when } from "../parts/small";
+import { bones, empty, when } from "../parts/small";
 import { findingStyles } from "../style/findings";
 import { count } from "../text/format";
 import { plain } from "../text/words";
@@ -263,7 +263,7 @@ export class WaypostReadiness extends WaypostElement {
           <button ?disabled=${loading} @click=${() => void this.readiness.reload()}>${icon("again")}${loading ? "Reading…" : "Read again"}</button>
         </div>
       </div>
-      ${problem ? html`<div class="stack note">${problemNote(problem, "The readiness could not be read", () => void this.readiness.reload())}</div>` : nothing}
+      ${problem ? html`<div class="stack note">${this.problemNote(problem, "The readiness could not be read", () => void this.readiness.reload())}</div>` : nothing}
       ${
         value?.unread.length
           ? html`<div class="callout warn note">${icon("unlinked")}<strong>Not everything could be read</strong>
@@ -401,7 +401,7 @@ export class WaypostReadiness extends WaypostElement {
       <p class="toned ${sum.tone}">${icon(sum.icon)} <strong>${sum.word}</strong>${sum.why ? `, ${sum.why}` : nothing}</p>
       ${findingList(cell.verdict)}
       ${
-        this.readonly || sum.refused
+        this.readonly || sum.refused || !this.permits("move")
           ? nothing
           : html`<button @click=${() => (this.moving = { domain: cell.domain, to: cell.host })}>${icon("arrow")}Move it there…</button>`
       }`;

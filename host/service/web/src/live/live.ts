@@ -6,7 +6,7 @@
 
 import { Client, Problem } from "../api/client";
 import { read, type ServerEvent } from "../api/stream";
-import type { Progress, RecordEvent, TaskStatus } from "../api/types";
+import type { Progress, RecordEvent, TaskStatus, Whoami } from "../api/types";
 import { Series } from "./series";
 import { fromBrief, fromStatus, newestFirst, surplus, type Task, withProgress } from "./tasks";
 
@@ -23,6 +23,9 @@ const GATHER_MS = 120;
 const LOOKS = 4;
 /** More tasks than this are looked at by reading the list. */
 const MANY = 24;
+/** Between two looks at the places of those that wait, which move without a record, ms; and after a record, with which they mostly do. */
+const PLACES_MS = 2_000;
+const PLACES_SOON_MS = 400;
 /** How long the stream is kept when nobody looks: between two pages it need not end. */
 const LINGER_MS = 3_000;
 const LONGEST_PAUSE_MS = 15_000;
@@ -40,6 +43,10 @@ export class Live {
   }
 
   link: Link = { state: "connecting" };
+  /** Who the viewer is to the service; null until it has said so. */
+  who: Whoami | null = null;
+  /** How many tasks wait for a slot. */
+  waiting = 0;
   readonly tasks = new Map<string, Task>();
   readonly series = new Map<string, Series>();
   /** Of which attempt of a task the past was read. */
@@ -53,13 +60,19 @@ export class Live {
   private readonly stale = new Set<string>();
   private looking = 0;
   private gather: ReturnType<typeof setTimeout> | undefined;
+  private placing: ReturnType<typeof setTimeout> | undefined;
   private linger: ReturnType<typeof setTimeout> | undefined;
   private told = false;
   private last: number | null = null;
   private stop: AbortController | null = null;
+  /** Of the stream that stands. */
+  private once: AbortController | null = null;
   private wake: (() => void) | null = null;
+  private asking: Promise<void> | null = null;
 
-  private constructor(readonly client: Client) {}
+  private constructor(readonly client: Client) {
+    client.whenDenied((problem) => this.deny(problem));
+  }
 
   /** Calls back after every change, at most once per frame. Answers how to end that. */
   watch(changed: () => void): () => void {
@@ -70,6 +83,7 @@ export class Live {
       this.watchers.delete(changed);
       if (this.watchers.size) return;
       this.linger = setTimeout(() => {
+        clearTimeout(this.placing);
         this.stop?.abort();
         this.stop = null;
       }, LINGER_MS);
@@ -122,6 +136,14 @@ export class Live {
     }
   }
 
+  /** Asks who the viewer is. It is asked with each connection; who follows no events asks here. */
+  know(): Promise<void> {
+    return (this.asking ??= this.client
+      .whoami()
+      .then((who) => void (this.who = who))
+      .finally(() => (this.asking = null)));
+  }
+
   /** Tries the connection now. */
   retry(): void {
     this.wake?.();
@@ -129,10 +151,16 @@ export class Live {
 
   private async run(stop: AbortController): Promise<void> {
     let failures = 0;
+    if (this.link.state === "denied") this.to({ state: "connecting" });
     const online = () => this.wake?.();
+    // Whoever has logged in elsewhere comes back to this page. A token that was refused is not tried again and again.
+    const seen = () => {
+      if (document.visibilityState === "visible" && this.link.state === "denied" && !this.client.hasToken) this.wake?.();
+    };
     addEventListener("online", online);
+    document.addEventListener("visibilitychange", seen);
     while (!stop.signal.aborted) {
-      const once = new AbortController();
+      const once = (this.once = new AbortController());
       const end = () => once.abort();
       stop.signal.addEventListener("abort", end);
       try {
@@ -145,7 +173,7 @@ export class Live {
         );
         // Should the stream break while the list is read, the list's failure is what is told.
         listening.catch(() => {});
-        await this.readList();
+        await Promise.all([this.know(), this.readList()]);
         this.to({ state: "live" });
         await listening;
         throw new Problem("stream-ended", 0, "the service ended the stream of events");
@@ -153,9 +181,9 @@ export class Live {
         once.abort();
         if (stop.signal.aborted) break;
         const problem = Problem.of(error);
-        if (problem.denied) {
-          this.to({ state: "denied", problem });
+        if (this.link.state === "denied") {
           await this.pause(null, stop.signal);
+          this.to({ state: "connecting" });
         } else {
           // Its state was replaced: what is known here is of another one.
           if (problem.code === "unknown-event") this.forget();
@@ -170,6 +198,15 @@ export class Live {
       }
     }
     removeEventListener("online", online);
+    document.removeEventListener("visibilitychange", seen);
+  }
+
+  /** The service does not know who asks, or not any more: what it said of that before is void, and its stream is ended. */
+  private deny(problem: Problem): void {
+    if (this.link.state === "denied") return;
+    this.who = null;
+    this.to({ state: "denied", problem });
+    this.once?.abort();
   }
 
   private pause(ms: number | null, signal: AbortSignal): Promise<void> {
@@ -198,9 +235,40 @@ export class Live {
     for (const task of this.tasks.values()) if (!task.ended && !there.has(task.id)) this.stale.add(task.id);
     // A row tells neither what is going on nor the last reading.
     for (const brief of unfinished.tasks.slice(0, MANY)) this.stale.add(brief.id);
+    this.waiting = unfinished.tasks.filter((brief) => brief.place !== null).length;
     this.listed = true;
     this.changed();
     void this.refresh();
+  }
+
+  /** Looks where those stand that may wait, and again as long as there are any. */
+  private async places(): Promise<void> {
+    this.placing = undefined;
+    const early = [...this.tasks.values()].filter((task) => !task.ended && task.phase === "accepted");
+    try {
+      const { tasks } = early.length ? await this.client.tasks({ states: ["accepted"], limit: 500 }) : { tasks: [] };
+      const there = new Set(tasks.map((brief) => brief.id));
+      for (const task of early) if (!there.has(task.id)) this.stale.add(task.id);
+      for (const brief of tasks) {
+        const known = this.tasks.get(brief.id);
+        // What it waits for is told by the single answer alone.
+        if (known?.place !== brief.place) this.stale.add(brief.id);
+        this.tasks.set(brief.id, fromBrief(brief, known));
+      }
+      this.waiting = tasks.filter((brief) => brief.place !== null).length;
+      this.changed();
+      if (this.stale.size) void this.refresh();
+    } catch {
+      // The stream tells when the connection is gone.
+    }
+    this.follow();
+  }
+
+  private follow(soon = false): void {
+    const early = [...this.tasks.values()].filter((task) => !task.ended && task.phase === "accepted");
+    if (!early.length || !this.stop || this.link.state === "denied") return;
+    if (soon) clearTimeout(this.placing);
+    if (soon || this.placing === undefined) this.placing = setTimeout(() => void this.places(), soon ? PLACES_SOON_MS : PLACES_MS);
   }
 
   private hear(event: ServerEvent): void {
@@ -242,6 +310,7 @@ export class Live {
         .finally(() => {
           this.looking -= 1;
           if (this.stale.size) void this.refresh();
+          else this.follow(true);
         });
     }
   }
@@ -270,6 +339,7 @@ export class Live {
     this.series.clear();
     this.filled.clear();
     this.stale.clear();
+    this.waiting = 0;
     this.listed = false;
     this.era += 1;
     this.changed();

@@ -72,6 +72,8 @@ export class Loaded<T> implements ReactiveController {
 
   private next(): void {
     clearTimeout(this.timer);
+    // Whoever is not known is not known the next time either, and a wrong token that is sent again and again is taken for a guess.
+    if (this.problem?.denied) return;
     if (this.every === null || !this.connected || document.visibilityState === "hidden") return;
     this.timer = setTimeout(() => void this.reload(), this.every);
   }

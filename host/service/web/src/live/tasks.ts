@@ -21,6 +21,8 @@ export interface Task {
   message: string | null;
   outcome: Outcome | null;
   queued: boolean;
+  /** In the queue, from 1; null where it does not wait, or is not known yet. */
+  place: number | null;
   requestedBy: string | null;
   cancelRequested: boolean;
   targetUri: string | null;
@@ -30,13 +32,14 @@ export interface Task {
 export function fromBrief(brief: TaskBrief, known?: Task): Task {
   const ended = brief.outcome ?? known?.ended ?? null;
   const newer = !known || brief.updated_at >= known.updatedAt;
+  const phase = ended ? "ended" : newer ? brief.phase : known.phase;
   return {
     id: brief.id,
     domain: brief.domain,
     domainId: brief.domain_id,
     source: brief.source ?? known?.source ?? null,
     destination: brief.destination,
-    phase: ended ? "ended" : newer ? brief.phase : known.phase,
+    phase,
     // The row has no attempt, so within one it can't be told whether a smaller figure is older or of a later attempt.
     permille: newer || !known ? brief.permille : known.permille,
     attempt: known?.attempt ?? 1,
@@ -44,9 +47,11 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     createdAt: brief.created_at,
     updatedAt: newer ? brief.updated_at : known.updatedAt,
     sample: known?.sample ?? null,
-    message: known?.message ?? null,
+    // A row says less of what is going on.
+    message: known?.phase === phase ? (known.message ?? brief.message) : brief.message,
     outcome: known?.outcome ?? null,
-    queued: known?.queued ?? false,
+    queued: !ended && (newer ? brief.place !== null : known.queued),
+    place: ended ? null : newer ? brief.place : known.place,
     requestedBy: known?.requestedBy ?? null,
     cancelRequested: known?.cancelRequested ?? false,
     targetUri: known?.targetUri ?? null,
@@ -73,6 +78,7 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     message: status.message,
     outcome: status.outcome,
     queued: status.status === "queued",
+    place: status.status === "queued" ? (known?.place ?? null) : null,
     requestedBy: status.requested_by,
     cancelRequested: status.cancel_requested,
     targetUri: status.target_uri,
@@ -92,6 +98,7 @@ export function withProgress(task: Task, progress: Progress): Task {
     sample: progress.sample ?? task.sample,
     message: progress.note || task.message,
     queued: false,
+    place: null,
   };
 }
 

@@ -26,6 +26,8 @@ const SHAPES: Record<string, TemplateResult> = {
   auto: svg`<circle cx="8" cy="8" r="5.7" /><path d="M8 2.3v11.4a5.7 5.7 0 0 0 0-11.4Z" fill="currentColor" stroke="none" />`,
   again: svg`<path d="M13 8a5 5 0 1 1-1.6-3.7M13 2.6v2.9h-2.9" />`,
   bolt: svg`<path d="M8.8 1.8 3.4 9.1h3.9l-.6 5.1 5.6-7.6H8.3l.5-4.8Z" />`,
+  person: svg`<circle cx="8" cy="5.4" r="2.6" /><path d="M3 13.2c.5-2.6 2.4-4 5-4s4.5 1.4 5 4" />`,
+  leave: svg`<path d="M6.5 2.8H3.2v10.4h3.3M6.8 8h6.7M11 5.5 13.5 8 11 10.5" />`,
   unlinked: svg`<path d="M6.6 9.4 5.2 10.8a2.4 2.4 0 0 1-3.4-3.4L3.6 5.6M9.4 6.6l1.4-1.4a2.4 2.4 0 0 1 3.4 3.4l-1.8 1.8M3 2.6l10 10.8" />`,
 };
 

@@ -6,6 +6,7 @@ import type { Problem } from "../api/client";
 import { fully, moment, percent } from "../text/format";
 import { type Mark, pluginMark, standingMark, type Tone, weightMark } from "../text/words";
 import { icon } from "./icons";
+import { signedOutNote } from "./link";
 
 /** Sets a custom property by script: a style attribute would not pass a strict content security policy. */
 class Part extends Directive {
@@ -61,6 +62,7 @@ export function progress(permille: number, tone: Tone, label: string): TemplateR
 
 /** What went wrong, why, and what to do. */
 export function problemNote(problem: Problem, attempted: string, again?: () => void): TemplateResult {
+  if (problem.denied) return signedOutNote(problem);
   return html`<div class="callout bad" role="alert">
     ${icon("alert")}
     <strong>${attempted}: ${problem.message}</strong>

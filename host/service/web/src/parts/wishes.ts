@@ -3,6 +3,7 @@
 
 import type { Client } from "../api/client";
 import type { Task } from "../live/tasks";
+import { action } from "../text/words";
 
 export interface Wish {
   label: string;
@@ -16,8 +17,16 @@ export interface Wish {
   /** The button that does nothing. */
   leave?: string;
   number?: { label: string; most: number };
+  /** One of these; the first unless another is chosen. */
+  choice?: { label: string; of: { value: string; label: string }[] };
   /** Answers a new task's id, where one was made. */
-  run(client: Client, id: string, value: number): Promise<string | null>;
+  run(client: Client, id: string, given: Given): Promise<string | null>;
+}
+
+/** What was entered: a number for whoever asked for one, one of the choices for whoever gave some. */
+export interface Given {
+  number: number;
+  choice: string;
 }
 
 const done = (asked: Promise<unknown>) => asked.then(() => null);
@@ -36,7 +45,7 @@ const downtime: Wish = {
   icon: "clock",
   says: "The guest may stand still for so long at the switch-over. A longer time lets a busy guest arrive.",
   number: { label: "Downtime, ms", most: 2_000_000 },
-  run: (client, id, value) => done(client.steer(id, { max_downtime_ms: value })),
+  run: (client, id, { number }) => done(client.steer(id, { max_downtime_ms: number })),
 };
 
 const bandwidth: Wish = {
@@ -44,7 +53,7 @@ const bandwidth: Wish = {
   icon: "arrow",
   says: "The transfer takes at most so much from now on.",
   number: { label: "Bandwidth, MiB/s", most: 4_294_967_295 },
-  run: (client, id, value) => done(client.steer(id, { bandwidth_mib_s: value })),
+  run: (client, id, { number }) => done(client.steer(id, { bandwidth_mib_s: number })),
 };
 
 const postCopy: Wish = {
@@ -92,4 +101,25 @@ export function wishes(task: Task): Wish[] {
     unless(postCopy, post),
     unless(cancel, cancelled),
   ];
+}
+
+/** A permitted action of recovery. Where a post-copy can go on over several networks, one of them is chosen. */
+export function recovery(word: string, networks: string[]): Wish {
+  const { label, says } = action(word);
+  const several = word === "resume-post-copy" && networks.length > 0;
+  return {
+    label,
+    says: `${says} Both hosts are looked at again before it; it is recorded as yours.`,
+    icon: "bolt",
+    grave: word.startsWith("destroy") || word === "declare-lost",
+    ...(several
+      ? {
+          choice: {
+            label: "Over the network",
+            of: networks.map((name, index) => ({ value: name, label: index ? name : `${name} (the next in turn)` })),
+          },
+        }
+      : {}),
+    run: (client, id, { choice }) => done(several ? client.act(id, word, choice) : client.act(id, word)),
+  };
 }

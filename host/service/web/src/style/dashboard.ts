@@ -122,6 +122,29 @@ export const dashboardStyles = css`
   .link.warn {
     color: var(--tone);
   }
+  .who {
+    display: inline-flex;
+    align-items: center;
+    gap: 6px;
+    min-width: 0;
+    padding-inline-start: 10px;
+    border-inline-start: 1px solid var(--line);
+    white-space: nowrap;
+  }
+  .who svg {
+    color: var(--soft);
+    font-size: 14px;
+  }
+  .who b {
+    font-weight: 600;
+    max-width: 16ch;
+  }
+  div.out {
+    max-width: 460px;
+    margin: min(12vh, 110px) auto;
+    display: grid;
+    gap: 16px;
+  }
   .theme {
     width: 34px;
     padding: 0;
@@ -218,6 +241,22 @@ export const dashboardStyles = css`
     .top {
       padding: 0 14px;
       min-height: 50px;
+      gap: 12px;
+    }
+    .end {
+      gap: 8px;
+      min-width: 0;
+    }
+    .who .role,
+    button.out span {
+      position: absolute;
+      width: 1px;
+      height: 1px;
+      overflow: hidden;
+      clip-path: inset(50%);
+    }
+    .who b {
+      max-width: 9ch;
     }
     main {
       padding: 16px 14px 90px;

@@ -30,6 +30,12 @@ export function standingMark(word: string): Mark {
   return STANDINGS[word] ?? { label: word, tone: "idle", icon: "dots" };
 }
 
+/** A place in the queue; `all` is how many wait, where that is known. */
+export function placeSays(place: number | null, all: number | null): string {
+  if (place === null) return "";
+  return all === null ? `place ${place}` : `place ${place} of ${Math.max(place, all)}`;
+}
+
 const PLUGIN_STATES: Record<string, Mark> = {
   ready: { label: "Ready", tone: "good", icon: "check" },
   "last-good": { label: "Last good version", tone: "warn", icon: "alert" },

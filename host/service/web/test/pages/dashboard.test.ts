@@ -260,3 +260,86 @@ test("the readiness is walked with the arrow keys", async () => {
   expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);
   await site.close();
 });
+
+test("who waits is told at which place, and it moves up", async () => {
+  const begun = ["warehouse", "web4", "web5"].map((domain) => ({ domain, to: "kvm1" }));
+  const site = await open(browser, { hash: "#/migrations", fleet: { history: false, slots: 1, pace: 2 }, begun });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /web4.*Queued.*Place 1 of 2/ }).waitFor();
+  await page.getByRole("link", { name: /web5.*Queued.*Place 2 of 2.*waiting for a slot/ }).waitFor();
+  const [first, second] = [...fake.tasks.values()];
+  fake.end(first, "completed", "warehouse is running on kvm1");
+  await page.getByRole("link", { name: /web5.*Place 1 of 1/ }).waitFor();
+  await page.getByRole("link", { name: /web5/ }).click();
+  await page.getByRole("heading", { name: "web5 Queued" }).waitFor();
+  await page.getByText("place 1 of 1").waitFor();
+  fake.end(second, "completed", "web4 is running on kvm1");
+  await page.getByRole("heading", { name: "web5 Moving" }).waitFor();
+  expect(await page.getByText(/place \d/).count()).toBe(0);
+  await site.close();
+});
+
+test("a broken post-copy is gone on with over the network that is chosen", async () => {
+  const situation = { permitted: ["resume-post-copy", "wait"], networks: ["mig-b", "mig-a"], withheld: [] };
+  const site = await open(browser, { fleet: { situation } });
+  const { page, fake } = site;
+  const stuck = [...fake.tasks.values()].find((task) => task.outcome?.kind === "stuck").id;
+  await page.goto(`${site.url}#/migrations/${stuck}`);
+  await page.getByRole("button", named("Look now")).click();
+  const resume = page.getByRole("button", named("Resume post-copy"));
+  const dialog = page.locator("waypost-dialog");
+  await resume.click();
+  expect(await dialog.getByLabel("Over the network").locator("option").allTextContents()).toEqual(["mig-b (the next in turn)", "mig-a"]);
+  await dialog.getByLabel("Over the network").selectOption("mig-a");
+  await dialog.getByRole("button", named("Resume post-copy")).click();
+  await expect.poll(() => fake.acted).toEqual([{ action: "resume-post-copy", network: "mig-a" }]);
+  await dialog.waitFor({ state: "detached" });
+  await resume.click();
+  await dialog.getByRole("button", named("Resume post-copy")).click();
+  await expect.poll(() => fake.acted.at(-1)).toEqual({ action: "resume-post-copy", network: "mig-b" });
+  // Where there is no choice none is offered, and none is sent.
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", named("Look again later")).click();
+  expect(await dialog.getByRole("combobox").count()).toBe(0);
+  await dialog.getByRole("button", named("Look again later")).click();
+  await expect.poll(() => fake.acted.at(-1)).toEqual({ action: "wait" });
+  await site.close();
+});
+
+test("who may only look is offered nothing else", async () => {
+  const site = await open(browser, { fleet: { role: "viewer" }, begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByText("What runs where.").waitFor();
+  const row = page.getByRole("listitem").filter({ hasText: "web4" });
+  await row.waitFor();
+  expect(await row.getAttribute("draggable")).toBe("false");
+  expect(await page.getByRole("button", { name: /^Move/ }).count()).toBe(0);
+  await page.goto(`${site.url}#/readiness`);
+  await page.getByRole("button", { name: /^web1 to kvm2: Allowed/ }).click();
+  await page.getByRole("complementary", { name: "Findings" }).getByText("Allowed").first().waitFor();
+  expect(await page.getByRole("button", { name: /Move/ }).count()).toBe(0);
+  const [running, stuck] = ["performing", "stuck"].map((word) => [...fake.tasks.values()].find((task) => [task.phase, task.outcome?.kind].includes(word)).id);
+  await page.goto(`${site.url}#/migrations/${running}`);
+  await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
+  expect(await page.getByRole("button", named("Cancel")).count()).toBe(0);
+  await page.goto(`${site.url}#/migrations/${stuck}`);
+  await page.getByRole("button", named("Look now")).click();
+  await page.getByText("Permitted: Look again later, Leave it to a person.").waitFor();
+  expect(await page.getByRole("button", named("Look again later")).count()).toBe(0);
+  await site.close();
+});
+
+test("a task that leads out of one's reach is seen and not offered for change", async () => {
+  const site = await open(browser, {
+    fleet: { role: "operator", who: { hosts: ["kvm1", "kvm3"] } },
+    begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1" }],
+  });
+  const { page, fake } = site;
+  const [out, within] = ["warehouse", "web4"].map((domain) => [...fake.tasks.values()].find((task) => !task.outcome && task.domain === domain).id);
+  await page.goto(`${site.url}#/migrations/${within}`);
+  await page.getByRole("button", named("Cancel")).waitFor();
+  await page.goto(`${site.url}#/migrations/${out}`);
+  await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
+  expect(await page.getByRole("button", named("Cancel")).count()).toBe(0);
+  await site.close();
+});

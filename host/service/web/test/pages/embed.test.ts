@@ -55,7 +55,9 @@ test("a page sets the service once, the look by custom properties, and a wrong t
     fleet: { token: "a-token" },
     more: { "/theirs.html": page(`<waypost-plugins></waypost-plugins><waypost-migrations token="wrong"></waypost-migrations>`) },
   });
-  await site.page.getByText("The service wants to know who asks").waitFor();
+  for (const element of ["waypost-plugins", "waypost-migrations"]) {
+    await site.page.locator(element).getByText("Signed out", { exact: true }).waitFor();
+  }
   // As text: what stands here is changed before it runs, and an import would be another one.
   await site.page.evaluate(`import("./waypost.js").then(({ configure }) => {
     configure({ token: "a-token" });
@@ -67,6 +69,28 @@ test("a page sets the service once, the look by custom properties, and a wrong t
     return getComputedStyle(panel).backgroundColor;
   });
   expect(colour).toBe("rgb(1, 2, 3)");
+  await site.close();
+});
+
+test("whom the service does not know is told so in place, and the page by an event; it goes on by itself once it does", async () => {
+  const site = await open(browser, {
+    path: "theirs.html",
+    fleet: { token: "a-token" },
+    more: { "/theirs.html": page(`<waypost-hosts></waypost-hosts><waypost-dashboard></waypost-dashboard>`) },
+    before: `addEventListener("waypost-signed-out", (event) => (window.told ??= []).push([event.target.localName, event.detail.code]))`,
+  });
+  for (const element of ["waypost-hosts", "waypost-dashboard"]) {
+    await site.page.locator(element).getByText("nothing says who asks", { exact: false }).waitFor();
+  }
+  await expect
+    .poll(() => site.page.evaluate(() => (window as unknown as { told: string[][] }).told.map((one) => one.join(" "))))
+    .toEqual(expect.arrayContaining(["waypost-hosts no-caller", "waypost-dashboard no-caller"]));
+  // No page of ours is gone to.
+  expect(new URL(site.page.url()).pathname).toBe("/theirs.html");
+  site.fake.token = null;
+  await site.page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await site.page.locator("body > main > waypost-hosts").getByText("web1", { exact: true }).waitFor();
+  await site.page.locator("waypost-dashboard").getByText("Live", { exact: true }).waitFor();
   await site.close();
 });
 

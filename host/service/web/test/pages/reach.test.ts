@@ -76,21 +76,3 @@ test("what opens on the pages", async () => {
   expect(site.complaints).toEqual([]);
   await site.close();
 });
-
-test("the sign-in", async () => {
-  const site = await open(browser, { fleet: { token: "a-token" } });
-  const { page } = site;
-  await page.getByLabel("Token").fill("wrong");
-  expect(await flaws(page)).toEqual([]);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByText("This token is not accepted").waitFor();
-  await page.getByLabel("Token").fill("a-token");
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("heading", { name: "Hosts", exact: true }).waitFor();
-  expect(page.url()).not.toContain("a-token");
-  await page.reload();
-  await page.getByText("web1", { exact: true }).waitFor();
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByRole("button", { name: "Sign in" }).waitFor();
-  await site.close();
-});

@@ -1,21 +1,16 @@
 // A browser, the pages of `dist` as the program serves them, and a fleet that is made up.
 
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 // @ts-expect-error: plain script
 import { Fake } from "../../dev/fake.mjs";
 // @ts-expect-error: plain script
 import { serve } from "../../dev/serve.mjs";
+// @ts-expect-error: plain script
+import * as driven from "../browser.mjs";
 
-const PLACES = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-export async function browse(): Promise<Browser> {
-  const executablePath = PLACES.find((path) => path && existsSync(path));
-  if (!executablePath) throw new Error("no chromium was found: install it (Debian: chromium), or set CHROMIUM to its path");
-  return chromium.launch({ executablePath, args: ["--no-sandbox"] });
-}
+export const browse: () => Promise<Browser> = driven.browse;
+/** What axe finds that is serious or worse, one line each. */
+export const flaws: (page: Page) => Promise<string[]> = driven.flaws;
 
 export interface Site {
   url: string;
@@ -37,12 +32,15 @@ export async function open(
     width = 1280,
     scheme = "light" as "light" | "dark",
     begun = [] as object[],
+    /** A script that runs before those of the page. */
+    before = "",
   } = {},
 ): Promise<Site> {
   const fake = new Fake({ pace: 8, ...fleet });
   for (const task of begun) fake.make(task, "anna");
   const server = await serve({ fake, more });
-  const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme });
+  // A colour that is on its way to another one is neither.
+  const context = await browser.newContext({ viewport: { width, height: 860 }, colorScheme: scheme, reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(12_000);
   const complaints: string[] = [];
@@ -50,6 +48,7 @@ export async function open(
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
+  if (before) await page.addInitScript(before);
   await page.addInitScript(() => {
     const seen = window as unknown as { shifted: number };
     seen.shifted = 0;
@@ -71,26 +70,4 @@ export async function open(
 /** How much of the page jumped, as browsers measure it; up to 0.1 counts as good. */
 export function shifted(page: Page): Promise<number> {
   return page.evaluate(() => (window as unknown as { shifted: number }).shifted);
-}
-
-/** What axe finds that is serious or worse, one line each. */
-export async function flaws(page: Page): Promise<string[]> {
-  // Through the debugger: the page's own policy lets no script in.
-  await page.evaluate(`(() => { ${axe}\n })()`);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      id: string;
-      impact: string;
-      nodes: { target: unknown; failureSummary: string }[];
-    }
-    return (await axe.run()).violations.map(({ id, impact, nodes }) => ({
-      id,
-      impact,
-      where: nodes.map((node) => `${JSON.stringify(node.target)}: ${node.failureSummary}`),
-    }));
-  });
-  return found
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, where }) => where.map((one) => `${id} at ${one}`));
 }

@@ -12,6 +12,8 @@ const brief: TaskBrief = {
   destination: "b",
   phase: "performing",
   outcome: null,
+  place: null,
+  message: "web1 is moving to b",
   permille: 300,
 };
 
@@ -83,6 +85,20 @@ test("a row keeps what only the single answer tells", () => {
   const row = fromBrief({ ...brief, updated_at: "2026-03-01T12:00:09.000Z", permille: 500 }, known);
   expect([row.permille, row.message, row.requestedBy]).toEqual([500, "web1 is moving to b", "anna"]);
   expect(fromBrief({ ...brief, updated_at: "2026-03-01T12:00:01.000Z", permille: 100 }, known).permille).toBe(300);
+});
+
+test("who waits keeps the place that the list tells, and gives it up when it begins or ends", () => {
+  const queued = fromStatus({ ...status, status: "queued", phase: "accepted", message: "waiting for a slot: 3rd" });
+  expect([queued.queued, queued.place]).toEqual([true, null]);
+  const placed = fromBrief({ ...brief, phase: "accepted", place: 3, message: "it waits" }, queued);
+  expect([placed.queued, placed.place, placed.message]).toEqual([true, 3, "waiting for a slot: 3rd"]);
+  expect(fromStatus({ ...status, status: "queued", phase: "accepted" }, placed).place).toBe(3);
+  const begun = fromBrief(brief, placed);
+  expect([begun.queued, begun.place, begun.message]).toEqual([false, null, "web1 is moving to b"]);
+  expect(fromStatus(status, placed).place).toBe(null);
+  expect(withProgress(placed, progress).place).toBe(null);
+  const ended = fromBrief({ ...brief, outcome: "cancelled", phase: "ended" }, placed);
+  expect([ended.queued, ended.place]).toEqual([false, null]);
 });
 
 test("each state has its word", () => {

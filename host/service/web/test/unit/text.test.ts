@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Finding, Verdict } from "../../src/api/types";
 import { shown, summary } from "../../src/parts/findings";
 import { bytes, duration, percent, rate } from "../../src/text/format";
-import { standingMark } from "../../src/text/words";
+import { placeSays, standingMark } from "../../src/text/words";
 
 test("figures keep three digits and their unit", () => {
   expect(bytes(0)).toBe("0 B");
@@ -11,6 +11,12 @@ test("figures keep three digits and their unit", () => {
   expect(bytes(1024 * 1024 - 1)).toBe("1.00 MiB");
   expect(bytes(120 * 1024 ** 3)).toBe("120 GiB");
   expect(rate(118 * 1024 ** 2)).toBe("118 MiB/s");
+});
+
+test("a place is told with how many wait, where that is known", () => {
+  expect([placeSays(3, 7), placeSays(3, null), placeSays(null, 7)]).toEqual(["place 3 of 7", "place 3", ""]);
+  // Of two lists that were read one after the other.
+  expect(placeSays(3, 2)).toBe("place 3 of 3");
 });
 
 test("durations are readable at every length", () => {

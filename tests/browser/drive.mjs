@@ -1,0 +1,167 @@
+// What a person does with the dashboard over real hosts, and that it says what libvirt says: logs in, drags a domain over a host
+// that refuses it to one that takes it, watches it arrive, cancels another one, is led to the log-in when the session ends, and
+// has less to do with a smaller role.
+
+import assert from "node:assert/strict";
+import { browse } from "../../host/service/web/test/browser.mjs";
+import { LONG, Screen, until } from "./screen.mjs";
+import { counts, state, waypost } from "./truth.mjs";
+
+const { URL: url, OLGA, VERA } = process.env;
+const exact = (name) => ({ name, exact: true });
+
+async function logIn({ page }, token) {
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button", exact("Log in")).click();
+}
+
+/** The figures of the plot as they are told beside it. */
+const remaining = (page) => page.locator("waypost-plot output").first().textContent();
+
+/** Begins a migration with the Move button, at most so many MiB/s. */
+async function move(screen, domain, host, bandwidth) {
+  const { page } = screen;
+  await screen.domain(domain).getByRole("button", exact(`Move ${domain}`)).click();
+  await screen.target(domain, host, "Allowed").click();
+  await confirm(screen, host, bandwidth);
+}
+
+/** The last step. */
+async function confirm(screen, host, bandwidth, look) {
+  const { page } = screen;
+  await page.getByText(/^The rules allow it/).waitFor();
+  await page.locator("summary").filter({ hasText: "Choices" }).click();
+  await page.getByLabel("Bandwidth, MiB/s").fill(String(bandwidth));
+  await page.getByLabel("Bandwidth, MiB/s").blur();
+  if (look) await screen.look(look);
+  await page.getByRole("button", exact(`Move to ${host}`)).click();
+}
+
+const browser = await browse();
+const screen = await Screen.open(browser);
+const { page } = screen;
+try {
+
+  // Log in, and be where one wanted to be.
+  await page.goto(`${url}/#/hosts`);
+  await page.waitForURL(/\/login#\/hosts$/);
+  await screen.look("login");
+  await logIn(screen, "wrong");
+  await page.getByRole("alert").filter({ hasText: /\w/ }).waitFor();
+  await logIn(screen, OLGA);
+  await screen.heading("Hosts").waitFor();
+  assert.equal(page.url(), `${url}/#/hosts`);
+  await page.getByText("olga", { exact: true }).waitFor();
+  for (const host of ["kvm1", "kvm2", "kvm3", "kvm4"]) await page.getByRole("region", exact(`Host ${host}`)).waitFor();
+  for (const domain of ["web1", "web2", "mail1", "db1", "cache1", "search1", "backup"]) await screen.domain(domain).waitFor();
+  assert.equal(await state("kvm1", "web1"), "running");
+  for (const guest of ["web1", "web2"]) await until(`${guest} counts`, () => counts(guest).catch(() => null));
+  await screen.look("hosts");
+
+  // Drag over the host that refuses it, read why, and drop it on one that takes it.
+  const row = await screen.domain("web1").boundingBox();
+  await page.mouse.move(row.x + 60, row.y + row.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(row.x + 90, row.y + row.height / 2 + 12, { steps: 4 });
+  const refuses = screen.target("web1", "kvm3", "Refused");
+  const takes = screen.target("web1", "kvm2", "Allowed");
+  await refuses.waitFor();
+  await takes.waitFor();
+  const over = async (target) => {
+    const box = await target.boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 6 });
+    await until("the host that the pointer is over is marked", () => target.evaluate((element) => element.classList.contains("open")));
+  };
+  await over(refuses);
+  const why = await refuses.innerText();
+  assert.match(why, /br-web/, "the reason names the bridge that kvm3 lacks");
+  console.log(`kvm3 refuses web1: ${why.replace(/\s+/g, " ")}`);
+  await screen.look("choose");
+  await over(takes);
+  await page.mouse.up();
+  await page.getByRole("dialog", exact("Move web1 to kvm2")).waitFor();
+  await confirm(screen, "kvm2", 3, "confirm");
+
+  // Watch it arrive.
+  await page.getByRole("link", exact("Watch it")).click();
+  await screen.heading("web1 Moving").waitFor();
+  await page.locator("waypost-plot canvas").first().waitFor();
+  const figures = new Set();
+  const bar = page.getByRole("progressbar", exact("Progress of web1"));
+  const done = [];
+  await until("the plot has moved three times", async () => {
+    figures.add(await remaining(page));
+    done.push(Number(await bar.getAttribute("aria-valuenow")));
+    return figures.size > 3;
+  });
+  assert.deepEqual(done, [...done].sort((a, b) => a - b), "progress never runs backwards");
+  console.log(`what remains went ${[...figures].join(", ")}`);
+  assert.equal(await state("kvm1", "web1"), "running", "while it is copied it runs where it was");
+  await screen.look("migration");
+  await screen.heading("web1 Completed").waitFor({ timeout: LONG });
+  const end = await page.getByText(/^web1 is running on kvm2/).first().innerText();
+  assert.deepEqual([await state("kvm1", "web1"), await state("kvm2", "web1")], [null, "running"], "virsh agrees");
+  console.log(`${end}; virsh says so too; ${(await counts("web1")).trim()}`);
+  await screen.look("completed");
+
+  // Another one, and a third that has to wait for it.
+  await screen.go("#/hosts");
+  await screen.domain("web2").waitFor();
+  await move(screen, "web2", "kvm4", 1);
+  await page.getByRole("link", { name: /web2.*Moving/ }).first().waitFor();
+  await move(screen, "mail1", "kvm2", 20);
+  await screen.go("#/migrations");
+  await page.getByRole("link", { name: /mail1.*Queued.*Place 1 of 1/ }).waitFor();
+  assert.equal(await state("kvm2", "mail1"), null, "who waits has touched nothing");
+  await screen.look("migrations");
+
+  // Cancel it: where it is afterwards is what virsh says.
+  await page.getByRole("link", { name: /web2.*Moving/ }).click();
+  await screen.heading("web2 Moving").waitFor();
+  await page.getByRole("button", exact("Cancel")).click();
+  await screen.look("cancel");
+  await page.locator("waypost-dialog").getByRole("button", exact("Cancel")).click();
+  await screen.heading("web2 Cancelled").waitFor();
+  await page.getByText(/^web2 is running on kvm1/).first().waitFor();
+  assert.deepEqual([await state("kvm1", "web2"), await state("kvm4", "web2")], ["running", null], "virsh agrees");
+  console.log(`${await page.getByText(/^web2 is running on kvm1/).first().innerText()}; virsh says so too; ${(await counts("web2")).trim()}`);
+  await screen.look("cancelled");
+  await screen.go("#/migrations");
+  await page.getByRole("link", { name: /mail1.*Completed/ }).waitFor({ timeout: LONG });
+  assert.deepEqual([await state("kvm1", "mail1"), await state("kvm2", "mail1")], [null, "running"], "virsh agrees");
+
+  // The other pages.
+  await screen.go("#/readiness");
+  await page.getByRole("button", { name: /^web1 to kvm3: Refused/ }).click();
+  await page.getByRole("complementary", exact("Findings")).getByText(/br-web/).first().waitFor();
+  await screen.look("readiness");
+  await screen.go("#/policies");
+  await page.getByRole("button", { name: /precheck-network/ }).waitFor();
+  await screen.look("policies");
+
+  // The session ends while the page is open, somebody else logs in, and has less to do where olga was.
+  await screen.go("#/migrations");
+  await page.getByRole("link", { name: /web2.*Cancelled/ }).click();
+  await page.getByRole("button", exact("Try again")).waitFor();
+  const where = page.url();
+  await waypost("token", "revoke", OLGA.split("_")[1], "--reason", "the session is to end");
+  await page.waitForURL(/\/login\?return=/);
+  await logIn(screen, VERA);
+  await screen.heading("web2 Cancelled").waitFor();
+  assert.equal(page.url(), where);
+  await page.getByText("vera", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", exact("Try again")).count(), 0);
+  await screen.go("#/hosts");
+  await screen.domain("web2").waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Move/ }).count(), 0);
+  await page.getByRole("button", exact("Log out")).click();
+  await page.waitForURL(/\/login$/);
+  const cookies = await page.context().cookies();
+  assert.deepEqual(cookies, [], "nothing is left of the session");
+
+  assert.deepEqual(screen.complaints, []);
+  console.log(`done: ${screen.seen.length} screens`);
+} finally {
+  await screen.keep();
+  await browser.close();
+}
