@@ -25,7 +25,7 @@ pub(crate) struct Listing {
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
     /// `next` of the page before: only entries before this number.
-    #[param(maximum = 9223372036854775807_u64)]
+    #[param(maximum = 18446744073709551615_u64)]
     before: Option<u64>,
 }
 

@@ -24,7 +24,7 @@ use crate::service::Service;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Beginning {
     /// The same as the header `Last-Event-ID`, which goes before it: for clients that can't set it.
-    #[param(maximum = 9223372036854775807_u64)]
+    #[param(maximum = 18446744073709551615_u64)]
     after: Option<u64>,
 }
 

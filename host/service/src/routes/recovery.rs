@@ -38,7 +38,8 @@ pub(crate) async fn situation(
     request_body = v1::NewAction,
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
+            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Done; the records say what came of it"), Problems))]
 pub(crate) async fn act(

@@ -32,7 +32,8 @@ use crate::service::Service;
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "createTask", request_body = v1::NewTask,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days",
             min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")),
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
+            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")),
     responses(
         (status = 202, body = v1::TaskStatus, description = "Taken on, now or by an earlier request with this key",
             headers(("Location" = String, description = "Where the task is"))),
@@ -140,10 +141,10 @@ fn place(cursor: &str) -> Result<Place, Failed> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Waiting {
     /// `sequence` of the answer before: something newer is waited for.
-    #[param(maximum = 9223372036854775807_u64)]
+    #[param(maximum = 18446744073709551615_u64)]
     since: Option<u64>,
     /// Seconds to wait at most, where there is nothing newer. More than 60 are 60. Without it the answer comes at once.
-    #[param(maximum = 9223372036854775807_u64)]
+    #[param(maximum = 18446744073709551615_u64)]
     wait: Option<u64>,
 }
 
@@ -204,7 +205,8 @@ pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) 
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/cancel", tag = "tasks", operation_id = "cancelTask",
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
+            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn cancel(
@@ -233,7 +235,8 @@ pub(crate) async fn cancel(
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
+            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
     ),
     responses(
         (status = 202, body = v1::TaskStatus, description = "The new task",
@@ -255,7 +258,8 @@ pub(crate) async fn retry(
     request_body = v1::Steer,
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
+            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn steer(
