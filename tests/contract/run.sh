@@ -56,7 +56,7 @@ CONFIGURATION
 waypost() { "$top/target/debug/waypost" --sim fleet.toml "$@"; }
 "$top/target/debug/waypost" --sim fleet.toml serve 2>said &
 serving=$!
-until grep -q 'listening on https' said; do kill -0 "$serving"; sleep 0.1; done
+until grep -q 'listening on https' said; do kill -0 "$serving" 2>/dev/null || { cat said >&2; serving=; exit 1; }; sleep 0.1; done
 port=$(sed -n 's/^listening on https:.*:\([0-9]*\)$/\1/p' said)
 WAYPOST_TOKEN=$(waypost token create --name contract --role admin)
 export WAYPOST_TOKEN
