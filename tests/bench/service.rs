@@ -133,6 +133,8 @@ fn hey(address: SocketAddr, path: &str, token: &str) -> Vec<f64> {
     let (seconds, connections, each) = (format!("{SECONDS}s"), CONNECTIONS.to_string(), EACH.to_string());
     let bearer = format!("Authorization: Bearer {token}");
     let output = Command::new("hey")
+        // It takes the name for TLS from there, and with the port of the URL in it that would be none.
+        .args(["-host", "localhost"])
         .args(["-z", &seconds, "-c", &connections, "-q", &each, "-o", "csv", "-H", &bearer])
         .arg(format!("https://{address}{path}"))
         .output()
