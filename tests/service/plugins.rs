@@ -1,5 +1,5 @@
-//! Policies over REST: uploaded, switched, given settings, by whoever may; and what is refused, each with its exact status. One
-//! file, because every test of it needs the same site and the same few requests.
+//! Policies over REST: uploaded, switched, given settings, by whoever may; and what is refused, each with its exact status.
+//! One file, because every test of it needs the same site and the same few requests.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

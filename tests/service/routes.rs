@@ -85,6 +85,10 @@ fn every_route_succeeds() {
         asked.seen.extend(["beginSession", "endSession"].map(str::to_owned));
         // Each in a test of its own.
         asked.seen.extend(["cancelTask", "retryTask", "steerTask", "actOnTask"].map(str::to_owned));
+        let of_policies = ["plugin", "putPlugin", "deletePlugin", "enablePlugin", "disablePlugin", "pluginSettings"];
+        asked.seen.extend(of_policies.map(str::to_owned));
+        let of_settings = ["putPluginSettings", "patchPluginSettings", "forgetPluginSettings"];
+        asked.seen.extend(of_settings.map(str::to_owned));
         assert_eq!(asked.seen, operations());
     });
 }
