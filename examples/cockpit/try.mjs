@@ -32,9 +32,9 @@ async function ended(id) {
 }
 
 const browser = await browse();
+const tab = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+tab.setDefaultTimeout(30_000);
 try {
-  const tab = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  tab.setDefaultTimeout(30_000);
   const complaints = [];
   tab.on("pageerror", (error) => complaints.push(String(error)));
   tab.on("console", (message) => {
@@ -81,6 +81,10 @@ try {
 
   assert.deepEqual(await flaws(tab), []);
   assert.deepEqual(complaints, []);
+} catch (error) {
+  if (picture) await tab.screenshot({ path: picture });
+  console.error(await tab.locator("waypost-dashboard main").innerText());
+  throw error;
 } finally {
   await browser.close();
 }
