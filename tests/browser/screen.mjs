@@ -48,22 +48,11 @@ export class Screen {
     console.log(`${name}: nothing serious in light and dark`);
   }
 
-  /** Keeps the pictures, as WebP that loses nothing; a page of the browser makes it. */
+  /** Keeps the pictures. */
   async keep() {
     if (!PICTURES) return;
     await mkdir(PICTURES, { recursive: true });
-    const blank = await this.page.context().newPage();
-    for (const [name, png] of this.pictures) {
-      const webp = await blank.evaluate(async (data) => {
-        const image = new Image();
-        image.src = `data:image/png;base64,${data}`;
-        await image.decode();
-        const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
-        canvas.getContext("2d").drawImage(image, 0, 0);
-        return canvas.toDataURL("image/webp", 1).split(",")[1];
-      }, png.toString("base64"));
-      await writeFile(`${PICTURES}/${name}.webp`, Buffer.from(webp, "base64"));
-    }
+    for (const [name, png] of this.pictures) await writeFile(`${PICTURES}/${name}.png`, png);
   }
 
   /** The row of a domain on the hosts' page. */

@@ -19,6 +19,8 @@ export type Link =
 
 /** Records of one task that come together are one look at it. */
 const GATHER_MS = 120;
+/** Until what could not be looked at is looked at again, ms. */
+const AGAIN_MS = 2_000;
 /** Looks at once. */
 const LOOKS = 4;
 /** More tasks than this are looked at by reading the list. */
@@ -297,7 +299,7 @@ export class Live {
         }
         this.changed();
       } catch {
-        // The stream tells when the connection is gone; it is asked again with the next event.
+        this.again();
         return;
       }
     }
@@ -306,13 +308,25 @@ export class Live {
       this.stale.delete(id!);
       this.looking += 1;
       this.look(id!)
-        .catch(() => {})
+        .catch((error: unknown) => {
+          // One that is not there any more has nothing to be looked at.
+          if (Problem.of(error).status === 404) return;
+          this.stale.add(id!);
+          this.again();
+        })
         .finally(() => {
           this.looking -= 1;
+          if (this.gather !== undefined) return;
           if (this.stale.size) void this.refresh();
           else this.follow(true);
         });
     }
+  }
+
+  /** What can't be looked at now is looked at later: there may be no event any more that would tell of it. Where the connection is
+   *  gone, everything is read again once it stands. */
+  private again(): void {
+    if (this.link.state === "live") this.gather ??= setTimeout(() => void this.refresh(), AGAIN_MS);
   }
 
   private keep(task: Task): void {

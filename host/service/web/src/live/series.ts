@@ -31,7 +31,8 @@ export class Series {
     const at = sample.elapsed_ms / 1000;
     const last = this.at[this.at.length - 1];
     // The final reading tells the whole time and the downtime that really was; it is no point of the course.
-    if (sample.stage === "final" || (last !== undefined && at <= last)) return false;
+    // Before libvirt knows how much there is, nothing remains only because nothing is known.
+    if (sample.stage === "final" || !sample.total_bytes || (last !== undefined && at <= last)) return false;
     this.at.push(at);
     this.remaining.push(sample.remaining_bytes);
     this.rate.push(sample.bytes_per_s);

@@ -234,6 +234,10 @@ export const hostStyles = css`
   .picking .domain:not(.picked) {
     opacity: 0.45;
   }
+  /* What could be covered by "It is here", and can't be used meanwhile. */
+  .picking .domain:not(.picked) :is(.state, .move) {
+    visibility: hidden;
+  }
   .banner {
     position: sticky;
     bottom: var(--waypost-bottom, 12px);

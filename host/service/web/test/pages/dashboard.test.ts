@@ -343,3 +343,22 @@ test("a task that leads out of one's reach is seen and not offered for change", 
   expect(await page.getByRole("button", named("Cancel")).count()).toBe(0);
   await site.close();
 });
+
+test("what could not be looked at when it happened is looked at later", async () => {
+  const site = await open(browser, { hash: "#/migrations", fleet: { pace: 2 }, begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  let refused = 0;
+  let busy = true;
+  await page.route(/\/api\/v1\/tasks\/[^/?]+$/, (route) => {
+    if (!busy) return route.continue();
+    refused += 1;
+    return route.fulfill({ status: 503, contentType: "application/problem+json", body: '{"code":"busy","detail":"too much is asked at once"}' });
+  });
+  // The last event of it: nothing comes after it that would have the page look again.
+  fake.end([...fake.tasks.values()].find((one) => !one.outcome), "stuck", "warehouse is paused on kvm4; nothing more is done");
+  await expect.poll(() => refused).toBeGreaterThan(0);
+  busy = false;
+  await page.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
+  await site.close();
+});

@@ -22,6 +22,7 @@ test("a reading that is known already, and the final one, are no points", () => 
   expect(series.add(at(500))).toBe(false);
   expect(series.add(at(400))).toBe(false);
   expect(series.add(at(900, "final"))).toBe(false);
+  expect(series.add({ ...at(900), total_bytes: 0, remaining_bytes: 0 }), "nothing is known yet").toBe(false);
   expect(series.at).toEqual([0.5]);
 });
 
