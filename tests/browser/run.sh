@@ -50,7 +50,7 @@ expiration_days = 2
 signing_key
 tls_www_server
 TEMPLATE
-certtool --generate-privkey --key-type ecdsa --outfile "$work/key.pem" 2>"$work/certtool"
+certtool --generate-privkey --key-type rsa --bits 2048 --outfile "$work/key.pem" 2>"$work/certtool"
 certtool --generate-self-signed --load-privkey "$work/key.pem" --template "$work/certificate" --outfile "$work/cert.pem" 2>>"$work/certtool" ||
     { cat "$work/certtool" >&2; exit 1; }
 export WAYPOST_CONFIG=$LAB/waypost.toml
@@ -75,7 +75,7 @@ export OLGA VERA
 "$waypost" serve 2>"$work/said" >"$work/documents" &
 serving=$!
 until URL=$(grep -o 'https://.*' "$work/said"); do
-    kill -0 "$serving" || { cat "$work/said" >&2; exit 1; }
+    kill -0 "$serving" 2>/dev/null || { cat "$work/said" >&2; exit 1; }
     sleep 0.1
 done
 export URL
