@@ -142,7 +142,9 @@ fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
 /// Without a recovery policy the guest waits, on both hosts, for a person, who names a network that is not the next in turn.
 #[test]
 fn a_person_names_the_network_over_which_a_post_copy_goes_on() {
-    let (site, child) = with_detours(&["slow", "third"], "[plugin.recovery-conservative]\npresence = \"never\"\n");
+    let policies = ["recovery-conservative", "recovery-postcopy", "recovery-retry"];
+    let nobody: String = policies.iter().map(|name| format!("[plugin.{name}]\npresence = \"never\"\n")).collect();
+    let (site, child) = with_detours(&["slow", "third"], &nobody);
     let before = sent_over_the_second(&site);
     cut_for_good(&site);
     let task = site.only_task();
@@ -151,7 +153,7 @@ fn a_person_names_the_network_over_which_a_post_copy_goes_on() {
     assert_eq!(output.status.code(), Some(5), "nobody decides: {said}");
 
     let offered = site.waypost(&["recover", &task]).out;
-    assert!(offered.contains("third (--network NAME)"), "{offered}");
+    assert!(offered.contains("over slow, third, fast (--network NAME)"), "{offered}");
     let resume = ["recover", &task, "--do", "resume-post-copy", "--network"];
     let other = site.waypost(&[&resume[..], &["fourth"]].concat());
     assert!(

@@ -94,7 +94,7 @@ fn pick<'s>(slots: &[&'s Slot], default: &str, hook: Hook) -> Option<Chosen<'s>>
         (None, []) => None,
         (None, [one]) => Some(Chosen::of(one, hook)),
         (None, [a, b, ..]) => {
-            let cause = format!("has to decide: {} and {} are both {hook} policies, name one", a.name, b.name);
+            let cause = format!("does not choose: {} and {} are both {hook} policies, name one", a.name, b.name);
             Some(Chosen::none(PluginName::new(HOST), cause))
         }
     }
