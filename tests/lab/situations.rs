@@ -18,7 +18,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let site = Site::new(2);
+        Self::among(2)
+    }
+
+    fn among(hosts: u32) -> Self {
+        let site = Site::new(hosts);
         site.start_guest(&GuestSpec::linux("g1"));
         let mut driver = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "1"]);
         site.until_copying("kvm1", "g1");
@@ -190,7 +194,7 @@ fn each_situation_of_a_live_migration_permits_what_the_table_says() {
 /// The domain moved behind the task's back and was stopped there; and one that arrives paused.
 #[test]
 fn what_moved_away_is_found_where_it_went() {
-    let bench = Bench::new();
+    let bench = Bench::among(3);
     let Bench { site, xml, .. } = &bench;
     bench.virsh("kvm2", &["create", xml, "--paused"]);
     site.waypost(&["recover", &bench.task]).expect_code(5);
@@ -198,14 +202,22 @@ fn what_moved_away_is_found_where_it_went() {
     let peer = site.lab.host("kvm2").expect("kvm2").uri_peer();
     bench.virsh("kvm1", &["migrate", "--live", "--p2p", "--persistent", "g1", &peer]);
     bench.row("migrated away, runs", "accept-destination, hand-over");
+    let third = site.lab.host("kvm3").expect("kvm3").uri_peer();
+    bench.virsh("kvm2", &["migrate", "--live", "--p2p", "--persistent", "g1", &third]);
+    bench.row("migrated away, and moved on by somebody", "hand-over");
+    bench.virsh("kvm3", &["migrate", "--live", "--p2p", "--persistent", "--undefinesource", "g1", &peer]);
+    bench.row("migrated away, back", "accept-destination, hand-over");
     bench.virsh("kvm2", &["destroy", "g1"]);
     bench.row("migrated away, shut off in order", "accept-destination, hand-over");
     bench.virsh("kvm2", &["start", "g1", "--paused"]);
     bench.row("migrated away, paused and may have run", "hand-over");
     bench.virsh("kvm2", &["destroy", "g1"]);
+    bench.virsh("kvm1", &["autostart", "g1"]);
     let ended = bench.act("accept-destination", 0);
     assert!(ended.contains("kvm2"), "{ended}");
-    // The source's definition goes only where the domain is seen to run on the other side.
+    // The source's definition goes only where the domain is seen to run on the other side; but it starts no more by itself.
+    let kept = site.virsh("kvm1", &["dominfo", "g1"]);
+    assert!(kept.lines().any(|line| line.starts_with("Autostart:") && line.ends_with("disable")), "{kept}");
     assert_eq!(site.state("kvm1", "g1").as_deref(), Some("shut off"));
     assert_eq!(site.state("kvm2", "g1").as_deref(), Some("shut off"));
 }

@@ -17,7 +17,8 @@
 //! | migrated away | paused | resume-destination, or accept-destination if paused is what was asked for |
 //! | not active otherwise | paused | hand-over |
 //! | migrated away, or gone with its definition, or after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
-//! | crashed or failed | shut down by the guest itself | accept-destination if this migration defined it: it arrived, and went off there; else hand-over |
+//! | not active | migrated away | hand-over: it was there, and somebody has moved it on |
+//! | crashed or failed | shut down by the guest itself | accept-destination if this migration, in no post-copy, defined it: it arrived, and went off there; else hand-over |
 //! | crashed or failed | shut off in another order, but not destroyed | hand-over |
 //! | crashed or failed | not active otherwise | declare-lost |
 //! | shut off, nobody knows why | not active | hand-over |
@@ -106,9 +107,13 @@ fn live(plan: &Plan, situation: &Situation, source: View, destination: View) -> 
         }
         (View::Inactive(Ending::Untold), View::Absent | View::Inactive(_))
         | (View::Inactive(_) | View::Absent, View::Inactive(Ending::Untold)) => vec![A::HandOver],
-        // Only a guest that ran can shut itself down. A definition that was there before may say so of long ago.
+        (View::Inactive(Ending::Broken | Ending::Migrated) | View::Absent, View::Inactive(Ending::Migrated)) => {
+            vec![A::HandOver]
+        }
+        // Only what ran can shut down. A definition that was there before may say so of long ago, and in a post-copy half
+        // of a guest that somebody ended says the same.
         (View::Inactive(Ending::Broken), View::Inactive(Ending::InOrder))
-            if undefine_first && ended_by(&situation.destination, "shutdown") =>
+            if undefine_first && !plan.stream.post_copy && ended_by(&situation.destination, "shutdown") =>
         {
             vec![A::AcceptDestination, A::HandOver]
         }

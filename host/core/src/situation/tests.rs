@@ -204,6 +204,7 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                         };
                         assert!(!told_so("shutdown"), "it went off in order, after it had arrived: {}", told());
                         assert!(!told_so("saved"), "its memory is in a file: {}", told());
+                        assert!(!told_so("migrated"), "it was there, and was moved on: {}", told());
                     }
                 }
                 if runs(source) && runs(destination) && plan.mode == TransferMode::Live {

@@ -167,6 +167,11 @@ fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
     if let Side::Present(here) = &situation.source
         && here.persistent
     {
+        // Where the domain is off over there, the definition here will stay; it must not start with its host.
+        let stays = !matches!(&situation.destination, Side::Present(there) if there.state.is_active());
+        if stays && here.autostart && plan.mode == TransferMode::Live && plan.source_fate == SourceFate::Undefine {
+            steps.push(FinishStep::ClearSourceAutostart);
+        }
         match plan.source_fate {
             SourceFate::Undefine => steps.push(FinishStep::UndefineSource),
             SourceFate::KeepWithoutAutostart if here.autostart => steps.push(FinishStep::ClearSourceAutostart),
@@ -184,8 +189,13 @@ async fn apply(task: &mut Task, plan: &Plan, step: FinishStep) -> Result<(), Str
             // Destructive: both sides once more, right before. A definition must be left on the destination.
             let now = task.look(plan).await;
             let defined = matches!(&now.destination, Side::Present(there) if there.persistent);
-            if !arrived(plan, &now) || !defined {
+            if !defined {
                 return Err("undefine-source: the destination no longer shows a defined domain".into());
+            }
+            if !arrived(plan, &now) {
+                return Err(
+                    "undefine-source: it stays, because the domain is not seen to run on the destination".into()
+                );
             }
             (&plan.source.host, Command::Undefine)
         }
