@@ -3,13 +3,16 @@
 //! and in force for the next decision as after a reload; one change waits for the one before it.
 
 use std::io;
-use std::path::Path;
-use std::sync::PoisonError;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
 use waypost_api::v1;
 use waypost_core::ids::PluginName;
-use waypost_policy::{LoadedStatus, PluginConfig, PluginState, PluginStatus, Presence, Unusable};
+use waypost_core::verdict::PolicyMode;
+use waypost_policy::{
+    CONVERGENCE, Hook, LoadedStatus, PluginConfig, PluginState, PluginStatus, Presence, RECOVERY, Unusable,
+};
 use waypost_service::{Against, Condition, NotChanged, PluginChange, tag_of};
 
 use crate::config::Config;
@@ -42,8 +45,9 @@ impl Waypost {
     }
 
     /// Changes a policy for the decisions that follow; what was decided already stays. The condition is held to the policy's tag, or
-    /// where settings are changed to theirs. Where it is not made, everything is as it was, and the answer says why. Reads and
-    /// writes files and compiles: call it where blocking is allowed.
+    /// where settings are changed to theirs. Where it is not made, everything is as it was, and the answer says why; where it could
+    /// not be written as a whole, what is on the disk then is in force. Reads and writes files and compiles: call it where
+    /// blocking is allowed.
     pub fn change_plugin(
         &self,
         name: &PluginName,
@@ -62,7 +66,12 @@ impl Waypost {
         }
         self.still(name, &change, condition, &effective, there.is_some())?;
 
-        let before = overlay.said.get(name).cloned().unwrap_or_default();
+        // What is left of a policy that is gone is not said of the next one of its name.
+        let before = match there {
+            Some(_) => overlay.said.get(name).cloned().unwrap_or_default(),
+            None => Said::default(),
+        };
+        let is_new = there.is_none();
         let trial = Trial { waypost: self, name, written: &written, effective: &effective };
         let (said, files) = match &change {
             PluginChange::Put { file, enabled } => {
@@ -93,7 +102,8 @@ impl Waypost {
             PluginChange::Enable(true) => {
                 trial.may_be_asked()?;
                 let said = Said { disabled: false, ..before };
-                trial.rehearse(None, &said)?;
+                let loaded = trial.rehearse(None, &said)?;
+                trial.leaves_somebody(&trial.others(Some(trial.status(Some(loaded), &said))))?;
                 (said, Files::Keep)
             }
             PluginChange::Settings(settings) => (trial.settings(before, Some(settings.clone()))?, Files::Keep),
@@ -105,14 +115,61 @@ impl Waypost {
             PluginChange::ForgetSettings => (trial.settings(before, None)?, Files::Keep),
         };
         let overlay = overlay.with(name, said);
-        write(&overlay, name, &files).map_err(|error| {
-            let detail = format!("what was changed of {name} can't be written to {}", overlay.folder.display());
-            let remedy = "look at the folder and the space on its disk; what is there is read again at the next change";
-            NotChanged::new(Against::Failed, detail, remedy).because(error.to_string())
-        })?;
+        if let Err(error) = self.make(&written, &overlay, name, &files, is_new) {
+            return Err(self.half_made(&written, overlay.folder, name, &error));
+        }
         self.put_in_force(&written, overlay);
         tracing::info!(%name, ?condition, "a policy was changed over the service");
         Ok(())
+    }
+
+    /// Writes a change. Whatever comes between, or is the last thing that is done, leaves a policy that is switched off so: where
+    /// it is to be off that comes before its file, and where it is to be on after it.
+    fn make(
+        &self,
+        written: &Arc<Config>,
+        overlay: &Overlay,
+        name: &PluginName,
+        files: &Files<'_>,
+        is_new: bool,
+    ) -> io::Result<()> {
+        overlay::prepare(&overlay.folder).map_err(|error| io::Error::other(error.to_string()))?;
+        match files {
+            Files::Keep => overlay.write(name),
+            Files::Put(bytes) => {
+                // All of it is on the disk before anything of it counts.
+                let pending = Pending::write(overlay.file(name), bytes)?;
+                let is_off = overlay.said.get(name).is_some_and(|said| said.disabled);
+                if is_off || is_new {
+                    overlay.write(name)?;
+                    // Whoever follows the folder finds the file as soon as it has its name.
+                    self.put_in_force(written, overlay.clone());
+                    pending.put()
+                } else {
+                    pending.put()?;
+                    overlay.write(name)
+                }
+            }
+            Files::Remove => {
+                overlay::remove(&overlay.file(name))?;
+                overlay.write(name)
+            }
+        }
+    }
+
+    /// After a change that could not be written as a whole: what is on the disk is in force, as it would be after a new start.
+    fn half_made(&self, written: &Arc<Config>, folder: PathBuf, name: &PluginName, error: &io::Error) -> NotChanged {
+        let place = folder.display().to_string();
+        let now = match Overlay::read(folder) {
+            Ok(overlay) => {
+                self.put_in_force(written, overlay);
+                "what is on the disk now is in force".to_owned()
+            }
+            Err(unread) => format!("{unread}, so what was in force stays so until it can"),
+        };
+        let detail = format!("what was changed of {name} could not be written to {place} as a whole; {now}");
+        let remedy = "look at the folder and the space on its disk, then GET the policy: it may be as it was, or changed in part";
+        NotChanged::new(Against::Failed, detail, remedy).because(error.to_string())
     }
 
     /// Refuses where what is there is not what whoever asks believes it to be.
@@ -209,6 +266,10 @@ impl Trial<'_> {
     /// The policy accepts these settings, whether it is asked right now or not.
     fn settings(&self, before: Said, settings: Option<Map<String, Value>>) -> Result<Said, NotChanged> {
         let said = Said { settings, ..before };
+        said.text().map_err(|why| {
+            let detail = format!("these settings of {} can't be kept", self.name);
+            NotChanged::new(Against::SettingsRefused, detail, "make them smaller, or nest them less").because(why)
+        })?;
         let config = PluginConfig { presence: Presence::Optional, ..self.config(&said) };
         self.rehearse_with(None, &config)?;
         Ok(said)
@@ -235,27 +296,55 @@ impl Trial<'_> {
 
     /// Whoever the configuration names to be asked can still be asked afterwards: else nothing could be started any more.
     fn fits(&self, loaded: Option<LoadedStatus>, said: &Said) -> Result<(), NotChanged> {
+        self.fits_with(Some(self.status(loaded, said)))
+    }
+
+    fn status(&self, loaded: Option<LoadedStatus>, said: &Said) -> PluginStatus {
         let config = self.config(said);
         let state = if config.presence == Presence::Never { PluginState::Ignored } else { PluginState::Ok };
-        let status = PluginStatus {
+        PluginStatus {
             name: self.name.clone(),
             file: None,
             mode: config.mode,
             grants: config.grants.into_iter().collect(),
             loaded,
             state,
-        };
-        self.fits_with(Some(status))
+        }
     }
 
-    fn fits_with(&self, status: Option<PluginStatus>) -> Result<(), NotChanged> {
+    /// All policies, with that one in its place.
+    fn others(&self, status: Option<PluginStatus>) -> Vec<PluginStatus> {
         let mut list = self.waypost.policies().list();
         list.retain(|other| other.name != *self.name);
         list.extend(status);
+        list
+    }
+
+    fn fits_with(&self, status: Option<PluginStatus>) -> Result<(), NotChanged> {
+        let list = self.others(status);
         match wiring::unmeant(self.effective, &list) {
             Some(error) => Err(self.fixed(error)),
-            None => Ok(()),
+            None => self.leaves_somebody(&list),
         }
+    }
+
+    /// Where somebody is asked for a hook of which one policy is, somebody still is afterwards. Those that are named are looked at
+    /// elsewhere.
+    fn leaves_somebody(&self, after: &[PluginStatus]) -> Result<(), NotChanged> {
+        let policies = &self.effective.policies;
+        let before = self.waypost.policies().list();
+        let hooks =
+            [(Hook::Recovery, &policies.recovery, RECOVERY), (Hook::Convergence, &policies.convergence, CONVERGENCE)];
+        for (hook, named, default) in hooks {
+            if named.is_none() && is_anybody_asked(&before, hook, default) && !is_anybody_asked(after, hook, default) {
+                let detail =
+                    format!("nobody would be asked about {hook} any more: no policy for it, or several and none named");
+                let remedy =
+                    format!("have whoever owns the configuration name one first: {hook} = \"NAME\" in [plugins]");
+                return Err(NotChanged::new(Against::Fixed, detail, remedy));
+            }
+        }
+        Ok(())
     }
 
     /// What was uploaded may go: another folder has a file of the name, or nobody needs one.
@@ -281,21 +370,16 @@ impl Trial<'_> {
     }
 }
 
-fn write(overlay: &Overlay, name: &PluginName, files: &Files<'_>) -> io::Result<()> {
-    overlay::prepare(&overlay.folder).map_err(|error| io::Error::other(error.to_string()))?;
-    match files {
-        Files::Keep => overlay.write(name),
-        Files::Put(bytes) => {
-            // All of it is on the disk before anything of it counts; and what is said of it counts before it does.
-            let pending = Pending::write(overlay.file(name), bytes)?;
-            overlay.write(name)?;
-            pending.put()
-        }
-        Files::Remove => {
-            overlay::remove(&overlay.file(name))?;
-            overlay.write(name)
-        }
-    }
+/// Whether one of these is asked for a hook of which one policy is asked and the configuration names none: the only one that is
+/// obeyed, of several the default; for convergence also one that only advises.
+fn is_anybody_asked(list: &[PluginStatus], hook: Hook, default: &str) -> bool {
+    let able = list.iter().filter(|status| {
+        status.state != PluginState::Ignored
+            && status.loaded.as_ref().is_some_and(|loaded| loaded.hooks.contains(&hook))
+    });
+    let (obeyed, others): (Vec<_>, Vec<_>) = able.partition(|status| status.mode == PolicyMode::Enforce);
+    let asked = if obeyed.is_empty() && hook == Hook::Convergence { others } else { obeyed };
+    asked.len() == 1 || asked.iter().any(|status| status.name.as_str() == default)
 }
 
 /// Settings as a table. Those of a configuration are one by its shape.

@@ -1,7 +1,8 @@
 //! What was made of the policies over the service, on disk: a folder of the state with the files that were uploaded
 //! (`plugins/NAME.wasm`) and what was said of a policy (`plugins/NAME.json`). The configuration is a person's file and is never
 //! written; what is here goes before its settings, and whatever gives a policy rights or makes it necessary is the
-//! configuration's alone. Every program that works over the same state reads the same, so all of them judge alike.
+//! configuration's alone. Every program that works over the same state reads the same when it starts, so all of them judge alike;
+//! the service itself goes on with each change, and a command that was started before goes on with what it began with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,6 +17,9 @@ use waypost_core::ids::PluginName;
 use waypost_policy::{PluginConfig, Presence};
 
 use crate::config::Config;
+
+/// Most bytes of what is said of one policy, as it is written down.
+const SAID_BYTES: usize = 64 << 10;
 
 /// What was said of one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,7 +129,7 @@ impl Overlay {
         let path = self.folder.join(format!("{name}.json"));
         match self.said.get(name) {
             Some(said) => {
-                let text = serde_json::to_string_pretty(said).map_err(io::Error::from)?;
+                let text = said.text().map_err(io::Error::other)?;
                 Pending::write(path, text.as_bytes())?.put()
             }
             None => remove(&path),
@@ -134,6 +138,18 @@ impl Overlay {
 }
 
 impl Said {
+    /// As it is written down; else why it can't be: every program over this state has to read it again.
+    pub fn text(&self) -> Result<String, String> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        if text.len() > SAID_BYTES {
+            return Err(format!("written down it has {} bytes; at most {SAID_BYTES} are kept", text.len()));
+        }
+        match serde_json::from_str::<Self>(&text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(format!("written down it could not be read again: {error}")),
+        }
+    }
+
     /// Puts it before what the configuration says; answers whether it has switched the policy off. What a person requires stays
     /// required.
     pub fn apply(&self, plugin: &mut PluginConfig) -> bool {
@@ -251,6 +267,26 @@ mod tests {
         assert_eq!(Overlay::read(folder.clone()).unwrap().said.len(), 1);
         let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["b.json"], "nothing half-written is left");
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let said = |value: Value| Said { disabled: false, settings: Some(Map::from_iter([("a".to_owned(), value)])) };
+        let nested = |levels: usize| (0..levels).fold(Value::from(1), |inner, _| Value::Array(vec![inner]));
+        let dir = tempfile::tempdir().unwrap();
+        let empty = Overlay::read(dir.path().to_owned()).unwrap();
+        for (value, why) in [(nested(126), "recursion limit"), (Value::from("x".repeat(SAID_BYTES)), "at most 65536")] {
+            let said = said(value);
+            assert!(said.text().unwrap_err().contains(why), "{why}");
+            let error = empty.with(&name("a"), said).write(&name("a")).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+        for value in [nested(120), Value::from("x".repeat(SAID_BYTES / 2))] {
+            let overlay = empty.with(&name("a"), said(value));
+            overlay.write(&name("a")).unwrap();
+            assert_eq!(Overlay::read(dir.path().to_owned()).unwrap().said, overlay.said);
+        }
     }
 
     #[test]

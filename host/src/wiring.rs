@@ -75,6 +75,9 @@ pub enum Watching {
     Off,
     /// A change takes effect for the next decision.
     On,
+    /// The same, but what was changed over the service stays as it was at the start: for a command that goes on beside a service,
+    /// whose changes are of a file and of what is said of it at once.
+    Configured,
 }
 
 /// Why the parts could not be put together.
@@ -144,10 +147,14 @@ pub fn policies(config: &Config, watching: Watching) -> Result<PolicyRuntime, Op
         cache: Some(config.cache_dir.join("plugins")),
         watch: match watching {
             Watching::Off => Watch::Off,
-            Watching::On => Watch::On,
+            Watching::On | Watching::Configured => Watch::On,
         },
     };
-    PolicyRuntime::open(places, config.policies.clone()).map_err(OpenError::Policies)
+    let policies = PolicyRuntime::open(places, config.policies.clone()).map_err(OpenError::Policies)?;
+    if let (Watching::Configured, Some(overlay)) = (watching, &config.overlay) {
+        policies.keep(overlay.folder.clone());
+    }
+    Ok(policies)
 }
 
 /// The same for whoever is going to ask them: each that the configuration names must be there.

@@ -471,6 +471,59 @@ fn of_two_who_change_the_same_one_is_told_so() {
         assert_eq!(statuses, [201, 412], "{} {}", one.body, other.body);
         let message = if one.status.is_success() { "one" } else { "other" };
         assert_eq!(blockers(&anna).await, [message]);
+        // And of one that is switched off: whoever switches it on has seen which one.
+        let put = async |condition: &str, file: Vec<u8>| {
+            ask(&anna, Method::PUT, "/mine?enabled=false", &[WASM, ("if-match", condition)], file).await
+        };
+        let enable =
+            async |seen: &str| ask(&anna, Method::POST, "/mine/enable", &[("if-match", seen)], Body::empty()).await;
+        let seen = put("*", guests::saying("this one")).await;
+        assert_eq!((&seen.expect(200)["state"], &seen.body["enabled"]), (&json!("ignored"), &json!(false)));
+        let replaced = put(&tag(&seen), guests::saying("that one")).await;
+        assert_ne!(replaced.expect(200)["digest"], seen.body["digest"]);
+        enable(&tag(&seen)).await.problem(412, "changed-meanwhile");
+        put(&tag(&seen), guests::saying("a third one")).await.problem(412, "changed-meanwhile");
+        assert_eq!(blockers(&anna).await.len(), 0);
+        enable(&tag(&replaced)).await.expect(200);
+        assert_eq!(blockers(&anna).await, ["that one"]);
+    });
+}
+
+#[test]
+fn what_was_said_of_one_that_is_gone_is_not_said_of_the_next() {
+    in_virtual_time(async {
+        let site = Site::new();
+        let (waypost, _service, anna) = site.serve();
+        // As it is left where the machine goes down in the middle of a deletion.
+        fs::write(site.folder().join("friday.json"), r#"{"disabled":true,"settings":{"limit":3}}"#).unwrap();
+        waypost.reload(&waypost.config()).unwrap();
+        let made = upload(&anna, "friday", NEW, guests::saying("not on a friday")).await;
+        assert_eq!((&made.expect(201)["enabled"], &made.body["settings_by"]), (&json!(true), &Value::Null));
+        assert_eq!(site.files(), ["friday.wasm"]);
+        assert_eq!(blockers(&anna).await, ["not on a friday"]);
+    });
+}
+
+#[test]
+fn somebody_is_left_who_is_asked_in_a_transfer_and_after_a_failure() {
+    in_virtual_time(async {
+        let site = Site::new();
+        let (_waypost, _service, anna) = site.serve();
+        let switch = async |path: &str| ask(&anna, Method::POST, path, &[], Body::empty()).await;
+        // Without the default there are several, and none is named.
+        for path in ["/convergence-adaptive/disable", "/recovery-conservative/disable"] {
+            let answer = switch(path).await;
+            let problem = answer.problem(409, "plugin-fixed");
+            assert!(problem["remedy"].as_str().unwrap().contains("[plugins]"), "{problem}");
+        }
+        assert_eq!(site.files().len(), 0);
+        switch("/convergence-nova/disable").await.expect(200);
+        // One is left, who is asked then; and that one stays the only one.
+        switch("/convergence-adaptive/disable").await.expect(200);
+        switch("/convergence-ovirt/disable").await.problem(409, "plugin-fixed");
+        switch("/convergence-nova/enable").await.problem(409, "plugin-fixed");
+        switch("/convergence-adaptive/enable").await.expect(200);
+        switch("/convergence-nova/enable").await.expect(200);
     });
 }
 

@@ -57,6 +57,6 @@ pub use inspect::{Inspection, Section, inspect};
 pub use plugin::Origin;
 pub use policies::{HOST, OLDER_VERSION};
 pub use registry::Listener;
-pub use rehearse::Unusable;
+pub use rehearse::{Unusable, digest_of};
 pub use runtime::{AskedPolicy, CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};
 pub use tally::Calls;

@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use arc_swap::ArcSwap;
@@ -78,6 +78,8 @@ pub(crate) struct Registry {
     pub cache: Option<CodeCache>,
     pub folders: Vec<PathBuf>,
     pub tally: Tally,
+    /// A folder that is not looked at any more.
+    kept: OnceLock<PathBuf>,
     set: ArcSwap<Set>,
     known: Mutex<Known>,
     listeners: Mutex<Vec<Arc<Listener>>>,
@@ -97,6 +99,7 @@ impl Registry {
             cache,
             folders,
             tally: Tally::default(),
+            kept: OnceLock::new(),
             set: ArcSwap::from_pointee(Set { generation: 0, slots: Vec::new(), recovery: None, convergence: None }),
             known: Mutex::new(Known { config, entries: BTreeMap::new(), closed: Vec::new() }),
             listeners: Mutex::new(Vec::new()),
@@ -131,6 +134,16 @@ impl Registry {
     /// Looks at the folders and loads what changed.
     pub fn scan(&self, patience: Patience) -> Scanned {
         self.scan_known(self.known(), patience, Publish::IfChanged)
+    }
+
+    /// From here on what is known of a folder stays. The first one counts.
+    pub fn keep(&self, folder: PathBuf) {
+        let _known = self.known();
+        let _ = self.kept.set(folder);
+    }
+
+    fn is_kept(&self, folder: Option<&Path>) -> bool {
+        folder.is_some() && self.kept.get().map(PathBuf::as_path) == folder
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -187,14 +200,21 @@ impl Registry {
         config: &PolicyConfig,
     ) -> Listed {
         let (mut files, mut now_closed) = (BTreeMap::new(), Vec::new());
+        let known_of = |folder: &Path| {
+            let kept = entries.iter().filter(move |(_, entry)| entry.file.parent() == Some(folder));
+            kept.map(|(name, entry)| (name.clone(), entry.file.clone())).collect::<Vec<_>>()
+        };
         for folder in &self.folders {
+            if self.is_kept(Some(folder)) {
+                files.extend(known_of(folder));
+                continue;
+            }
             match folders::plugin_files(folder) {
                 Ok(found) => files.extend(found),
                 // A folder that isn't there yet holds nothing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => {
-                    let kept = entries.iter().filter(|(_, entry)| entry.file.parent() == Some(folder));
-                    files.extend(kept.map(|(name, entry)| (name.clone(), entry.file.clone())));
+                    files.extend(known_of(folder));
                     now_closed.push((folder.clone(), Arc::new(LoadError::Folder { folder: folder.clone(), source })));
                 }
             }
@@ -245,6 +265,9 @@ impl Registry {
         patience: Patience,
     ) -> (Option<Entry>, Looked) {
         let same_file = entry.as_ref().is_some_and(|entry| entry.file == file);
+        if entry.is_some() && same_file && self.is_kept(file.parent()) {
+            return (entry, Looked::UNCHANGED);
+        }
         let stamp = fs::metadata(&file).map(|seen| Stamp::of(&seen));
         if let (Some(entry), Ok(stamp), true) = (&entry, &stamp, same_file)
             && entry.seen == Some(*stamp)

@@ -2,7 +2,7 @@
 //! use. The same code loads it that would load it from its folder, under the same bounds and grants, and what was compiled
 //! is in the cache when the folder is looked at.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use waypost_core::digest::sha256;
@@ -25,6 +25,13 @@ pub enum Unusable {
     /// It refuses its settings; in its words.
     #[error("{0}")]
     Settings(String),
+}
+
+/// SHA-256, hexadecimal, and size in bytes of what is in a file right now; none where it can't be read, or is larger than any
+/// policy may be.
+pub fn digest_of(file: &Path) -> Option<(String, u64)> {
+    let bytes = folders::read(file).ok()?;
+    Some((sha256(&bytes), bytes.len() as u64))
 }
 
 impl PolicyRuntime {

@@ -150,6 +150,11 @@ impl PolicyRuntime {
         self.registry.scan(Patience::None).generation
     }
 
+    /// From here on a folder counts as it was when it was last looked at; the others are followed. Once.
+    pub fn keep(&self, folder: PathBuf) {
+        self.registry.keep(folder);
+    }
+
     /// Number of the current set of policies; grows with every change.
     pub fn generation(&self) -> u64 {
         self.registry.set().generation

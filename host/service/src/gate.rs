@@ -17,6 +17,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
+use waypost_core::digest::sha256;
 
 use crate::access::permit::Named;
 use crate::access::table::{Listening, Route, Rule};
@@ -182,13 +183,15 @@ async fn change(
             .remedy("send it as it is, without a Content-Encoding"));
     }
     let (limits, uploads) = (&service.shared.limits, &service.shared.uploads);
-    let (most, place) = match rule.is_upload() {
-        false => (limits.body_bytes, None),
-        // Held until it is done with, because so long the file is in memory.
+    let most = if rule.is_upload() { limits.upload_bytes } else { limits.body_bytes };
+    // Held until it is done with: so long a file is in memory, and a thread waits for the change before it.
+    let place = match rule.changes_policies() {
+        false => None,
         true => match Arc::clone(uploads).try_acquire_owned() {
-            Ok(place) => (limits.upload_bytes, Some(place)),
+            Ok(place) => Some(place),
             Err(_) => {
-                return Err(Failed::new(Code::Busy, format!("{} uploads are being worked on already", limits.uploads)));
+                let detail = format!("{} changes of policies are being worked on already", limits.uploads);
+                return Err(Failed::new(Code::Busy, detail));
             }
         },
     };
@@ -202,8 +205,15 @@ async fn change(
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
         Err(error) => return Err(Failed::new(Code::BadRequest, format!("the body can't be read: {error}"))),
     };
+    let digest = match rule.is_upload() {
+        true => {
+            let file = body.clone();
+            Some(service.blocking(move |_| Ok(sha256(&file))).await?)
+        }
+        false => None,
+    };
     let request = Request::from_parts(parts, Body::from(body.clone()));
-    let asked = audit::asked(service, caller, rule, named, &request, &body)?;
+    let asked = audit::asked(service, caller, rule, named, &request, (&body, digest))?;
     let service = service.clone();
     let made = tokio::spawn(async move {
         let number = audit::note(&service, asked).await?;

@@ -14,7 +14,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Largest policy that may be uploaded, bytes.
     pub upload_bytes: usize,
-    /// Uploads that are worked on at once; one more is told to come back. Each holds its file in memory.
+    /// Changes of policies that are worked on at once, uploads among them, which are in memory; one more is told to come back.
     pub uploads: usize,
     /// Requests that are worked on at once; one more is told to come back.
     pub requests: usize,

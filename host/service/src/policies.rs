@@ -70,7 +70,8 @@ pub enum Against {
     Failed,
 }
 
-/// Why a change is not made. Everything is as it was.
+/// Why a change is not made. Everything is as it was, but where it could not be written as a whole: then the detail says what is in
+/// force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotChanged {
     /// The kind of reason.

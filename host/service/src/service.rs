@@ -113,7 +113,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// How often each caller asks.
     pub(crate) rate: Rate,
-    /// Places for requests, for those that wait on purpose, and for uploads.
+    /// Places for requests, for those that wait on purpose, and for changes of policies.
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,

@@ -17,13 +17,12 @@ mod tree;
 
 pub(crate) use follow::RESULTS;
 
-use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
@@ -88,6 +87,11 @@ impl Traces {
         let wrong = |why: String| TracesError::Endpoint { endpoint: self.endpoint.clone(), why };
         let uri: Uri = self.endpoint.parse().map_err(|error| wrong(format!("it is no URL: {error}")))?;
         let host = uri.host().ok_or_else(|| wrong("it names no host".to_owned()))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            // Which is not repeated.
+            let why = "it holds a name or a password: put them into the file of headers".to_owned();
+            return Err(TracesError::Endpoint { endpoint: host.to_owned(), why });
+        }
         let tls = match uri.scheme_str() {
             Some("https") => {
                 let told = self.ca_file.as_deref();
@@ -105,13 +109,12 @@ impl Traces {
             let why = "headers would go in plain text over the network: use https, or a collector on this machine";
             return Err(wrong(why.to_owned()));
         }
-        let (sender, heard) = Sender::new(tls);
+        let (sender, heard) = Sender::new(tls, headers);
         let mut exporter = SpanExporter::builder()
             .with_http()
             .with_endpoint(&self.endpoint)
             .with_protocol(Protocol::HttpJson)
             .with_timeout(TIME)
-            .with_headers(headers)
             .with_http_client(sender)
             // Its own pauses would hold a thread; what is tried again is ours to say.
             .with_retry_policy(RetryPolicy::disabled())
@@ -127,23 +130,27 @@ impl Traces {
 }
 
 /// The headers of a file. They may be secrets.
-fn headers(path: &Path) -> Result<HashMap<String, String>, TracesError> {
+fn headers(path: &Path) -> Result<HeaderMap, TracesError> {
     let wrong = |why: String| TracesError::File { what: "the headers", path: path.to_owned(), why };
     let mode = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode() & 0o7777;
     if mode & 0o027 != 0 {
         return Err(wrong(format!("others can read or change it (mode {mode:04o}): run `chmod 600` on it")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let mut headers = HashMap::new();
+    let mut headers = HeaderMap::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        let pair = line.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+        let pair = line.split_once(':').and_then(|(name, value)| {
+            let value = Some(value.trim()).filter(|value| !value.is_empty())?;
+            let name = HeaderName::try_from(name.trim()).ok()?;
+            let mut value = HeaderValue::try_from(value).ok()?;
+            value.set_sensitive(true);
+            Some((name, value))
+        });
         // What is in it is not repeated: it may be a secret.
-        let Some((name, value)) = pair.filter(|(name, value)| {
-            HeaderName::try_from(*name).is_ok() && !value.is_empty() && HeaderValue::try_from(*value).is_ok()
-        }) else {
+        let Some((name, value)) = pair else {
             return Err(wrong(format!("line {number} is not `name: value`")));
         };
-        headers.insert(name.to_owned(), value.to_owned());
+        headers.insert(name, value);
     }
     Ok(headers)
 }
@@ -204,6 +211,8 @@ mod tests {
     fn a_place_that_can_not_be_is_said_before_anything_is_sent() {
         to("http://127.0.0.1:4318/v1/traces").check().unwrap();
         to("http://collector.example/v1/traces").check().unwrap();
+        let told = to("https://anna:secret@collector.example/v1/traces").check().unwrap_err();
+        assert!(told.to_string().contains("a password") && !told.to_string().contains("secret"), "{told}");
         for wrong in ["", "collector:4318", "ftp://collector/v1", "http:///v1/traces", "/v1/traces"] {
             assert!(matches!(to(wrong).check(), Err(TracesError::Endpoint { .. })), "{wrong}");
         }
@@ -222,7 +231,8 @@ mod tests {
         };
         write("Authorization: Bearer x\n\nx-tenant: a:b\n", 0o600);
         let read = headers(&path).unwrap();
-        assert_eq!((read["Authorization"].as_str(), read["x-tenant"].as_str()), ("Bearer x", "a:b"));
+        let said = |name: &str| read[name].to_str().unwrap();
+        assert_eq!((said("authorization"), said("x-tenant")), ("Bearer x", "a:b"));
         with("http://[::1]:4318/v1/traces").check().unwrap();
         with("http://localhost:4318/v1/traces").check().unwrap();
         let plain = with("http://collector.example/v1/traces").check().unwrap_err().to_string();

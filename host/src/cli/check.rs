@@ -39,7 +39,7 @@ pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
     if args.watch {
         // A watcher waits for files and people, whom virtual time would not wait for.
         let answers = answers.in_real_time();
-        return answers.block_on(async { watch(app, &answers.judge(Watching::On).await?, &question).await });
+        return answers.block_on(async { watch(app, &answers.judge(Watching::Configured).await?, &question).await });
     }
     answers.block_on(async {
         let told = answers.judge(Watching::Off).await?.check(&question).await?;

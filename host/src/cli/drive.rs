@@ -17,7 +17,7 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     let _ = nix::unistd::setsid();
     let world = app.world();
     app.block_on(&world, async {
-        let waypost = app.open(&world, Watching::On).await?;
+        let waypost = app.open(&world, Watching::Configured).await?;
         let adopted = waypost.engine().adopt(id)?;
         println!("{READY}");
         match adopted {

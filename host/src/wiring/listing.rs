@@ -2,7 +2,7 @@
 
 use waypost_api::v1::{Plugin, Plugins};
 use waypost_core::ids::PluginName;
-use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
+use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence, digest_of};
 use waypost_service::tag_of;
 
 use super::named;
@@ -121,11 +121,14 @@ fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Pl
     // What is not asked is not loaded, and is there all the same.
     let file = status.file.clone().or_else(|| policies.file_of(&status.name));
     let loaded = status.loaded.as_ref();
+    // Its tag is to tell one file from another all the same.
+    let unloaded = file.as_deref().filter(|_| loaded.is_none()).and_then(digest_of);
+    let (digest, size) = loaded.map(|loaded| (loaded.digest.clone(), loaded.size)).or(unloaded).unzip();
     Plugin {
         name: status.name.to_string(),
         uploaded: overlay.is_some_and(|overlay| file.as_ref() == Some(&overlay.file(&status.name))),
         file: file.map(|file| file.display().to_string()),
-        digest: loaded.map(|loaded| loaded.digest.clone()),
+        digest,
         hooks: loaded.map_or_else(Vec::new, |loaded| loaded.hooks.iter().map(ToString::to_string).collect()),
         imports: loaded.map_or_else(Vec::new, |loaded| loaded.imports.clone()),
         built_as: loaded.map(|loaded| loaded.kind.to_string()),
@@ -140,7 +143,7 @@ fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Pl
             plugin.presence != Presence::Optional,
         ),
         settings_by: by(settings_over_service, plugin.settings != PluginConfig::default().settings),
-        size: loaded.map(|loaded| loaded.size),
+        size,
         version: loaded.and_then(|loaded| loaded.version.clone()),
         settings_schema: loaded.and_then(|loaded| loaded.schema.clone()),
         etag: None,

@@ -22,7 +22,7 @@ pub struct Plugin {
     pub name: String,
     /// File; null where only the configuration names it.
     pub file: Option<String>,
-    /// SHA-256 of what is in force.
+    /// SHA-256 of what is in force; where nothing is loaded, of its file.
     pub digest: Option<String>,
     /// `precheck`, `recovery`, `convergence`.
     pub hooks: Vec<String>,
@@ -48,7 +48,7 @@ pub struct Plugin {
     pub settings_by: Option<String>,
     /// Whether its file was uploaded, so that it can be deleted over the service.
     pub uploaded: bool,
-    /// Size of what is in force, bytes.
+    /// Size of what is in force, bytes; where nothing is loaded, of its file.
     pub size: Option<u64>,
     /// The version that its file states.
     pub version: Option<String>,

@@ -7,7 +7,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 use waypost_core::access::Asked;
-use waypost_core::digest::sha256;
 use waypost_core::ids::TaskId;
 
 use super::permit::Named;
@@ -27,16 +26,16 @@ const QUOTED: usize = 4096;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About(pub(crate) TaskId);
 
-/// What a request asks for, as it is noted.
+/// What a request asks for, as it is noted; a body that is a file comes with its digest.
 pub(crate) fn asked(
     service: &Service,
     caller: &Caller,
     rule: &Rule,
     named: &Named,
     request: &Request,
-    body: &Bytes,
+    (body, digest): (&Bytes, Option<String>),
 ) -> Result<Asked, Failed> {
-    let file = rule.is_upload().then(|| json!({"sha256": sha256(body), "bytes": body.len()}));
+    let file = digest.map(|digest| json!({"sha256": digest, "bytes": body.len()}));
     let body: Value = match rule.may_be_quoted() {
         true => serde_json::from_slice(body).unwrap_or_default(),
         false => Value::Null,

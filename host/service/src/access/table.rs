@@ -198,6 +198,11 @@ impl Rule {
         }
     }
 
+    /// Whether it changes a policy.
+    pub(crate) fn changes_policies(&self) -> bool {
+        matches!(self.needs, Needs::A(Permission::ChangePolicies))
+    }
+
     /// Whether its body is a file, which has a limit of its own.
     pub(crate) fn is_upload(&self) -> bool {
         self.method == "PUT" && self.path == UPLOAD

@@ -1,5 +1,6 @@
 //! Reads on in the one order of all records and sends the trace of each task that ended, one after the other. What the collector
-//! does not take now is tried again, later and later; only what it refuses for good is passed over.
+//! does not take now is tried again, later and later; only what it refuses for good is passed over, and what it does not answer
+//! however often it is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use crate::service::Parts;
 
 /// Changes that are read at once.
 const PAGE: u32 = 256;
+
+/// A trace that is not answered so often, although somebody was reached, is never going to be.
+const TRIES: u32 = 5;
 
 /// Between two looks for what has ended.
 const LOOK: Duration = Duration::from_secs(1);
@@ -42,6 +46,8 @@ pub(super) struct Follower {
     after: Option<u64>,
     /// The store's version when there was nothing more.
     version: Option<u64>,
+    /// How often the next trace was tried in vain while somebody was reached.
+    tries: u32,
     /// Whether the log says already that the collector is away.
     is_said: bool,
 }
@@ -56,7 +62,7 @@ impl Follower {
         if let Err(fault) = &after {
             tracing::warn!(%fault, "traces are sent of what ends once the store can be read");
         }
-        Self { exporter, heard, feed, store, counts, after: after.ok(), version: None, is_said: false }
+        Self { exporter, heard, feed, store, counts, after: after.ok(), version: None, tries: 0, is_said: false }
     }
 
     /// Until it is told to stop; then once more, without a pause.
@@ -115,15 +121,30 @@ impl Follower {
     async fn send(&mut self, trace: Vec<SpanData>) -> bool {
         let sent = tokio::time::timeout(TIME, self.exporter.export(trace)).await;
         let heard = self.heard.take();
-        let (result, why) = match (sent, heard) {
-            (Ok(Ok(())), _) => (SENT, String::new()),
+        // One that says itself that it is away, or is said to be by what stands before it, is waited for.
+        let in_vain = match &heard {
+            Last::Reached | Last::Broken(_) | Last::Status(408 | 504) => true,
+            Last::Nothing | Last::Failed(_) | Last::Status(_) => false,
+        };
+        let (mut result, mut why) = match (sent, heard) {
+            (Ok(Ok(())), _) | (_, Last::Status(200..=299)) => (SENT, String::new()),
             // Those that the protocol says are worth another try.
             (_, Last::Status(status @ (408 | 429 | 502 | 503 | 504))) => (FAILED, format!("it answers {status}")),
             (_, Last::Status(status)) => (REFUSED, format!("it answers {status}")),
-            (_, Last::Failed(why)) => (FAILED, why),
-            (Err(_), Last::Nothing) => (FAILED, format!("there is no answer within {} s", TIME.as_secs())),
-            (Ok(Err(error)), Last::Nothing) => (REFUSED, error.to_string()),
+            (_, Last::Failed(why) | Last::Broken(why)) => (FAILED, why),
+            (Err(_), Last::Nothing | Last::Reached) => {
+                (FAILED, format!("there is no answer within {} s", TIME.as_secs()))
+            }
+            (Ok(Err(error)), Last::Nothing | Last::Reached) => (REFUSED, error.to_string()),
         };
+        self.tries += u32::from(in_vain && result == FAILED);
+        if result == FAILED && self.tries >= TRIES {
+            tracing::warn!(why, "a trace is passed over, which was tried {TRIES} times and not answered");
+            (result, why) = (REFUSED, format!("it was tried {TRIES} times: {why}"));
+        }
+        if result != FAILED {
+            self.tries = 0;
+        }
         self.counts.get_or_create(&labels([("result", result)])).inc();
         match (result, self.is_said) {
             (SENT, true) => tracing::info!("the collector takes traces again"),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::rt::TokioIo;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -24,13 +24,17 @@ pub(super) struct Heard(Arc<Mutex<Last>>);
 /// The last request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Last {
-    /// It was never made.
+    /// It was never made, or nobody was reached.
     #[default]
     Nothing,
+    /// Somebody was reached, and has not answered.
+    Reached,
     /// It was answered with this status.
     Status(u16),
-    /// It was not answered, and why.
+    /// Nobody could be reached, and why.
     Failed(String),
+    /// Somebody was reached and did not answer, and why.
+    Broken(String),
 }
 
 impl Heard {
@@ -42,58 +46,75 @@ impl Heard {
     fn note(&self, last: Last) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
+
+    fn fail(&self, why: String) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = if *last == Last::Reached { Last::Broken(why) } else { Last::Failed(why) };
+    }
 }
 
 /// Sends requests.
 pub(super) struct Sender {
     tls: Option<TlsConnector>,
+    /// Those of the site. Others that the library finds in the environment were not looked at by anybody, and are not sent.
+    headers: HeaderMap,
     heard: Heard,
 }
 
 impl Sender {
     /// Over TLS, or without.
-    pub(super) fn new(tls: Option<TlsConnector>) -> (Self, Heard) {
+    pub(super) fn new(tls: Option<TlsConnector>, headers: HeaderMap) -> (Self, Heard) {
         let heard = Heard::default();
-        (Self { tls, heard: heard.clone() }, heard)
+        (Self { tls, headers, heard: heard.clone() }, heard)
     }
 
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+        self.heard.note(Last::Nothing);
+        let kind = request.headers_mut().remove(header::CONTENT_TYPE);
+        *request.headers_mut() = self.headers.clone();
+        if let Some(kind) = kind {
+            request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
         let uri = request.uri().clone();
         let host = uri.host().ok_or("the URL names no host")?;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
         let stream = TcpStream::connect((bare, port)).await.map_err(|error| format!("can't connect: {error}"))?;
         match &self.tls {
-            None => talk(stream, &uri, request).await,
+            None => self.talk(stream, &uri, request).await,
             Some(tls) => {
                 let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
                 let stream = tls.connect(name, stream).await.map_err(|error| format!("no TLS: {error}"))?;
-                talk(stream, &uri, request).await
+                self.talk(stream, &uri, request).await
             }
         }
     }
-}
 
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    uri: &Uri,
-    request: Request<Bytes>,
-) -> Result<Response<Bytes>, String> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    // Ends with the sender.
-    tokio::spawn(connection);
-    let (mut parts, body) = request.into_parts();
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let authority = HeaderValue::try_from(authority).map_err(|error| error.to_string())?;
-    parts.headers.insert(header::HOST, authority);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    parts.uri = path.parse().map_err(|error| format!("{path} is no path: {error}"))?;
-    let request = Request::from_parts(parts, Body::from(body));
-    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-    let (parts, body) = response.into_parts();
-    let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| error.to_string())?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
+    async fn talk(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        uri: &Uri,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, String> {
+        self.heard.note(Last::Reached);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        // Ends with the sender.
+        tokio::spawn(connection);
+        let (mut parts, body) = request.into_parts();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let authority = HeaderValue::try_from(authority).map_err(|error| error.to_string())?;
+        parts.headers.insert(header::HOST, authority);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = path.parse().map_err(|error| format!("{path} is no path: {error}"))?;
+        let request = Request::from_parts(parts, Body::from(body));
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let (parts, body) = response.into_parts();
+        // It is said by now whether it was taken, whatever comes of the rest.
+        self.heard.note(Last::Status(parts.status.as_u16()));
+        let body = Limited::new(body, MOST_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        Ok(Response::from_parts(parts, body))
+    }
 }
 
 impl HttpClient for Sender {
@@ -108,10 +129,9 @@ impl HttpClient for Sender {
     {
         Box::pin(async move {
             let sent = self.send(request).await;
-            self.heard.note(match &sent {
-                Ok(response) => Last::Status(response.status().as_u16()),
-                Err(why) => Last::Failed(why.clone()),
-            });
+            if let Err(why) = &sent {
+                self.heard.fail(why.clone());
+            }
             sent.map_err(HttpError::from)
         })
     }

@@ -86,7 +86,7 @@ pub(super) fn spans(
     }
     let mut spans = tree.close(*end, &course, outcome)?;
     about(&mut spans[0], brief, &course, outcome, reading);
-    place(&mut spans, journal[begins].0, decisions);
+    place(&mut spans, (journal[begins].0, *end), decisions);
     Some(spans)
 }
 
@@ -263,8 +263,9 @@ fn about(root: &mut SpanData, brief: &TaskBrief, course: &Course, outcome: &Outc
 }
 
 /// Puts what policies were asked into the phase that asks such a question, and where that was not begun yet into the one that was.
-fn place(spans: &mut [SpanData], begins: Moment, decisions: &[DecisionRecord]) {
-    for decision in decisions.iter().filter(|decision| decision.decided_at >= begins) {
+/// What was asked after this end, once the task was gone on with, is of the next tree.
+fn place(spans: &mut [SpanData], (begins, end): (Moment, Moment), decisions: &[DecisionRecord]) {
+    for decision in decisions.iter().filter(|decision| (begins..=end).contains(&decision.decided_at)) {
         let at = time(decision.decided_at);
         let asks = match decision.hook.as_str() {
             "recovery" => Phase::Recovering,

@@ -43,10 +43,19 @@ const THEMES = [
   { theme: "dark", label: "Dark", icon: "moon" },
 ] as const;
 
+/** What a link says in its own letters; one that is cut short or mistyped says what it says. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function place(): Place {
   const [page, task] = location.hash.replace(/^#\/?/, "").split("/");
   const known = PAGES.some((one) => one.page === page);
-  return { page: known ? page! : "hosts", task: page === "migrations" && task ? decodeURIComponent(task) : null };
+  return { page: known ? page! : "hosts", task: page === "migrations" && task ? decoded(task) : null };
 }
 
 export class WaypostDashboard extends WaypostElement {
