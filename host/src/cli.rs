@@ -105,7 +105,7 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
             openapi::run()
         }
         Command::State(command) => {
-            app.only_here("state")?;
+            app.only_records_here("state")?;
             state::run(app, command)
         }
         Command::Lab(command) => {

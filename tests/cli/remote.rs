@@ -1,5 +1,8 @@
 //! The same words to this program and to a service: what each prints, and what it is worth to a shell, must not differ.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use serde_json::Value;
 
 use super::support::{Ran, Running, SLOW, Site, TWO_HOSTS};
@@ -317,6 +320,20 @@ fn the_configuration_and_the_environment_may_name_it() {
     let here = Ran::of(command.env("WAYPOST_CONFIG", "client.toml").output().expect("waypost runs"));
     assert_eq!(here.code, 1, "{}", here.out);
     assert!(here.err.contains("configures no host"), "{}", here.err);
+    // A command that asks none says so, and one that changes the records here is not taken for one that changes the service's.
+    let with = |words: &[&str], value: &OsStr| {
+        let mut command = both.site.bare(words);
+        Ran::of(command.env("WAYPOST_SERVICE", value).output().expect("waypost runs"))
+    };
+    let told = with(&["openapi"], OsStr::new("unix:/nowhere"));
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.err.contains("the service of $WAYPOST_SERVICE is not asked"), "{}", told.err);
+    let refused = with(&["state", "prune", "--older-than", "1d"], OsStr::new("unix:/nowhere"));
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("$WAYPOST_SERVICE means nothing"), "{}", refused.err);
+    let unreadable = with(&["hosts"], OsStr::from_bytes(b"unix:/\xff"));
+    assert_eq!(unreadable.code, 2, "{}", unreadable.err);
+    assert!(unreadable.err.contains("$WAYPOST_SERVICE is not UTF-8"), "{}", unreadable.err);
     // Simulated hosts are this program's alone, whatever service there is.
     let mut command = both.site.command(&["tasks"]);
     let simulated = Ran::of(command.env("WAYPOST_SERVICE", "unix:/nowhere").output().expect("waypost runs"));

@@ -6,10 +6,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::timeout;
+use waypost::TaskId;
 use waypost::core::access::{Role, Scope};
 use waypost::service::client::{Client, ClientError, Credentials, Event};
 use waypost::service::{Access, Limits};
@@ -156,6 +159,23 @@ fn problem(status: u16, code: &str) -> String {
     answered(&format!("{status} Problem"), "application/problem+json", &problem.to_string())
 }
 
+/// The same answer, which says when to come again.
+fn later(seconds: u32, answer: &str) -> String {
+    answer.replacen("\r\n", &format!("\r\nretry-after: {seconds}\r\n"), 1)
+}
+
+/// A record as an event.
+fn record(sequence: u64) -> String {
+    let entry = json!({"at": "2026-01-01T00:00:00.000Z", "record": "prepared", "details": {}});
+    let event = json!({"sequence": sequence, "task": "t", "number": sequence, "attempt": 1, "phase": "prepared",
+        "outcome": null, "entry": entry});
+    format!("id: {sequence}\nevent: record\ndata: {event}\n\n")
+}
+
+fn task() -> TaskId {
+    "01981f3e-6a2b-7c10-9d53-2f6f0b7f4c11".parse().unwrap()
+}
+
 fn told_by(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let site = Site::new(TWO_HOSTS);
     let _told = server(&site.path("s"), answer);
@@ -181,7 +201,8 @@ fn a_server_of_another_version_or_none_at_all_is_told_apart() {
     assert!(lacking.contains("does not know GET /api/v1/hosts: it is older"), "{lacking}");
     let stranger = told_by(|_| answered("200 OK", "text/html", "<html>"));
     assert!(stranger.contains("makes no sense as a Waypost service"), "{stranger}");
-    let stopping = told_by(|_| problem(503, "draining"));
+    // An hour is nothing that a command waits for.
+    let stopping = told_by(|_| later(3600, &problem(503, "draining")));
     assert!(stopping.contains("it is so\n  because: the cause\n  remedy: it is being stopped"), "{stopping}");
     let silent = told_by(|_| String::new());
     assert!(silent.contains("was lost: ") && silent.contains("`waypost tasks` tells"), "{silent}");
@@ -222,12 +243,6 @@ fn a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced() {
 fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");
-    let record = |sequence: u64| {
-        let entry = json!({"at": "2026-01-01T00:00:00.000Z", "record": "prepared", "details": {}});
-        let event = json!({"sequence": sequence, "task": "t", "number": sequence, "attempt": 1, "phase": "prepared",
-            "outcome": null, "entry": entry});
-        format!("id: {sequence}\nevent: record\ndata: {event}\n\n")
-    };
     let told = server(&path, move |head| {
         let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
         match (head.contains("last-event-id: 1\r\n"), head.contains("last-event-id: 2\r\n")) {
@@ -238,8 +253,7 @@ fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
         }
     });
     in_runtime(async {
-        let task = "01981f3e-6a2b-7c10-9d53-2f6f0b7f4c11".parse().unwrap();
-        let mut events = client(&path).events_of(task, None).with_patience(Duration::from_millis(600));
+        let mut events = client(&path).events_of(task(), None).with_patience(Duration::from_millis(600));
         let mut seen = Vec::new();
         let error = loop {
             match events.next().await {
@@ -256,4 +270,99 @@ fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
     });
     let tries = told.try_iter().filter(|head| head.contains("last-event-id: 2")).count();
     assert!(tries >= 1, "{tries}");
+}
+
+#[test]
+fn what_is_asked_too_often_is_asked_again_where_that_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let versions = AtomicU32::new(0);
+    let told = server(&path, move |head| {
+        if head.contains("/hosts ") {
+            return later(3600, &problem(429, "too-often"));
+        }
+        if head.starts_with("POST ") {
+            return later(0, &problem(429, "too-often"));
+        }
+        if head.contains("/session ") {
+            return later(0, &problem(429, "locked-out"));
+        }
+        match versions.fetch_add(1, Ordering::Relaxed) {
+            0 => later(0, &problem(429, "too-often")),
+            1 => later(0, &answered("503 Service Unavailable", "text/html", "<html>")),
+            _ => {
+                let version = json!({"name": "waypost", "version": "1", "api": "v1"});
+                answered("200 OK", "application/json", &version.to_string())
+            }
+        }
+    });
+    in_runtime(async {
+        let client = client(&path);
+        assert_eq!(client.version().await.unwrap().version, "1");
+        // Longer than it has patience for.
+        let error = client.hosts().await.unwrap_err();
+        assert!(error.may_pass() && error.code() == Some("too-often"), "{error}");
+        // Twice is something else than once.
+        assert!(client.retry(task()).await.unwrap_err().may_pass());
+        // It would only last longer.
+        assert!(!client.whoami().await.unwrap_err().may_pass());
+    });
+    let heard: Vec<String> = told.try_iter().collect();
+    let count = |what: &str| heard.iter().filter(|head| head.contains(what)).count();
+    assert_eq!((count("/version "), count("/hosts "), count("/retry "), count("/session ")), (3, 1, 1, 1), "{heard:?}");
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_noticed_however_often_its_listener_looks_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let _told = server(&path, |head| {
+        // More is promised than comes, so the connection stays as it is.
+        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100000\r\n\r\n";
+        format!("{begin}{}", record(if head.contains("last-event-id: 1\r\n") { 2 } else { 1 }))
+    });
+    in_runtime(async {
+        let mut events = client(&path).events_of(task(), None);
+        assert!(matches!(events.next().await.unwrap(), Event::Record(record) if record.sequence == 1));
+        tokio::time::pause();
+        let mut looks = 0;
+        let event = loop {
+            match timeout(Duration::from_secs(1), events.next()).await {
+                Ok(event) => break event.unwrap(),
+                Err(_) => looks += 1,
+            }
+            assert!(looks < 100, "it is silent, and nobody notices");
+        };
+        assert!(matches!(event, Event::Interrupted(_)), "{event:?}");
+        tokio::time::resume();
+        let mut seen = Vec::new();
+        for _ in 0..2000 {
+            if let Ok(event) = timeout(Duration::from_millis(5), events.next()).await {
+                seen.push(event.unwrap());
+            }
+            if seen.len() == 2 {
+                break;
+            }
+        }
+        assert!(matches!(&seen[..], [Event::Resumed, Event::Record(record)] if record.sequence == 2), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_stream_waits_for_a_service_that_is_just_being_started_and_for_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    in_runtime(async {
+        let mut events = client(&path).events_of(task(), None);
+        assert!(matches!(events.next().await.unwrap(), Event::Interrupted(_)));
+        let begin = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nconnection: close\r\n\r\n";
+        let _told = server(&path, move |_| format!("{begin}{}", record(1)));
+        assert_eq!(events.next().await.unwrap(), Event::Resumed);
+        assert!(matches!(events.next().await.unwrap(), Event::Record(record) if record.sequence == 1));
+
+        let other = dir.path().join("other");
+        let _told = server(&other, |_| answered("200 OK", "text/html", "<html>"));
+        let error = client(&other).events_of(task(), None).next().await.unwrap_err();
+        assert!(error.to_string().contains("text/html, which is no stream of events"), "{error}");
+    });
 }

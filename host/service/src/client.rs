@@ -25,10 +25,11 @@ mod frames;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 use waypost_api::v1;
 use waypost_core::ids::TaskId;
@@ -42,6 +43,13 @@ use connection::{Again, Asked, Wire};
 
 /// Items of a page that is asked for: the most that a service gives.
 const PAGE: u32 = 500;
+
+/// For so long in all a request that may be repeated is asked again of a service that has too much to do.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Before it is asked again: where the service says nothing of it, and at least.
+const PAUSE: Duration = Duration::from_secs(1);
+const LEAST: Duration = Duration::from_millis(100);
 
 /// A client. Cheap to clone; all clones share its connections. Used inside a tokio runtime.
 #[derive(Clone)]
@@ -234,10 +242,21 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, asked: Asked) -> Result<T, ClientError> {
-        let (parts, body) = self.wire.ask(&asked).await?.into_parts();
-        if !parts.status.is_success() {
-            return Err(self.refused(&asked, parts.status, &body).await);
-        }
+        let until = Instant::now() + BUSY;
+        let body = loop {
+            let (parts, body) = self.wire.ask(&asked).await?.into_parts();
+            if parts.status.is_success() {
+                break body;
+            }
+            let error = self.refused(&asked, parts.status, &body).await;
+            let is_busy = matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            let pause = pause(&parts.headers);
+            // What takes longer than there is patience is not waited for in part.
+            if asked.again == Again::MayNot || !is_busy || !error.may_pass() || Instant::now() + pause > until {
+                return Err(error);
+            }
+            sleep(pause).await;
+        };
         match serde_json::from_slice(&body) {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.misunderstood(format!("the answer to {} can't be read: {error}", asked.path)).await),
@@ -256,6 +275,9 @@ impl Client {
                 }
             }
             Ok(problem) => ClientError::problem(problem),
+            Err(_) if matches!(status.as_u16(), 429 | 502..=504) => {
+                ClientError::Between { address: self.address().clone(), status: status.as_u16() }
+            }
             Err(_) => self.misunderstood(format!("it answers {} with {status}", asked.path)).await,
         }
     }
@@ -281,6 +303,12 @@ pub enum Which {
     All,
     /// Those that are not over.
     Unfinished,
+}
+
+/// How long to wait before a request is repeated. A moment that is told as a date is not read.
+fn pause(headers: &HeaderMap) -> Duration {
+    let said = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+    said.map_or(PAUSE, |seconds| Duration::from_secs(u64::from(seconds)).max(LEAST))
 }
 
 /// A text as a part of a path or a query.

@@ -45,6 +45,9 @@ fn of_service(error: &ClientError) -> Option<String> {
         ClientError::Late { .. } | ClientError::Lost { .. } => {
             "see that the service runs; `waypost tasks` tells what became of what was asked for".into()
         }
+        ClientError::Between { .. } => {
+            "see that the service runs, and what the proxy before it says; `waypost tasks` tells what became of what was asked for".into()
+        }
         ClientError::Version { .. } | ClientError::NoRoute { .. } => {
             "use the `waypost` of the service's own version, here or on its machine".into()
         }

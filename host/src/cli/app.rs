@@ -2,6 +2,7 @@
 //! for, because a command like `tasks` must not wait for hosts or policies that it doesn't need.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,14 +45,14 @@ impl App {
         let Global { service, token_file, ca_file, sim, .. } = &self.global;
         let explicit = service.clone().filter(|said| said != HERE);
         if let (Some(service), Some(_)) = (&explicit, sim) {
+            let service = repeated(service);
             let why = format!("--sim and --service {service} exclude each other: a service has hosts of its own");
             return Err(Nonsense(why).into());
         }
-        let by_environment = || std::env::var(SERVICE).ok().filter(|said| !said.is_empty());
         let said = match (service, sim) {
             (Some(said), _) => Some(said.clone()),
             (None, Some(_)) => return Ok(None),
-            (None, None) => by_environment(),
+            (None, None) => by_environment()?,
         };
         let remote = match said.as_deref() {
             Some(HERE) => None,
@@ -71,16 +72,43 @@ impl App {
         Ok(Some(Client::new(service, &Credentials { token, ca_file, certificate })?))
     }
 
-    /// Refuses a service that was named on the command line for a command that can ask none.
+    /// Refuses a service that was named on the command line for a command that can ask none, and says of one that the environment
+    /// names that it is not asked.
     pub fn only_here(&self, command: &str) -> anyhow::Result<()> {
         match self.global.service.as_deref() {
-            None | Some(HERE) => Ok(()),
+            Some(HERE) => Ok(()),
             Some(service) => {
+                let service = repeated(service);
                 let why =
                     format!("`waypost {command}` works on this machine alone, so --service {service} means nothing");
                 Err(Nonsense(why).into())
             }
+            None => {
+                if self.is_named_by_environment()? {
+                    self.out.note(format!(
+                        "`waypost {command}` works on this machine alone: the service of ${SERVICE} is not asked"
+                    ));
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// The same for a command that changes what is on record: one that the environment names is refused as well, whose records may
+    /// be meant.
+    pub fn only_records_here(&self, command: &str) -> anyhow::Result<()> {
+        if self.global.service.is_none() && self.is_named_by_environment()? {
+            let why = format!(
+                "`waypost {command}` works on this machine alone, so ${SERVICE} means nothing: say --service here if this machine is meant"
+            );
+            return Err(Nonsense(why).into());
+        }
+        self.only_here(command)
+    }
+
+    /// Whether the environment names a service that counts: simulated hosts are this program's alone.
+    fn is_named_by_environment(&self) -> anyhow::Result<bool> {
+        Ok(self.global.sim.is_none() && by_environment()?.is_some_and(|said| said != HERE))
     }
 
     /// Refuses a service, whoever named it, for a command about what only the service's machine has.
@@ -213,4 +241,20 @@ impl App {
             args::Pace::Real => waypost::Pace::Real,
         }
     }
+}
+
+/// The service that the environment names, if it names one.
+fn by_environment() -> anyhow::Result<Option<String>> {
+    match std::env::var(SERVICE) {
+        Ok(said) => Ok(Some(said).filter(|said| !said.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Nonsense(format!("${SERVICE} is not UTF-8: it is unix:/PATH, https://HOST:PORT or {HERE}")).into())
+        }
+    }
+}
+
+/// An address as an error may repeat it: what stands before `@` or after `?` may be a secret.
+fn repeated(service: &str) -> &str {
+    if service.contains(['@', '?']) { "ADDRESS" } else { service }
 }

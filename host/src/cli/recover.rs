@@ -3,7 +3,6 @@
 
 use anyhow::bail;
 use waypost::api::v1::{self, Document, Entry, Look, Situation, TaskBrief, Tasks};
-use waypost::core::phase::Phase;
 use waypost::core::situation::Action;
 use waypost::service::client::{Client, ClientError, Which};
 use waypost::service::documents;
@@ -119,7 +118,8 @@ async fn act(out: Out, mover: &Mover, waypost: &Waypost, id: TaskId, order: Orde
     Ok(exit)
 }
 
-/// The same by a service, which goes on with the task by itself.
+/// The same by a service, which goes on at once with a task that is not over after it: so the task is followed to its end, and
+/// how far the service has come meanwhile makes no difference to what is said here.
 async fn act_there(
     out: Out,
     mover: &Mover,
@@ -128,16 +128,12 @@ async fn act_there(
     (action, asked): (Action, &v1::NewAction),
 ) -> anyhow::Result<Exit> {
     let before = client.records(id).await?.journal.len();
-    let status = client.act(id, asked).await?;
-    let exit = match Phase::parse(&status.phase) {
-        Some(Phase::Locating | Phase::Recovering) => {
-            if let Some(seen) = look(mover, id).await? {
-                tell(out, seen);
-            }
-            open(out, id, action, client.records(id).await?.journal.get(before..).unwrap_or_default())
-        }
-        _ => follow::to_the_end(mover, out, id, Interrupt::Leaves).await?,
-    };
+    client.act(id, asked).await?;
+    let journal = client.records(id).await?.journal;
+    if let Some(why) = failure_of(action, journal.get(before..).unwrap_or_default()) {
+        out.note(format!("{action} failed: {why}"));
+    }
+    let exit = follow::to_the_end(mover, out, id, Interrupt::Leaves).await?;
     task::show_records(out, &client.records(id).await?.journal, before);
     Ok(exit)
 }
@@ -157,7 +153,8 @@ fn failure_of(action: Action, journal: &[Entry]) -> Option<String> {
     let is = |entry: &&Entry| {
         entry.record == "action-done" && entry.details.get("action").is_some_and(|done| done == action.as_str())
     };
-    let done = journal.iter().rev().find(is)?;
+    // The first: a service's policy may have done the same since.
+    let done = journal.iter().find(is)?;
     done.details.get("error")?.as_str().map(str::to_owned)
 }
 

@@ -48,7 +48,9 @@ impl FromStr for Address {
     type Err = ClientError;
 
     fn from_str(text: &str) -> Result<Self, ClientError> {
-        let wrong = |why: &'static str| ClientError::Address { text: text.to_owned(), why };
+        // What stands before `@` or after `?` may be a password or a token.
+        let repeated = || (!text.contains(['@', '?'])).then(|| text.to_owned());
+        let wrong = |why: &'static str| ClientError::Address { text: repeated(), why };
         if let Some(path) = text.strip_prefix("unix:") {
             // `unix:///path` is as well known as `unix:/path`.
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -109,6 +111,7 @@ mod tests {
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
+            assert_eq!(error.contains(text), !text.contains(['@', '?']), "{text}: {error}");
         }
     }
 }

@@ -14,10 +14,10 @@ use super::address::Address;
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// A text that is no address.
-    #[error("{text:?} is no address of a service: {why}")]
+    #[error("{} is no address of a service: {why}", repeated(.text.as_deref()))]
     Address {
-        /// The text.
-        text: String,
+        /// The text; none where it may hold a secret.
+        text: Option<String>,
         /// Why not.
         why: &'static str,
     },
@@ -73,6 +73,14 @@ pub enum ClientError {
         /// What is behind it.
         #[source]
         cause: Option<Cause>,
+    },
+    /// Something on the way answers in its place, as a proxy does that can't reach it.
+    #[error("what stands before the service at {address} answers {status} in its place")]
+    Between {
+        /// Where.
+        address: Address,
+        /// The HTTP status: 429, 502, 503 or 504.
+        status: u16,
     },
     /// It speaks another version.
     #[error("the service at {address} (Waypost {version}) speaks version {api} of the API, and this program v1")]
@@ -147,8 +155,9 @@ impl ClientError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Connect { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
-            Self::Late { .. } | Self::Lost { .. } => true,
-            Self::Problem { problem, .. } => problem.status == 503,
+            Self::Late { .. } | Self::Lost { .. } | Self::Between { .. } => true,
+            // Who is locked out makes it worse by asking.
+            Self::Problem { problem, .. } => problem.status == 503 || problem.code == crate::Code::TooOften.as_str(),
             _ => false,
         }
     }
@@ -175,4 +184,12 @@ impl ClientError {
         };
         Self::Untrusted { address: address.clone(), why }
     }
+}
+
+/// A text as an error may repeat it.
+fn repeated(text: Option<&str>) -> String {
+    text.map_or_else(
+        || "what was given, which is not repeated here because it may hold a secret,".to_owned(),
+        |text| format!("{text:?}"),
+    )
 }

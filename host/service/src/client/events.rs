@@ -1,12 +1,13 @@
 //! What happens, as it happens: a stream of server-sent events that is taken up again where it was cut.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use waypost_api::v1::{Progress, RecordEvent};
 
 use super::Client;
@@ -21,6 +22,10 @@ const SILENCE: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(5);
 
+/// A stream over which something still comes after so long is no longer in trouble, also where nothing happened. What comes at
+/// once is said by a service that can do nothing else, too.
+const LASTING: Duration = Duration::from_secs(10);
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -28,9 +33,9 @@ pub enum Event {
     Record(Box<RecordEvent>),
     /// How far a running transfer is. The next one says all that this one said.
     Progress(Box<Progress>),
-    /// The stream was cut, for this reason, and is being taken up again.
+    /// The stream was cut, or could not be opened, for this reason; it is being taken up again.
     Interrupted(String),
-    /// It was taken up again, after the last record that was seen.
+    /// It was taken up, after the last record that was seen.
     Resumed,
 }
 
@@ -42,25 +47,39 @@ pub struct Events {
     after: Option<u64>,
     patience: Duration,
     frames: Frames,
+    trouble: Option<Trouble>,
     state: State,
 }
 
 enum State {
     /// Never opened.
     New,
-    /// It comes over this connection, which is the stream's alone.
-    Open { body: Incoming, _connection: Idle },
-    /// It was cut then, and is tried again at that moment; for the last try that failed, how long was waited for it.
-    Cut { since: Instant, next: Instant, waited: Duration },
+    /// On its way. It is kept here, so that whoever drops [`Events::next`] does not end it.
+    Opening(Opening),
+    /// It comes over this connection, which is the stream's alone; since then, and last heard of then.
+    Open { body: Incoming, _connection: Idle, since: Instant, heard: Instant },
+    /// It was cut, and is tried again at that moment.
+    Cut { until: Instant },
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<(Incoming, Idle), ClientError>> + Send>>;
+
+/// A stream that was cut, until it is seen that it goes on.
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Instant,
+    /// Before the next try.
+    wait: Duration,
 }
 
 impl Events {
     pub(super) fn new(client: Client, path: String, after: Option<u64>) -> Self {
         let (patience, frames) = (Duration::from_secs(60), Frames::default());
-        Self { client, path, after, patience, frames, state: State::New }
+        Self { client, path, after, patience, frames, trouble: None, state: State::New }
     }
 
-    /// For how long a stream that was cut is tried again; a minute by default.
+    /// For how long a stream that was cut, or can't be opened, is tried again; a minute by default. Being taken up again is not
+    /// the end of that time, what comes afterwards is.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -71,71 +90,94 @@ impl Events {
         self.after
     }
 
+    /// Has an open stream taken up again, for whoever knows of something that it should have told. [`Event::Resumed`] comes next.
+    pub fn take_up_again(&mut self) {
+        if matches!(self.state, State::Open { .. }) {
+            let now = Instant::now();
+            self.frames = Frames::default();
+            self.trouble = self.trouble.or(Some(Trouble { since: now, wait: FIRST }));
+            self.state = State::Cut { until: now };
+        }
+    }
+
     /// The next event. A stream that was cut is taken up again; an error is what no waiting mends, or that the patience is over.
-    /// The future may be dropped and asked for again: nothing is lost.
+    /// The future may be dropped and asked for again: nothing is lost, and no bound begins anew.
     pub async fn next(&mut self) -> Result<Event, ClientError> {
         loop {
             if let Some(frame) = self.frames.take() {
                 match self.event(&frame)? {
-                    Some(event) => return Ok(event),
+                    Some(event) => {
+                        self.trouble = None;
+                        return Ok(event);
+                    }
                     None => continue,
                 }
             }
             match &mut self.state {
-                State::New => self.state = self.open().await?,
-                State::Open { body, .. } => match timeout(SILENCE, body.frame()).await {
-                    Ok(Some(Ok(frame))) => {
-                        if let Ok(bytes) = frame.into_data() {
-                            self.frames.put(&bytes).map_err(|why| self.client.wire.unclear(why))?;
-                        }
-                    }
-                    Ok(Some(Err(error))) => {
-                        let why = self.client.wire.lost(&error).to_string();
-                        return Ok(self.cut(why));
-                    }
-                    Ok(None) => return Ok(self.cut("the service ended it".to_owned())),
-                    Err(_) => return Ok(self.cut(format!("nothing came for {} s", SILENCE.as_secs()))),
-                },
-                State::Cut { since, next, waited } => {
-                    let (since, next, waited) = (*since, *next, *waited);
-                    sleep_until(next).await;
-                    match self.open().await {
-                        Ok(open) => {
-                            self.state = open;
+                State::New => self.state = State::Opening(self.opening()),
+                State::Opening(opening) => match opening.as_mut().await {
+                    Ok((body, connection)) => {
+                        let now = Instant::now();
+                        self.state = State::Open { body, _connection: connection, since: now, heard: now };
+                        if self.trouble.is_some() {
                             return Ok(Event::Resumed);
                         }
-                        Err(error) if error.may_pass() && since.elapsed() < self.patience => {
-                            let waited = (waited * 2).min(MOST);
-                            self.state = State::Cut { since, next: Instant::now() + waited, waited };
-                        }
-                        Err(error) => return Err(error),
                     }
+                    Err(error) => {
+                        if let Some(event) = self.cut(error)? {
+                            return Ok(event);
+                        }
+                    }
+                },
+                State::Open { body, since, heard, .. } => {
+                    let lost = match timeout_at(*heard + SILENCE, body.frame()).await {
+                        Ok(Some(Ok(frame))) => {
+                            *heard = Instant::now();
+                            if *heard - *since >= LASTING {
+                                self.trouble = None;
+                            }
+                            if let Ok(bytes) = frame.into_data() {
+                                self.frames.put(&bytes).map_err(|why| self.client.wire.unclear(why))?;
+                            }
+                            continue;
+                        }
+                        Ok(Some(Err(error))) => self.client.wire.lost(&error),
+                        Ok(None) => self.lost("the service ended it".to_owned()),
+                        Err(_) => self.lost(format!("nothing came for {} s", SILENCE.as_secs())),
+                    };
+                    if let Some(event) = self.cut(lost)? {
+                        return Ok(event);
+                    }
+                }
+                State::Cut { until } => {
+                    sleep_until(*until).await;
+                    self.state = State::Opening(self.opening());
                 }
             }
         }
     }
 
-    fn cut(&mut self, why: String) -> Event {
+    /// Has it tried again, or says that this is no use. Answers whether it is news.
+    fn cut(&mut self, why: ClientError) -> Result<Option<Event>, ClientError> {
         let now = Instant::now();
+        let is_told = self.trouble.is_some() && matches!(self.state, State::Opening(_));
+        let Trouble { since, wait } = self.trouble.unwrap_or(Trouble { since: now, wait: FIRST });
+        self.trouble = Some(Trouble { since, wait: (wait * 2).min(MOST) });
         // What came of an event before the cut comes again, whole.
         self.frames = Frames::default();
-        self.state = State::Cut { since: now, next: now + FIRST, waited: FIRST };
-        Event::Interrupted(why)
+        self.state = State::Cut { until: now + wait };
+        if !why.may_pass() || now - since >= self.patience {
+            return Err(why);
+        }
+        Ok((!is_told).then(|| Event::Interrupted(why.to_string())))
     }
 
-    async fn open(&self) -> Result<State, ClientError> {
-        let mut headers = vec![("accept", HeaderValue::from_static("text/event-stream"))];
-        headers.extend(self.after.map(|after| ("last-event-id", HeaderValue::from(after))));
-        let asked =
-            Asked { method: Method::GET, path: self.path.clone(), headers, body: Bytes::new(), again: Again::May };
-        let (response, connection) = self.client.wire.open(&asked).await?;
-        if response.status().is_success() {
-            return Ok(State::Open { body: response.into_body(), _connection: connection });
-        }
-        let (parts, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, 1 << 20).collect().await;
-        let body = body.map_err(|error| self.client.wire.lost(&*error))?.to_bytes();
-        Err(self.client.refused(&asked, parts.status, &body).await)
+    fn lost(&self, why: String) -> ClientError {
+        ClientError::Lost { address: self.client.address().clone(), why }
+    }
+
+    fn opening(&self) -> Opening {
+        Box::pin(open(self.client.clone(), self.path.clone(), self.after))
     }
 
     /// None for a kind that is not known yet.
@@ -154,4 +196,25 @@ impl Events {
         };
         Ok(Some(event))
     }
+}
+
+async fn open(client: Client, path: String, after: Option<u64>) -> Result<(Incoming, Idle), ClientError> {
+    let mut headers = vec![("accept", HeaderValue::from_static("text/event-stream"))];
+    headers.extend(after.map(|after| ("last-event-id", HeaderValue::from(after))));
+    let asked = Asked { method: Method::GET, path, headers, body: Bytes::new(), again: Again::May };
+    let (response, connection) = client.wire.open(&asked).await?;
+    let (parts, body) = response.into_parts();
+    if !parts.status.is_success() {
+        let body = http_body_util::Limited::new(body, 1 << 20).collect().await;
+        let body = body.map_err(|error| client.wire.lost(&*error))?.to_bytes();
+        return Err(client.refused(&asked, parts.status, &body).await);
+    }
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("no type");
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("text/event-stream") {
+        return Err(client
+            .wire
+            .unclear(format!("it answers {} with {kind}, which is no stream of events", asked.path)));
+    }
+    Ok((body, connection))
 }

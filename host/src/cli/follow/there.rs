@@ -1,13 +1,15 @@
 //! Follows a task of a service to its end. The service drives it whoever follows: where the way there is cut, only the telling is,
 //! and it goes on after the last record that was seen.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use anyhow::bail;
 use tokio::signal::unix::Signal;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use waypost::TaskId;
-use waypost::api::v1::{Entry, Progress, RecordEvent, TaskStatus, Verdict};
-use waypost::service::client::{Client, Event, Events};
+use waypost::api::v1::{Entry, Progress, RecordEvent, Task, TaskStatus, Verdict};
+use waypost::service::client::{Client, ClientError, Event, Events};
 
 use super::{Interrupt, ended, interrupts};
 use crate::cli::exit::Exit;
@@ -15,7 +17,11 @@ use crate::cli::output::Out;
 use crate::cli::report::Reporter;
 
 /// No event tells at which place of the queue a task waits: it is asked for.
-const WAITING: Duration = Duration::from_secs(1);
+const WAITING: Duration = Duration::from_secs(5);
+
+/// For how long the records of a task that is over are asked for, and before the second try.
+const PATIENCE: Duration = Duration::from_secs(60);
+const FIRST: Duration = Duration::from_millis(250);
 
 /// A task that was just made, from its first record on to its end, or until somebody leaves. An interrupt cancels it, also one that
 /// came while it was being made.
@@ -42,9 +48,9 @@ pub async fn to_the_end(client: &Client, out: Out, id: TaskId, interrupt: Interr
     let interrupts = interrupts()?;
     let (seen, mut reporter) = (Seen::of(&status), Reporter::new(out));
     if let Some(verdict) = &records.verdict {
-        reporter.judged(records.attempt, &seen.0.domain, verdict);
+        reporter.judged(records.attempt, &seen.progress.domain, verdict);
     }
-    reporter.progress(&seen.0);
+    reporter.progress(&seen.progress);
     let events = client.events_of(id, Some(status.sequence));
     follow(client, out, (id, seen, events), reporter, (interrupts, interrupt)).await
 }
@@ -58,8 +64,10 @@ async fn follow(
 ) -> anyhow::Result<Exit> {
     let mut waiting = interval(WAITING);
     waiting.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Answers are waited for beside everything else.
+    let (mut looking, mut cancelling): (Asking<'_, TaskStatus>, Asking<'_, TaskStatus>) = (None, None);
     let mut cancelled = false;
-    loop {
+    let kind = loop {
         tokio::select! {
             biased;
             _ = interrupts.recv() => {
@@ -75,23 +83,26 @@ async fn follow(
                 }
                 cancelled = true;
                 reporter.say("cancelling; a second interrupt leaves the transfer running");
-                if let Err(error) = client.cancel(id).await {
+                cancelling = Some(Box::pin(client.cancel(id)));
+            }
+            asked = answer(&mut cancelling), if cancelling.is_some() => {
+                if let Err(error) = asked {
                     reporter.say(&format!("it could not be asked for: {error}"));
                 }
             }
             event = events.next() => match event {
                 Ok(Event::Record(record)) => {
                     if let Some(verdict) = seen.take(&record) {
-                        reporter.judged(record.attempt, &seen.0.domain, &verdict);
+                        reporter.judged(record.attempt, &seen.progress.domain, &verdict);
                     }
-                    if record.outcome.is_some() {
-                        break;
+                    if let Some(kind) = record.outcome {
+                        break kind;
                     }
-                    reporter.progress(&seen.0);
+                    reporter.progress(&seen.progress);
                 }
                 Ok(Event::Progress(progress)) => {
-                    seen.0 = *progress;
-                    reporter.progress(&seen.0);
+                    seen = Seen { progress: *progress, elsewhere: 0 };
+                    reporter.progress(&seen.progress);
                 }
                 Ok(Event::Interrupted(why)) => reporter.say(&format!("{why}; the task goes on, and so does this as soon as it can")),
                 Ok(Event::Resumed) => reporter.say("connected again"),
@@ -102,27 +113,84 @@ async fn follow(
                     )));
                 }
             },
-            _ = waiting.tick(), if seen.may_wait() => {
-                // That it can't be told now is no news.
-                if let Ok(status) = client.task(id).await
-                    && status.phase == seen.0.phase
-                {
-                    seen.0.note = note(&status);
-                    reporter.progress(&seen.0);
+            looked = answer(&mut looking), if looking.is_some() => match looked.map(|status| (seen.compare(&status), status)) {
+                Ok((Compared::Alike, _)) => reporter.progress(&seen.progress),
+                Ok((Compared::Behind, _)) => {
+                    reporter.say("the task is further than its events tell; they are asked for anew");
+                    events.take_up_again();
                 }
+                Ok((Compared::Over, status)) => break status.status,
+                // That it can't be told now is no news, and what is new has time to come as an event.
+                Ok((Compared::Newer, _)) | Err(_) => {}
+            },
+            _ = waiting.tick(), if looking.is_none() && seen.may_wait() => looking = Some(Box::pin(client.task(id))),
+        }
+    };
+    reporter.finish();
+    let over = format!("task {id} is over: {kind}");
+    let records = tokio::select! {
+        records = records(client, id) => records,
+        _ = interrupts.recv() => bail!("{over}; left before its records were read: `waypost task {id}` shows them"),
+    };
+    ended(
+        out,
+        records.map_err(|error| {
+            anyhow::Error::new(error)
+                .context(format!("{over}; its records can't be read: `waypost task {id}` shows them"))
+        })?,
+    )
+}
+
+/// A question that was asked and is not answered yet.
+type Asking<'a, T> = Option<Pin<Box<dyn Future<Output = Result<T, ClientError>> + 'a>>>;
+
+/// The answer to it; none ever without a question. May be dropped and called again.
+async fn answer<T>(asking: &mut Asking<'_, T>) -> Result<T, ClientError> {
+    let answer = match asking.as_mut() {
+        Some(asking) => asking.as_mut().await,
+        None => std::future::pending().await,
+    };
+    *asking = None;
+    answer
+}
+
+/// The records of a task that is over, as patiently as its events.
+async fn records(client: &Client, id: TaskId) -> Result<Task, ClientError> {
+    let (until, mut wait) = (Instant::now() + PATIENCE, FIRST);
+    loop {
+        match client.records(id).await {
+            Err(error) if error.may_pass() && Instant::now() < until => {
+                sleep(wait).await;
+                wait = (wait * 2).min(WAITING);
             }
+            answer => return answer,
         }
     }
-    reporter.finish();
-    ended(out, client.records(id).await?)
 }
 
 /// What is known of a task, from what was told of it.
-struct Seen(Progress);
+struct Seen {
+    progress: Progress,
+    /// How often in a row the task was seen to be elsewhere, and nothing told of it.
+    elsewhere: u32,
+}
+
+/// What a task's status is, compared with what was told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// The same.
+    Alike,
+    /// Newer, for the first time: what tells it may be on its way.
+    Newer,
+    /// It is newer, and nothing came that tells it.
+    Behind,
+    /// The task is over, and that does not come however often it is asked for.
+    Over,
+}
 
 impl Seen {
     fn of(status: &TaskStatus) -> Self {
-        Self(Progress {
+        let progress = Progress {
             task: status.id.clone(),
             domain: status.domain.clone(),
             source: status.source.clone(),
@@ -132,17 +200,34 @@ impl Seen {
             permille: status.permille,
             note: note(status),
             sample: status.sample.clone(),
-        })
+        };
+        Self { progress, elsewhere: 0 }
     }
 
     /// Whether it may be waiting for its turn.
     fn may_wait(&self) -> bool {
-        self.0.phase == "accepted"
+        self.progress.phase == "accepted"
+    }
+
+    /// Takes in where it waits, where nothing is newer than what was told.
+    fn compare(&mut self, status: &TaskStatus) -> Compared {
+        if status.phase == self.progress.phase {
+            self.progress.note = note(status);
+            self.elsewhere = 0;
+            return Compared::Alike;
+        }
+        self.elsewhere += 1;
+        match self.elsewhere {
+            odd if odd % 2 == 1 && (odd == 1 || status.outcome.is_none()) => Compared::Newer,
+            more if more > 2 && status.outcome.is_some() => Compared::Over,
+            _ => Compared::Behind,
+        }
     }
 
     /// Takes in what was written. Answers what the rules say, where that was written.
     fn take(&mut self, record: &RecordEvent) -> Option<Verdict> {
-        let Self(seen) = self;
+        self.elsewhere = 0;
+        let seen = &mut self.progress;
         if record.attempt != seen.attempt {
             (seen.attempt, seen.permille, seen.sample) = (record.attempt, 0, None);
         }
@@ -180,11 +265,12 @@ fn note(status: &TaskStatus) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use waypost::api::v1::Outcome;
 
     use super::*;
 
     fn seen() -> Seen {
-        Seen(Progress {
+        let progress = Progress {
             task: "t".into(),
             domain: "0b7e".into(),
             source: None,
@@ -194,7 +280,34 @@ mod tests {
             permille: 700,
             note: "place 2".into(),
             sample: None,
-        })
+        };
+        Seen { progress, elsewhere: 0 }
+    }
+
+    fn status(phase: &str, outcome: Option<&str>) -> TaskStatus {
+        let text = || "x".to_owned();
+        let outcome =
+            outcome.map(|kind| Outcome { kind: kind.to_owned(), summary: text(), causes: Vec::new(), remedy: None });
+        TaskStatus {
+            id: text(),
+            status: "queued".to_owned(),
+            message: "place 1".to_owned(),
+            permille: 0,
+            phase: phase.to_owned(),
+            attempt: 1,
+            domain: text(),
+            domain_id: None,
+            source: None,
+            destination: text(),
+            target_uri: None,
+            requested_by: text(),
+            cancel_requested: false,
+            created_at: text(),
+            updated_at: text(),
+            outcome,
+            sample: None,
+            sequence: 1,
+        }
     }
 
     fn record(attempt: u32, phase: &str, kind: &str, details: serde_json::Value) -> RecordEvent {
@@ -209,15 +322,32 @@ mod tests {
         let mut seen = seen();
         let verdict = json!({"verdict": {"destination": "b", "decision": "allowed", "findings": [], "plan": null, "plan_error": null}});
         assert_eq!(seen.take(&record(1, "accepted", "judged", verdict)).unwrap().destination, "b");
-        assert!(seen.0.note.is_empty());
+        assert!(seen.progress.note.is_empty());
         let plan = json!({"plan": {"domain": "web1", "source": {"host": "a", "uuid": null}}});
         assert!(seen.take(&record(1, "planned", "planned", plan)).is_none());
-        assert_eq!((seen.0.domain.as_str(), seen.0.source.as_deref()), ("web1", Some("a")));
-        assert_eq!((seen.0.phase.as_str(), seen.0.permille), ("planned", 700));
+        assert_eq!((seen.progress.domain.as_str(), seen.progress.source.as_deref()), ("web1", Some("a")));
+        assert_eq!((seen.progress.phase.as_str(), seen.progress.permille), ("planned", 700));
         seen.take(&record(2, "accepted", "next-attempt", json!({"attempt": 2, "destination": "c"})));
-        assert_eq!((seen.0.destination.as_str(), seen.0.attempt, seen.0.permille), ("c", 2, 0));
+        assert_eq!((seen.progress.destination.as_str(), seen.progress.attempt, seen.progress.permille), ("c", 2, 0));
         // A kind that is not known yet says where the task is, and nothing else.
         seen.take(&record(2, "performing", "new-kind", json!({})));
-        assert_eq!(seen.0.phase, "performing");
+        assert_eq!(seen.progress.phase, "performing");
+    }
+
+    #[test]
+    fn events_that_tell_less_than_the_task_are_asked_for_anew_and_not_waited_for_for_ever() {
+        let mut seen = seen();
+        assert_eq!(seen.compare(&status("accepted", None)), Compared::Alike);
+        assert_eq!(seen.progress.note, "place 1");
+        // Once it may be on its way.
+        assert_eq!(seen.compare(&status("performing", None)), Compared::Newer);
+        seen.take(&record(1, "accepted", "judged", json!({})));
+        assert_eq!(seen.compare(&status("performing", None)), Compared::Newer);
+        assert_eq!(seen.compare(&status("ended", Some("completed"))), Compared::Behind);
+        assert_eq!(seen.compare(&status("ended", Some("completed"))), Compared::Over);
+        // One that goes on is asked for as long as it does.
+        let mut seen = self::seen();
+        let compared: Vec<_> = (0..4).map(|_| seen.compare(&status("performing", None))).collect();
+        assert_eq!(compared, [Compared::Newer, Compared::Behind, Compared::Newer, Compared::Behind]);
     }
 }

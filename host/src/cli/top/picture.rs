@@ -1,15 +1,22 @@
 //! The picture: from the store of this machine or from a service, in the shape that `--json` prints, so that the screen can't show
 //! anything else.
 
+use std::time::Duration;
+
+use anyhow::bail;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use waypost::TaskId;
 use waypost::api::v1::{PastSample, Steer, Top, TopTask};
 use waypost::core::convergence::Steering;
 use waypost::core::ports::{Clock as _, Wish};
-use waypost::service::client::Client;
+use waypost::service::client::{Client, ClientError};
 use waypost::service::documents;
 pub use waypost::service::documents::no_news;
 use waypost::wiring::{SharedFeed, SharedStore, WallClock};
+
+/// For so long an answer of a service is waited for: no key is looked at meanwhile.
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// What is read, and in whose name something is asked for.
 pub enum Desk {
@@ -21,7 +28,7 @@ pub enum Desk {
         hosts: Vec<String>,
         requester: String,
     },
-    /// A service. The screen waits for each answer.
+    /// A service. The screen waits for each answer, and not for long.
     There { client: Client, runtime: Runtime },
 }
 
@@ -32,7 +39,7 @@ impl Desk {
             Self::Here { store, feed, hosts, .. } => {
                 Ok(documents::top(store.as_ref(), feed.as_ref(), hosts, WallClock.now(), |_| true)?)
             }
-            Self::There { client, runtime } => Ok(runtime.block_on(client.top())?),
+            Self::There { client, runtime } => answer(client, runtime, client.top()),
         }
     }
 
@@ -41,7 +48,7 @@ impl Desk {
         let Ok(id) = task.parse::<TaskId>() else { return Ok(Vec::new()) };
         match self {
             Self::Here { feed, .. } => Ok(feed.samples(id)?.iter().map(PastSample::from).collect()),
-            Self::There { client, runtime } => Ok(runtime.block_on(client.samples(id))?.samples),
+            Self::There { client, runtime } => Ok(answer(client, runtime, client.samples(id))?.samples),
         }
     }
 
@@ -50,7 +57,7 @@ impl Desk {
         let Ok(id) = task.parse::<TaskId>() else { return Ok(()) };
         match self {
             Self::Here { store, requester, .. } => Ok(store.request_cancel(id, requester)?),
-            Self::There { client, runtime } => Ok(runtime.block_on(client.cancel(id)).map(drop)?),
+            Self::There { client, runtime } => answer(client, runtime, client.cancel(id)).map(drop),
         }
     }
 
@@ -64,9 +71,22 @@ impl Desk {
             }
             Self::There { client, runtime } => {
                 let wanted = Steer { post_copy: true, ..Steer::default() };
-                Ok(runtime.block_on(client.steer(id, &wanted)).map(drop)?)
+                answer(client, runtime, client.steer(id, &wanted)).map(drop)
             }
         }
+    }
+}
+
+/// What a service answers, if it does so soon enough.
+fn answer<T>(
+    client: &Client,
+    runtime: &Runtime,
+    question: impl Future<Output = Result<T, ClientError>>,
+) -> anyhow::Result<T> {
+    // Inside the runtime, whose clock it is.
+    match runtime.block_on(async { timeout(ANSWER, question).await }) {
+        Ok(answer) => Ok(answer?),
+        Err(_) => bail!("the service at {} does not answer within {} s", client.address(), ANSWER.as_secs()),
     }
 }
 
