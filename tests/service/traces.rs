@@ -133,9 +133,13 @@ async fn exports(client: &Client, result: &str) -> f64 {
 
 /// Waits until so many exports came to that: one is counted right after its answer.
 async fn until_exports(client: &Client, result: &str, count: f64) {
-    while exports(client, result).await < count {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let counted = async {
+        while exports(client, result).await < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), counted).await;
+    assert!(waited.is_ok(), "after 60 s there are no {count} exports that were {result}");
 }
 
 #[test]

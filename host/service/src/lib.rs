@@ -18,6 +18,7 @@ pub mod access;
 mod caller;
 pub mod client;
 mod desk;
+mod dial;
 pub mod documents;
 mod gate;
 mod hub;

@@ -6,12 +6,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::dial::dial;
 use crate::trust;
 
 /// From the name to the last byte.
@@ -40,14 +38,7 @@ impl Fetcher {
         let (Some("https"), Some(host)) = (uri.scheme_str(), uri.host()) else {
             return Err(format!("{url} is no https URL"));
         };
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-        let stream = TcpStream::connect((bare, uri.port_u16().unwrap_or(443))).await.map_err(|e| e.to_string())?;
-        let stream = self.0.connect(name, stream).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // Ends with the sender.
-        tokio::spawn(connection);
+        let mut sender = dial(&uri, Some(&self.0)).await?;
         let authority = uri.authority().map_or(host, |authority| authority.as_str());
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let request = Request::get(path)

@@ -5,14 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper_util::rt::TokioIo;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::dial::dial;
 
 /// Of an answer, which says next to nothing.
 const MOST_BYTES: usize = 64 << 10;
@@ -76,31 +74,8 @@ impl Sender {
             request.headers_mut().insert(header::CONTENT_TYPE, kind);
         }
         let uri = request.uri().clone();
-        let host = uri.host().ok_or("the URL names no host")?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
-        let stream = TcpStream::connect((bare, port)).await.map_err(|error| format!("can't connect: {error}"))?;
-        match &self.tls {
-            None => self.talk(stream, &uri, request).await,
-            Some(tls) => {
-                let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-                let stream = tls.connect(name, stream).await.map_err(|error| format!("no TLS: {error}"))?;
-                self.talk(stream, &uri, request).await
-            }
-        }
-    }
-
-    async fn talk(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        uri: &Uri,
-        request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, String> {
+        let mut sender = dial(&uri, self.tls.as_ref()).await?;
         self.heard.note(Last::Reached);
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // Ends with the sender.
-        tokio::spawn(connection);
         let (mut parts, body) = request.into_parts();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         let authority = HeaderValue::try_from(authority).map_err(|error| error.to_string())?;

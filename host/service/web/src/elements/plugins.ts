@@ -113,7 +113,7 @@ export class WaypostPlugins extends WaypostElement {
   /** The one that is about to be deleted. */
   private declare leaving: Plugin | null;
 
-  private readonly who = new Loaded<Whoami>(this, () => this.client.whoami());
+  private readonly who = new Loaded<Whoami>(this, () => this.live.know());
   private readonly plugins = new Loaded<Plugins>(this, () => this.client.plugins(), 30_000);
 
   constructor() {

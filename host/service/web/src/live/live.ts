@@ -70,7 +70,7 @@ export class Live {
   /** Of the stream that stands. */
   private once: AbortController | null = null;
   private wake: (() => void) | null = null;
-  private asking: Promise<void> | null = null;
+  private asking: Promise<Whoami> | null = null;
 
   private constructor(readonly client: Client) {
     client.whenDenied((problem) => this.deny(problem));
@@ -139,10 +139,10 @@ export class Live {
   }
 
   /** Asks who the viewer is. It is asked with each connection; who follows no events asks here. */
-  know(): Promise<void> {
+  know(): Promise<Whoami> {
     return (this.asking ??= this.client
       .whoami()
-      .then((who) => void (this.who = who))
+      .then((who) => (this.who = who))
       .finally(() => (this.asking = null)));
   }
 

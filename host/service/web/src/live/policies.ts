@@ -1,14 +1,15 @@
 // What may be done about policies, and how two versions of their settings differ: values in, values out.
 
 import type { Whoami } from "../api/types";
+import { may, seesAll } from "./who";
 
 /** Whether the viewer may change policies, and if not, why. */
 export function mayChange(who: Whoami | null): { may: boolean; why: string } {
   if (!who) return { may: false, why: "" };
-  if (!who.permissions.includes("change-policies")) {
+  if (!may(who, "change-policies")) {
     return { may: false, why: `Your role here is ${who.role}, which looks at policies and changes none.` };
   }
-  if (who.hosts.length || who.domains.length) {
+  if (!seesAll(who)) {
     return { may: false, why: "You reach some hosts or domains only, and policies judge all of them." };
   }
   return { may: true, why: "" };
