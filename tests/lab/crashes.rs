@@ -84,7 +84,7 @@ impl Store for Deadly {
     }
     handed_on! {
         claim(id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
-        journal(id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault>;
+        journal_after(id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault>;
         tasks() -> Result<Vec<TaskBrief>, StoreFault>;
         lock(id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
         claim_slot(id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault>;

@@ -505,7 +505,11 @@ pub trait Store: Send + Sync {
     /// Says which domain and source a task is about, once that is known; refuses if another unfinished task has the domain.
     fn claim(&self, id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
     /// All records of a task.
-    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault>;
+    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
+        self.journal_after(id, 0)
+    }
+    /// The records of a task but the first so many.
+    fn journal_after(&self, id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault>;
     /// Tasks, newest first.
     fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault>;
     /// The lock of a task; none if another process has it.

@@ -19,6 +19,7 @@ use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, History, Situation};
 
 use crate::check::{CheckReport, Question, check};
+use crate::courses::Courses;
 use crate::error::EngineError;
 use crate::gather::known_host;
 use crate::line::Line;
@@ -41,6 +42,8 @@ pub(crate) struct Ports {
     said: RwLock<(Arc<Settings>, Depth)>,
     /// The queue, as the tasks of this process see it.
     pub(crate) line: Line,
+    /// What journals come to, for whoever watches.
+    pub(crate) courses: Courses,
 }
 
 impl Ports {
@@ -125,7 +128,17 @@ impl Engine {
         depth: Depth,
     ) -> Self {
         let said = RwLock::new((Arc::new(settings), depth));
-        Self { ports: Arc::new(Ports { hypervisor, policies, store, clock, said, line: Line::default() }) }
+        Self {
+            ports: Arc::new(Ports {
+                hypervisor,
+                policies,
+                store,
+                clock,
+                said,
+                line: Line::default(),
+                courses: Courses::default(),
+            }),
+        }
     }
 
     /// Takes other settings and another depth. They hold from the next question on: a plan that is made stays as it is,

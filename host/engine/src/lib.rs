@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod check;
+mod courses;
 mod engine;
 mod error;
 mod gather;

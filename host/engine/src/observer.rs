@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use waypost_core::ids::TaskId;
-use waypost_core::journal::Course;
 use waypost_core::phase::Phase;
 
+use crate::courses::Read;
 use crate::engine::Ports;
 use crate::error::EngineError;
 use crate::task::waiting;
@@ -41,12 +41,7 @@ impl Observer {
     /// What is on record of the task right now. Unlike [`Observer::look`] it doesn't ask who drives it, so it may be called as
     /// often as anybody wants to know.
     pub fn view(&self) -> Result<View, EngineError> {
-        let journal = self.ports.store.journal(self.id)?;
-        if journal.is_empty() {
-            return Err(EngineError::NoTask(self.id));
-        }
-        let course = Course::replay(journal.iter().map(|(_, record)| record))
-            .map_err(|source| EngineError::Journal { task: self.id, source })?;
+        let Read { course, records } = self.ports.courses.read(self.ports.store.as_ref(), self.id)?;
         let reading = self.ports.store.reading(self.id)?;
         // What its driver tells watchers of its own process.
         let note = match course.phase {
@@ -56,7 +51,7 @@ impl Observer {
         .unwrap_or_default();
         Ok(View {
             note,
-            generation: journal.len() as u64,
+            generation: u64::from(records),
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
             ..View::of(self.id, &course)

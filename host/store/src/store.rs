@@ -182,7 +182,7 @@ impl Store for SqliteStore {
         }
     }
 
-    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
+    fn journal_after(&self, id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault> {
         let trying = self.inner.trying(format!("read the journal of task {id}"));
         let hole = |number| {
             trying.refused(format!(
@@ -193,24 +193,25 @@ impl Store for SqliteStore {
             // Before the records: another process may append meanwhile, and then there are more than the row said.
             let records = head(db, &trying, id)?.records;
             let mut statement = db
-                .prepare_cached("SELECT number, at, body FROM record WHERE task = ?1 ORDER BY number")
+                .prepare_cached("SELECT number, at, body FROM record WHERE task = ?1 AND number > ?2 ORDER BY number")
                 .map_err(trying.sql())?;
             let rows = statement
-                .query_map([id.to_string()], |row| {
+                .query_map(params![id.to_string(), after], |row| {
                     Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
                 })
                 .map_err(trying.sql())?;
-            let mut journal = Vec::new();
+            let (mut journal, mut last) = (Vec::new(), after);
             for row in rows {
                 let (number, at, body) = row.map_err(trying.sql())?;
-                if number as usize != journal.len() + 1 {
-                    return Err(hole(journal.len() + 1));
+                if number != last + 1 {
+                    return Err(hole(last + 1));
                 }
+                last = number;
                 let (_, record) = read_record(&body).map_err(|e| trying.unreadable(&format!("record {number}"), &e))?;
                 journal.push((moment(at), record));
             }
-            if journal.len() < records as usize {
-                return Err(hole(journal.len() + 1));
+            if last < records {
+                return Err(hole(last + 1));
             }
             Ok(journal)
         })

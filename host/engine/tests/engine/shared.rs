@@ -98,6 +98,32 @@ fn an_observer_follows_to_the_end_and_touches_no_host() {
 }
 
 #[test]
+fn whoever_looks_again_reads_what_came_since_and_sees_all_of_it() {
+    in_virtual_time(async {
+        let Two { site, first, second, second_ledger, _folder } = two();
+        let driver = first.accept(site.request()).unwrap();
+        let task = driver.id();
+        let mut driving = tokio::spawn(driver.drive());
+        let mut looks = 0;
+        let outcome = loop {
+            let seen = second.observe(task).view().unwrap();
+            // Nobody has asked this one before.
+            let afresh = site.engine(None).0.observe(task).view().unwrap();
+            assert_eq!(format!("{seen:?}"), format!("{afresh:?}"));
+            looks += 1;
+            tokio::select! {
+                outcome = &mut driving => break outcome.unwrap().unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            }
+        };
+        let last = second.observe(task).view().unwrap();
+        assert_eq!(last.outcome, Some(outcome));
+        assert!(looks > 20, "{looks}");
+        assert_eq!(second_ledger.told().read_back, site.store.journal(task).unwrap().len());
+    });
+}
+
+#[test]
 fn an_orphan_is_seen_and_adopted_once() {
     in_virtual_time(async {
         let Two { site, first, second, _folder, .. } = two();

@@ -143,13 +143,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
+    fn journal_after(&self, id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault> {
         self.with(id, |row| {
             let read = |(at, text): &(Moment, String)| match read_record(text) {
                 Ok((_, record)) => Ok((*at, record)),
                 Err(misfit) => Err(fault(misfit.to_string())),
             };
-            row.records.iter().map(read).collect()
+            row.records.iter().skip(after as usize).map(read).collect()
         })
     }
 

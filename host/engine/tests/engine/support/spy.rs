@@ -32,6 +32,8 @@ pub struct Told {
     pub records: Vec<Record>,
     /// Hosts that were observed since the last record.
     pub observed: Vec<HostName>,
+    /// Records that were read back.
+    pub read_back: usize,
     /// How many changes the world had seen when each host was last looked at.
     pub looked_at_change: BTreeMap<HostName, usize>,
     /// The store has failed: nothing may be done to a domain any more.
@@ -376,8 +378,10 @@ impl Store for SpiedStore {
     fn claim(&self, id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError> {
         self.inner.claim(id, domain, name, source)
     }
-    fn journal(&self, id: TaskId) -> Result<Vec<(Moment, Record)>, StoreFault> {
-        self.inner.journal(id)
+    fn journal_after(&self, id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault> {
+        let read = self.inner.journal_after(id, after)?;
+        self.ledger.told().read_back += read.len();
+        Ok(read)
     }
     fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault> {
         self.inner.tasks()
