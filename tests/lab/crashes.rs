@@ -153,7 +153,7 @@ fn die(orders: &str) {
                     source: None,
                     destination: HostName::new(text("to").expect("a destination")),
                     options: Options {
-                        max_downtime_ms: Some(20_000),
+                        max_downtime_ms: orders["downtime"].as_u64().or(Some(20_000)),
                         bandwidth_mib_s: orders["bandwidth"].as_u64(),
                         transport,
                         stream: Stream {
@@ -348,8 +348,9 @@ fn a_guest_whose_memory_follows_is_taken_over() {
     let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
     site.busy_guest("g1");
     site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+    // It never comes to its end before it is switched.
     let orders = json!({
-        "domain": "g1", "to": "kvm2", "bandwidth": 40, "post_copy": true, "post_copy_bandwidth": 20
+        "domain": "g1", "to": "kvm2", "bandwidth": 40, "downtime": 300, "post_copy": true, "post_copy_bandwidth": 20
     });
     let child = doomed(&site, "crashes::a_guest_whose_memory_follows_is_taken_over", FOLLOWING, "before", orders);
     site.until_copying("kvm1", "g1");
