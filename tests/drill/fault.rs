@@ -15,7 +15,8 @@ pub enum Fault {
     KillQemu(&'static str),
     /// `kill -9` of libvirtd, which comes back after a while.
     KillDaemon { hosts: &'static [&'static str], back_after_s: u64 },
-    /// The hosts lose these links with each other, for a while or until the verdict; the controller keeps its own way.
+    /// kvm2 loses these links, for a while or until the verdict: with the other host, and the management link with the
+    /// controller, too, where that reaches the hosts by their cables.
     Cut { links: &'static [Link], s: Option<u64> },
     /// Packets get lost on the way of the memory, by chance.
     Loss { percent: u8, s: u64 },
@@ -99,7 +100,6 @@ impl Fault {
                 hosts.iter().for_each(|name| host(name).start_libvirtd().expect("the daemon is back"));
             }
             Self::Cut { links, s } => {
-                // The controller reaches the hosts by their sockets, which no cable carries.
                 links.iter().for_each(|link| host("kvm2").cut(*link).expect("the link is cut"));
                 if let Some(s) = s {
                     lasts(*s);
@@ -152,6 +152,11 @@ impl Fault {
             Self::PoolStopped => drop(host("kvm2").virsh(&["pool-start", "default"])),
             _ => {}
         }
+    }
+
+    /// Whether the way to kvm2's daemon is cut.
+    pub fn cuts_management(&self) -> bool {
+        matches!(self, Self::Cut { links, .. } if links.contains(&Link::Management))
     }
 
     /// Whether the trouble is the controller's alone.

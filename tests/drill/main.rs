@@ -1,7 +1,7 @@
 //! The drill: something breaks in the middle of a real migration, or stands in its way, and afterwards the guest must be one,
 //! whole and where the task says it is, nothing may be left behind, and the next migration must work. [`rows`] says what goes
 //! wrong, [`fault`] and [`obstacle`] bring it about and mend it, [`scene`] is what it happens to, [`aftermath`] judges by the
-//! [`traces`] on both hosts, and [`peer`] shows what virsh does in the same trouble.
+//! [`traces`] on both hosts, a [`person`] helps where nothing else does, and [`peer`] shows what virsh does in the same trouble.
 //!
 //! `make test` runs the rows that are marked quick, `make drill` all of them, and each once more with virsh; it prints how long
 //! each took from the fault to the truth. `WAYPOST_DRILL=TEXT` runs the rows whose name holds the text.
@@ -11,6 +11,7 @@ mod fault;
 mod hanging;
 mod obstacle;
 mod peer;
+mod person;
 mod rows;
 mod scene;
 #[path = "../lab/site.rs"]
@@ -110,6 +111,25 @@ fn every_row_has_a_name_of_its_own() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+/// The recorded run has a line for every row, and says of what is not played why.
+#[test]
+fn every_row_stands_in_the_recorded_run_and_every_omission_has_its_reason() {
+    let recorded = include_str!("../../docs/drill.md");
+    for row in rows::all() {
+        let name = row.name();
+        let (part, what) = name.split_once(": ").expect("a name has two parts");
+        let section = recorded.split("\n## ").find(|section| section.to_lowercase().starts_with(&format!("{part}\n")));
+        let section = section.unwrap_or_else(|| panic!("docs/drill.md has no part {part:?}"));
+        assert!(section.contains(&format!("\n| {what} | ")), "docs/drill.md has no line for {name}");
+    }
+    for (what, why) in rows::LEFT_OUT {
+        assert!(
+            recorded.contains(&format!("\n| {what} | {why} |")),
+            "docs/drill.md does not say why {what} is left out"
+        );
+    }
 }
 
 fn names() -> Vec<String> {

@@ -24,6 +24,8 @@ const STATE: &str = "state_dir = ";
 const PORTS: [u16; 2] = [49300, 49301];
 /// What a tick of the busy guest rewrites: 100 MiB a second, which no transfer of [`bandwidth`] keeps up with.
 const PAGES_PER_TICK: u16 = 256;
+/// Half a minute of waiting for a host that can't be asked, and three tries to resume a post-copy.
+const LITTLE_PATIENCE: &str = "settings = { give_up_after_looks = 5, resumes = 3 }";
 
 pub struct Scene {
     pub site: Site,
@@ -41,10 +43,16 @@ impl Scene {
     pub fn set(row: &Row) -> Self {
         let mut more = "\n[migrations]\noutgoing_per_host = 1\nincoming_per_host = 1\n".to_owned();
         let hangs = row.fault() == Some(&Fault::HangingPolicy);
+        let cut_off = row.fault().is_some_and(Fault::cuts_management);
         for name in shipped() {
             let said = match row.trouble {
                 Trouble::Beforehand(_) if name.starts_with("precheck-") => "mode = \"advise\"",
                 Trouble::Midway(..) if hangs && name.starts_with("recovery-") => "presence = \"never\"",
+                Trouble::Midway(..) if row.wants_little_patience() && name == "recovery-conservative" => {
+                    LITTLE_PATIENCE
+                }
+                // It would bring the transfer to its end about when libvirt gives the connection up.
+                Trouble::Midway(..) if cut_off && name == "convergence-adaptive" => "mode = \"shadow\"",
                 _ => continue,
             };
             more.push_str(&format!("[plugin.{name}]\n{said}\n"));
@@ -63,6 +71,10 @@ impl Scene {
                 put_state_at(&site, STORE);
             }
             _ => {}
+        }
+        if row.is_cabled() {
+            put_on_the_cables(&site);
+            site.cabled = true;
         }
         let relayed = matches!(row.fault(), Some(Fault::Delay { .. } | Fault::HalfOpen { .. }));
         let relay = relayed.then(|| site.lab.relay(&host(&site, "kvm2"), &PORTS).expect("a relay in the way"));
@@ -160,20 +172,16 @@ impl Scene {
     pub fn migrate_by_virsh(&self, row: &Row) -> Child {
         let host = |name: &str| self.site.lab.host(name).expect("a host of the lab");
         let (uri, listen) = self.ways();
-        let mut virsh = Command::new("virsh");
-        virsh.args([
-            "-q",
-            "-c",
-            &host("kvm1").uri_unix(),
-            "migrate",
-            "g1",
-            "--live",
-            "--persistent",
-            "--undefinesource",
-        ]);
+        // It reaches the hosts as the controller does.
+        let mut virsh = match self.site.cabled {
+            true => self.site.lab.controller_command("virsh").expect("the lab is up"),
+            false => Command::new("virsh"),
+        };
+        let reached = |name: &str| if self.site.cabled { host(name).uri_peer() } else { host(name).uri_unix() };
+        virsh.args(["-q", "-c", &reached("kvm1"), "migrate", "g1", "--live", "--persistent", "--undefinesource"]);
         match row.way {
             Way::PeerToPeer => virsh.args(["--p2p", &host("kvm2").uri_peer()]),
-            Way::Direct => virsh.arg(host("kvm2").uri_unix()),
+            Way::Direct => virsh.arg(reached("kvm2")),
         };
         virsh.args(["--migrateuri", &uri, "--listen-address", &listen, "--bandwidth", &bandwidth(row)]);
         if row.stage() == Some(Stage::PostCopy) {
@@ -287,6 +295,28 @@ impl Scene {
         self.site.virsh("kvm2", &["undefine", "g1"]);
     }
 
+    /// The guest's state on a host with its reason, as virsh shows it; none where it is not, or the host can't be asked.
+    pub fn shown(&self, host: &str) -> Option<String> {
+        let shown = self.site.lab.host(host).and_then(|host| host.virsh(&["domstate", "g1", "--reason"]));
+        shown.ok().map(|shown| shown.trim().to_owned())
+    }
+
+    /// Closes the destination's end of the stream, which nothing arrives on any more.
+    pub fn close_stream(&self) {
+        let peer = match self.relay {
+            Some(_) => Relay::ADDRESS.to_owned(),
+            None => host(&self.site, "kvm1").migration_ip(),
+        };
+        let closed = host(&self.site, "kvm2").run(&["ss", "-K", "dst", &peer]).expect("kvm2 has power");
+        assert!(closed.status.success(), "{closed:?}");
+    }
+
+    /// Restarts libvirtd on the source: it then asks the hypervisor how the migration stands.
+    pub fn restart_source_daemon(&self) {
+        let kvm1 = host(&self.site, "kvm1");
+        kvm1.kill_libvirtd().and_then(|()| kvm1.start_libvirtd()).expect("its daemon is restarted");
+    }
+
     /// The small disk with the command's journal, as seen from here.
     pub fn store(&self) -> PathBuf {
         self.site.lab.host("kvm1").and_then(|host| host.inside(STORE)).expect("a way to it")
@@ -302,6 +332,16 @@ impl Scene {
 
 fn host(site: &Site, name: &str) -> Host {
     site.lab.host(name).expect("a host of the lab")
+}
+
+/// Has the command reach the hosts by their addresses on the management network, from now on.
+fn put_on_the_cables(site: &Site) {
+    let mut config = fs::read_to_string(site.config()).expect("the configuration is read");
+    for host in site.lab.hosts() {
+        let uri = |uri: &str| format!("\nuri = {uri:?}\n");
+        config = config.replace(&uri(&host.uri_unix()), &uri(&host.uri_peer()));
+    }
+    fs::write(site.config(), config).expect("the configuration is written");
 }
 
 /// Has the command keep its journal there, from now on.

@@ -5,6 +5,7 @@
 //! Who dies is this very test program, started once more: it drives a task through the library, over a store that ends the
 //! process at the record that its environment names. The product has no such switch.
 
+use std::os::unix::fs::FileExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::{env, fs};
@@ -16,7 +17,8 @@ use waypost::core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
 use waypost::core::queue::{Entry, SlotLimits, SlotWish, Turn};
-use waypost::core::stream::{DiskCopy, Disks, Transport};
+use waypost::core::sample::Stage;
+use waypost::core::stream::{DiskCopy, Disks, Stream, Transport};
 use waypost::wiring::{self, SharedStore, Watching};
 use waypost::{Adopted, Config, DomainId, DomainKey, Engine, HostName, MigrationRequest, Options, TaskId, World};
 use waypost_lab::{DiskPlace, GuestSpec, Program};
@@ -25,6 +27,11 @@ use crate::site::Site;
 
 /// What the process that dies is told.
 const ORDERS: &str = "WAYPOST_TEST_DIES";
+
+/// Nothing is on record while something travels but the readings for whoever watches: the first of a disk that is being copied,
+/// and the first of a guest whose memory follows it.
+const COPYING: &str = "copying";
+const FOLLOWING: &str = "following";
 
 /// A store that ends the process at a record.
 struct Deadly {
@@ -82,6 +89,17 @@ impl Store for Deadly {
     fn append(&self, id: TaskId, at: Moment, record: &Record) -> Result<(), StoreFault> {
         self.write(record, || self.store.append(id, at, record))
     }
+    fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
+        let here = match self.record.as_str() {
+            COPYING => reading.sample.stage == Stage::PreCopy && reading.sample.processed_bytes > 0,
+            FOLLOWING => reading.sample.stage == Stage::PostCopy,
+            _ => false,
+        };
+        if here {
+            std::process::abort();
+        }
+        self.store.put_reading(id, reading)
+    }
     handed_on! {
         claim(id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
         journal_after(id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault>;
@@ -95,7 +113,6 @@ impl Store for Deadly {
         request_steering(id: TaskId, wish: &Wish) -> Result<(), StoreFault>;
         wishes(id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
         settle_wish(id: TaskId, number: u64) -> Result<(), StoreFault>;
-        put_reading(id: TaskId, reading: &Reading) -> Result<(), StoreFault>;
         reading(id: TaskId) -> Result<Option<Reading>, StoreFault>;
         put_decisions(id: TaskId, decisions: &[DecisionRecord]) -> Result<(), StoreFault>;
         decisions(id: TaskId) -> Result<Vec<DecisionRecord>, StoreFault>;
@@ -136,9 +153,14 @@ fn die(orders: &str) {
                     source: None,
                     destination: HostName::new(text("to").expect("a destination")),
                     options: Options {
-                        max_downtime_ms: Some(20_000),
+                        max_downtime_ms: orders["downtime"].as_u64().or(Some(20_000)),
                         bandwidth_mib_s: orders["bandwidth"].as_u64(),
                         transport,
+                        stream: Stream {
+                            post_copy: orders["post_copy"] == true,
+                            post_copy_bandwidth_mib_s: orders["post_copy_bandwidth"].as_u64(),
+                            ..Stream::default()
+                        },
                         disks: Disks { copy, ..Disks::default() },
                         ..Options::default()
                     },
@@ -287,6 +309,56 @@ fn a_volume_that_was_made_ready_is_removed() {
     }
     site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
     is_on(&site, "kvm2", "after all");
+}
+
+/// Half of a disk is there: peer to peer the copy goes on without a controller, direct it ends with it, and its target goes.
+#[test]
+fn a_disk_that_is_being_copied_is_taken_over() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    let test = "crashes::a_disk_that_is_being_copied_is_taken_over";
+    let site = Site::new(2);
+    let spec = GuestSpec { disk: DiskPlace::Local, disk_mib: 16, ..GuestSpec::tick("g1") };
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    let on = |host: &str| site.lab.host(host).expect("a host of the lab").images().join("g1.img");
+    // Behind the first sector, which is its program: something to copy.
+    let disk = fs::OpenOptions::new().write(true).open(on("kvm1")).expect("its disk");
+    disk.write_all_at(&vec![0x5a; 15 << 20], 1 << 20).expect("its disk is filled");
+    drop(disk);
+    site.virsh("kvm1", &["start", "g1"]);
+    for direct in [true, false] {
+        let what = format!("direct: {direct}");
+        let orders = json!({ "domain": "g1", "to": "kvm2", "copy": true, "direct": direct, "bandwidth": 4 });
+        dies(doomed(&site, test, COPYING, "before", orders));
+        let task = newest_task(&site);
+        let ran = site.waypost(&["recover", &task]);
+        assert_eq!(ran.code, if direct { 4 } else { 0 }, "{what}:\n{}{}", ran.out, ran.err);
+        assert_eq!(on("kvm2").exists(), !direct, "{what}: nothing is left where it did not arrive\n{}", ran.out);
+        is_on(&site, if direct { "kvm1" } else { "kvm2" }, &what);
+    }
+}
+
+/// The guest runs on the destination and its memory follows: that goes on without a controller.
+#[test]
+fn a_guest_whose_memory_follows_is_taken_over() {
+    if let Ok(orders) = env::var(ORDERS) {
+        return die(&orders);
+    }
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    site.busy_guest("g1");
+    site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+    // It never comes to its end before it is switched.
+    let orders = json!({
+        "domain": "g1", "to": "kvm2", "bandwidth": 40, "downtime": 300, "post_copy": true, "post_copy_bandwidth": 20
+    });
+    let child = doomed(&site, "crashes::a_guest_whose_memory_follows_is_taken_over", FOLLOWING, "before", orders);
+    site.until_copying("kvm1", "g1");
+    site.waypost(&["steer", &newest_task(&site), "--postcopy"]).expect_code(0);
+    dies(child);
+    let ran = site.waypost(&["recover", &newest_task(&site)]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    is_on(&site, "kvm2", "died in post-copy");
 }
 
 /// What a reader is shown must not run backwards, and the policy must be at work again.

@@ -14,6 +14,8 @@ pub struct Site {
     pub lab: Lab,
     /// The host inside which the command runs; none: outside of all of them.
     pub inside: Option<&'static str>,
+    /// Outside of all hosts, whether it runs where their cables end; else it reaches them by their sockets.
+    pub cabled: bool,
     folder: tempfile::TempDir,
 }
 
@@ -75,7 +77,7 @@ impl Site {
         }
         config.push_str(more);
         fs::write(folder.path().join("waypost.toml"), config).expect("the configuration is written");
-        Self { lab, inside: None, folder }
+        Self { lab, inside: None, cabled: false, folder }
     }
 
     /// The configuration file.
@@ -92,6 +94,7 @@ impl Site {
         let program = env!("CARGO_BIN_EXE_waypost");
         let mut command = match self.inside {
             Some(host) => self.lab.host(host).and_then(|host| host.command(program)).expect("a way into the host"),
+            None if self.cabled => self.lab.controller_command(program).expect("the lab is up"),
             None => Command::new(program),
         };
         command.arg("--config").arg(self.folder.path().join("waypost.toml")).args(arguments).env("NO_COLOR", "1");
