@@ -173,7 +173,7 @@ impl Hypervisor for World {
         let attempted = "compare the domain with the host";
         Box::pin(self.call(Step::PairFacts, destination, attempted, move |state| {
             let there = state.host(destination).ok_or_else(|| no_domain(destination, attempted, &domain.name))?;
-            let (cpu, cpu_message) = if there.spec.hypervisor != "QEMU" {
+            let (cpu, cpu_message) = if !there.spec.compares_cpus {
                 let why = "this function is not supported by the connection driver: virConnectCompareHypervisorCPU";
                 (CpuComparison::Unknown, Some(why.to_owned()))
             } else if there.spec.architecture != domain.architecture {
