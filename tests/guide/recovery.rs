@@ -21,7 +21,8 @@ fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
     let table: Vec<&str> =
         after.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).collect();
     assert!(table.len() > 2, "{heading} has no table");
-    let cells = |line: &&str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<String>>();
+    let cells =
+        |line: &&str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<String>>();
     // Below its head and the line under that.
     table[2..].iter().map(cells).collect()
 }
