@@ -9,5 +9,6 @@ mod guide {
     mod kimchi;
     mod operator;
     mod policy;
+    mod recovery;
     mod service;
 }

@@ -7,7 +7,7 @@ fn hosts_and_domains_are_listed() {
     let site = Site::new(TWO_HOSTS);
     let hosts = site.expect(0, &["hosts"]).out;
     assert!(hosts.lines().next().is_some_and(|header| header.starts_with("HOST")), "{hosts}");
-    assert!(hosts.lines().any(|line| line.starts_with("a ") && line.contains("QEMU 7.2.22")), "{hosts}");
+    assert!(hosts.lines().any(|line| line.starts_with("a ") && line.contains("Simulated 7.2.22")), "{hosts}");
     let domains = site.expect(0, &["domains"]).out;
     let off = domains.lines().find(|line| line.starts_with("off ")).expect("the domain is listed");
     assert!(off.contains(" a ") && off.contains("shut-off"), "{off}");

@@ -9,7 +9,7 @@ use crate::ids::{DomainId, TaskId};
 use crate::request::{MigrationRequest, Mode, Options, Persistence, SourceDefinition};
 use crate::stream::Encryption;
 
-/// QEMU's own upper bound of the downtime limit, ms.
+/// Upper bound of the downtime limit, ms: more than half an hour is no limit any more, and hypervisors refuse it.
 pub const MAX_DOWNTIME_MS: u64 = 2_000_000;
 
 /// Why a request is refused. Each says what to do.

@@ -76,11 +76,11 @@ pub struct Activity {
     pub resident_bytes: Option<u64>,
 }
 
-/// QEMU's and libvirt's downtime limit where nobody sets one.
+/// libvirt's downtime limit where nobody sets one.
 const USUAL_DOWNTIME_MS: u64 = 300;
 
 /// What is to be expected: pass after pass, each as long as what is left takes, and leaving what is dirtied meanwhile -
-/// as QEMU goes about it - until the rest fits into the downtime limit.
+/// as hypervisors go about it - until the rest fits into the downtime limit.
 pub fn predict(activity: &Activity, memory: u64, bandwidth: u64, max_downtime_ms: Option<u64>) -> Prediction {
     let time_ms = |bytes: u64| bytes.saturating_mul(1000) / bandwidth.max(1);
     let limit_ms = max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS);

@@ -59,7 +59,7 @@ pub struct Options {
     pub destination_name: Option<String>,
     /// Bandwidth limit, MiB/s, at least 1.
     pub bandwidth_mib_s: Option<u64>,
-    /// Downtime allowed for the switch-over, ms, 1 to 2,000,000 (QEMU's own bound).
+    /// Downtime allowed for the switch-over, ms, 1 to 2,000,000.
     pub max_downtime_ms: Option<u64>,
     /// Time for the whole transfer, s; at its end the transfer is aborted.
     pub timeout_s: u64,

@@ -1,8 +1,9 @@
 //! Where the domain is, from what both sides say, and what may be done about it.
 //!
 //! [`permitted`] is the safety of the whole program: the engine does nothing to a domain after the commit point that is
-//! not in its answer, and a recovery policy only chooses from it. The tables stand with the code that is them:
-//! [`table`] for a domain that is on one side or the other, [`post_copy`] for one whose memory is on both.
+//! not in its answer, and a recovery policy only chooses from it. `docs/recovery.md` has the tables, [`table`] is the one of a
+//! domain that is on one side or the other, [`post_copy`] of one whose memory is on both. In which phase any of it may be done
+//! is the phase table's to say: [`crate::phase::next`] lets an action be intended while recovering, and at no other time.
 
 mod history;
 mod post_copy;

@@ -16,7 +16,7 @@ words! {
     }
     /// A way to make the stream smaller.
     pub enum Compression {
-        /// Multi-threaded zlib of QEMU's older kind.
+        /// Multi-threaded zlib of the older kind.
         Mt = "mt",
         /// Only what changed within a page that was sent before.
         Xbzrle = "xbzrle",

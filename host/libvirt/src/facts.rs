@@ -1,6 +1,7 @@
 //! From libvirt's documents and numbers to the core's facts, one file per subject. These conversions live here and
 //! nowhere else; nothing in here talks to a host.
 
+pub(crate) mod abilities;
 mod capabilities;
 mod devices;
 mod disks;

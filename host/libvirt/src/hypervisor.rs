@@ -19,7 +19,7 @@ use waypost_core::situation::Side;
 use crate::config::HostConfig;
 use crate::control::Control;
 use crate::error::{Cause, Error, Failure};
-use crate::facts::DiskSource;
+use crate::facts::{DiskSource, abilities};
 use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, storage};
@@ -90,6 +90,15 @@ impl Libvirt {
             // What policies and records see; the migration itself is given the configured one.
             peer_uri: config.peer_uri.as_deref().map(uri::without_secrets),
             addresses: config.addresses.clone(),
+            drops_cache: abilities::drops_cache(
+                &population.hypervisor,
+                population.hypervisor_version,
+                population.libvirt_version,
+            ),
+            arrived_paused_may_leave: abilities::arrived_paused_may_leave(
+                &population.hypervisor,
+                population.hypervisor_version,
+            ),
             hypervisor: population.hypervisor,
             hypervisor_version: population.hypervisor_version,
             libvirt_version: population.libvirt_version,

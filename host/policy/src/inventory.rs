@@ -105,6 +105,8 @@ impl inventory::HostHostFacts for Call {
         numa: Vec<wit::NumaCell> = Numa, host => all(&host.facts.numa, convert::numa_cell);
         cpu: wit::HostCpu = Cpu, host => convert::host_cpu(&host.facts.cpu);
         live_migration: bool = LiveMigration, host => host.facts.live_migration;
+        drops_cache: Option<bool> = DropsCache, host => host.facts.drops_cache;
+        arrived_paused_may_leave: Option<bool> = ArrivedPausedMayLeave, host => host.facts.arrived_paused_may_leave;
         migration_transports: Vec<String> = MigrationTransports, host => host.facts.migration_transports.clone();
         migration_ports: wit::MigrationPorts = MigrationPorts,
             host => convert::migration_ports(&host.facts.migration_ports);

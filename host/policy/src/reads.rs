@@ -38,6 +38,7 @@ named! {
         Hypervisor = "hypervisor", HypervisorVersion = "hypervisor-version", LibvirtVersion = "libvirt-version",
         Architecture = "architecture", Cpus = "cpus", MemoryKib = "memory-kib", FreeMemoryKib = "free-memory-kib",
         HugePages = "huge-pages", Numa = "numa", Cpu = "cpu", LiveMigration = "live-migration",
+        DropsCache = "drops-cache", ArrivedPausedMayLeave = "arrived-paused-may-leave",
         MigrationTransports = "migration-transports", MigrationPorts = "migration-ports", PoolNames = "pool-names",
         NetworkNames = "network-names", DomainCount = "domain-count", NeedsPeerUri = "needs-peer-uri", CpuComparison = "cpu-comparison",
         NodeDevices = "node-devices",

@@ -52,6 +52,8 @@ pub struct HostSpec {
     pub architecture: String,
     /// Hypervisor type.
     pub hypervisor: String,
+    /// Whether it can be asked how a guest's CPU compares with its own.
+    pub compares_cpus: bool,
     /// Domain type that it runs.
     pub virt_type: String,
     /// Hypervisor version, `major.minor.release`.
@@ -89,7 +91,8 @@ impl Default for HostSpec {
             name: String::new(),
             uuid: None,
             architecture: "x86_64".into(),
-            hypervisor: "QEMU".into(),
+            hypervisor: "Simulated".into(),
+            compares_cpus: true,
             virt_type: "kvm".into(),
             hypervisor_version: "7.2.22".into(),
             libvirt_version: "9.0.0".into(),

@@ -1,11 +1,12 @@
 //! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect. As long as the port has
 //! calls, which stand in its order.
 
+mod call;
 mod orders;
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
@@ -22,7 +23,7 @@ use waypost_core::situation::Side;
 use crate::fleet::{HostSpec, PoolSpec};
 use crate::script::{Step, What};
 use crate::state::{Silence, State};
-use crate::transfer::{self, KEEPALIVE, PAGE};
+use crate::transfer::{self, PAGE};
 use crate::world::World;
 use crate::{cpu, edit, words};
 
@@ -81,25 +82,6 @@ impl World {
         }
         state.notice_breaks();
         effect(&mut state)
-    }
-
-    /// A call that the hosts go on with whoever waits for it.
-    fn calling(
-        &self,
-        state: &State,
-        source: &HostName,
-        work: impl Future<Output = Result<(), Fault>> + Send + 'static,
-    ) -> Box<dyn Transfer> {
-        let (done, outcome) = watch::channel(None);
-        let world = self.clone();
-        let reach = state.host(source).map(|there| there.reach.subscribe());
-        tokio::spawn(async move {
-            let result = work.await;
-            world.job_ended().notify_waiters();
-            // Nobody may be left who wants to know.
-            let _ = done.send(Some(result));
-        });
-        Box::new(Call { world: self.clone(), source: source.clone(), outcome, reach })
     }
 
     /// Waits, as libvirt does, for the job that holds a domain.
@@ -191,7 +173,7 @@ impl Hypervisor for World {
         let attempted = "compare the domain with the host";
         Box::pin(self.call(Step::PairFacts, destination, attempted, move |state| {
             let there = state.host(destination).ok_or_else(|| no_domain(destination, attempted, &domain.name))?;
-            let (cpu, cpu_message) = if there.spec.hypervisor != "QEMU" {
+            let (cpu, cpu_message) = if !there.spec.compares_cpus {
                 let why = "this function is not supported by the connection driver: virConnectCompareHypervisorCPU";
                 (CpuComparison::Unknown, Some(why.to_owned()))
             } else if there.spec.architecture != domain.architecture {
@@ -326,14 +308,14 @@ impl Hypervisor for World {
         Box::pin(self.call(Step::Connect, source, "open a connection for the migration", move |state| {
             state.route = Some((source.clone(), plan.destination.host.clone()));
             state.subject = Some(plan.domain);
-            Ok(self.calling(state, source, transfer::migrate(self.clone(), plan.clone())))
+            Ok(self.calling(state, plan, |bond| transfer::migrate(self.clone(), plan.clone(), bond)))
         }))
     }
 
     fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         let source = &plan.source.host;
         Box::pin(self.call(Step::ResumePostCopy, source, "resume the post-copy", move |state| {
-            Ok(self.calling(state, source, transfer::resume(self.clone(), plan.clone())))
+            Ok(self.calling(state, plan, |bond| transfer::resume(self.clone(), plan.clone(), bond)))
         }))
     }
 
@@ -449,65 +431,6 @@ fn in_pool<T>(
         return Err(fault(format!("Requested operation is not valid: storage pool '{}' is not active", pool.name)));
     }
     work(state, spec, pool)
-}
-
-/// The call that waits for a migration, on its connection to the source. The migration itself needs neither.
-struct Call {
-    world: World,
-    source: HostName,
-    outcome: watch::Receiver<Option<Result<(), Fault>>>,
-    reach: Option<watch::Receiver<u64>>,
-}
-
-impl Transfer for Call {
-    fn finished(&mut self) -> Later<'_, Result<(), Fault>> {
-        Box::pin(async move {
-            loop {
-                let silence = self.world.state().silence(&self.source);
-                let broken = |why: &str| Err(words::fault(FaultKind::Unreachable, &self.source, "migrate", why));
-                let look = match silence {
-                    // A daemon that ends closes the connection; a cut is only noticed by the keepalive.
-                    Some(Silence::Daemon) => return broken("End of file while reading data: Input/output error"),
-                    Some(Silence::Network(outage)) => {
-                        let notice = outage.since + KEEPALIVE;
-                        if Instant::now() >= notice {
-                            return broken("internal error: connection closed due to keepalive timeout");
-                        }
-                        Some(outage.until.map_or(notice, |until| until.min(notice)))
-                    }
-                    None => {
-                        if let Some(result) = self.outcome.borrow().clone() {
-                            return result;
-                        }
-                        None
-                    }
-                };
-                let reach = async {
-                    let changed = match &mut self.reach {
-                        Some(reach) => reach.changed().await.is_ok(),
-                        None => false,
-                    };
-                    if !changed {
-                        std::future::pending().await
-                    }
-                };
-                let later = async {
-                    match look {
-                        Some(look) => sleep_until(look).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                let ended = async {
-                    // While the host is silent its answer can't arrive.
-                    let known = silence.is_some();
-                    if known || self.outcome.changed().await.is_err() {
-                        std::future::pending().await
-                    }
-                };
-                tokio::select! { () = reach => {} () = later => {} () = ended => {} }
-            }
-        })
-    }
 }
 
 /// Events of one host.

@@ -61,6 +61,8 @@ pub(crate) fn host(spec: &HostSpec) -> HostFacts {
         }],
         live_migration: true,
         migration_transports: vec!["tcp".into()],
+        drops_cache: Some(true),
+        arrived_paused_may_leave: Some(true),
         migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
         migration_tls: spec.migration_tls,
         pools: spec

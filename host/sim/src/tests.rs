@@ -1,5 +1,6 @@
 //! The simulator against what was measured of libvirt, and its oracle against wrong controllers.
 
+mod direct;
 mod failures;
 mod fleets;
 mod migration;

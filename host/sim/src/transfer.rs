@@ -1,8 +1,8 @@
-//! One migration, stage by stage, as libvirt's peer-to-peer protocol goes: begin on the source, prepare on the
-//! destination, perform until what is left fits into the downtime limit, switch over, finish on the destination,
-//! confirm on the source.
+//! One migration, stage by stage, as libvirt's protocol goes: begin on the source, prepare on the destination, perform
+//! until what is left fits into the downtime limit, switch over, finish on the destination, confirm on the source.
 //!
-//! It runs as a task of its own, as a peer-to-peer migration does in the source's daemon: who started it may be gone.
+//! It runs as a task of its own, as a peer-to-peer migration does in the source's daemon: who started it may be gone. A
+//! direct one needs its client from stage to stage (`client`).
 //! What a failure leaves behind depends on the stage, and follows what was measured of libvirt: up to the switch-over
 //! the source runs on and the destination is cleaned; while the destination has all memory and nobody has confirmed,
 //! the source stays paused, because its daemon can't know.
@@ -23,11 +23,13 @@ use crate::world::World;
 
 mod arrival;
 mod checks;
+mod client;
 mod ending;
 mod job;
 mod offline;
 mod post_copy;
 
+pub(crate) use client::{Bond, Client, bound};
 use ending::Trouble;
 pub(crate) use job::Job;
 use job::{bytes_in, time_for};
@@ -65,14 +67,13 @@ enum Way {
 }
 
 /// Joins the halves of an interrupted post-copy, and runs it to its end.
-pub(crate) async fn resume(world: World, plan: Plan) -> Result<(), Fault> {
-    let run = Run { world: &world, plan: &plan, source: &plan.source.host, destination: &plan.destination.host };
-    run.resume().await
+pub(crate) async fn resume(world: World, plan: Plan, bond: Option<Bond>) -> Result<(), Fault> {
+    Run::of(&world, &plan, bond).resume().await
 }
 
-/// Runs a migration to its end.
-pub(crate) async fn migrate(world: World, plan: Plan) -> Result<(), Fault> {
-    let run = Run { world: &world, plan: &plan, source: &plan.source.host, destination: &plan.destination.host };
+/// Runs a migration to its end. A direct one has a bond with its client.
+pub(crate) async fn migrate(world: World, plan: Plan, bond: Option<Bond>) -> Result<(), Fault> {
+    let run = Run::of(&world, &plan, bond);
     match plan.mode {
         TransferMode::Live => run.live().await,
         TransferMode::Offline => run.offline().await,
@@ -84,6 +85,14 @@ struct Run<'a> {
     plan: &'a Plan,
     source: &'a HostName,
     destination: &'a HostName,
+    /// With the client, of a direct one.
+    bond: Option<Bond>,
+}
+
+impl<'a> Run<'a> {
+    fn of(world: &'a World, plan: &'a Plan, bond: Option<Bond>) -> Self {
+        Self { world, plan, source: &plan.source.host, destination: &plan.destination.host, bond }
+    }
 }
 
 impl Run<'_> {
@@ -168,6 +177,10 @@ impl Run<'_> {
             bandwidth_mib_s: self.plan.bandwidth_mib_s,
             ..Job::new(self.source, self.destination, shows)
         };
+        let job = match &self.bond {
+            Some(bond) => Job { woken: Arc::clone(&bond.woken), ..job },
+            None => job,
+        };
         state.jobs.insert(self.id(), job);
         // A new job forgets the figures of the last one.
         for host in [self.source, self.destination] {
@@ -197,11 +210,14 @@ impl Run<'_> {
     /// Comes to a stage: whatever the script has for it happens.
     async fn enter(&self, stage: Step) -> Result<(), Trouble> {
         self.job(|job| job.stage = stage);
+        let host = if matches!(stage, Step::Prepare | Step::Finish) { self.destination } else { self.source };
+        if matches!(stage, Step::Prepare | Step::Perform | Step::Finish | Step::Confirm) {
+            self.hear_client(host).await?;
+        }
         if stage == Step::Perform {
             // A transfer meets its script on the way, by how much it has sent.
             return self.check();
         }
-        let host = if matches!(stage, Step::Prepare | Step::Finish) { self.destination } else { self.source };
         let what = self.world.state().script.take(stage, host);
         if let Some(what) = what {
             self.strike(stage, what).await?;
@@ -250,6 +266,10 @@ impl Run<'_> {
         if job.abort && !handed_over {
             return Err(Trouble::Aborted);
         }
+        // A call that a daemon is in goes on to its end; with the incoming guest of nobody the transfer ends, too.
+        if self.client_is_gone() && job.stage <= Step::SwitchOver {
+            return Err(Trouble::Client);
+        }
         // Once the destination has the memory, the source's process is of no use to the migration any more.
         if live && !handed_over && state.process(self.source, id).is_none() {
             return Err(Trouble::SourceDied);
@@ -268,6 +288,10 @@ impl Run<'_> {
 
     /// Whether the link is cut, and when to look again; trouble if it has been for too long.
     fn cut(&self) -> Result<Option<Instant>, Trouble> {
+        if self.is_direct() {
+            let stage = self.job(|job| job.stage).ok_or(Trouble::Aborted)?;
+            return Ok(self.stands(stage));
+        }
         let mut state = self.world.state();
         let cut = state.cut(self.source, self.destination);
         let Some(job) = state.jobs.get_mut(&self.id()) else { return Err(Trouble::Aborted) };
@@ -303,7 +327,7 @@ impl Run<'_> {
     /// The incoming process appears on the destination.
     fn prepare(&self) -> Result<(), Trouble> {
         let mut state = self.world.state();
-        if state.cut(self.source, self.destination).is_some() {
+        if !self.is_direct() && state.cut(self.source, self.destination).is_some() {
             let why = format!("unable to connect to server at '{}:16509': No route to host", self.destination);
             return Err(Trouble::Refused(words::fault(FaultKind::Network, self.source, "migrate", why)));
         }

@@ -125,12 +125,12 @@ fn fits(travel: Travel, domain: &DomainFacts) -> Option<Finding> {
     Some(Finding::blocker(code, message).with("state", state.words()).with("reason", reason).remedy(remedy))
 }
 
-/// QEMU before 10.0 aborts, and the guest is lost, when a guest leaves that arrived paused and has not run since: its images
-/// were never taken over. libvirt shows it as one that a person paused, so it can only be warned of.
+/// There are hypervisors that abort, and the guest is lost, when a guest leaves that arrived paused and has not run since: its
+/// images were never taken over. libvirt shows it as one that a person paused, so it can only be warned of.
 fn perhaps_never_ran(travel: Travel, domain: &DomainFacts, source: &HostFacts) -> Option<Finding> {
     let paused = domain.state() == DomainState::Paused && domain.state_reason() == "user";
-    let old = source.hypervisor() == "QEMU" && source.hypervisor_version().is_some_and(|version| version < 10_000_000);
-    (travel == Travel::Live && paused && old && !domain.disks().is_empty()).then(|| {
+    let aborts = source.arrived_paused_may_leave() == Some(false);
+    (travel == Travel::Live && paused && aborts && !domain.disks().is_empty()).then(|| {
         Finding::warning(
             "paused-perhaps-never-ran",
             "The domain is paused. If it arrived so by a migration and has not run since, this hypervisor aborts when it leaves, \
@@ -264,8 +264,8 @@ mod tests {
             testing::check_from::<State>(&testing::request(), domain, &source, &testing::host("kvm2")).len()
         };
         assert_eq!(found(&paused, |_| {}), 1);
-        assert_eq!(found(&paused, |host| host.hypervisor_version = Some(10_000_000)), 0);
-        assert_eq!(found(&paused, |host| host.hypervisor = "Other".into()), 0);
+        assert_eq!(found(&paused, |host| host.arrived_paused_may_leave = Some(true)), 0);
+        assert_eq!(found(&paused, |host| host.arrived_paused_may_leave = None), 0);
         let without_disks = testing::domain_with(|domain| {
             domain.state = DomainState::Paused;
             domain.state_reason = "user".into();

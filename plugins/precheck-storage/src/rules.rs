@@ -7,11 +7,6 @@ use crate::Case;
 use crate::identity::{is_local, same_pool};
 use crate::media::is_removable;
 
-/// Since this version QEMU drops its cached pages when a guest arrives (`drop-cache`), so that a cached disk is safe.
-const QEMU_DROPS_CACHE: u64 = 4_000_000;
-/// libvirt has asked QEMU for it since about this version; before, it refuses.
-const LIBVIRT_KNOWS_IT: u64 = 6_000_000;
-
 pub fn of_the_disk_alone(case: &Case<'_>, disk: &Disk) -> Vec<Finding> {
     [host_device(case, disk), local_server(case, disk), transient(case, disk), cached(case, disk)]
         .into_iter()
@@ -66,17 +61,14 @@ fn transient(case: &Case<'_>, disk: &Disk) -> Option<Finding> {
     })
 }
 
-/// libvirt's own rule (qemuMigrationSrcIsSafe): empty, read-only, network and shareable disks are safe, so are the cache
-/// modes none and directsync, so is every mode where QEMU drops its cache, so are files on a coherent cluster file system.
+/// libvirt's own rule: empty, read-only, network and shareable disks are safe, so are the cache modes none and directsync,
+/// so is every mode where the hypervisor drops its cache, so are files on a coherent cluster file system.
 fn cached(case: &Case<'_>, disk: &Disk) -> Option<Finding> {
     let safe_mode = matches!(disk.cache.as_deref(), Some("none" | "directsync"));
     if case.travel == Travel::Offline || safe_mode || disk.read_only || disk.shareable || disk.kind == "network" {
         return None;
     }
-    let at_least = |version: Option<u64>, needed| version.is_some_and(|version| version >= needed);
-    if at_least(case.source.hypervisor_version(), QEMU_DROPS_CACHE)
-        && at_least(case.source.libvirt_version(), LIBVIRT_KNOWS_IT)
-    {
+    if case.source.drops_cache() == Some(true) {
         return None;
     }
     let path = disk.source.as_deref().unwrap_or_default();
@@ -95,7 +87,7 @@ fn cached(case: &Case<'_>, disk: &Disk) -> Option<Finding> {
         )
         .with_option("cache mode", disk.cache.as_deref(), "hypervisor's default")
         .with_option("hypervisor version", case.source.hypervisor_version().map(text::version), "unknown")
-        .remedy("Set cache='none' or 'directsync' on the disk, or update QEMU to 4.0 or newer."),
+        .remedy("Set cache='none' or 'directsync' on the disk, or update the hypervisor to one that drops its cache (QEMU 4.0 or newer, with libvirt 6.0 or newer)."),
     )
 }
 

@@ -170,6 +170,10 @@ macro_rules! host_getters {
                 record cpu: HostCpu,
                 /// It can migrate live.
                 copy live_migration: bool,
+                /// Its hypervisor drops what the host has cached of an image when a guest arrives; none: not known.
+                copy drops_cache: Option<bool>,
+                /// A guest that arrived paused may leave again before it has run; none: not known.
+                copy arrived_paused_may_leave: Option<bool>,
                 /// Migration transports: `tcp`, `rdma`, `unix`.
                 list migration_transports: Vec<String>,
                 /// Ports for incoming migrations.

@@ -222,6 +222,8 @@ pub fn host(name: &str) -> HostFacts {
         }],
         cpu: HostCpu { model: Some("Skylake-Server-IBRS".into()), vendor: Some("Intel".into()), features: vec![] },
         live_migration: true,
+        drops_cache: Some(true),
+        arrived_paused_may_leave: Some(false),
         migration_transports: vec!["tcp".into(), "rdma".into()],
         migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
         pool_names: vec!["shared".into(), "local".into()],

@@ -90,6 +90,8 @@ fn host(name: &str) -> HostFacts {
         guests: vec![],
         live_migration: true,
         migration_transports: vec![],
+        drops_cache: None,
+        arrived_paused_may_leave: None,
         migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
         migration_tls: false,
         pools: vec![pool("dir")],

@@ -48,6 +48,11 @@ facts! {
         pub live_migration: bool,
         /// Migration transports: `tcp`, `rdma`, `unix`.
         pub migration_transports: Vec<String>,
+        /// Its hypervisor lets go of what it keeps of an image's pages in the cache when a guest arrives, and libvirt relies
+        /// on it; none where the driver doesn't know.
+        pub drops_cache: Option<bool>,
+        /// A guest that arrived paused may leave again before it has run; none where the driver doesn't know.
+        pub arrived_paused_may_leave: Option<bool>,
         /// Migration ports.
         pub migration_ports: MigrationPorts,
         /// The configuration says that its hypervisor has certificates for encrypted transfers: libvirt can't tell.

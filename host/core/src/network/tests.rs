@@ -45,6 +45,8 @@ fn host(name: &str, links: Option<&[(&str, Option<&str>)]>) -> HostFacts {
         guests: vec![],
         live_migration: true,
         migration_transports: vec![],
+        drops_cache: None,
+        arrived_paused_may_leave: None,
         migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
         migration_tls: false,
         pools: vec![],

@@ -68,6 +68,8 @@ mod tests {
             guests: vec![],
             live_migration: true,
             migration_transports: vec![],
+            drops_cache: None,
+            arrived_paused_may_leave: None,
             migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
             migration_tls,
             pools: vec![],

@@ -1,20 +1,7 @@
 //! A domain whose memory is on both sides: from the moment of the switch the two copies together are *one* guest. The
 //! destination's runs and lacks memory, the source's holds what it lacks and is older than the disks. So neither is ever
-//! destroyed here, and the source's is never resumed. The table; `flows` and `broken` are libvirt's `post-copy` and
-//! `post-copy failed`, as that side knows:
-//!
-//! | source | destination | permitted |
-//! |---|---|---|
-//! | flows | flows | wait, interrupt-post-copy (hand over while it flows: never) |
-//! | flows | broken | interrupt-post-copy, wait, hand-over |
-//! | broken | flows, or broken | resume-post-copy, wait, hand-over |
-//! | flows, or broken | unknown | wait, hand-over |
-//! | unknown | flows, or broken | wait, hand-over |
-//! | broken | crashed, failed or absent | declare-lost, hand-over: the memory that arrived is gone |
-//! | flows | not active | interrupt-post-copy, wait, hand-over |
-//! | not active, and not because it migrated | broken | declare-lost, hand-over: the memory that was to follow is gone |
-//! | any other | flows, or broken | wait, hand-over |
-//! | flows, or broken | any other | wait, hand-over |
+//! destroyed here, and the source's is never resumed. The table is in `docs/recovery.md`
+//! (*Half a guest*), where `flows` and `broken` are libvirt's `post-copy` and `post-copy failed`, as that side knows.
 //!
 //! The order to interrupt goes to the source alone: on the destination libvirt has no such call (9.0 lets even the
 //! monitor's wait behind the migration). A destination that has not noticed can't be told; it notices by itself when the

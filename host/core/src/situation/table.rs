@@ -1,33 +1,5 @@
-//! What may be done about a domain that is on one side or the other. The table, for a live migration; the first row that
-//! fits counts:
-//!
-//! | source | destination | permitted |
-//! |---|---|---|
-//! | either has a job | any | wait, abort-job (hand over while it runs: never) |
-//! | unknown, or another host answered | any | wait, hand-over |
-//! | any | unknown, or another host answered | wait, hand-over |
-//! | runs | runs | hand-over |
-//! | runs | absent, or shut off | accept-source, and try-again if it ran before; before both undefine-destination if this migration defined it |
-//! | runs | paused, never ran there | destroy-destination |
-//! | paused | absent, or shut off | resume-source if it ran before, else accept-source or try-again |
-//! | paused | runs | destroy-source (the copy that the destination has overtaken); hand-over if somebody booted that one |
-//! | paused | paused, never ran there | destroy-destination |
-//! | paused | paused, may have run there | hand-over |
-//! | not active | runs | accept-destination |
-//! | migrated away | paused | resume-destination, or accept-destination if paused is what was asked for |
-//! | not active otherwise | paused | hand-over |
-//! | migrated away, or gone with its definition, or after this migration defined the other | shut off in order | accept-destination: it arrived, and was stopped there |
-//! | not active | migrated away | hand-over: it was there, and somebody has moved it on |
-//! | crashed or failed | shut down by the guest itself | accept-destination if this migration, in no post-copy, defined it: it arrived, and went off there; else hand-over |
-//! | crashed or failed | shut off in another order, but not destroyed | hand-over |
-//! | crashed or failed | not active otherwise | declare-lost |
-//! | shut off, nobody knows why | not active | hand-over |
-//! | shut off in order | not active | accept-source |
-//! | absent | absent, or shut off | declare-lost |
-//!
-//! An offline migration moves a definition: both sides shut off or absent permit accept-source or try-again where the
-//! source has one, undefine-destination before it where this migration left one there, accept-destination where only the
-//! destination has one, declare-lost where neither has.
+//! What may be done about a domain that is on one side or the other. The table, row by row as the code below has it, is in
+//! `docs/recovery.md` (*Live*, *Offline* and *Any*), and a test holds the two together.
 //!
 //! Three rows need words. *Paused, never ran there*: libvirt's reasons `migration` and `starting-up` mean that the
 //! incoming guest has not executed one instruction, so the source's copy is complete and newer than nothing.

@@ -57,6 +57,21 @@ impl Case {
         Self { name, plan, copies: false, suspends: false }
     }
 
+    /// The controller's call is the client that drives both daemons.
+    pub fn is_direct(&self) -> bool {
+        self.plan.transport == Transport::Direct
+    }
+
+    /// The daemons have to reach each other.
+    pub fn needs_management(&self) -> bool {
+        !self.is_direct()
+    }
+
+    /// Memory takes a way of its own.
+    pub fn needs_migration(&self) -> bool {
+        self.plan.transport != Transport::Tunnelled && self.plan.mode == TransferMode::Live
+    }
+
     pub fn direct() -> Self {
         Self::of("direct", Plan { transport: Transport::Direct, ..live() })
     }
@@ -87,12 +102,18 @@ impl Case {
             Plan { mode: TransferMode::Offline, initially: RunState::ShutOff, finally: RunState::ShutOff, ..live() };
         let mut transient_post_copy = transient(live());
         transient_post_copy.stream.post_copy = true;
+        let direct = Self::direct().plan;
+        let mut direct_post_copy = direct.clone();
+        direct_post_copy.stream.post_copy = true;
         vec![
             Self::post_copy(),
             Self::of("transient, post-copy", transient_post_copy),
             Self::peer_to_peer(),
             Self::copying(),
+            Self::of("direct, post-copy", direct_post_copy),
+            Self { copies: true, ..Self::of("direct, copying a disk", direct) },
             Self::direct(),
+            Self::of("tunnelled", Plan { transport: Transport::Tunnelled, ..live() }),
             Self::of("transient", transient(live())),
             Self::of("source kept", Plan { source_fate: kept, ..live() }),
             Self::of("the way back", Plan { destination_before: Before::Defined, ..live() }),

@@ -39,8 +39,16 @@ pub fn steps(case: &Case, world: World, out: &mut Steps<'_>) {
             }
         });
     }
-    if world.link {
-        strike("the link is cut", &|w| w.link = false);
+    let (management, migration) =
+        (case.needs_management() && world.management, case.needs_migration() && world.migration);
+    if management {
+        strike("the management link is cut", &|w| w.management = false);
+    }
+    if migration {
+        strike("the migration link is cut", &|w| w.migration = false);
+    }
+    if management && migration {
+        strike("both links are cut", &|w| (w.management, w.migration) = (false, false));
     }
     for end in [End::Source, End::Destination] {
         if world.host(end).reachable {
@@ -72,7 +80,7 @@ pub fn steps(case: &Case, world: World, out: &mut Steps<'_>) {
             w.destination_ends(Off::Shutdown);
         });
     }
-    if matches!(world.stage, Stage::Finished) && world.source.daemon && world.link && !case.copies {
+    if matches!(world.stage, Stage::Finished) && world.source.daemon && world.management && !case.copies {
         strike("the source lets go, and its caller is told that it failed", &|w| {
             w.source.die(Off::Migrated);
             (w.stage, w.said) = (Stage::Idle, Said::Failed);

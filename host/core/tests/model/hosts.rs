@@ -2,7 +2,6 @@
 //! can't go on. Each function is one step that may happen, whenever it can.
 
 use waypost_core::plan::{DestinationFate, RunState, SourceFate, TransferMode};
-use waypost_core::stream::Transport;
 
 use crate::case::Case;
 use crate::controller::At;
@@ -12,8 +11,7 @@ use crate::world::{End, Late, Off, Process, Reason, Said, Stage, Violation, Worl
 /// All that may happen next without a fault and without the controller.
 pub fn steps(case: &Case, world: World, at: At, out: &mut Steps<'_>) {
     // The client of a direct migration gives each order itself.
-    let driven = case.plan.transport != Transport::Direct
-        || (at == At::Watching && world.source.reachable && world.destination.reachable);
+    let driven = !case.is_direct() || (at == At::Watching && world.source.reachable && world.destination.reachable);
     let source = world.source.daemon && driven;
     let offline = case.plan.mode == TransferMode::Offline;
     let mut step = |name: &'static str, change: &dyn Fn(&mut World) -> Result<(), Violation>| {
@@ -21,7 +19,9 @@ pub fn steps(case: &Case, world: World, at: At, out: &mut Steps<'_>) {
         let result = change(&mut next);
         out.world(name, next, result);
     };
-    let reached = world.link && world.destination.daemon;
+    // One link at least of a direct or a tunnelled migration is never cut: it has no use for it.
+    let reached = world.management && world.destination.daemon;
+    let through = if case.needs_migration() { world.migration } else { world.management };
     match world.stage {
         Stage::Idle => {}
         Stage::Called if !driven || !world.source.daemon => {
@@ -42,33 +42,22 @@ pub fn steps(case: &Case, world: World, at: At, out: &mut Steps<'_>) {
             w.stage = Stage::Finished;
             Ok(())
         }),
-        Stage::Begun if source && reached => step("the destination prepares", &|w| {
-            if w.destination.process.is_some() {
-                w.fail();
-                return Ok(());
-            }
-            let reason = Reason::Migration;
-            let incoming = Process { runs: false, reason, complete: false, overtaken: false, half: false };
-            (w.destination.process, w.destination.incoming) = (Some(incoming), true);
-            w.stage = Stage::Prepared;
-            Ok(())
-        }),
+        Stage::Begun if source && reached => step("the destination prepares", &|w| w.prepare()),
         Stage::Begun => step("the destination can't be reached", &|w| w.fails()),
         Stage::Prepared if !driven => step("the source misses its client", &|w| w.fails()),
-        Stage::Prepared if source && reached => {
-            step("the source stops for the last pass", &|w| {
-                w.pause(End::Source, Reason::Migration);
-                if let Some(process) = &mut w.destination.process {
-                    process.complete = true;
+        Stage::Prepared => {
+            // Memory needs the daemons no more than at its end: it may be there before a keepalive ends the transfer.
+            if source && through {
+                step("the source stops for the last pass", &|w| w.stop());
+                if case.plan.stream.post_copy {
+                    step("the switch to post-copy", &|w| w.switch());
                 }
-                w.stage = Stage::Switched;
-                Ok(())
-            });
-            if case.plan.stream.post_copy {
-                step("the switch to post-copy", &|w| w.switch());
+            }
+            // A cut of the migration link alone is noticed by nobody for many minutes, or until somebody aborts.
+            if !(source && reached && through) {
+                step("the stream is given up", &|w| w.fails());
             }
         }
-        Stage::Prepared => step("the stream is given up", &|w| w.fails()),
         Stage::Switched if source && reached && world.destination.process.is_some() => {
             step("the destination takes over", &|w| w.take_over(case));
             if world.source.process.is_none() {
@@ -81,22 +70,48 @@ pub fn steps(case: &Case, world: World, at: At, out: &mut Steps<'_>) {
             w.stage = Stage::Finished;
             w.fails()
         }),
-        Stage::Finished | Stage::Joined => {
-            if source && world.link {
+        Stage::Finished => {
+            if source && world.management {
                 step("the source lets go", &|w| w.let_go(case));
             }
             if !(driven && reached) {
                 step("the source never hears of the end", &|w| w.fails());
             }
         }
-        Stage::Flowing if world.link => step("the rest of the memory is there", &|w| w.join(case)),
-        Stage::Flowing => step("the source notices the cut", &|w| {
-            w.interrupt();
-            Ok(())
-        }),
+        Stage::Flowing => {
+            if world.migration {
+                step("the rest of the memory is there", &|w| w.join(case));
+            } else {
+                step("the source notices the cut", &|w| {
+                    w.interrupt();
+                    Ok(())
+                });
+            }
+            if world.source.daemon && !(driven && reached) && !world.is_left_alone() {
+                step("the source loses who drives the post-copy", &|w| w.leave_alone());
+            }
+        }
+        Stage::Joined if world.is_left_alone() => {
+            if world.source.daemon {
+                step("the source lets go by itself", &|w| w.let_go_alone());
+            }
+        }
+        Stage::Joined => {
+            if source && world.management {
+                step("the source lets go", &|w| w.let_go(case));
+            }
+            if !(driven && reached) {
+                if world.source.daemon {
+                    step("the source loses who drives the post-copy", &|w| w.leave_alone());
+                }
+                if !case.is_direct() {
+                    step("the source never hears of the end", &|w| w.fails());
+                }
+            }
+        }
         Stage::Interrupted => {
             let unaware = |process: Process| process.half && process.reason == Reason::PostCopy;
-            if world.link && world.destination.process.is_some_and(unaware) {
+            if world.migration && world.destination.process.is_some_and(unaware) {
                 step("the destination notices the break", &|w| {
                     if let Some(process) = &mut w.destination.process {
                         process.reason = Reason::PostCopyFailed;
@@ -121,9 +136,15 @@ pub fn steps(case: &Case, world: World, at: At, out: &mut Steps<'_>) {
             w.obey(order, case).or_else(|violation| if disturbed { Ok(()) } else { Err(violation) })
         });
     }
-    if !world.link {
-        step("the link is back", &|w| {
-            w.link = true;
+    if !world.management {
+        step("the management link is back", &|w| {
+            w.management = true;
+            Ok(())
+        });
+    }
+    if !world.migration {
+        step("the migration link is back", &|w| {
+            w.migration = true;
             Ok(())
         });
     }
@@ -152,7 +173,7 @@ impl World {
     pub fn fail(&mut self) {
         // Who can't know whether the destination took over stays paused.
         let knows = match self.stage {
-            Stage::Switched => self.link && self.source.daemon,
+            Stage::Switched => self.management && self.source.daemon,
             Stage::Finished | Stage::Joined => false,
             _ => true,
         };
@@ -183,6 +204,27 @@ impl World {
         Ok(())
     }
 
+    fn prepare(&mut self) -> Result<(), Violation> {
+        if self.destination.process.is_some() {
+            self.fail();
+            return Ok(());
+        }
+        let reason = Reason::Migration;
+        let incoming = Process { runs: false, reason, complete: false, overtaken: false, half: false };
+        (self.destination.process, self.destination.incoming) = (Some(incoming), true);
+        self.stage = Stage::Prepared;
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Violation> {
+        self.pause(End::Source, Reason::Migration);
+        if let Some(process) = &mut self.destination.process {
+            process.complete = true;
+        }
+        self.stage = Stage::Switched;
+        Ok(())
+    }
+
     fn switch(&mut self) -> Result<(), Violation> {
         self.stage = Stage::Flowing;
         self.destination.incoming = false;
@@ -205,11 +247,33 @@ impl World {
         }
     }
 
-    /// The halves are joined again, if they can be.
+    /// The post-copy's call on the source was broken off, and its memory goes on: the source says that it failed, and both
+    /// hypervisors bring it to its end by themselves.
+    fn is_left_alone(&self) -> bool {
+        let failed = |process: Process| process.reason == Reason::PostCopyFailed;
+        matches!(self.stage, Stage::Flowing | Stage::Joined) && self.source.process.is_some_and(failed)
+    }
+
+    fn leave_alone(&mut self) -> Result<(), Violation> {
+        if let Some(process) = &mut self.source.process {
+            process.reason = Reason::PostCopyFailed;
+            self.said = Said::Failed;
+        }
+        Ok(())
+    }
+
+    /// Nobody told it to give its definition up.
+    fn let_go_alone(&mut self) -> Result<(), Violation> {
+        self.source.die(Off::Migrated);
+        self.stage = Stage::Idle;
+        Ok(())
+    }
+
+    /// The halves are joined again, if they can be. Where nothing is broken they can't.
     pub fn resume_post_copy(&mut self) {
         let waits = |process: Process| process.half && process.reason == Reason::PostCopyFailed;
         let both = [&self.source, &self.destination].iter().all(|host| host.daemon && host.process.is_some_and(waits));
-        if self.stage != Stage::Interrupted || !both || !self.link {
+        if self.stage != Stage::Interrupted || !both || !(self.management && self.migration) {
             self.said = Said::Failed;
             return;
         }

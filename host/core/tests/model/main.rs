@@ -1,4 +1,4 @@
-//! The model checker: every interleaving of what hosts, link, controller and store can do while one domain moves, searched
+//! The model checker: every interleaving of what hosts, links, controller and store can do while one domain moves, searched
 //! whole for a number of faults, with no bound on the steps between them. What decides is the program's own: the table of
 //! permitted actions, what an arrival looks like, the phases, what the past withholds. What is modelled is the rest: the
 //! two hosts as they were measured (`hosts`), the breaks (`faults`), and the controller's course around its decisions
@@ -9,7 +9,9 @@
 //!
 //! Taken for granted, because a clock and not a table sees to it: an order to begin a migration arrives at its host, or
 //! is lost, before a controller that watches from outside has seen no job for long enough to call it over; and a
-//! definition that travels alone arrives within the patience of whoever waits for it.
+//! definition that travels alone arrives within the patience of whoever waits for it. And where a direct migration switches
+//! to post-copy, its client's next call is on the destination before the client can die: the two are a moment apart, and
+//! what libvirt does in between was not measured.
 //!
 //! `WAYPOST_MODEL_FAULTS` sets the number of faults; `make model` searches with one more than `make test`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

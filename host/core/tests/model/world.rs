@@ -96,8 +96,10 @@ pub enum Said {
 pub struct World {
     pub source: Host,
     pub destination: Host,
-    /// Between the two hosts.
-    pub link: bool,
+    /// Between the two daemons.
+    pub management: bool,
+    /// What memory takes, where that is a way of its own.
+    pub migration: bool,
     pub stage: Stage,
     pub said: Said,
     /// The volume that was made for a copied disk.
@@ -216,9 +218,14 @@ impl fmt::Display for Host {
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let link = if self.link { "" } else { ", link cut" };
+        let links = match (self.management, self.migration) {
+            (true, true) => "",
+            (false, true) => ", management cut",
+            (true, false) => ", migration cut",
+            (false, false) => ", both links cut",
+        };
         let Self { source, destination, stage, said, volume, late, .. } = self;
-        write!(f, "[{source}] [{destination}] {stage:?}, said {said:?}{link}, volume {volume}, late {late:?}")
+        write!(f, "[{source}] [{destination}] {stage:?}, said {said:?}{links}, volume {volume}, late {late:?}")
     }
 }
 
@@ -234,7 +241,8 @@ impl World {
         Self {
             source: Host { process: live.then_some(process), defined, ..host },
             destination: Host { defined: case.plan.destination_before == Before::Defined, ..host },
-            link: true,
+            management: true,
+            migration: true,
             stage: Stage::Idle,
             said: Said::Nothing,
             volume: false,

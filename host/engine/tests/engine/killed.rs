@@ -1,6 +1,7 @@
 //! The controller is killed at every record, before and after it is written, and at many moments between; another one
 //! finds the task in the store, adopts it and brings it to a truthful end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::ports::{FaultKind, Store};
 use waypost_core::request::{Options, SourceDefinition};
 use waypost_core::situation::Action;
-use waypost_core::stream::Stream;
+use waypost_core::stream::{Stream, Transport};
 use waypost_engine::{Acted, Adopted, Driver, Engine, EngineError};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 use waypost_store::SqliteStore;
@@ -81,6 +82,40 @@ pub fn courses() -> Vec<Case> {
     // Steered all the way: slowed down, given more downtime, switched.
     let stream = Stream { post_copy: true, ..Stream::default() };
     all.push(Case::endless().mind(Mind::Steers).options(Options { stream, bandwidth_mib_s: Some(100), ..hasty() }));
+    all.extend(direct_courses());
+    all
+}
+
+/// Courses of which the controller is the client: with it the migration ends, and what it had come to is on the hosts.
+fn direct_courses() -> Vec<Case> {
+    let long = Lasting::For(Duration::from_secs(120));
+    let limited = Options { max_downtime_ms: Some(500), ..hasty() };
+    let mut all = vec![
+        Case::live().options(limited.clone()),
+        Case::transient().options(hasty()),
+        Case::offline().options(hasty()),
+        Case::copying(),
+        Case::copying().fault(Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination))),
+    ];
+    for (step, what) in [
+        (Step::Perform, What::HypervisorDies(Who::Destination)),
+        (Step::Perform, What::Unreachable(Who::Destination, long)),
+        (Step::SwitchOver, What::Unreachable(Who::Destination, long)),
+        (Step::Finish, What::Unreachable(Who::Source, long)),
+    ] {
+        all.push(Case::live().options(limited.clone()).fault(Scripted::at(step, what)));
+    }
+    let switched = |bandwidth_mib_s: Option<u64>| {
+        let stream = Stream { post_copy: true, ..Stream::default() };
+        let switch = Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(100);
+        Case::live().options(Options { stream, bandwidth_mib_s, ..hasty() }).fault(switch)
+    };
+    all.push(switched(None));
+    all.push(switched(None).fault(Scripted::at(Step::PostCopy, What::Error(FaultKind::Network))));
+    // So slow that the connection is given up before the memory is there.
+    all.push(switched(Some(20)).fault(Scripted::at(Step::PostCopy, What::Unreachable(Who::Destination, long))));
+    let mut all: Vec<Case> = all.into_iter().map(|case| case.by(Transport::Direct)).collect();
+    all.push(Case::live().options(limited).by(Transport::Tunnelled));
     all
 }
 
@@ -138,6 +173,20 @@ fn appends(case: &Case) -> usize {
         let (engine, store) = site.engine(None);
         drive(engine.accept(site.request()).unwrap()).await.unwrap().unwrap();
         store.appends()
+    })
+}
+
+/// What sort of record each append of a course is: its name, and the first thing that it says.
+fn sorts(case: &Case) -> Vec<String> {
+    in_virtual_time(async {
+        let site = Site::new(case.clone());
+        let driver = site.accept();
+        let task = driver.id();
+        drive(driver).await.unwrap().unwrap();
+        let journal = site.store.journal(task).unwrap();
+        // The first record makes the task, and is no append.
+        let sort = |text: String| text.split(',').next().unwrap_or_default().to_owned();
+        journal.iter().skip(1).map(|(_, record)| sort(format!("{record:?}"))).collect()
     })
 }
 
@@ -233,10 +282,33 @@ fn killed_at_every_record_it_is_adopted_and_ends_truthfully() {
     assert!(counts[&OutcomeKind::Completed] > 0 && counts[&OutcomeKind::RolledBack] > 0);
 }
 
+/// Every course over a real store, at a sample of its records: each sort of record that no course before it has written, and
+/// where there is none one of its records by turns. All of them would be some thousand stores in which each record waits
+/// for the disk, and to a store one record of a sort is as another. The straight course and a failure are killed at every
+/// record.
 #[test]
-fn killed_at_every_record_of_a_real_store_it_is_adopted_from_its_folder() {
+fn killed_over_a_real_store_it_is_adopted_from_its_folder() {
     let left = Case::live().options(hasty()).fault(Scripted::at(Step::Perform, What::LeftBehind));
-    let cases = every_record(&[Case::live().options(hasty()), left], &[0]);
+    let mut cases = every_record(&[Case::live().options(hasty()), left], &[0]);
+    let mut known = BTreeSet::new();
+    for (number, case) in courses().into_iter().enumerate() {
+        let sorts = sorts(&case);
+        let mut points: Vec<usize> = Vec::new();
+        for (index, sort) in sorts.iter().enumerate() {
+            if known.insert(sort.clone()) {
+                points.push(index + 1);
+            }
+        }
+        if points.is_empty() {
+            points.push(1 + number % sorts.len());
+        }
+        for append in points {
+            for stroke in [Stroke::KillBefore, Stroke::KillAfter] {
+                cases.push(Killed { case: case.clone(), meddle: Meddle { append, stroke }, away: Duration::ZERO });
+            }
+        }
+    }
+    assert!(known.len() > 20, "{} sorts of records: {known:?}", known.len());
     let ran = side_by_side(&cases, |killed: &Killed| {
         let folder = tempfile::tempdir().unwrap();
         let open = || Arc::new(SqliteStore::open(&folder.path().join("store")).unwrap());
@@ -245,7 +317,7 @@ fn killed_at_every_record_of_a_real_store_it_is_adopted_from_its_folder() {
             play_on(site, killed.meddle, killed.away, Some(open())).await
         })
     });
-    tell("killed at every record, SQLite", &cases, &ran);
+    tell("killed over SQLite", &cases, &ran);
 }
 
 #[test]

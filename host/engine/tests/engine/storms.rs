@@ -1,22 +1,23 @@
-//! Several faults at once, any options, any policy, the controller killed again and again, a cancellation at any time:
-//! thousands of courses, each made from its number alone.
+//! Several faults at once, any options, any way to travel, any policy, the controller killed again and again, a cancellation
+//! at any time: thousands of courses, each made from its number alone.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::request::{AfterMove, Options, Persistence, SourceDefinition};
+use waypost_core::stream::{DiskCopy, Disks, Transport};
 use waypost_engine::Adopted;
-use waypost_sim::{Scripted, Step, What};
+use waypost_sim::{Power, Scripted, Step, What};
 
 use crate::faults::{NEVER, hangs_in_the_dark};
-use crate::support::{Case, Dice, Mind, Ran, Site, a, in_virtual_time, judge, side_by_side, tell};
+use crate::support::{Case, Dice, Mind, Place, Ran, Site, a, in_virtual_time, judge, side_by_side, tell};
 
 const STORMS: u64 = 2000;
 
 fn case(dice: &mut Dice) -> Case {
     let case = dice.pick(&[Case::live(), Case::live(), Case::paused(), Case::offline(), Case::transient()]);
-    let live = case.power != waypost_sim::Power::ShutOff;
+    let live = case.power != Power::ShutOff;
     let keep = dice.below(4) == 0;
     let options = Options {
         timeout_s: 60,
@@ -38,9 +39,38 @@ fn case(dice: &mut Dice) -> Case {
     case
 }
 
+/// How it travels: peer to peer, direct or through a tunnel; with copied disks; switched to post-copy on its way, and that
+/// interrupted. What excludes what is never asked for: a request that is refused is no storm.
+fn travelling(case: Case, dice: &mut Dice) -> Case {
+    let live = case.power != Power::ShutOff;
+    let running = case.power == Power::Running && case.options.after == AfterMove::AsBefore;
+    let copies = live && dice.below(5) == 0;
+    let post_copy = running && dice.below(3) == 0;
+    let mut case = match dice.below(6) {
+        0 | 1 => case.by(Transport::Direct),
+        2 if live && !copies && !post_copy => case.by(Transport::Tunnelled),
+        _ => case,
+    };
+    if copies {
+        case.disks = Place::Own;
+        case.options.disks = Disks { copy: DiskCopy::Full, ..Disks::default() };
+    }
+    if post_copy {
+        case.options.stream.post_copy = true;
+        let switch = Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(dice.below(900) as u16);
+        case = case.fault(switch);
+        if dice.below(3) == 0 {
+            case = case.fault(Scripted::at(Step::PostCopy, What::InterruptPostCopy));
+        }
+    }
+    case
+}
+
 async fn storm(number: u64) -> Ran {
     let mut dice = Dice(number);
-    let site = Site::new(case(&mut dice));
+    // Of dice of their own, so that a storm stays what it is when there is another way to travel.
+    let mut ways = Dice(!number);
+    let site = Site::new(travelling(case(&mut dice), &mut ways));
     let driver = site.accept();
     let task = driver.id();
     let mut driving = tokio::spawn(driver.drive());

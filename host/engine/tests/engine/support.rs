@@ -9,5 +9,5 @@ mod spy;
 pub use judge::{Ran, judge, tell};
 pub use memory::MemoryStore;
 pub use minds::{Dice, Mind, Minded};
-pub use site::{Case, OWN, Site, VirtualClock, a, b, in_virtual_time, side_by_side};
+pub use site::{Case, OWN, Place, Site, VirtualClock, a, b, in_virtual_time, side_by_side};
 pub use spy::{Ledger, Meddle, Stroke};

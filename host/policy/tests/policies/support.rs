@@ -333,7 +333,7 @@ pub fn host(name: &str) -> HostFacts {
         "cpus": 16, "memory_kib": 67_108_864, "free_memory_kib": 33_554_432, "cpu": { "model": "Skylake-Client-IBRS" },
         "guests": [{ "architecture": "x86_64", "virt_type": "kvm", "emulator": "/usr/bin/qemu-system-x86_64",
             "machines": [{ "name": "pc-q35-9.2", "vcpus_max": 288 }] }],
-        "live_migration": true, "migration_transports": ["tcp"],
+        "live_migration": true, "drops_cache": true, "arrived_paused_may_leave": true, "migration_transports": ["tcp"],
         "migration_ports": { "first": 49152, "last": 49215, "in_use": 0 },
         "migration_tls": false,
         "pools": (0..5).map(pool).collect::<Vec<_>>(),

@@ -202,7 +202,8 @@ pub(crate) fn prepare(state: &State, plan: &Plan) -> Result<(), Fault> {
 /// What the destination finds wrong with a definition: less.
 pub(crate) fn prepare_offline(state: &State, plan: &Plan) -> Result<(), Fault> {
     let (there, _) = ends(state, plan)?;
-    if state.cut(&plan.source.host, &plan.destination.host).is_some() {
+    // Of a direct one its client connects to either.
+    if plan.transport != Transport::Direct && state.cut(&plan.source.host, &plan.destination.host).is_some() {
         let why = format!("unable to connect to server at '{}:16509': No route to host", plan.destination.host);
         return Err(words::fault(FaultKind::Network, &plan.source.host, "migrate", why));
     }

@@ -23,6 +23,8 @@ pub(super) enum Trouble {
     SourceDaemon,
     DestinationDaemon,
     Cut,
+    /// Who drove a direct one is gone.
+    Client,
     Left,
     /// The stream of a post-copy broke.
     Broken,
@@ -44,7 +46,8 @@ impl Run<'_> {
         let resume = match trouble {
             Trouble::Cut => stage <= Step::Perform,
             Trouble::SourceDaemon | Trouble::SourceDied => false,
-            Trouble::Left => stage < Step::Finish,
+            // What the source had given away it leaves as it is: nobody tells it whether the destination took over.
+            Trouble::Left | Trouble::Client => stage < Step::Finish,
             _ => !(prepared && running),
         };
         if prepared && !running {
@@ -55,7 +58,8 @@ impl Run<'_> {
                     }
                 }
                 Trouble::Cut => self.drop_incoming_later(),
-                _ => drop_incoming(&mut state, self.destination, id),
+                Trouble::Client => drop_incoming(&mut state, self.destination, id, "destroyed"),
+                _ => drop_incoming(&mut state, self.destination, id, "failed"),
             }
         }
         let ours = state.process(self.source, id).is_some_and(|process| !process.runs && process.reason == "migration");
@@ -73,7 +77,9 @@ impl Run<'_> {
             Trouble::SourceDied => says(FaultKind::HypervisorDied, "operation failed: domain is not running"),
             Trouble::DestinationDied => says(FaultKind::HypervisorDied, words::scripted(FaultKind::HypervisorDied)),
             Trouble::SourceDaemon => says(FaultKind::Unreachable, "End of file while reading data: Input/output error"),
-            Trouble::DestinationDaemon | Trouble::Cut => says(FaultKind::Network, words::scripted(FaultKind::Network)),
+            Trouble::DestinationDaemon | Trouble::Cut | Trouble::Client => {
+                says(FaultKind::Network, words::scripted(FaultKind::Network))
+            }
             Trouble::Left | Trouble::Broken => says(FaultKind::Other, words::scripted(FaultKind::Other)),
             Trouble::Scripted(kind) => says(kind, words::scripted(kind)),
             Trouble::Refused(fault) => fault,
@@ -86,16 +92,16 @@ impl Run<'_> {
         let (world, destination, id) = (self.world.clone(), self.destination.clone(), self.id());
         tokio::spawn(async move {
             sleep(CLEANED_LATER).await;
-            drop_incoming(&mut world.state(), &destination, id);
+            drop_incoming(&mut world.state(), &destination, id, "failed");
             world.job_ended().notify_waiters();
         });
     }
 }
 
-/// The destination's daemon ends a guest that nobody sends to any more.
-fn drop_incoming(state: &mut State, host: &HostName, domain: DomainId) {
+/// The destination's daemon ends a guest that nobody sends to any more, or whose client is gone.
+fn drop_incoming(state: &mut State, host: &HostName, domain: DomainId, off: &'static str) {
     if state.process(host, domain).is_some_and(|process| process.incoming && !process.runs) {
-        state.end(host, domain, "failed", "the incoming migration failed");
-        state.tell(host, lifecycle(domain, "stopped", "failed"));
+        state.end(host, domain, off, "the incoming migration failed");
+        state.tell(host, lifecycle(domain, "stopped", off));
     }
 }

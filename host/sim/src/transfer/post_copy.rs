@@ -37,9 +37,17 @@ impl Run<'_> {
             state.tell(self.destination, lifecycle(id, "resumed", "post-copy"));
         }
         self.follow().await?;
-        self.join();
-        self.undefine_source().await;
+        self.joined().await;
         Ok(())
+    }
+
+    /// All memory is there. Without its client the hypervisors join the halves alone, and nobody asks the source to give its
+    /// definition up.
+    async fn joined(&self) {
+        self.join();
+        if !self.client_is_gone() {
+            self.undefine_source().await;
+        }
     }
 
     /// Sends what is left, until it is there or the stream breaks.
@@ -69,6 +77,10 @@ impl Run<'_> {
             let look = {
                 let mut state = self.world.state();
                 let id = self.id();
+                if self.client_is_gone() {
+                    // Its call is interrupted, the memory goes on.
+                    state.fail_half(self.source, id);
+                }
                 let whole =
                     [self.source, self.destination].iter().all(|host| state.process(host, id).is_some_and(|p| p.half));
                 let cut = state.impassable(self.source, self.destination, &self.plan.migrate_uri);
@@ -141,8 +153,7 @@ impl Run<'_> {
         self.may_resume()?;
         let result = self.follow().await.map_err(|trouble| self.clean_up(trouble));
         if result.is_ok() {
-            self.join();
-            self.undefine_source().await;
+            self.joined().await;
         }
         self.unregister(result)
     }
@@ -175,6 +186,9 @@ impl Run<'_> {
             if let Some(process) = state.local_mut(host, id).and_then(|local| local.process.as_mut()) {
                 process.reason = words::POST_COPY;
             }
+        }
+        if let (Some(bond), Some(job)) = (&self.bond, state.jobs.get_mut(&id)) {
+            job.woken = Arc::clone(&bond.woken);
         }
         state.log.note(self.source, format!("the post-copy of {id} is resumed"));
         Ok(())

@@ -8,8 +8,7 @@ use waypost_core::facts::Volume;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
 use waypost_core::ports::{Clock, Depth, Policies, Store};
 use waypost_core::request::{MigrationRequest, Options};
-use waypost_core::stream::Encryption;
-use waypost_core::stream::{DiskCopy, Disks};
+use waypost_core::stream::{DiskCopy, Disks, Encryption, Transport};
 use waypost_engine::{Driver, Engine, Settings};
 use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, PoolSpec, Power, Scripted, Truth, World};
 
@@ -93,6 +92,11 @@ impl Case {
     }
     pub fn mind(self, mind: Mind) -> Self {
         Self { mind, ..self }
+    }
+    /// Driven by somebody else than the source's daemon, or through its connection.
+    pub fn by(mut self, transport: Transport) -> Self {
+        self.options.transport = transport;
+        self
     }
 }
 
