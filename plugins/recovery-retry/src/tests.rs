@@ -75,7 +75,7 @@ fn a_site_may_allow_post_copy_after_a_transfer_that_came_to_no_end() {
     }
     // Any other failure says nothing against the way that was taken.
     let other = with_settings(allowed, || decide("network", |_| {}));
-    assert!(other.change.is_none(), "{other:?}");
+    assert!(other.change.is_none());
     let both = r#"{"post_copy_after_timeout": true, "downtime_after_timeout_ms": 900}"#;
     let change = with_settings(both, || decide("not-converging", |_| {})).change.unwrap();
     assert_eq!((change.post_copy, change.max_downtime_ms), (Some(true), Some(900)));
