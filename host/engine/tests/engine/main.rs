@@ -10,6 +10,7 @@ mod clock;
 mod copies;
 mod faults;
 mod killed;
+mod late;
 mod networks;
 mod post_copy;
 mod probed;
