@@ -57,9 +57,24 @@ fn arrives(site: &Site, child: Child) {
 fn a_guest_arrives_by_post_copy_and_a_cancellation_comes_too_late() {
     let (site, child) = on_its_way("");
     let task = site.only_task();
+    // A reading is kept once a second.
+    site.until("it is on record that the guest was switched", |site| {
+        site.waypost(&["top", "--json"]).expect_code(0).json()["running"][0]["sample"]["stage"] == "post-copy"
+    });
     let cancelled = site.waypost(&["cancel", &task]);
-    assert_ne!(cancelled.code, 0, "a guest that runs on both hosts can't be taken back: {}", cancelled.err);
+    let said = &cancelled.err;
+    assert_eq!(cancelled.code, 1, "a guest that runs on both hosts can't be taken back: {said}");
+    assert!(
+        said.contains("the guest runs on the destination already") && said.contains("nothing is taken back"),
+        "{said}"
+    );
+    assert!(said.contains("too late to cancel: the domain has moved"), "{said}");
+    assert!(!said.contains("not confirmed"), "nobody asked for an abort: {said}");
     arrives(&site, child);
+    let record = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    let journal = record["journal"].as_array().expect("a journal");
+    let aborts = |entry: &str| entry.contains("steer-intended") && entry.contains("\"abort\"");
+    assert!(!journal.is_empty() && !journal.iter().any(|entry| aborts(&entry.to_string())), "{record:#}");
 }
 
 /// Neither copy is whole without the other: oVirt destroys both here. Nothing notices by itself that the way is cut, so the

@@ -17,7 +17,7 @@ use crate::support::{Case, Site, b, in_virtual_time, judge};
 enum Late {
     Cancel,
     Clock,
-    /// A cancellation before anybody has read that the switch is done.
+    /// A cancellation right after the switch, which may be before anybody has read of it.
     CancelUnread,
 }
 
