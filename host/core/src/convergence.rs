@@ -25,9 +25,9 @@ words! {
     }
     /// Where the bandwidth of a prediction is known from.
     pub enum BandwidthFrom {
-        /// The limit of the plan: what the request names, or the network where the request names none.
+        /// The limit that the request names.
         Limit = "limit",
-        /// The network carries less than the limit.
+        /// What the network is declared to carry, where the request names no less.
         Network = "network",
         /// The fastest of the last transfers between the two hosts.
         EarlierTransfers = "earlier-transfers",

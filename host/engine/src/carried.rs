@@ -26,7 +26,8 @@ pub(crate) fn declared(plan: &Plan, networks: &Networks) -> Option<Bandwidth> {
     let limit = plan.bandwidth_mib_s;
     let network = plan.network.as_deref().and_then(|name| networks.get(name)).and_then(|n| n.bandwidth_mib_s);
     let (mib_s, from) = match (limit, network) {
-        (Some(limit), Some(network)) if network < limit => (network, BandwidthFrom::Network),
+        // A request that names no limit has the network's.
+        (Some(limit), Some(network)) if network <= limit => (network, BandwidthFrom::Network),
         (Some(limit), _) => (limit, BandwidthFrom::Limit),
         (None, Some(network)) => (network, BandwidthFrom::Network),
         (None, None) => return None,

@@ -9,6 +9,7 @@ mod cancelled;
 mod clock;
 mod copies;
 mod faults;
+mod foretold;
 mod killed;
 mod late;
 mod networks;
