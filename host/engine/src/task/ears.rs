@@ -25,7 +25,7 @@ pub(super) enum Heard {
     Pass(u64),
     /// The destination says that its half of the guest is cut off from the other.
     Broke,
-    /// Something else became of it on the destination.
+    /// Something else became of it: it was stopped for the switch, or runs on the other side.
     Stirred,
     /// Nothing that matters here.
     Other,
@@ -97,8 +97,10 @@ fn heard(plan: &Plan, event: HostEvent, side: Side) -> Heard {
     match (event, side) {
         (HostEvent::JobCompleted { domain, sample }, Side::Source) if domain == plan.domain => Heard::Figures(sample),
         (HostEvent::Iteration { domain, iteration }, Side::Source) if domain == plan.domain => Heard::Pass(iteration),
-        (HostEvent::Lifecycle { domain, detail, .. }, Side::Destination) if domain == plan.domain => {
-            if detail == "post-copy-failed" { Heard::Broke } else { Heard::Stirred }
+        (HostEvent::Lifecycle { domain, detail, .. }, side) if domain == plan.domain => {
+            // Of its own half the source tells by ending the call.
+            let broke = side == Side::Destination && detail == "post-copy-failed";
+            if broke { Heard::Broke } else { Heard::Stirred }
         }
         _ => Heard::Other,
     }

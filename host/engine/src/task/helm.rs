@@ -385,6 +385,7 @@ mod tests {
             assert!(times[..times.len() - 1].windows(2).all(|pair| pair[1] - pair[0] >= SPACING_MS));
         }
     }
+
     fn numbers(passes: &[Sample]) -> Vec<Option<u64>> {
         passes.iter().map(|pass| pass.iteration).collect()
     }
