@@ -80,6 +80,8 @@ fn a_dry_run_says_of_every_choice_where_it_comes_from() {
     ] {
         assert!(plain.contains(choice), "{choice}:\n{plain}");
     }
+    // Nobody has said, or seen, what the network carries.
+    assert!(plain.contains("convergence unknown: no bandwidth is known; it converges over any network"), "{plain}");
     let words = [
         "migrate",
         "g1",

@@ -1,6 +1,8 @@
 //! A cancellation in the phases that other tests don't have (during the copy of memory: [`crate::failures`]; of disks:
 //! [`crate::copies`]; in post-copy: [`crate::postcopy`]): before libvirt has a job, and with a daemon that hangs.
 
+use std::time::{Duration, Instant};
+
 use crate::site::{Site, lines_of_stderr};
 
 #[test]
@@ -44,9 +46,13 @@ fn a_daemon_that_hangs_leaves_the_cancellation_unconfirmed_until_it_answers() {
         assert!(sent.status.success(), "{sent:?}");
     };
     signal("STOP");
+    let asked = Instant::now();
     let mut cancel = site.start(&["cancel", &task]);
     let said = lines_of_stderr(&mut cancel).find(|line| line.contains("not confirmed"));
     said.expect("it says that the abort is not confirmed");
+    // It says so after 10 s; a person who waits for a minute has given up on it.
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(60), "it was said after {} s only", took.as_secs());
     let open = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
     assert_eq!(open["outcome"], serde_json::Value::Null, "nobody claims an end: {open:#}");
     signal("CONT");

@@ -116,6 +116,9 @@ fn a_failure_makes_no_event_on_the_source_and_is_noticed() {
     site.assert_one_counting_guest("g1");
 }
 
+/// What would slow a guest down while it travels is a change like any other: fewer vCPUs, and a pause that is to end.
+const SLOWER: [&[&str]; 2] = [&["setvcpus", "g1", "1", "--live"], &["resume", "g1"]];
+
 /// What changes a domain waits behind its migration; what steers the migration must not.
 #[test]
 fn calls_that_wait_behind_the_job_hold_up_nobody() {
@@ -124,9 +127,10 @@ fn calls_that_wait_behind_the_job_hold_up_nobody() {
     site.busy_guest("g1");
     let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "20", "--json"]);
     site.until_copying("kvm1", "g1");
-    let task = site.only_task();
+    let (task, there) = (site.only_task(), &site);
     thread::scope(|scope| {
         let waits = scope.spawn(|| virsh(&site, "kvm1", &["desc", "g1", "--live", "--new-desc", "waits"]));
+        let slower = SLOWER.map(|words| scope.spawn(move || virsh(there, "kvm1", words)));
         site.waypost(&["steer", &task, "--max-downtime", "150"]).expect_code(0);
         site.until("the order is carried out", |site| {
             let record = site.waypost(&["task", &task, "--json"]).expect_code(0).out;
@@ -134,6 +138,10 @@ fn calls_that_wait_behind_the_job_hold_up_nobody() {
         });
         let refused = waits.join().expect("virsh ends").expect_err("it waits for half a minute, in vain");
         assert!(refused.contains("cannot acquire state change lock"), "{refused}");
+        for waits in slower {
+            let refused = waits.join().expect("virsh ends").expect_err("it waits for half a minute, in vain");
+            assert!(refused.contains("cannot acquire state change lock"), "{refused}");
+        }
         site.waypost(&["cancel", &task]).expect_code(0);
     });
     let output = child.wait_with_output().expect("the command ends");

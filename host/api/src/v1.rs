@@ -22,7 +22,9 @@ mod top;
 mod words;
 
 pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
-pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict};
+pub use check::{
+    Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict, Writing,
+};
 pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};

@@ -23,6 +23,15 @@ words! {
         /// Give up.
         Abort = "abort",
     }
+    /// Where the bandwidth of a prediction is known from.
+    pub enum BandwidthFrom {
+        /// The limit that the request names.
+        Limit = "limit",
+        /// What the network is declared to carry, where the request names no less.
+        Network = "network",
+        /// The fastest of the last transfers between the two hosts.
+        EarlierTransfers = "earlier-transfers",
+    }
 }
 
 facts! {
@@ -58,6 +67,8 @@ facts! {
         pub dirty_bytes_per_s: u64,
         /// Bandwidth that was reckoned with, bytes/s.
         pub bandwidth_bytes_per_s: u64,
+        /// Where that is known from.
+        pub bandwidth_from: BandwidthFrom,
         /// Whether it can converge at all.
         pub converges: bool,
         /// Time for the whole, ms; none where it does not converge.
@@ -76,18 +87,63 @@ pub struct Activity {
     pub resident_bytes: Option<u64>,
 }
 
+/// A bandwidth to reckon with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// How much, bytes per second.
+    pub bytes_per_s: u64,
+    /// Where it is known from.
+    pub from: BandwidthFrom,
+}
+
+/// What was measured of a guest before its transfer, and what that asks of a network: all that can be said where nobody knows
+/// what the network carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writing {
+    /// Memory that it dirties, bytes per second.
+    pub dirty_bytes_per_s: u64,
+    /// Memory that its process holds; none where the host can't tell.
+    pub resident_bytes: Option<u64>,
+    /// It converges over any network that carries more than this, bytes per second.
+    pub converges_above_bytes_per_s: u64,
+}
+
+impl Writing {
+    /// Of a guest with so much memory, and that downtime limit.
+    ///
+    /// Passes get shorter where the network carries more than the guest dirties. Where it carries less, each pass leaves all that
+    /// the guest holds, and only a network that sends all of that within the downtime limit brings it to an end.
+    pub fn of(activity: &Activity, memory: u64, max_downtime_ms: Option<u64>) -> Self {
+        let limit_ms = max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS).max(1);
+        let at_once = activity.held(memory).saturating_mul(1000) / limit_ms;
+        Self {
+            dirty_bytes_per_s: activity.dirty_bytes_per_s,
+            resident_bytes: activity.resident_bytes,
+            converges_above_bytes_per_s: activity.dirty_bytes_per_s.min(at_once),
+        }
+    }
+}
+
+impl Activity {
+    /// What has to travel of so much memory.
+    fn held(&self, memory: u64) -> u64 {
+        self.resident_bytes.unwrap_or(memory).min(memory)
+    }
+}
+
 /// libvirt's downtime limit where nobody sets one.
 const USUAL_DOWNTIME_MS: u64 = 300;
 
 /// What is to be expected: pass after pass, each as long as what is left takes, and leaving what is dirtied meanwhile -
 /// as hypervisors go about it - until the rest fits into the downtime limit.
-pub fn predict(activity: &Activity, memory: u64, bandwidth: u64, max_downtime_ms: Option<u64>) -> Prediction {
-    let time_ms = |bytes: u64| bytes.saturating_mul(1000) / bandwidth.max(1);
+pub fn predict(activity: &Activity, memory: u64, bandwidth: Bandwidth, max_downtime_ms: Option<u64>) -> Prediction {
+    let time_ms = |bytes: u64| bytes.saturating_mul(1000) / bandwidth.bytes_per_s.max(1);
     let limit_ms = max_downtime_ms.unwrap_or(USUAL_DOWNTIME_MS);
-    let held = activity.resident_bytes.unwrap_or(memory).min(memory);
+    let held = activity.held(memory);
     let expected = |converges, total_ms, downtime_ms| Prediction {
         dirty_bytes_per_s: activity.dirty_bytes_per_s,
-        bandwidth_bytes_per_s: bandwidth,
+        bandwidth_bytes_per_s: bandwidth.bytes_per_s,
+        bandwidth_from: bandwidth.from,
         converges,
         total_ms,
         downtime_ms,
@@ -135,8 +191,10 @@ pub struct OpeningQuestion {
     pub vcpus: u32,
     /// Bounds.
     pub bounds: Bounds,
-    /// What is expected, where it was measured.
+    /// What is expected, where it was measured and a bandwidth is known.
     pub prediction: Option<Prediction>,
+    /// What was measured, also where no bandwidth is known.
+    pub writing: Option<Writing>,
     /// Now.
     pub decided_at: Moment,
 }
@@ -154,7 +212,8 @@ pub struct SteeringQuestion {
     pub elapsed_ms: u64,
     /// The readings so far, oldest first; of a long transfer the last [`HISTORY`].
     pub samples: Vec<Sample>,
-    /// The first reading of each pass over the memory, oldest first.
+    /// The first reading since each pass over the memory began, oldest first: passes that were over before anything could be
+    /// read share the next one's figures. Of a transfer with very many passes the first and the last ones.
     pub passes: Vec<Sample>,
     /// What was done so far, oldest first.
     pub steered: Vec<Steered>,
@@ -284,18 +343,45 @@ mod tests {
 
     #[test]
     fn a_prediction_follows_the_passes() {
+        let carried = |bytes_per_s| Bandwidth { bytes_per_s, from: BandwidthFrom::Limit };
         let quiet = Activity { dirty_bytes_per_s: 0, resident_bytes: Some(100 << 20) };
-        let expected = predict(&quiet, 256 << 20, 10 << 20, None);
+        let expected = predict(&quiet, 256 << 20, carried(10 << 20), None);
         assert_eq!((expected.converges, expected.total_ms, expected.downtime_ms), (true, Some(10_000), Some(0)));
         // 10 s leave 10 MiB, which take 1 s, which leaves 1 MiB: 100 ms.
         let busy = Activity { dirty_bytes_per_s: 1 << 20, ..quiet };
-        let expected = predict(&busy, 256 << 20, 10 << 20, None);
+        let expected = predict(&busy, 256 << 20, carried(10 << 20), None);
         assert_eq!((expected.total_ms, expected.downtime_ms), (Some(11_100), Some(100)));
-        let patient = predict(&busy, 256 << 20, 10 << 20, Some(1000));
+        let patient = predict(&busy, 256 << 20, carried(10 << 20), Some(1000));
         assert_eq!((patient.total_ms, patient.downtime_ms), (Some(11_000), Some(1000)));
         let hot = Activity { dirty_bytes_per_s: 10 << 20, ..quiet };
-        assert!(!predict(&hot, 256 << 20, 10 << 20, None).converges);
-        assert!(!predict(&hot, 256 << 20, 0, None).converges, "no bandwidth at all");
+        assert!(!predict(&hot, 256 << 20, carried(10 << 20), None).converges);
+        assert!(!predict(&hot, 256 << 20, carried(0), None).converges, "no bandwidth at all");
+    }
+
+    /// What is said where nobody knows the bandwidth is what the prediction comes to once somebody does.
+    #[test]
+    fn a_guest_converges_above_the_bandwidth_that_its_writing_asks_for_and_not_below() {
+        let (mut by_rate, mut by_size) = (0, 0);
+        for dirty_mib_s in [1, 7, 40, 300, 2000] {
+            for held_mib in [16, 128, 900, 4096] {
+                for downtime in [None, Some(100), Some(5000)] {
+                    let activity =
+                        Activity { dirty_bytes_per_s: dirty_mib_s << 20, resident_bytes: Some(held_mib << 20) };
+                    let asked = Writing::of(&activity, 8192 << 20, downtime);
+                    let above = asked.converges_above_bytes_per_s;
+                    *(if above == asked.dirty_bytes_per_s { &mut by_rate } else { &mut by_size }) += 1;
+                    let converges = |bytes_per_s| {
+                        let bandwidth = Bandwidth { bytes_per_s, from: BandwidthFrom::EarlierTransfers };
+                        predict(&activity, 8192 << 20, bandwidth, downtime).converges
+                    };
+                    assert!(converges(above + above / 20), "{activity:?}, {downtime:?}: {asked:?}");
+                    assert!(!converges(above - above / 20), "{activity:?}, {downtime:?}: {asked:?}");
+                }
+            }
+        }
+        assert!(by_rate > 0 && by_size > 0, "both reasons were met: {by_rate}, {by_size}");
+        let quiet = Activity { dirty_bytes_per_s: 0, resident_bytes: None };
+        assert_eq!(Writing::of(&quiet, 1 << 30, None).converges_above_bytes_per_s, 0, "any network will do");
     }
 
     #[test]

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{OpeningQuestion, Prediction, predict};
+use waypost_core::convergence::{Bandwidth, OpeningQuestion, Prediction, Writing, predict};
 use waypost_core::ids::HostName;
 use waypost_core::plan::{Plan, PlanError, RunState, TransferMode};
 use waypost_core::ports::DecisionRecord;
 
+use crate::carried;
 use crate::check::{CheckReport, blocking};
 use crate::engine::Ports;
 use crate::error::EngineError;
@@ -19,8 +20,10 @@ use crate::task::helm::bounds;
 pub struct Planned {
     /// Every choice.
     pub plan: Plan,
-    /// What is expected, where it was measured.
+    /// What is expected, where it was measured and a bandwidth is known.
     pub prediction: Option<Prediction>,
+    /// What was measured, also where no bandwidth is known.
+    pub writing: Option<Writing>,
     /// How the convergence policy was asked and what it answered, if there is one.
     pub(crate) decision: Option<DecisionRecord>,
 }
@@ -59,14 +62,15 @@ pub(crate) async fn plan(
         return Ok(Some(Err(PlanError::Edits(fault.to_string()))));
     }
     if plan.mode != TransferMode::Live {
-        return Ok(Some(Ok(Planned { plan, prediction: None, decision: None })));
+        return Ok(Some(Ok(Planned { plan, prediction: None, writing: None, decision: None })));
     }
-    let prediction = measured(ports, &plan, purpose).await;
+    let Foretold { prediction, writing } = foretell(ports, &plan, purpose).await;
     let question = OpeningQuestion {
         memory_bytes: plan.memory_bytes.unwrap_or(0),
         vcpus: report.facts.domain.vcpus,
         bounds: bounds(&plan, plan.max_downtime_ms, &ports.settings()),
         prediction: prediction.clone(),
+        writing,
         decided_at: ports.clock.now(),
         plan,
     };
@@ -78,30 +82,59 @@ pub(crate) async fn plan(
     .await?;
     let OpeningQuestion { plan, bounds, .. } = question;
     let plan = opening.applied(plan, &bounds);
-    Ok(Some(Ok(Planned { plan, prediction, decision })))
+    Ok(Some(Ok(Planned { plan, prediction, writing, decision })))
 }
 
-/// What is expected of the transfer. None where the bandwidth isn't known, where measuring would cost more than its part,
-/// or where the host can't measure.
-async fn measured(ports: &Ports, plan: &Plan, purpose: For) -> Option<Prediction> {
-    let bandwidth = plan.bandwidth_mib_s?.checked_mul(1 << 20).filter(|bandwidth| *bandwidth > 0)?;
-    let memory = plan.memory_bytes?;
-    if plan.initially != RunState::Running {
-        return None;
-    }
+/// What was measured, and what that comes to.
+#[derive(Debug, Default)]
+struct Foretold {
+    prediction: Option<Prediction>,
+    writing: Option<Writing>,
+}
+
+/// What is to be expected of the transfer. Nothing where measuring would cost more than its part, where the host can't measure,
+/// and of a guest that doesn't run; and of the time it takes nothing where no bandwidth is known.
+async fn foretell(ports: &Arc<Ports>, plan: &Plan, purpose: For) -> Foretold {
+    let Some(memory) = plan.memory_bytes.filter(|_| plan.initially == RunState::Running) else {
+        return Foretold::default();
+    };
+    let bandwidth = bandwidth(ports, plan).await;
     // Of memory that the guest never touched nothing travels, so that what it holds decides.
-    let least = match purpose {
-        For::Show => 0,
-        For::Execution => bandwidth.saturating_mul(MEASURED.as_secs() * PART),
+    let least = match (purpose, bandwidth) {
+        (For::Show, _) => 0,
+        (For::Execution, Some(known)) => known.bytes_per_s.saturating_mul(MEASURED.as_secs() * PART),
+        // Nobody knows whether it would be worth its time.
+        (For::Execution, None) => return Foretold::default(),
     };
     if memory < least {
-        return None;
+        return Foretold::default();
     }
     match ports.hypervisor.activity(&plan.source.host, plan.domain, MEASURED, least).await {
-        Ok(activity) => Some(predict(&activity?, memory, bandwidth, plan.max_downtime_ms)),
+        Ok(None) => Foretold::default(),
+        Ok(Some(activity)) => Foretold {
+            prediction: bandwidth.map(|known| predict(&activity, memory, known, plan.max_downtime_ms)),
+            writing: Some(Writing::of(&activity, memory, plan.max_downtime_ms)),
+        },
         Err(fault) => {
             // Only an expectation is lost with it.
             tracing::info!(%fault, "the guest's writing could not be measured");
+            Foretold::default()
+        }
+    }
+}
+
+/// What there is to reckon with: what is declared, else what earlier transfers showed.
+async fn bandwidth(ports: &Arc<Ports>, plan: &Plan) -> Option<Bandwidth> {
+    let declared = carried::declared(plan, &ports.settings().networks);
+    if declared.is_some() {
+        return declared;
+    }
+    let (store, plan) = (Arc::clone(&ports.store), plan.clone());
+    match blocking(move || Ok(carried::earlier(store.as_ref(), &plan)?)).await {
+        Ok(known) => known,
+        Err(error) => {
+            // Only an expectation is lost with it; the next record will meet a store in trouble.
+            tracing::info!(%error, "earlier transfers could not be read");
             None
         }
     }

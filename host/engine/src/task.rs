@@ -5,6 +5,7 @@
 
 mod accepted;
 mod by_hand;
+mod ears;
 mod ending;
 mod finishing;
 pub(crate) mod helm;

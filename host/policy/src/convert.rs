@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 use waypost_core::convergence::{
-    Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
+    Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion, Writing,
 };
 use waypost_core::edit::{AUTO, BRIDGE, EditKind, NETWORK, Proposal};
 use waypost_core::facts;
@@ -204,7 +204,7 @@ pub(crate) fn opening_question(question: &OpeningQuestion) -> steer::OpeningQues
         transfer: transfer(&question.plan, question.memory_bytes, &[]),
         vcpus: question.vcpus,
         bounds: bounds(&question.bounds),
-        prediction: question.prediction.as_ref().map(prediction),
+        prediction: question.prediction.as_ref().map(prediction).or_else(|| question.writing.map(unreckoned)),
         decided_at_ms: question.decided_at.0,
     }
 }
@@ -256,8 +256,21 @@ fn bounds(bounds: &Bounds) -> steer::Bounds {
 }
 
 fn prediction(expected: &Prediction) -> steer::Prediction {
-    let Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms } = *expected;
+    let Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, bandwidth_from: _, converges, total_ms, downtime_ms } =
+        *expected;
     steer::Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms }
+}
+
+/// What was measured where no bandwidth is known. The record has no other place for it: a bandwidth of 0 is none, and with none
+/// only a guest that writes nothing is sure to converge.
+fn unreckoned(writing: Writing) -> steer::Prediction {
+    steer::Prediction {
+        dirty_bytes_per_s: writing.dirty_bytes_per_s,
+        bandwidth_bytes_per_s: 0,
+        converges: writing.converges_above_bytes_per_s == 0,
+        total_ms: None,
+        downtime_ms: None,
+    }
 }
 
 fn sample(sample: &Sample) -> steer::Sample {

@@ -102,6 +102,7 @@ pub fn dry_run(
         plan: planned.map(|planned| v1::Plan::from(&planned.plan)),
         choices,
         prediction: planned.and_then(|planned| planned.prediction.as_ref()).map(v1::Prediction::from),
+        writing: planned.and_then(|planned| planned.writing).map(v1::Writing::from),
         plan_error: refused.or_else(|| check.verdicts.iter().find_map(|verdict| verdict.plan_error.clone())),
         check,
         touched: report.touched(),

@@ -116,6 +116,10 @@ impl World {
         state.pause(host, domain, "user", "a person suspended it");
         state.tell(host, lifecycle(domain, "suspended", "paused"));
     }
+    /// The half of a post-copy that a host has notices that the stream broke, before the other one does.
+    pub fn notice_break(&self, host: &HostName, domain: DomainId) {
+        self.state().fail_half(host, domain);
+    }
     /// A person starts a defined domain; nothing stops them from starting a second copy.
     pub fn boot(&self, host: &HostName, domain: DomainId) {
         self.state().start(host, domain);

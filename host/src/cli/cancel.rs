@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use waypost::core::sample::Stage;
 use waypost::{OutcomeKind, TaskId};
 
 use super::answers::{Answers, Mover};
@@ -26,15 +27,19 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
             }
             app.out.note(format!("asked for task {id} to be cancelled"));
         }
+        // Of a post-copy nobody asks for an abort, so none is waited for.
+        let switched = is_switched(&mover, id).await;
+        if switched {
+            app.out.note(SWITCHED);
+        }
         let mut ending = pin!(follow::to_the_end(&mover, app.out, id, Interrupt::Leaves));
         let ended = match tokio::time::timeout(UNCONFIRMED, &mut ending).await {
             Ok(ended) => ended,
             Err(_) => {
-                app.out.note(format!(
-                    "the abort is not confirmed: after {} s no host has said that the transfer is over; it is asked for again \
-                     and watched, and an interrupt here leaves",
-                    UNCONFIRMED.as_secs()
-                ));
+                if !switched {
+                    let since = is_switched(&mover, id).await;
+                    app.out.note(if since { SWITCHED.to_owned() } else { unconfirmed() });
+                }
                 ending.await
             }
         };
@@ -48,6 +53,33 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
             other => other,
         })
     })
+}
+
+/// What a cancellation comes to while the guest's memory follows it.
+const SWITCHED: &str = "the guest runs on the destination already, and its memory follows: nothing is taken back; this waits for the \
+                        end, and an interrupt here leaves";
+
+fn unconfirmed() -> String {
+    format!(
+        "the abort is not confirmed: after {} s no host has said that the transfer is over; it is asked for again and watched, \
+         and an interrupt here leaves",
+        UNCONFIRMED.as_secs()
+    )
+}
+
+/// Whether the transfer was switched to post-copy, as far as its last reading tells. It is only for the words here: a reading
+/// that can't be had changes nothing of what was asked for.
+async fn is_switched(mover: &Mover, id: TaskId) -> bool {
+    match mover {
+        Mover::Here(waypost) => {
+            let sample = waypost.engine().observe(id).view().ok().and_then(|view| view.sample);
+            sample.is_some_and(|sample| sample.stage == Stage::PostCopy)
+        }
+        Mover::There(client) => {
+            let sample = client.task(id).await.ok().and_then(|task| task.sample);
+            sample.is_some_and(|sample| sample.stage == "post-copy")
+        }
+    }
 }
 
 async fn is_cancelled(mover: &Mover, id: TaskId) -> anyhow::Result<bool> {

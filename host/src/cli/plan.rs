@@ -1,6 +1,6 @@
 //! A plan for people: its choices, one line each, its edits and its notes.
 
-use waypost::api::v1::{Choice, Edit, Plan, Prediction};
+use waypost::api::v1::{Choice, Edit, Plan, Prediction, Writing};
 
 use super::output::{Out, Tone, duration};
 
@@ -23,19 +23,82 @@ pub fn show(out: &Out, plan: &Plan, choices: &[Choice]) {
     }
 }
 
-/// What is expected of the transfer, for people.
-pub fn show_prediction(out: &Out, prediction: &Prediction) {
-    let mib_s = |bytes: u64| bytes >> 20;
+/// What is expected of the transfer, for people: nothing where nothing was measured.
+pub fn show_expected(out: &Out, prediction: Option<&Prediction>, writing: Option<&Writing>) {
+    let lines = match (prediction, writing) {
+        (Some(prediction), _) => foretold(prediction),
+        (None, Some(writing)) => unknown(writing),
+        (None, None) => return,
+    };
     out.line(out.tone(Tone::Strong, "expected"));
-    out.line(format!(
-        "  the guest dirties {} MiB/s, {} MiB/s are carried",
-        mib_s(prediction.dirty_bytes_per_s),
-        mib_s(prediction.bandwidth_bytes_per_s)
-    ));
-    out.line(match (prediction.total_ms, prediction.downtime_ms) {
+    lines.iter().for_each(|line| out.line(format!("  {line}")));
+}
+
+fn foretold(prediction: &Prediction) -> [String; 2] {
+    let from = match prediction.bandwidth_from.as_str() {
+        "network" => ", as the network is declared",
+        "earlier-transfers" => ", as the fastest of the last transfers between these hosts did",
+        _ => "",
+    };
+    let (dirty, carried) = (mib_s(prediction.dirty_bytes_per_s), mib_s(prediction.bandwidth_bytes_per_s));
+    let comes_to = match (prediction.total_ms, prediction.downtime_ms) {
         (Some(total), Some(downtime)) => {
-            format!("  it takes about {}, and the guest stands still for about {downtime} ms", duration(total))
+            format!("it takes about {}, and the guest stands still for about {downtime} ms", duration(total))
         }
-        _ => "  by itself it does not come to an end within the downtime limit".to_owned(),
-    });
+        _ => "by itself it does not come to an end within the downtime limit".to_owned(),
+    };
+    [format!("the guest dirties {dirty}, {carried} are carried{from}"), comes_to]
+}
+
+fn unknown(writing: &Writing) -> [String; 2] {
+    let converges = match writing.converges_above_bytes_per_s {
+        0 => "it converges over any network".to_owned(),
+        above => format!("it converges over any network faster than {}", mib_s(above)),
+    };
+    [
+        format!("the guest dirties {}", mib_s(writing.dirty_bytes_per_s)),
+        format!("convergence unknown: no bandwidth is known; {converges}"),
+    ]
+}
+
+/// A rate; of a low one the first decimal counts.
+fn mib_s(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+    match tenths {
+        0..100 if tenths % 10 != 0 => format!("{}.{} MiB/s", tenths / 10, tenths % 10),
+        _ => format!("{} MiB/s", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_foretold_says_where_its_bandwidth_is_from() {
+        let prediction = |from: &str| Prediction {
+            dirty_bytes_per_s: 40 << 20,
+            bandwidth_bytes_per_s: 100 << 20,
+            bandwidth_from: from.into(),
+            converges: true,
+            total_ms: Some(3000),
+            downtime_ms: Some(120),
+        };
+        let [rates, time] = foretold(&prediction("limit"));
+        assert_eq!(rates, "the guest dirties 40 MiB/s, 100 MiB/s are carried");
+        assert!(time.ends_with("the guest stands still for about 120 ms"), "{time}");
+        assert!(foretold(&prediction("network"))[0].ends_with("as the network is declared"));
+        assert!(foretold(&prediction("earlier-transfers"))[0].contains("the fastest of the last transfers"));
+    }
+
+    #[test]
+    fn without_a_bandwidth_it_says_which_would_do() {
+        let writing =
+            |above| Writing { dirty_bytes_per_s: 3 << 19, resident_bytes: None, converges_above_bytes_per_s: above };
+        let [rate, asked] = unknown(&writing(3 << 19));
+        assert_eq!(rate, "the guest dirties 1.5 MiB/s");
+        let words = "convergence unknown: no bandwidth is known; it converges over any network faster than 1.5 MiB/s";
+        assert_eq!(asked, words);
+        assert!(unknown(&writing(0))[1].ends_with("it converges over any network"));
+    }
 }

@@ -49,6 +49,10 @@ impl Convergence for Adaptive {
         let settings = Settings::read(&site()).unwrap_or_default();
         let (slow, why) = match &question.prediction {
             Some(expected) if expected.converges => (false, "it is predicted to converge".to_owned()),
+            Some(expected) if expected.bandwidth_bytes_per_s == 0 => {
+                let dirty = bytes(expected.dirty_bytes_per_s);
+                (true, format!("the guest dirties {dirty}/s, and what the network carries is not known"))
+            }
             Some(expected) => {
                 let (dirty, carried) = (bytes(expected.dirty_bytes_per_s), bytes(expected.bandwidth_bytes_per_s));
                 (true, format!("the guest dirties {dirty}/s and {carried}/s are carried: it can't converge"))

@@ -234,6 +234,20 @@ fn it_opens_as_it_is_predicted() {
     assert_eq!(opening.auto_converge, Some(true));
     assert!(opening.reason.contains("300 MiB/s") && opening.reason.contains("100 MiB/s"), "{}", opening.reason);
     assert_eq!(Adaptive::open(&opening_question()).auto_converge, Some(true), "nothing is known");
+    let measured = |dirty_bytes_per_s| {
+        let only = Prediction {
+            dirty_bytes_per_s,
+            bandwidth_bytes_per_s: 0,
+            converges: dirty_bytes_per_s == 0,
+            total_ms: None,
+            downtime_ms: None,
+        };
+        Adaptive::open(&opening_question_with(|question| question.prediction = Some(only)))
+    };
+    let opening = measured(300 * MIB);
+    assert_eq!(opening.auto_converge, Some(true), "over a slow network it would not converge");
+    assert!(opening.reason.contains("300 MiB/s, and what the network carries is not known"), "{}", opening.reason);
+    assert_eq!(measured(0).auto_converge, None, "a guest that writes nothing converges over any");
     with_settings(r#"{"throttle": false, "throttle_initial_percent": 40}"#, || {
         let opening = Adaptive::open(&opening_question());
         assert_eq!((opening.auto_converge, opening.auto_converge_initial), (None, None));

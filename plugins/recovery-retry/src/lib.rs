@@ -3,7 +3,9 @@
 //! Everything that makes the domain safe again is done first, as `recovery-conservative` does it: another attempt is
 //! permitted only once the domain is on the source as it was and nothing is left on the destination. Then: after a
 //! failure of the way or of the destination's processes the same again, later each time; after a destination that can't
-//! be reached any more another one, if there is one; and after a transfer that took too long the same with more downtime.
+//! be reached any more another one, if there is one; and after a transfer that took too long, or that was given up because it
+//! did not converge, the same with more downtime or with post-copy, where the site says so: then the convergence policy of the
+//! next attempt has a way to end it that this one's had not.
 //! Never after a person cancelled it, and never after a refusal: what was refused will be refused again.
 
 use serde::Deserialize;
@@ -27,6 +29,8 @@ struct Settings {
     other_destination: bool,
     /// Downtime limit of the attempt after one that took too long, ms; none: that is not tried again.
     downtime_after_timeout_ms: Option<u64>,
+    /// Whether the attempt after one that took too long, or did not converge, may switch to post-copy.
+    post_copy_after_timeout: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             delay_ms: 10_000,
             other_destination: true,
             downtime_after_timeout_ms: None,
+            post_copy_after_timeout: false,
         }
     }
 }
@@ -76,15 +81,23 @@ fn again(question: &Question, settings: &Settings) -> Option<Answer> {
             }
             None => "the destination could not be reached, and may be back",
         },
-        "timed-out" => {
-            change.max_downtime_ms = Some(settings.downtime_after_timeout_ms?);
-            "it took too long: the guest may stand still for longer at its end"
+        "timed-out" | "not-converging" => {
+            change.max_downtime_ms = settings.downtime_after_timeout_ms;
+            change.post_copy = settings.post_copy_after_timeout.then_some(true);
+            match (change.max_downtime_ms, change.post_copy) {
+                (None, None) => return None,
+                (Some(_), None) => "it came to no end: the guest may stand still for longer",
+                (None, Some(_)) => "it came to no end: the guest may run on the destination before its memory is there",
+                (Some(_), Some(_)) => {
+                    "it came to no end: the guest may stand still for longer, or run on the destination before its memory is there"
+                }
+            }
         }
         // Somebody's wish, or something that no further attempt would find otherwise.
         _ => return None,
     };
     let delay_ms = settings.delay_ms.saturating_mul(1 << question.attempt.saturating_sub(1).min(20));
-    let changed = change.destination.is_some() || change.max_downtime_ms.is_some();
+    let changed = change.destination.is_some() || change.max_downtime_ms.is_some() || change.post_copy.is_some();
     Some(Answer {
         action: "try-again".to_owned(),
         delay_ms: delay_ms.min(LONGEST_DELAY_MS),
@@ -101,7 +114,10 @@ fn read_settings(text: &str) -> Result<Settings, String> {
         return Err("settings must be a JSON object".to_owned());
     }
     let settings: Settings = serde_json::from_str(text).map_err(|error| {
-        format!("{error} (known: give_up_after_looks, resumes, delay_ms, other_destination, downtime_after_timeout_ms)")
+        format!(
+            "{error} (known: give_up_after_looks, resumes, delay_ms, other_destination, downtime_after_timeout_ms, \
+             post_copy_after_timeout)"
+        )
     })?;
     if settings.give_up_after_looks == 0 || settings.resumes == 0 {
         return Err("give_up_after_looks and resumes must be at least 1".to_owned());

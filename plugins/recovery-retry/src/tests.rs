@@ -26,6 +26,7 @@ fn each_class_of_failure_has_its_answer() {
         ("incompatible", "accept-source"),
         ("storage", "accept-source"),
         ("timed-out", "accept-source"),
+        ("not-converging", "accept-source"),
         ("a-class-of-tomorrow", "accept-source"),
     ];
     for (class, expected) in table {
@@ -64,8 +65,35 @@ fn a_site_may_allow_more_downtime_after_a_transfer_that_took_too_long() {
 }
 
 #[test]
+fn a_site_may_allow_post_copy_after_a_transfer_that_came_to_no_end() {
+    let allowed = r#"{"post_copy_after_timeout": true}"#;
+    for class in ["timed-out", "not-converging"] {
+        let answer = with_settings(allowed, || decide(class, |_| {}));
+        assert_eq!(answer.action, "try-again", "{class}");
+        let change = answer.change.unwrap();
+        assert_eq!((change.post_copy, change.max_downtime_ms), (Some(true), None), "{class}");
+    }
+    // Any other failure says nothing against the way that was taken.
+    let other = with_settings(allowed, || decide("network", |_| {}));
+    assert!(other.change.is_none());
+    let both = r#"{"post_copy_after_timeout": true, "downtime_after_timeout_ms": 900}"#;
+    let change = with_settings(both, || decide("not-converging", |_| {})).change.unwrap();
+    assert_eq!((change.post_copy, change.max_downtime_ms), (Some(true), Some(900)));
+    // A person's wish is none of the policy's business, and neither is an attempt that nobody allows.
+    assert_eq!(with_settings(allowed, || decide("cancelled", |_| {})).action, "accept-source");
+    let last = with_settings(allowed, || decide("not-converging", |question| question.attempts_left = 0));
+    assert_eq!(last.action, "accept-source");
+}
+
+#[test]
 fn settings_that_cannot_be_meant_are_refused() {
-    for bad in ["[]", r#"{"resumes": 0}"#, r#"{"delay": 1}"#, r#"{"downtime_after_timeout_ms": 0}"#] {
+    for bad in [
+        "[]",
+        r#"{"resumes": 0}"#,
+        r#"{"delay": 1}"#,
+        r#"{"downtime_after_timeout_ms": 0}"#,
+        r#"{"post_copy_after_timeout": 1}"#,
+    ] {
         assert!(Retry::validate_settings(bad).is_err(), "{bad}");
     }
     assert_eq!(Retry::validate_settings("{}"), Ok(()));

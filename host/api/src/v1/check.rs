@@ -63,8 +63,11 @@ pub struct DryRun {
     pub choices: Vec<Choice>,
     /// Why no plan can be made; it is among the findings too.
     pub plan_error: Option<String>,
-    /// What is expected of the transfer; null where it was not measured.
+    /// What is expected of the transfer; null where it was not measured, and where no bandwidth is known.
     pub prediction: Option<Prediction>,
+    /// What was measured of the guest, also where no bandwidth is known; null where it was not measured.
+    #[serde(default)]
+    pub writing: Option<Writing>,
     /// What the rules say.
     pub check: Check,
     /// What was touched to know all this, after the words "nothing was touched": empty, or what a storage probe made.
@@ -106,6 +109,10 @@ pub struct Prediction {
     pub dirty_bytes_per_s: u64,
     /// What was reckoned with.
     pub bandwidth_bytes_per_s: u64,
+    /// Where that is known from: `limit`, `network` (what it is declared to carry), `earlier-transfers` (the fastest of the
+    /// last ones between the two hosts). New ones may come.
+    #[serde(default)]
+    pub bandwidth_from: String,
     /// Whether it comes to an end by itself.
     pub converges: bool,
     /// Time for the whole; null where it has no end.
@@ -116,9 +123,32 @@ pub struct Prediction {
 
 impl From<&convergence::Prediction> for Prediction {
     fn from(prediction: &convergence::Prediction) -> Self {
-        let convergence::Prediction { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms } =
-            prediction.clone();
-        Self { dirty_bytes_per_s, bandwidth_bytes_per_s, converges, total_ms, downtime_ms }
+        Self {
+            dirty_bytes_per_s: prediction.dirty_bytes_per_s,
+            bandwidth_bytes_per_s: prediction.bandwidth_bytes_per_s,
+            bandwidth_from: prediction.bandwidth_from.to_string(),
+            converges: prediction.converges,
+            total_ms: prediction.total_ms,
+            downtime_ms: prediction.downtime_ms,
+        }
+    }
+}
+
+/// What was measured of a guest before its transfer, and what that asks of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Writing {
+    /// What it dirties.
+    pub dirty_bytes_per_s: u64,
+    /// Memory that its process holds, which is what has to travel; null where the host can't tell.
+    pub resident_bytes: Option<u64>,
+    /// Over a network that carries more than this the transfer comes to an end by itself.
+    pub converges_above_bytes_per_s: u64,
+}
+
+impl From<convergence::Writing> for Writing {
+    fn from(writing: convergence::Writing) -> Self {
+        let convergence::Writing { dirty_bytes_per_s, resident_bytes, converges_above_bytes_per_s } = writing;
+        Self { dirty_bytes_per_s, resident_bytes, converges_above_bytes_per_s }
     }
 }
 

@@ -92,6 +92,11 @@ impl History {
         self.unheard
     }
 
+    /// A post-copy that broke was ordered to go on, and nobody has heard yet what came of it.
+    pub fn is_resuming(&self) -> bool {
+        self.resuming
+    }
+
     /// Takes a look in, recorded or not.
     pub fn seen(&mut self, situation: &Situation) {
         if runs(&situation.destination) {

@@ -16,11 +16,12 @@ use waypost_core::sample::{Sample, Stage};
 use waypost_core::stream::Transport;
 
 use super::Task;
+use super::ending::TOO_LATE;
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
 
-/// Passes over the memory that a policy is told of; a transfer that needs more has long been steered by then.
+/// Passes over the memory that a policy is told of: of a transfer that has more, the first and the last ones.
 const PASSES: usize = 1000;
 /// An order that a host refused so often isn't given again: it would be refused with every question.
 const TRIES: usize = 3;
@@ -29,6 +30,8 @@ const TRIES: usize = 3;
 pub(super) struct Helm {
     samples: VecDeque<Sample>,
     passes: Vec<Sample>,
+    /// Passes of which was told that they began, and of which nothing was read yet.
+    begun: Vec<u64>,
     /// When the policy is asked next.
     due: Instant,
     asking: Option<Later<'static, Result<Advice, EngineError>>>,
@@ -80,6 +83,7 @@ impl Helm {
         Self {
             samples: VecDeque::new(),
             passes: Vec::new(),
+            begun: Vec::new(),
             due: Instant::now() + settings.steer_every,
             asking: None,
             doing: None,
@@ -92,11 +96,21 @@ impl Helm {
 
     /// Takes a reading in. Answers if nothing has moved for too long.
     pub(super) fn reading(&mut self, task: &Task, plan: &Plan, sample: &Sample) -> Option<Demand> {
-        if self.passes.last().is_none_or(|last| last.iteration != sample.iteration) && self.passes.len() < PASSES {
-            self.passes.push(sample.clone());
-        }
+        note_passes(&mut self.passes, &mut self.begun, sample);
         keep(&mut self.samples, sample);
         self.watchdog.look(&task.ports().settings(), plan, sample, Instant::now())
+    }
+
+    /// A host tells that a pass over the memory began. Answers whether that is more than the readings tell, so that one is worth
+    /// taking: what is left is only ever known from a reading.
+    pub(super) fn pass_began(&mut self, number: u64) -> bool {
+        let read = self.samples.back().and_then(|sample| sample.iteration);
+        let last = self.begun.last().copied().max(read).unwrap_or(0);
+        let news = number > last && self.begun.len() < PASSES;
+        if news {
+            self.begun.push(number);
+        }
+        news
     }
 
     /// Takes in what persons wish, and asks the policy if that is due.
@@ -184,6 +198,10 @@ impl Helm {
         let (who, why) = (by.clone(), reason.clone());
         task.record(Record::SteerIntended { action, value, by: who, reason: why })?;
         let command = match (action, value) {
+            (Steering::Abort, _) if self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy) => {
+                self.settle(task, &order, Err(TOO_LATE.to_owned()))?;
+                return Ok(None);
+            }
             (Steering::Abort, _) => {
                 self.settle(task, &order, Ok(()))?;
                 return Ok(Some(Demand::GiveUp(format!("{by} gave the transfer up: {reason}"))));
@@ -322,6 +340,22 @@ impl Watchdog {
     }
 }
 
+/// Notes the passes that a reading tells of: its own, where it is the first of it, and those before that began and were over
+/// since the reading before. What was left when those began nobody has read; this reading is the first since, so it stands
+/// for them. Numbers only grow, whatever order events and readings come in.
+fn note_passes(passes: &mut Vec<Sample>, begun: &mut Vec<u64>, sample: &Sample) {
+    let over: Vec<u64> = begun.extract_if(.., |number| Some(*number) <= sample.iteration).collect();
+    for number in over.into_iter().map(Some).chain([sample.iteration]) {
+        if passes.last().is_some_and(|last| last.iteration >= number) {
+            continue;
+        }
+        if passes.len() == PASSES {
+            passes.remove(PASSES / 2);
+        }
+        passes.push(Sample { iteration: number, ..sample.clone() });
+    }
+}
+
 /// Keeps a reading: the newest, and before it two minutes of them at a distance.
 fn keep(samples: &mut VecDeque<Sample>, sample: &Sample) {
     let mut newest = samples.iter().rev().map(|sample| sample.elapsed_ms);
@@ -350,5 +384,42 @@ mod tests {
             assert!(times[0] <= 600_000 - 118_000, "every {every_ms} ms it begins at {}", times[0]);
             assert!(times[..times.len() - 1].windows(2).all(|pair| pair[1] - pair[0] >= SPACING_MS));
         }
+    }
+
+    fn numbers(passes: &[Sample]) -> Vec<Option<u64>> {
+        passes.iter().map(|pass| pass.iteration).collect()
+    }
+
+    fn reading(iteration: Option<u64>, remaining_bytes: u64) -> Sample {
+        Sample { iteration, remaining_bytes, ..Sample::default() }
+    }
+
+    #[test]
+    fn a_pass_that_was_over_before_anything_was_read_is_told_with_the_next_reading() {
+        let (mut passes, mut begun) = (Vec::new(), vec![1]);
+        note_passes(&mut passes, &mut begun, &reading(Some(1), 900));
+        note_passes(&mut passes, &mut begun, &reading(Some(1), 500));
+        assert_eq!(numbers(&passes), [Some(1)]);
+        // The reading was on its way when the last of these was told.
+        begun.extend([2, 3, 4, 5]);
+        note_passes(&mut passes, &mut begun, &reading(Some(4), 70));
+        assert_eq!(numbers(&passes), [1, 2, 3, 4].map(Some));
+        assert_eq!(passes.iter().map(|pass| pass.remaining_bytes).collect::<Vec<_>>(), [900, 70, 70, 70]);
+        assert_eq!(begun, [5]);
+        note_passes(&mut passes, &mut begun, &reading(Some(3), 10));
+        assert_eq!(numbers(&passes), [1, 2, 3, 4].map(Some), "no number comes twice or falls");
+        note_passes(&mut passes, &mut begun, &reading(Some(6), 60));
+        assert_eq!(numbers(&passes), [1, 2, 3, 4, 5, 6].map(Some));
+        assert_eq!(begun, []);
+    }
+
+    #[test]
+    fn of_many_passes_the_first_and_the_last_are_kept() {
+        let (mut passes, mut begun) = (Vec::new(), Vec::new());
+        for number in 1..=3 * PASSES as u64 {
+            note_passes(&mut passes, &mut begun, &reading(Some(number), 1));
+        }
+        assert_eq!(passes.len(), PASSES);
+        assert_eq!((passes[0].iteration, passes[PASSES - 1].iteration), (Some(1), Some(3 * PASSES as u64)));
     }
 }

@@ -6,9 +6,10 @@ use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Fault;
 use waypost_core::recovery::FailureClass;
+use waypost_core::sample;
 use waypost_core::situation::arrived;
 
-use super::ending::Ending;
+use super::ending::{Ending, too_late};
 use super::finishing::Finishing;
 use super::helm::Helm;
 use super::performing::{abort, end, end_if_wanted, obey};
@@ -46,43 +47,48 @@ impl Outside {
         task.record(Record::Adopted)?;
         task.recorder.note("watching from outside");
         let deadline = task.deadline(&plan);
-        let mut ending = Ending::No;
+        let (mut ending, mut overdue) = (Ending::No, false);
         let mut helm = Helm::new(&task);
         // From the switch on nothing can be taken back.
-        let mut switched = false;
+        let mut switched = task.recorder.history.is_resuming();
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
         let mut tick = ticker(task.ports().settings().look_every);
         loop {
-            if !ending.is_wanted() && Instant::now() >= deadline {
+            // Before anything is ended: who takes a task over doesn't know yet whether it was switched meanwhile.
+            let situation = task.look(&plan).await;
+            let in_post_copy = situation.in_post_copy();
+            switched |= in_post_copy;
+            too_late(&task, &mut ending, switched);
+            if !ending.is_wanted() && !overdue && Instant::now() >= deadline {
+                overdue = true;
                 end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
             }
             if !ending.is_wanted() {
                 end_if_wanted(&mut task, &plan, &mut ending, switched)?;
             }
-            let situation = task.look(&plan).await;
-            switched = situation.in_post_copy();
             if situation.is_interrupted(&plan) {
                 // Both halves show their job for ever: nothing will come of it by itself.
                 let message = "the post-copy is interrupted".to_owned();
                 return failed(task, plan, &ending, lost, FailureClass::Network, message);
-            } else if situation.has_job() && !(situation.is_dark() && switched) {
+            } else if situation.has_job() && !(situation.is_dark() && in_post_copy) {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
-                if ending.is_wanted() && !switched {
+                if ending.is_wanted() {
                     abort(&task, &plan);
                 }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
+                    switched |= sample.stage == sample::Stage::PostCopy;
                     let demand = helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
-                    obey(&mut task, &plan, &mut ending, demand)?;
+                    obey(&mut task, &plan, &mut ending, demand, switched)?;
                 }
                 if !ending.is_wanted() {
                     helm.look_around(&task, &plan)?;
                     let demand = helm.go_on(&mut task, &plan)?;
-                    obey(&mut task, &plan, &mut ending, demand)?;
+                    obey(&mut task, &plan, &mut ending, demand, switched)?;
                 }
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;

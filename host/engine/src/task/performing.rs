@@ -1,14 +1,16 @@
 //! The transfer, with libvirt's call in this process: its return tells the end, readings and events tell the way.
 
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Command, Events, Fault, FaultKind, HostEvent, Later, Transfer};
+use waypost_core::ports::{Command, Events, Fault, FaultKind, Later, Transfer};
 use waypost_core::recovery::FailureClass;
 use waypost_core::sample;
 
-use super::ending::Ending;
+use super::ears::{Ears, Heard};
+use super::ending::{Ending, TOO_LATE, too_late};
 use super::finishing::Finishing;
 use super::helm::{Demand, Helm};
 use super::outside::Outside;
@@ -26,14 +28,17 @@ pub(crate) struct Performing {
 
 impl Performing {
     pub(super) async fn watch(self) -> Result<Stage, EngineError> {
-        let Self { mut task, plan, mut transfer, mut events } = self;
+        let Self { mut task, plan, mut transfer, events } = self;
+        let mut ears = Ears::new(events);
         let mut figures = None;
         let deadline = task.deadline(&plan);
-        let mut ending = Ending::No;
+        let (mut ending, mut overdue) = (Ending::No, false);
         let mut helm = Helm::new(&task);
-        let mut handle_lives = true;
+        let (mut handle_lives, live) = (true, plan.mode == TransferMode::Live);
         // From the switch on nothing can be taken back, and libvirt refuses to abort: it is not even asked.
-        let mut switched = false;
+        let mut switched = task.recorder.history.is_resuming();
+        // The destination said that its half is cut off: believed once the source was looked at.
+        let mut broke = false;
         // Tickers live outside the loop: a timer made anew in each round would never fire beside a faster one.
         let mut tick = ticker(task.ports().settings().sample_every);
         let mut poll = ticker(task.ports().settings().cancel_poll);
@@ -41,26 +46,41 @@ impl Performing {
         let hypervisor = task.ports().hypervisor.clone();
         // A reading may take as long as its own deadline: it runs beside the call and never delays the end.
         let mut reading: Option<Later<'_, Result<Option<sample::Sample>, Fault>>> = None;
+        // One that an event asks for; however fast they come, readings are at most twice as many.
+        let (mut pressing, mut may_press) = (false, Instant::now());
         let result = loop {
             let mut demand = None;
             tokio::select! {
                 biased;
                 result = transfer.finished() => break result,
-                event = next_event(&mut events) => {
-                    if let HostEvent::JobCompleted { domain, sample } = event && domain == plan.domain {
-                        figures = Some(sample);
-                    }
-                }
+                heard = ears.next(&plan) => match heard {
+                    Heard::Figures(sample) => figures = Some(sample),
+                    Heard::Pass(number) => pressing |= helm.pass_began(number),
+                    Heard::Broke => (broke, pressing) = (true, true),
+                    Heard::Stirred => pressing = true,
+                    Heard::Other => {}
+                },
                 sample = async { match reading.as_mut() { Some(r) => r.await, None => std::future::pending().await } } => {
                     reading = None;
+                    may_press = Instant::now() + task.ports().settings().sample_every / 2;
                     if let Ok(Some(sample)) = sample {
-                        switched = sample.stage == sample::Stage::PostCopy;
-                        demand = helm.reading(&task, &plan, &sample);
+                        switched |= sample.stage == sample::Stage::PostCopy;
+                        demand = helm.reading(&task, &plan, &sample).or_else(|| cut_off(&plan, &sample, broke));
+                        broke = false;
                         task.recorder.reading(sample);
+                    }
+                    too_late(&task, &mut ending, switched);
+                    if switched {
+                        ears.listen_there(&task, &plan);
                     }
                 }
                 turn = helm.turn() => helm.take(&mut task, turn)?,
-                _ = tick.tick(), if reading.is_none() && plan.mode == TransferMode::Live => {
+                _ = tick.tick(), if reading.is_none() && live => {
+                    pressing = false;
+                    reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
+                }
+                () = tokio::time::sleep_until(may_press), if pressing && reading.is_none() && live => {
+                    pressing = false;
                     reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
                 }
                 changed = task.wanted.changed(), if !ending.is_wanted() && handle_lives => {
@@ -71,23 +91,24 @@ impl Performing {
                     end_if_wanted(&mut task, &plan, &mut ending, switched)?;
                     helm.look_around(&task, &plan)?;
                 }
-                () = tokio::time::sleep_until(deadline), if !ending.is_wanted() => {
+                () = tokio::time::sleep_until(deadline), if !ending.is_wanted() && !overdue => {
+                    overdue = true;
                     end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending.is_wanted() && !switched => abort(&task, &plan),
+                _ = again.tick(), if ending.is_wanted() => abort(&task, &plan),
             }
             let demand = match demand {
                 None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
                 demand => demand,
             };
-            obey(&mut task, &plan, &mut ending, demand)?;
+            obey(&mut task, &plan, &mut ending, demand, switched)?;
         };
         drop(reading);
         match result {
             Ok(()) => {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
-                Ok(Stage::Finishing(Finishing { task, plan, figures, events }))
+                Ok(Stage::Finishing(Finishing { task, plan, figures, events: ears.into_source() }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
@@ -153,6 +174,15 @@ fn leaves_it_open(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Unreachable | FaultKind::Deadline)
 }
 
+/// What is to be done about a post-copy whose destination says that its half is cut off, once the source, looked at since,
+/// still has its half of the transfer: nothing will flow any more, so there is no need to wait until that was seen for long.
+fn cut_off(plan: &Plan, sample: &sample::Sample, broke: bool) -> Option<Demand> {
+    let flows = sample.stage == sample::Stage::PostCopy;
+    (broke && flows).then(|| {
+        Demand::Interrupt(format!("{} says that the stream from {} broke.", plan.destination.host, plan.source.host))
+    })
+}
+
 /// Notes a wish to cancel, and begins to end the transfer because of it.
 pub(super) fn end_if_wanted(
     task: &mut Task,
@@ -160,7 +190,9 @@ pub(super) fn end_if_wanted(
     ending: &mut Ending,
     switched: bool,
 ) -> Result<(), EngineError> {
-    if task.note_cancel()? {
+    let known = task.recorder.course.cancel_requested;
+    // What came too late is said once.
+    if task.note_cancel()? && !(known && switched) {
         end(task, plan, ending, Ending::Wish, switched)?;
     }
     Ok(())
@@ -172,12 +204,13 @@ pub(super) fn obey(
     plan: &Plan,
     ending: &mut Ending,
     demand: Option<Demand>,
+    switched: bool,
 ) -> Result<(), EngineError> {
     match demand {
         None => {}
         Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
-        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), false)?,
-        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), false)?,
+        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), switched)?,
+        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), switched)?,
         // The guest is on both hosts: nothing may be ended, and the call returns once both know of it.
         Some(Demand::Interrupt(why)) => {
             task.recorder.note(format!(
@@ -189,7 +222,8 @@ pub(super) fn obey(
     Ok(())
 }
 
-/// Begins to end the transfer; of one that was switched to post-copy only says what can't be had any more.
+/// Begins to end the transfer. One that was switched to post-copy goes on, and is steered and watched as before: it is only
+/// said what can't be had any more.
 pub(super) fn end(
     task: &mut Task,
     plan: &Plan,
@@ -197,28 +231,27 @@ pub(super) fn end(
     why: Ending,
     switched: bool,
 ) -> Result<(), EngineError> {
+    if switched {
+        task.recorder.note(TOO_LATE);
+        return Ok(());
+    }
     task.recorder.note(match &why {
-        _ if switched => {
-            "the guest runs on the destination already: its memory follows, nothing is taken back".to_owned()
-        }
         Ending::Clock(s) => format!("the time limit of {s} s is over; aborting"),
         Ending::Stalled(why) | Ending::GivenUp(why) => format!("{why} Aborting"),
         Ending::Wish | Ending::No => "cancelling".to_owned(),
     });
-    if !switched {
-        // A wish and a policy's order are on record already.
-        let reason = match &why {
-            Ending::Clock(s) => Some(format!("the time limit of {s} s is over")),
-            Ending::Stalled(why) => Some(why.clone()),
-            Ending::Wish | Ending::GivenUp(_) | Ending::No => None,
-        };
-        if let Some(reason) = reason {
-            let (action, by) = (Steering::Abort, OURSELVES.to_owned());
-            task.record(Record::SteerIntended { action, value: None, by, reason })?;
-            task.record(Record::SteerSettled { action, result: Ok(()) })?;
-        }
-        abort(task, plan);
+    // A wish and a policy's order are on record already.
+    let reason = match &why {
+        Ending::Clock(s) => Some(format!("the time limit of {s} s is over")),
+        Ending::Stalled(why) => Some(why.clone()),
+        Ending::Wish | Ending::GivenUp(_) | Ending::No => None,
+    };
+    if let Some(reason) = reason {
+        let (action, by) = (Steering::Abort, OURSELVES.to_owned());
+        task.record(Record::SteerIntended { action, value: None, by, reason })?;
+        task.record(Record::SteerSettled { action, result: Ok(()) })?;
     }
+    abort(task, plan);
     *ending = why;
     Ok(())
 }
@@ -243,14 +276,4 @@ fn order(task: &Task, plan: &Plan, command: Command) {
         }
     };
     tokio::spawn(ordered.in_current_span());
-}
-
-async fn next_event(events: &mut Option<Box<dyn Events>>) -> HostEvent {
-    if let Some(stream) = events {
-        if let Some(event) = stream.next().await {
-            return event;
-        }
-        *events = None;
-    }
-    std::future::pending().await
 }

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use waypost_core::facts::Snapshot;
 use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::ports::{DecisionRecord, FaultKind, Judgement, Policies, StorageProbe};
+use waypost_core::ports::{Command, DecisionRecord, FaultKind, Judgement, Policies, StorageProbe};
 use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::situation::Action;
@@ -16,7 +17,7 @@ use waypost_engine::{Acted, EngineError};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use crate::faults::hasty;
-use crate::support::{Case, Mind, Minded, Site, a, in_virtual_time, judge, side_by_side, tell};
+use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time, judge, side_by_side, tell};
 
 /// A transfer that somebody switches to post-copy early.
 fn switched() -> Case {
@@ -79,6 +80,36 @@ fn a_cut_in_post_copy_is_resumed_until_the_link_is_back() {
         let driver = site.accept();
         let task = driver.id();
         let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert!(resumed(&site, task) >= 1);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+/// Nothing moves any more, which the watch over the transfer sees after 20 s. The destination knows at once.
+#[test]
+fn a_break_that_the_destination_tells_of_is_not_waited_out() {
+    in_virtual_time(async {
+        let site = Site::new(switched().fault(Scripted::at(Step::PostCopy, What::Hang)));
+        let driver = site.accept();
+        let task = driver.id();
+        let told = async {
+            while !site.world.truth(site.id).running_on.contains(&b()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            // By then a reading has shown the switch.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert!(!site.ledger.told().orders.contains(&Command::InterruptPostCopy), "nobody knows yet");
+            let since = Instant::now();
+            site.world.notice_break(&b(), site.id);
+            while !site.ledger.told().orders.contains(&Command::InterruptPostCopy) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            since.elapsed()
+        };
+        let (outcome, took) = tokio::join!(driver.drive(), told);
+        let outcome = outcome.unwrap();
+        assert!(took < Duration::from_secs(1), "{took:?}");
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
         assert!(resumed(&site, task) >= 1);
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());

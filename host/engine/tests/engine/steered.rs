@@ -90,12 +90,12 @@ fn a_failure(plan: &waypost_core::plan::Plan) -> RecoveryQuestion {
     }
 }
 
-fn post_copy() -> Stream {
+pub fn post_copy() -> Stream {
     Stream { post_copy: true, ..Stream::default() }
 }
 
 /// What policies and persons had done to the transfer, as the journal has it.
-fn orders(site: &Site, task: TaskId) -> Vec<(Steering, Option<u64>, bool)> {
+pub fn orders(site: &Site, task: TaskId) -> Vec<(Steering, Option<u64>, bool)> {
     let journal = site.store.journal(task).unwrap();
     let settled = |at: usize| matches!(journal.get(at + 1), Some((_, Record::SteerSettled { result: Ok(()), .. })));
     let order = |(at, (_, record)): (usize, &(_, Record))| match record {
@@ -105,7 +105,7 @@ fn orders(site: &Site, task: TaskId) -> Vec<(Steering, Option<u64>, bool)> {
     journal.iter().enumerate().filter_map(order).collect()
 }
 
-async fn end(site: &Site, engine: &Engine, during: impl AsyncFnOnce(TaskId)) -> (TaskId, Outcome) {
+pub async fn end(site: &Site, engine: &Engine, during: impl AsyncFnOnce(TaskId)) -> (TaskId, Outcome) {
     let driver = engine.accept(site.request()).unwrap();
     let task = driver.id();
     let (outcome, ()) = tokio::join!(driver.drive(), during(task));
@@ -310,6 +310,28 @@ fn a_bandwidth_after_the_switch_is_that_of_the_post_copy() {
         let orders = site.ledger.told().orders.clone();
         assert!(orders.contains(&Command::SetPostCopyBandwidth { mib_s: 50 }), "{orders:?}");
         assert!(!orders.iter().any(|order| matches!(order, Command::SetBandwidth { .. })), "{orders:?}");
+    });
+}
+
+/// Passes of 80 ms, between two of which nothing is read at the usual pace.
+#[test]
+fn a_policy_is_told_of_every_pass_however_short() {
+    in_virtual_time(async {
+        let options = Options { bandwidth_mib_s: Some(100), max_downtime_ms: Some(50), ..Options::default() };
+        let site = Site::new(Case { working_set_mib: 8, ..Case::endless() }.options(options));
+        let pilot = Pilot::that_says(Steering::Hold, None);
+        let engine = site.engine_with(pilot.clone());
+        let (_, outcome) = end(&site, &engine, async |task| {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            site.engine(None).0.request_cancel(task, "somebody").unwrap();
+        })
+        .await;
+        assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
+        let last = pilot.asked().last().unwrap().clone();
+        let numbers: Vec<u64> = last.passes.iter().map(|pass| pass.iteration.unwrap()).collect();
+        assert!(numbers.len() > 100, "{numbers:?}");
+        assert!(numbers[0] <= 1 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+        assert!(last.passes.windows(2).all(|pair| pair[0].elapsed_ms <= pair[1].elapsed_ms));
     });
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use waypost_core::convergence::{
-    Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
+    BandwidthFrom, Bounds, Opening, OpeningQuestion, Prediction, Steered, Steering, SteeringAnswer, SteeringQuestion,
 };
 use waypost_core::ids::{Moment, PluginName};
 use waypost_core::ports::{DecisionRecord, Policies as _};
@@ -86,10 +86,12 @@ fn opening_question() -> OpeningQuestion {
         prediction: Some(Prediction {
             dirty_bytes_per_s: 1,
             bandwidth_bytes_per_s: 2,
+            bandwidth_from: BandwidthFrom::Limit,
             converges: true,
             total_ms: Some(3),
             downtime_ms: Some(4),
         }),
+        writing: None,
         decided_at: Moment(1),
     }
 }

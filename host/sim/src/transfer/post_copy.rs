@@ -235,11 +235,15 @@ impl State {
         }
     }
 
-    fn fail_half(&mut self, host: &HostName, domain: DomainId) {
+    /// One half notices that it is cut off from the other.
+    pub(crate) fn fail_half(&mut self, host: &HostName, domain: DomainId) {
         if let Some(process) = self.local_mut(host, domain).and_then(|local| local.process.as_mut())
             && process.half
+            && process.reason != words::POST_COPY_FAILED
         {
             process.reason = words::POST_COPY_FAILED;
+            let event = if process.runs { "resumed" } else { "suspended" };
+            self.tell(host, lifecycle(domain, event, "post-copy-failed"));
         }
     }
 }

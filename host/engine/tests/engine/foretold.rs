@@ -1,0 +1,166 @@
+//! What is foretold of a transfer before it begins, and from which bandwidth: declared, seen earlier, or not known at all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use waypost_core::convergence::{BandwidthFrom, Opening, OpeningQuestion};
+use waypost_core::facts::Snapshot;
+use waypost_core::ids::HostName;
+use waypost_core::network::{Network, Networks, Place, Role};
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::ports::{DecisionRecord, Depth, Judgement, Policies, StorageProbe};
+use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
+use waypost_core::request::{CheckRequest, Options};
+use waypost_engine::{Engine, Planned, Question, Settings, Targets};
+
+use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time};
+
+/// Keeps what it was asked before a transfer, and leaves everything as it is.
+#[derive(Default)]
+struct Listens(Mutex<Vec<OpeningQuestion>>);
+
+impl Policies for Listens {
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
+        Minded::new(Mind::Conservative).precheck(request, facts, probe)
+    }
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
+        Minded::new(Mind::Conservative).recover(question)
+    }
+    fn open(&self, question: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
+        self.0.lock().unwrap().push(question.clone());
+        (Opening::unchanged("nothing"), None)
+    }
+}
+
+impl Listens {
+    fn last(&self) -> OpeningQuestion {
+        self.0.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+/// What a dry run says of a migration to that host.
+async fn dry_run(site: &Site, engine: &Engine, to: HostName, options: Options) -> Planned {
+    let question = Question {
+        domain: site.request().domain,
+        source: None,
+        targets: Targets::These(vec![to.clone()]),
+        options,
+        requester: "test".into(),
+    };
+    let report = engine.check(&question).await.unwrap();
+    engine.dry_run(&report, &to).await.unwrap().unwrap().unwrap()
+}
+
+/// To b, to its end.
+async fn moved(site: &Site, engine: &Engine, options: Options) {
+    let request = waypost_core::request::MigrationRequest { options, ..site.request() };
+    let outcome = engine.accept(request).unwrap().drive().await.unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+}
+
+fn limited(mib_s: u64) -> Options {
+    Options { bandwidth_mib_s: Some(mib_s), ..Options::default() }
+}
+
+fn network_of(mib_s: u64) -> Networks {
+    let place = |address: &str| Place { address: address.parse().unwrap(), interface: None };
+    let network = Network {
+        name: "fast".into(),
+        roles: vec![Role::Migration],
+        fallback: vec![],
+        bandwidth_mib_s: Some(mib_s),
+        max_migrations: None,
+        places: BTreeMap::from([(a(), place("10.8.0.1")), (b(), place("10.8.0.2"))]),
+    };
+    Networks { networks: vec![network], default: Some("fast".into()), ..Networks::default() }
+}
+
+/// What the guest of these cases dirties: 1000 pages a second.
+const DIRTIED: u64 = 1000 * 4096;
+
+#[test]
+fn what_is_declared_is_reckoned_with_and_of_two_the_less() {
+    let network = BandwidthFrom::Network;
+    for (limit, declared, expected) in [
+        (Some(100), None, (100, BandwidthFrom::Limit)),
+        (Some(100), Some(700), (100, BandwidthFrom::Limit)),
+        (Some(900), Some(700), (700, network)),
+        (None, Some(700), (700, network)),
+    ] {
+        in_virtual_time(async {
+            let site = Site::new(Case::live());
+            let (engine, _) = site.engine(None);
+            let networks = Arc::new(declared.map_or_else(Networks::default, network_of));
+            engine.adjust(Settings { networks, ..Settings::default() }, Depth::default());
+            let options = limit.map_or_else(Options::default, limited);
+            let told = dry_run(&site, &engine, b(), options).await;
+            let prediction = told.prediction.unwrap();
+            let (mib_s, from) = expected;
+            assert_eq!(prediction.bandwidth_bytes_per_s, mib_s << 20, "{limit:?}, {declared:?}");
+            assert_eq!(prediction.bandwidth_from, from, "{limit:?}, {declared:?}");
+            assert_eq!(prediction.dirty_bytes_per_s, DIRTIED);
+            assert!(prediction.converges && prediction.total_ms.is_some(), "{prediction:?}");
+        });
+    }
+}
+
+#[test]
+fn without_a_bandwidth_it_is_said_which_would_do_and_a_policy_is_told_the_same() {
+    in_virtual_time(async {
+        let site = Site::new(Case::live());
+        let policy = Arc::new(Listens::default());
+        let engine = site.engine_with(policy.clone());
+        let told = dry_run(&site, &engine, b(), Options::default()).await;
+        assert_eq!(told.prediction, None, "nobody knows what the network carries");
+        let writing = told.writing.unwrap();
+        assert_eq!((writing.dirty_bytes_per_s, writing.converges_above_bytes_per_s), (DIRTIED, DIRTIED));
+        let asked = policy.last();
+        assert_eq!((asked.prediction, asked.writing), (None, Some(writing)));
+    });
+}
+
+#[test]
+fn what_earlier_transfers_carried_is_reckoned_with_on_the_way_back() {
+    in_virtual_time(async {
+        let site = Site::new(Case::live());
+        let (engine, _) = site.engine(None);
+        moved(&site, &engine, Options::default()).await;
+        let told = dry_run(&site, &engine, a(), Options::default()).await;
+        let prediction = told.prediction.unwrap();
+        assert_eq!(prediction.bandwidth_from, BandwidthFrom::EarlierTransfers);
+        // The simulated link carries 1000 MiB/s, and beginning and ending take their time.
+        let mib_s = prediction.bandwidth_bytes_per_s >> 20;
+        assert!((700..=1000).contains(&mib_s), "{mib_s} MiB/s");
+        // What a person says is stronger.
+        let told = dry_run(&site, &engine, a(), limited(30)).await;
+        assert_eq!(told.prediction.unwrap().bandwidth_bytes_per_s, 30 << 20);
+    });
+}
+
+#[test]
+fn a_transfer_that_was_held_back_shows_its_limit_and_not_the_network() {
+    in_virtual_time(async {
+        let site = Site::new(Case::live());
+        let (engine, _) = site.engine(None);
+        moved(&site, &engine, limited(50)).await;
+        let told = dry_run(&site, &engine, a(), Options::default()).await;
+        assert_eq!(told.prediction, None);
+        assert!(told.writing.is_some());
+    });
+}
+
+/// A second for a transfer of a few would be too much; for one of two minutes it isn't.
+#[test]
+fn before_a_migration_it_is_measured_only_where_that_is_worth_its_time() {
+    for (options, measured) in [(Options::default(), false), (limited(400), false), (limited(10), true)] {
+        in_virtual_time(async {
+            let site = Site::new(Case::live());
+            let policy = Arc::new(Listens::default());
+            let engine = site.engine_with(policy.clone());
+            moved(&site, &engine, options.clone()).await;
+            let asked = policy.last();
+            assert_eq!(asked.prediction.is_some(), measured, "{options:?}");
+            assert_eq!(asked.writing.is_some(), measured, "{options:?}");
+        });
+    }
+}
