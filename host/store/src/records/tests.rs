@@ -49,9 +49,9 @@ prop_compose! {
 prop_compose! {
     fn disks()(
         copy in select(DiskCopy::ALL), targets in prop::collection::vec(text(), 0..3), uri in optional(text()),
-        port in optional(any::<u16>()),
+        port in optional(any::<u16>()), target_zero in prop::collection::vec(text(), 0..3),
     ) -> Disks {
-        Disks { copy, targets, uri, port, ..Disks::default() }
+        Disks { copy, targets, target_zero, uri, port, ..Disks::default() }
     }
 }
 
@@ -306,6 +306,18 @@ fn what_version_1_wrote_is_read_and_written_again_as_it_was() {
         // As values: the order of keys depends on the features that other crates give serde_json.
         assert_eq!(parse(&write_record(attempt, &record)), parse(line));
     }
+}
+
+/// As they were written before `target_zero` existed.
+#[test]
+fn disks_from_before_a_choice_existed_are_read_without_it() {
+    let disks = Disks { copy: DiskCopy::Full, targets: vec!["vda".into()], ..Disks::default() };
+    let whole = write(&disks);
+    let older = whole.replace("\"target_zero\":[],", "").replace(",\"target_zero\":[]", "");
+    assert_ne!(older, whole);
+    assert_eq!(read::<Disks>(&older), Ok(disks));
+    let newer = whole.replace("\"target_zero\":", "\"target_one\":");
+    assert!(read::<Disks>(&newer).is_err(), "a key that isn't known would be lost");
 }
 
 #[test]
