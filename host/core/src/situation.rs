@@ -4,12 +4,14 @@
 //! not in its answer, and a recovery policy only chooses from it. The tables stand with the code that is them:
 //! [`table`] for a domain that is on one side or the other, [`post_copy`] for one whose memory is on both.
 
+mod clue;
 mod history;
 mod post_copy;
 mod table;
 mod told;
 mod view;
 
+pub use clue::clue;
 pub use history::{History, Withheld};
 pub use table::{arrived, permitted};
 pub use told::why;
@@ -52,7 +54,14 @@ pub struct Observed {
     pub autostart: bool,
     /// A job runs on it.
     pub job: bool,
+    /// Its disks that an I/O error stopped it for.
+    pub disk_errors: DiskErrors,
 }
+
+/// Disks with what is wrong with each: `vda: no space`. Evidence for a person; nothing is decided on it. Read only of a guest
+/// that an I/O error stopped, because it is its hypervisor's process that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiskErrors(pub Vec<String>);
 
 impl Observed {
     /// An incoming guest that has not executed one instruction: libvirt's reasons `migration` and `starting-up`.

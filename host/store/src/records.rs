@@ -25,7 +25,7 @@ use waypost_core::queue::Priority;
 use waypost_core::recovery::{AttemptChange, FailureClass};
 use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
-use waypost_core::situation::{Action, Observed, Side, Situation};
+use waypost_core::situation::{Action, DiskErrors, Observed, Side, Situation};
 use waypost_core::stream::{Disks, Stream, Transport};
 use waypost_core::tree::{Shape, Tree};
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
@@ -299,6 +299,7 @@ wire_struct! {
     Situation { source: source, destination: destination }
     Observed {
         host: host, name: name, state: state, reason: reason, persistent: persistent, autostart: autostart, job: job,
+        disk_errors: disk_errors,
     }
     Outcome { kind: kind, summary: summary, causes: causes, remedy: remedy }
     Reading { at: at, permille: permille, sample: sample }
@@ -376,6 +377,18 @@ impl Wire for Edits {
     }
     fn read(value: Value) -> Result<Self, Misfit> {
         Wire::read(value).map(Edits)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl Wire for DiskErrors {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(DiskErrors)
     }
     fn absent() -> Option<Self> {
         Some(Self::default())

@@ -20,4 +20,5 @@ mod steered;
 mod storms;
 mod straight;
 mod transformed;
+mod witnesses;
 mod written;

@@ -174,11 +174,12 @@ fn step_end() -> impl Strategy<Value = StepEnd> {
 fn side() -> impl Strategy<Value = Side> {
     let observed =
         ((optional(uuid()), text(), select(DomainState::ALL), text()), (any::<bool>(), any::<bool>(), any::<bool>()));
+    let observed = (observed, prop::collection::vec(text(), 0..3).prop_map(DiskErrors));
     prop_oneof![
         text().prop_map(Side::Unknown),
         optional(uuid()).prop_map(|host| Side::Absent { host }),
-        observed.prop_map(|((host, name, state, reason), (persistent, autostart, job))| {
-            Side::Present(Observed { host, name, state, reason, persistent, autostart, job })
+        observed.prop_map(|(((host, name, state, reason), (persistent, autostart, job)), disk_errors)| {
+            Side::Present(Observed { host, name, state, reason, persistent, autostart, job, disk_errors })
         }),
     ]
 }
