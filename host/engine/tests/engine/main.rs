@@ -8,6 +8,7 @@ mod support;
 mod cancelled;
 mod clock;
 mod copies;
+mod encrypted;
 mod faults;
 mod killed;
 mod networks;
