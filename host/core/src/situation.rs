@@ -4,14 +4,14 @@
 //! not in its answer, and a recovery policy only chooses from it. The tables stand with the code that is them:
 //! [`table`] for a domain that is on one side or the other, [`post_copy`] for one whose memory is on both.
 
-mod clue;
+mod clues;
 mod history;
 mod post_copy;
 mod table;
 mod told;
 mod view;
 
-pub use clue::clue;
+pub use clues::clue;
 pub use history::{History, Withheld};
 pub use table::{arrived, permitted};
 pub use told::why;
