@@ -1,5 +1,5 @@
 //! The port over real libvirt daemons and real guests, in one lab of three hosts. The third one is there to be stopped
-//! and killed. One lab for all of it, because bringing it up costs more than most of the tests: hence the length.
+//! and killed. The file is long because they share that lab: bringing it up costs more than most of the tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::OpenOptions;
