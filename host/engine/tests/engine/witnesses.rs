@@ -45,11 +45,11 @@ fn unseen(case: Case, in_post_copy: bool, meanwhile: Meanwhile) -> (FailureClass
         tokio::time::sleep(Duration::from_secs(60)).await;
         let outcome = bring_to_its_end(&site.engine(None).0, task).await;
         let journal = site.store.journal(task).unwrap();
-        let failures = journal.iter().filter_map(|(_, record)| match record {
+        let mut failures = journal.iter().filter_map(|(_, record)| match record {
             Record::PerformReturned { result: Err(failure) } => Some(failure.clone()),
             _ => None,
         });
-        let (class, words) = failures.last().expect("it failed");
+        let (class, words) = failures.next_back().expect("it failed");
         assert!(outcome.causes.contains(&words), "{outcome:?}");
         let kind = outcome.kind;
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
