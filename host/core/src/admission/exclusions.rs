@@ -242,9 +242,11 @@ fn uris(options: &Options) -> Result<(), Refusal> {
         return malformed("graphics-uri", uri, "is no graphics URI: it begins with spice:// or vnc://");
     }
     let disks = &options.disks;
-    for (option, targets) in
-        [("migrate-disks", &disks.targets), ("detect-zeroes", &disks.detect_zeroes), ("target-zero", &disks.target_zero)]
-    {
+    for (option, targets) in [
+        ("migrate-disks", &disks.targets),
+        ("detect-zeroes", &disks.detect_zeroes),
+        ("target-zero", &disks.target_zero),
+    ] {
         for (at, target) in targets.iter().enumerate() {
             if target.is_empty() || targets[..at].contains(target) {
                 return malformed(option, target, "must name each disk once, by its target: vda,vdb");
