@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use waypost_lab::{DiskPlace, GuestSpec};
+use waypost_lab::{DiskPlace, GuestSpec, Link};
 
 use crate::site::Site;
 
@@ -138,6 +138,99 @@ fn a_copy_that_is_cancelled_half_way_leaves_nothing_behind() {
     // Nothing stands in the way of the next one.
     site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
     site.assert_one_counting_guest("g1");
+}
+
+/// Moves g1 with its disk from one host to the other, and makes room for the way back: a person takes away what stays.
+fn carry(site: &Site, [from, to]: [&str; 2], more: &[&str]) {
+    let task = site.waypost(&[&["migrate", "g1", "--to", to, "--copy-storage", "full", "--json"], more].concat());
+    let task = task.expect_code(0).json();
+    assert_eq!(task["outcome"]["kind"], "completed", "{more:?}: {task:#}");
+    assert_eq!(site.state(from, "g1"), None, "{more:?}");
+    assert_eq!(images(site, to), ["g1.img"], "{more:?}");
+    fs::remove_file(image(site, from, "g1.img")).expect("the source's old image goes");
+}
+
+/// The choices of a copy, several at once, one leg after the other with one guest and one mark.
+#[test]
+fn a_disk_travels_in_every_way_that_can_be_chosen() {
+    let site = Site::new(2);
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    fs::write(site.config(), text.replace("\npeer_uri", "\nmigration_tls = true\npeer_uri")).expect("it is written");
+    site.lab.define_guest(&local("g1", 16)).expect("the guest is defined");
+    let raw = fs::OpenOptions::new().write(true).open(image(&site, "kvm1", "g1.img")).expect("the guest's image");
+    for mib in 1..9 {
+        raw.write_all_at(&[0x5a; MIB as usize], mib * MIB).expect("the disk is filled");
+    }
+    raw.write_all_at(b"a mark behind the program", 9 * MIB).expect("the mark is written");
+    drop(raw);
+    site.virsh("kvm1", &["start", "g1"]);
+    let (there, back) = (["kvm1", "kvm2"], ["kvm2", "kvm1"]);
+
+    // Encrypted, each write waiting for the copy, the disk over the other cable, and clients of a console sent on.
+    let sent = |host: &str, link| site.lab.host(host).and_then(|host| host.interface_bytes(link)).expect("bytes").sent;
+    let before = sent("kvm1", Link::Migration);
+    let disks = format!("tcp://{}", site.lab.host("kvm2").expect("kvm2").migration_ip());
+    let more =
+        ["--tls", "--copy-storage-synchronous-writes", "--disks-uri", &disks, "--graphics-uri", "vnc://10.77.0.2:5901"];
+    // Its certificate names the host.
+    carry(&site, there, &[&more[..], &["--tls-destination", "kvm2"]].concat());
+    let took = sent("kvm1", Link::Migration) - before;
+    assert!(took > 8 * MIB, "the disk took another way: {took} bytes");
+
+    // By sockets that both hosts see.
+    let socket = |name: &str| format!("unix://{}", site.config().with_file_name(name).display());
+    carry(&site, back, &["--no-tls", "--migrate-uri", &socket("m"), "--disks-uri", &socket("d")]);
+
+    // With the switch to post-copy allowed, and driven from here.
+    carry(&site, there, &["--no-tls", "--postcopy", "--direct"]);
+
+    // Of a guest that stands still, and goes on standing still.
+    site.virsh("kvm2", &["suspend", "g1"]);
+    carry(&site, back, &["--no-tls"]);
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("paused"));
+    site.virsh("kvm1", &["resume", "g1"]);
+    site.assert_one_counting_guest("g1");
+    site.virsh("kvm1", &["destroy", "g1"]);
+    let mut mark = [0; 25];
+    let copy = fs::File::open(image(&site, "kvm1", "g1.img")).expect("the copy");
+    copy.read_exact_at(&mut mark, 9 * MIB).expect("the mark is read");
+    assert_eq!(&mark, b"a mark behind the program");
+}
+
+/// Who names the disks that are to be copied answers for the others.
+#[test]
+fn a_disk_that_is_not_named_stays_where_it_is() {
+    let site = Site::new(2);
+    // One that both hosts see, and no pool holds: a person may vouch for it.
+    let plain = site.config().with_file_name("plain.img");
+    fs::write(&plain, vec![0; MIB as usize]).expect("an image");
+    let data = format!("{IMAGES}/data.qcow2");
+    tool(&site, "kvm1", &["qemu-img", "create", "-f", "qcow2", &data, "4M"]);
+    let seen_by_both = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/><source file='{}'/>\
+         <target dev='vdb' bus='virtio'/></disk>",
+        plain.display()
+    );
+    let own = second_disk("data.qcow2", "qcow2");
+    site.start_guest(&GuestSpec { devices_xml: own, ..local("g1", 4) });
+    site.start_guest(&GuestSpec { devices_xml: seen_by_both, ..local("g2", 4) });
+
+    // The other one could be copied, and is not: there it would be missing.
+    let named = ["--copy-storage", "full", "--migrate-disks", "vda"];
+    let refused =
+        site.waypost(&[&["migrate", "g1", "--to", "kvm2", "--json"], &named[..]].concat()).expect_code(3).json();
+    let verdict = refused["verdict"].to_string();
+    assert!(verdict.contains("storage-") && verdict.contains("vdb"), "{refused:#}");
+    assert_eq!(images(&site, "kvm2"), Vec::<String>::new(), "nothing was made ready");
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--migrate-disks", "vda,vdb"])
+        .expect_code(0);
+    assert_eq!(images(&site, "kvm2"), ["data.qcow2", "g1.img"]);
+
+    site.waypost(&[&["migrate", "g2", "--to", "kvm2", "--unsafe"], &named[..]].concat()).expect_code(0);
+    assert_eq!(images(&site, "kvm2"), ["data.qcow2", "g1.img", "g2.img"], "vdb was copied by nobody");
+    for guest in ["g1", "g2"] {
+        site.assert_one_counting_guest(guest);
+    }
 }
 
 #[test]

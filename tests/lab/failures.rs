@@ -1,7 +1,10 @@
 //! Migrations that don't succeed: whatever happens, one guest goes on counting, nothing is left behind, and the task
 //! says where the guest is.
 
+use std::fs;
 use std::process::Command;
+
+use waypost_lab::Link;
 
 use crate::site::{Site, lines_of_stderr};
 
@@ -70,6 +73,55 @@ fn a_killed_controller_is_succeeded_by_another_that_brings_the_transfer_to_its_e
     site.assert_one_counting_guest("g1");
     let told = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
     assert_eq!(told["outcome"]["kind"], "completed", "{told:#}");
+}
+
+/// Nobody is there when it fails. Where the destination has a definition of the domain, that shows how its process ended; of a
+/// domain that was never defined there nothing would be left.
+#[test]
+fn a_failure_that_nobody_saw_is_called_what_the_hosts_still_show() {
+    let site = Site::new(2);
+    site.busy_guest("g1");
+    // What libvirt has on record of a domain: somebody talked to its process past libvirt.
+    site.virsh("kvm1", &["qemu-monitor-command", "g1", "--hmp", "info version"]);
+    let xml = site.config().with_file_name("g1.xml");
+    fs::write(&xml, site.virsh("kvm1", &["dumpxml", "g1", "--inactive"])).expect("the document is written");
+    site.virsh("kvm2", &["define", &xml.to_string_lossy()]);
+    let mut driver = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"]);
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    site.until("its progress is kept", |site| {
+        let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
+        tasks["tasks"][0]["permille"].as_u64().is_some_and(|permille| permille > 0)
+    });
+    driver.kill().expect("the controller is killed");
+    driver.wait().expect("it is gone");
+
+    // The source hears of it only when the destination has seen its process die.
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let cables = [Link::Management, Link::Migration];
+    cables.iter().for_each(|link| kvm2.cut(*link).expect("the cable is pulled"));
+    kvm2.kill_qemu("g1").expect("the incoming process is killed");
+    let ended = |site: &Site| site.virsh("kvm2", &["domstate", "g1", "--reason"]).trim() == "shut off (crashed)";
+    site.until("the destination has noticed", ended);
+    cables.iter().for_each(|link| kvm2.restore(*link).expect("the cable is back"));
+    site.until("the job on the source has ended", |site| site.virsh("kvm1", &["domjobinfo", "g1"]).contains("None"));
+    assert!(ended(&site), "{}", site.virsh("kvm2", &["domstate", "g1", "--reason"]));
+
+    let ran = site.waypost(&["recover", &task, "--json"]).expect_code(4);
+    let told = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    let journal = told["journal"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+    let failed = journal.iter().find(|entry| entry["record"] == "perform-returned").expect("the failure is on record");
+    assert_eq!(failed["details"]["class"], "hypervisor-died", "{failed:#}");
+    let causes = told["outcome"]["causes"].to_string();
+    for says in [
+        "the hypervisor process of g1 on kvm2 ended (shut-off: crashed)",
+        "kvm1 has on record of g1: ",
+        "custom monitor control commands issued",
+    ] {
+        assert!(causes.contains(says), "{says}: {causes}\n{}", ran.err);
+    }
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    site.assert_one_counting_guest("g1");
 }
 
 #[test]

@@ -165,22 +165,72 @@ fn the_memory_is_encrypted_wherever_both_sides_can_and_a_wrong_name_ends_it() {
 fn zero_copy_and_rdma_fail_here_in_libvirts_own_words_and_the_guest_stays() {
     let site = Site::new(2);
     site.guest("g1");
-    let cases: &[(&[&str], &[&str])] = &[
-        (&["--zerocopy", "--parallel", "2"], &["locked memory"]),
-        (&["--migrate-uri", "rdma://10.77.0.2", "--no-tls"], &["RDMA", "rdma"]),
-        (&["--migrate-uri", "rdma://10.77.0.2", "--no-tls", "--rdma-pin-all"], &["RDMA", "rdma"]),
-        (&["--compress", "zstd", "--parallel", "2"], &["9.4.0"]),
-        (&["--switchover-bandwidth", "100"], &["11.1.0"]),
-    ];
-    for (options, says) in cases {
-        let ran = site.waypost(&[&["migrate", "g1", "--to", "kvm2"], *options].concat());
-        let told = format!("{}\n{}", ran.out, ran.err);
-        assert!(matches!(ran.code, 3 | 4), "{options:?}: exit code {}\n{told}", ran.code);
-        assert!(says.iter().any(|word| told.contains(word)), "{options:?}: {told}");
-        assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"), "{options:?}: {told}");
-        assert_eq!(site.state("kvm2", "g1"), None, "{options:?}: {told}");
+    // What libvirt itself refuses is a migration that failed: the sentence is libvirt's, and it is the cause.
+    let locked = "cannot limit locked memory of process";
+    let unlimited = "cannot start RDMA migration with no memory hard limit set";
+    let rdma = ["--migrate-uri", "rdma://10.77.0.2", "--no-tls", "--rdma-pin-all"];
+    for (options, says) in
+        [(&["--zerocopy", "--parallel", "2"][..], locked), (&rdma[..3], unlimited), (&rdma[..], unlimited)]
+    {
+        let ran = site.waypost(&[&["migrate", "g1", "--to", "kvm2", "--json"], options].concat()).expect_code(4);
+        let outcome = ran.json()["outcome"].clone();
+        assert_eq!(outcome["kind"], "rolled-back", "{options:?}: {outcome:#}");
+        let causes = outcome["causes"].as_array().expect("causes").clone();
+        let told = causes.iter().filter_map(Value::as_str).any(|cause| cause.contains(says));
+        assert!(told, "{options:?}: {outcome:#}");
+        stays(&site, options);
+    }
+    // What the daemons are too old for is known before anything begins.
+    let zeroes = ["--copy-storage", "full", "--target-zero", "vda"];
+    for (options, needs) in [
+        (&["--compress", "zstd", "--parallel", "2"][..], "needs libvirt 9.4.0"),
+        (&["--switchover-bandwidth", "100"][..], "needs libvirt 11.1.0"),
+        (&zeroes[..], "needs libvirt 12.2.0"),
+    ] {
+        let ran = site.waypost(&[&["migrate", "g1", "--to", "kvm2", "--json"], options].concat()).expect_code(3);
+        let outcome = ran.json()["outcome"].clone();
+        assert_eq!(outcome["kind"], "refused", "{options:?}: {outcome:#}");
+        assert!(outcome["summary"].as_str().is_some_and(|told| told.contains(needs)), "{options:?}: {outcome:#}");
+        stays(&site, options);
     }
     site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+#[track_caller]
+fn stays(site: &Site, options: &[&str]) {
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"), "{options:?}");
+    assert_eq!(site.state("kvm2", "g1"), None, "{options:?}");
+}
+
+#[test]
+fn a_site_that_requires_encryption_moves_nothing_in_plain_text() {
+    let site = Site::with(2, "\n[transfers]\nencryption = \"required\"\n");
+    site.guest("g1");
+    // Neither host says that it can.
+    let outcome = site.waypost(&["migrate", "g1", "--to", "kvm2", "--json"]).expect_code(3).json()["outcome"].clone();
+    assert_eq!(outcome["kind"], "refused", "{outcome:#}");
+    let summary = outcome["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains("has no `migration_tls`") && summary.contains("nothing was touched"), "{outcome:#}");
+    // Asked for in so many words, or in a way that can't be encrypted, it makes no sense here at all.
+    for plain in [&["--no-tls"][..], &["--tunnelled"], &["--zerocopy", "--parallel", "2"]] {
+        let refused = site.waypost(&[&["migrate", "g1", "--to", "kvm2"], plain].concat()).expect_code(2);
+        let told = refused.out + &refused.err;
+        assert!(told.contains("tls"), "{plain:?}: {told}");
+        stays(&site, plain);
+    }
+    // One of two is not enough.
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    fs::write(site.config(), text.replacen("\npeer_uri", "\nmigration_tls = true\npeer_uri", 1))
+        .expect("it is written");
+    let refused = site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
+    assert!(refused.out.contains("kvm2 has no `migration_tls`"), "{}", refused.out);
+    stays(&site, &[]);
+
+    fs::write(site.config(), text.replace("\npeer_uri", "\nmigration_tls = true\npeer_uri")).expect("it is written");
+    assert_eq!(dry_run(&site, &[])["plan"]["stream"]["encryption"], "required");
+    site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(0);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
     site.assert_one_counting_guest("g1");
 }
 

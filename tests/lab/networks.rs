@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use std::time::Instant;
 
 use serde_json::Value;
 use waypost_lab::{DiskPlace, GuestSpec, Link, Program};
@@ -133,6 +134,76 @@ fn a_network_that_is_down_is_refused_or_stepped_back_from() {
     let notes = ran["plan"]["notes"].to_string();
     assert!(notes.contains("the memory takes network management instead of migration"), "{ran:#}");
     assert!(ran["verdict"].to_string().contains("migration-network-fallback"), "{ran:#}");
+    site.assert_one_counting_guest("g1");
+}
+
+/// The first that is up, in the order in which they are named.
+#[test]
+fn a_list_of_networks_stands_in_for_one_that_is_down_in_its_order() {
+    let site = site("refuse", "");
+    guest(&site, "g1");
+    // `other` takes the same cable as `migration`, and stands before the two that are up.
+    let mut text = fs::read_to_string(site.config()).expect("the configuration");
+    for host in site.lab.hosts() {
+        let spare = format!("spare = {:?}", host.mgmt_ip());
+        let place = format!("{{ address = {:?}, interface = \"eth1\" }}", host.migration_ip());
+        text = text.replace(&spare, &format!("{spare}, other = {place}, last = {:?}", host.mgmt_ip()));
+    }
+    let list = "fallback = [\"other\", \"spare\", \"last\"]";
+    text = text.replacen("fallback = \"refuse\"", list, 1);
+    for name in ["other", "last"] {
+        let spare = "[[network]]\nname = \"spare\"";
+        text = text.replacen(spare, &format!("[[network]]\nname = {name:?}\nroles = [\"migration\"]\n{spare}"), 1);
+    }
+    fs::write(site.config(), text).expect("it is written");
+    site.lab.host("kvm2").and_then(|host| host.cut(Link::Migration)).expect("the cable is pulled");
+    site.until("libvirt sees that the link is down", |site| {
+        !site.virsh("kvm2", &["iface-dumpxml", "eth1"]).contains("state='up'")
+    });
+    let before = sent(&site, "kvm1");
+    let ran = site.waypost(&["migrate", "g1", "--to", "kvm2", "--json"]).expect_code(0).json();
+    let after = sent(&site, "kvm1");
+    assert_eq!(ran["plan"]["network"], "spare", "{ran:#}");
+    let notes = ran["plan"]["notes"].to_string();
+    assert!(notes.contains("the memory takes network spare instead of migration"), "{ran:#}");
+    assert!(notes.contains("other: eth1 of kvm2 is"), "the one before it is told, too: {ran:#}");
+    assert!(ran["verdict"].to_string().contains("migration-network-fallback"), "{ran:#}");
+    assert!(after.1 - before.1 > 70 << 20, "only {} bytes took it", after.1 - before.1);
+    site.assert_one_counting_guest("g1");
+}
+
+/// What a network is declared to carry holds for a migration that names no limit; and what its cable carries holds whatever
+/// is declared.
+#[test]
+fn a_network_carries_what_it_is_declared_to_and_no_more_than_its_cable() {
+    const LIMIT: u64 = 20;
+    let site = site("refuse", "");
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    let limited = |mib_s: u64| text.replacen("fallback = \"refuse\"", &format!("bandwidth_mib_s = {mib_s}"), 1);
+    fs::write(site.config(), limited(LIMIT)).expect("it is written");
+    guest(&site, "g1");
+    let move_to = |host: &str, from: &str| {
+        let began = Instant::now();
+        let (migration, management) = sent_by(&site, from, &["migrate", "g1", "--to", host]);
+        assert!(migration > 70 << 20, "only {migration} bytes took the migration network");
+        assert!(management < 2 << 20, "{management} bytes took the management network");
+        (migration >> 20, began.elapsed())
+    };
+    let (mib, took) = move_to("kvm2", "kvm1");
+    // QEMU goes beyond its limit by less than a tenth, and the rest of the time nothing is sent at all.
+    let most = LIMIT * took.as_millis() as u64 / 800;
+    assert!(mib <= most, "{mib} MiB in {took:?} are more than {LIMIT} MiB/s");
+    let plan = plan_of(&site, &site.only_task());
+    assert_eq!(plan["bandwidth_mib_s"], LIMIT, "{plan:#}");
+
+    // A cable that is slower than anybody said: it drops what comes faster, and a second's worth gets through at once.
+    fs::write(site.config(), limited(2000)).expect("it is written");
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    kvm1.cap(Link::Migration, Some(LIMIT as u32)).expect("the cable is slow");
+    let (mib, took) = move_to("kvm1", "kvm2");
+    let most = LIMIT + LIMIT * took.as_millis() as u64 / 1000;
+    assert!(70 <= most, "{mib} MiB in {took:?} through a cable of {LIMIT} MiB/s");
+    kvm1.cap(Link::Migration, None).expect("the cable is fast again");
     site.assert_one_counting_guest("g1");
 }
 

@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use waypost_lab::{DiskPlace, GuestSpec, Persistence};
 
@@ -18,6 +20,121 @@ fn virsh(site: &Site, host: &str, arguments: &[&str]) -> Result<String, String> 
 /// How a peer reaches the destination, for virsh.
 fn peer(site: &Site) -> String {
     site.lab.host("kvm2").expect("kvm2").uri_peer()
+}
+
+/// What libvirt holds to be shared is a question of the file system's type alone: a folder that both hosts see, on no file
+/// system of a cluster, is not, whatever the cache mode.
+#[test]
+fn a_disk_on_no_cluster_file_system_is_unsafe_to_libvirt_and_is_refused_before_it_is_asked() {
+    let site = Site::new(2);
+    // One file for both: the hosts have the machine's own folders beside what is theirs.
+    let folder = site.config().with_file_name("plain");
+    fs::create_dir(&folder).expect("a folder");
+    let disk = |file: &str, more: &str| {
+        let path = folder.join(file);
+        fs::write(&path, vec![0; 1 << 20]).expect("an image");
+        format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/><source file='{}'/>\
+             <target dev='vdb' bus='virtio'/>{more}</disk>",
+            path.display()
+        )
+    };
+    site.start_guest(&GuestSpec { devices_xml: disk("g1.img", ""), ..GuestSpec::tick("g1") });
+    site.start_guest(&GuestSpec { devices_xml: disk("g2.img", "<readonly/>"), ..GuestSpec::tick("g2") });
+    site.start_guest(&GuestSpec { devices_xml: disk("g3.img", "<readonly/>"), ..GuestSpec::tick("g3") });
+    let live = |guest: &str| virsh(&site, "kvm1", &["migrate", "--live", "--p2p", "--persistent", guest, &peer(&site)]);
+    let refused = live("g1").expect_err("libvirt refuses it");
+    assert!(refused.contains("Unsafe migration: Migration without shared storage is unsafe"), "{refused}");
+    live("g2").expect("a disk that nobody writes is exempt");
+
+    let refused = site.waypost(&["migrate", "g1", "--to", "kvm2", "--json"]).expect_code(3).json();
+    assert_eq!(refused["outcome"]["kind"], "refused", "{refused:#}");
+    let verdict = refused["verdict"].to_string();
+    assert!(verdict.contains("storage-unproven") && verdict.contains("vdb"), "{refused:#}");
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    // A person may vouch for it; for one that nobody writes nobody has to.
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--unsafe"]).expect_code(0);
+    site.waypost(&["migrate", "g3", "--to", "kvm2"]).expect_code(0);
+    for guest in ["g1", "g2", "g3"] {
+        assert_eq!(site.state("kvm2", guest).as_deref(), Some("running"), "{guest}");
+        site.assert_one_counting_guest(guest);
+    }
+}
+
+/// The lines that virsh tells of what happens on a host, once it listens: `domain` is defined anew there until it says so.
+struct Listener {
+    virsh: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Listener {
+    fn on(site: &Site, host: &str, domain: &str) -> Self {
+        let uri = site.lab.host(host).expect("a host of the lab").uri_unix();
+        // Line by line, although it is no terminal that it writes to.
+        let mut virsh = Command::new("stdbuf")
+            .args(["-oL", "virsh", "-c", &uri, "event", "--all", "--loop"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("virsh listens");
+        let output = BufReader::new(virsh.stdout.take().expect("its output"));
+        let (tell, lines) = mpsc::channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let listener = Self { virsh, lines };
+        site.until("virsh listens", |site| {
+            define(site, host, domain);
+            listener.lines.recv_timeout(Duration::from_millis(200)).is_ok()
+        });
+        listener
+    }
+
+    /// What was told up to a definition that is made now. One that was told before is no such line any more.
+    fn until_defined(self, site: &Site, host: &str, marker: &str) -> Vec<String> {
+        define(site, host, marker);
+        let mut told = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(60)) {
+            if line.contains(&format!("'{marker}'")) {
+                return told;
+            }
+            told.push(line);
+        }
+        panic!("{marker} was defined on {host}, and nothing told it: {told:#?}");
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.virsh.kill();
+        let _ = self.virsh.wait();
+    }
+}
+
+/// Defines a domain of no further use; defining it again is told as well.
+fn define(site: &Site, host: &str, domain: &str) {
+    let file = site.config().with_file_name(format!("{domain}.xml"));
+    let xml = format!(
+        "<domain type='qemu'><name>{domain}</name><uuid>{}</uuid><memory>1024</memory><os><type>hvm</type></os></domain>",
+        // As long as the name is short, one of its own for each.
+        format_args!("00000000-0000-4000-8000-{domain:0>12}")
+    );
+    fs::write(&file, xml).expect("the document is written");
+    site.virsh(host, &["define", &file.to_string_lossy()]);
+}
+
+/// Where a definition leaves nothing is told, and no job is shown: whoever waits for an event waits for ever.
+#[test]
+fn a_definition_that_travels_is_told_by_nobody_on_its_source() {
+    let site = Site::new(2);
+    site.lab.define_guest(&GuestSpec::tick("g1")).expect("the guest is defined");
+    let (source, destination) = (Listener::on(&site, "kvm1", "a1"), Listener::on(&site, "kvm2", "a2"));
+    let moved = site.waypost(&["migrate", "g1", "--to", "kvm2", "--json"]).expect_code(0).json();
+    assert_eq!(moved["outcome"]["kind"], "completed", "{moved:#}");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("shut off")));
+    let here = source.until_defined(&site, "kvm1", "b1");
+    assert!(!here.iter().any(|line| line.contains("'g1'")), "the source told it after all: {here:#?}");
+    let there = destination.until_defined(&site, "kvm2", "b2");
+    let defined = |line: &String| line.contains("'g1'") && line.contains("Defined");
+    assert!(there.iter().any(defined), "nothing is told there either: {there:#?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! rules say ([`finding`], [`verdict`]), whose turn it is ([`queue`]), what is different there ([`edit`]), what will be done ([`plan`],
 //! [`stream`], [`network`]), how it goes ([`sample`], [`phase`],
 //! [`convergence`]), where the
-//! domain is when something failed and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
+//! domain is when something failed, why ([`evidence`]) and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
 //! [`ports`] through which the engine reaches the world.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
@@ -16,6 +16,7 @@ pub mod convergence;
 pub mod copies;
 pub mod digest;
 pub mod edit;
+pub mod evidence;
 pub mod facts;
 pub mod feed;
 pub mod finding;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::convergence::{Activity, Opening, OpeningQuestion, Steering, SteeringAnswer, SteeringQuestion};
 use crate::copies::CopiedDisk;
 use crate::edit::Edits;
+use crate::evidence::Evidence;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
@@ -68,6 +69,23 @@ words! {
     }
 }
 
+impl FaultKind {
+    /// The class that a recovery policy is told.
+    pub fn class(self) -> FailureClass {
+        match self {
+            Self::Aborted => FailureClass::Cancelled,
+            Self::Unreachable | Self::Deadline | Self::NoHost | Self::Authentication => FailureClass::Unreachable,
+            Self::Network => FailureClass::Network,
+            Self::Storage | Self::UnsafeStorage => FailureClass::Storage,
+            Self::Incompatible => FailureClass::Incompatible,
+            Self::Refused | Self::Busy | Self::Unsupported => FailureClass::Refused,
+            Self::Migrating => FailureClass::Migrating,
+            Self::HypervisorDied => FailureClass::HypervisorDied,
+            Self::NoDomain | Self::Other => FailureClass::Other,
+        }
+    }
+}
+
 /// A host's error: what was tried, where, and libvirt's own code, domain and words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{attempted} on {host}: {message}")]
@@ -89,19 +107,7 @@ pub struct Fault {
 impl Fault {
     /// The class that a recovery policy is told.
     pub fn class(&self) -> FailureClass {
-        match self.kind {
-            FaultKind::Aborted => FailureClass::Cancelled,
-            FaultKind::Unreachable | FaultKind::Deadline | FaultKind::NoHost | FaultKind::Authentication => {
-                FailureClass::Unreachable
-            }
-            FaultKind::Network => FailureClass::Network,
-            FaultKind::Storage | FaultKind::UnsafeStorage => FailureClass::Storage,
-            FaultKind::Incompatible => FailureClass::Incompatible,
-            FaultKind::Refused | FaultKind::Busy | FaultKind::Unsupported => FailureClass::Refused,
-            FaultKind::Migrating => FailureClass::Migrating,
-            FaultKind::HypervisorDied => FailureClass::HypervisorDied,
-            FaultKind::NoDomain | FaultKind::Other => FailureClass::Other,
-        }
+        self.kind.class()
     }
 }
 
@@ -263,6 +269,8 @@ pub trait Hypervisor: Send + Sync {
     fn sample<'a>(&'a self, source: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
     /// The figures of the last completed migration, if they can still be read; reading keeps them.
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>>;
+    /// What a host still tells of a domain whose migration failed, beside its state; nothing where it has no such domain.
+    fn evidence<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Evidence, Fault>>;
     /// The downtime limit that is set for the next migration, ms; none where the driver doesn't tell.
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>>;
     /// Measures what the guest does, for so long; none where the driver can't, and at once where the guest is known to hold

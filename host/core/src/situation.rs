@@ -5,12 +5,14 @@
 //! domain that is on one side or the other, [`post_copy`] of one whose memory is on both. In which phase any of it may be done
 //! is the phase table's to say: [`crate::phase::next`] lets an action be intended while recovering, and at no other time.
 
+mod clues;
 mod history;
 mod post_copy;
 mod table;
 mod told;
 mod view;
 
+pub use clues::clue;
 pub use history::{History, Withheld};
 pub use table::{arrived, permitted};
 pub use told::why;
@@ -53,7 +55,14 @@ pub struct Observed {
     pub autostart: bool,
     /// A job runs on it.
     pub job: bool,
+    /// Its disks that an I/O error stopped it for.
+    pub disk_errors: DiskErrors,
 }
+
+/// Disks with what is wrong with each: `vda: no space`. Evidence for a person; nothing is decided on it. Read only of a guest
+/// that an I/O error stopped, because it is its hypervisor's process that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiskErrors(pub Vec<String>);
 
 impl Observed {
     /// An incoming guest that has not executed one instruction: libvirt's reasons `migration` and `starting-up`.

@@ -102,6 +102,9 @@ facts! {
         pub synchronous_writes: bool,
         /// Targets whose zeroes are found and left out (libvirt 10.9).
         pub detect_zeroes: Vec<String>,
+        /// Targets whose image on the destination reads as zeroes already, so that none are written there (libvirt 12.2).
+        /// Nobody checks it: an image that doesn't would differ from the source's.
+        pub target_zero: Vec<String>,
         /// Where the source sends them: `tcp://address:port` or `unix:///path`.
         pub uri: Option<String>,
         /// Port on which the destination takes them.
@@ -144,6 +147,7 @@ impl Default for Disks {
             targets: Vec::new(),
             synchronous_writes: false,
             detect_zeroes: Vec::new(),
+            target_zero: Vec::new(),
             uri: None,
             port: None,
         }
@@ -160,6 +164,9 @@ pub fn newer(stream: &Stream, disks: &Disks) -> Vec<(&'static str, u64)> {
         .collect();
     if !disks.detect_zeroes.is_empty() {
         newer.push(("the detection of zeroes", 10_009_000));
+    }
+    if !disks.target_zero.is_empty() {
+        newer.push(("an image that holds zeroes already", 12_002_000));
     }
     if stream.switchover_bandwidth_mib_s.is_some() {
         newer.push(("a bandwidth for the switch-over", 11_001_000));

@@ -15,6 +15,7 @@ mod performing;
 mod prepared;
 mod recovering;
 mod tell;
+mod testimony;
 mod volumes;
 pub(crate) mod waiting;
 

@@ -193,13 +193,26 @@ impl Host {
     /// Of everything that arrives over a cable, drops that many per cent by chance; none lets everything through again.
     /// Needs nft in the host, which is the machine's.
     pub fn lose(&self, link: Link, percent: u8) -> Result<()> {
+        let rule = format!("numgen random mod 100 < {percent} drop");
+        self.on_arrival("loss", link, (percent > 0).then_some(rule.as_str()))
+    }
+
+    /// Takes no more than so many MiB a second off a cable, and a second's worth at once; what comes faster is dropped, as by a
+    /// switch whose port is slow. None lets everything through again. Needs nft, too.
+    pub fn cap(&self, link: Link, mib_s: Option<u32>) -> Result<()> {
+        let rule = mib_s.map(|mib_s| format!("limit rate over {mib_s} mbytes/second drop"));
+        self.on_arrival("cap", link, rule.as_deref())
+    }
+
+    /// What happens to packets that arrive over a cable; none: nothing of that name any more.
+    fn on_arrival(&self, name: &str, link: Link, rule: Option<&str>) -> Result<()> {
+        let (table, device) = (format!("netdev lab-{name}-{}", link.interface()), link.interface());
         // Declared first, so that deleting a table that was never there is none that fails.
-        let mut rules = "add table netdev lab\ndelete table netdev lab\n".to_owned();
-        if percent > 0 {
+        let mut rules = format!("add table {table}\ndelete table {table}\n");
+        if let Some(rule) = rule {
             rules += &format!(
-                "add table netdev lab\nadd chain netdev lab in {{ type filter hook ingress device {} priority 0; }}\n\
-                 add rule netdev lab in numgen random mod 100 < {percent} drop\n",
-                link.interface()
+                "add table {table}\nadd chain {table} in {{ type filter hook ingress device {device} priority 0; }}\n\
+                 add rule {table} in {rule}\n"
             );
         }
         let nft = find("nft").ok_or_else(|| LabError::Spec("nft is missing (apt-get install nftables)".to_owned()))?;

@@ -64,6 +64,15 @@ impl Failure {
         }
     }
 
+    /// An error of which only the words are left.
+    pub(crate) fn of_words(words: &str) -> Self {
+        let code = match words.contains("canceled by client") {
+            true => sys::VIR_ERR_OPERATION_ABORTED,
+            false => sys::VIR_ERR_OPERATION_FAILED,
+        };
+        Self { code, domain: sys::VIR_FROM_NONE, message: words.to_owned() }
+    }
+
     /// No such domain.
     pub fn is_no_domain(&self) -> bool {
         self.code == sys::VIR_ERR_NO_DOMAIN
@@ -168,12 +177,18 @@ impl Failure {
                     "Source and target image have different sizes",
                     "Failed to get \"write\" lock",
                     "migration of disk",
+                    "Block node is read-only",
+                    "No space left on device",
                 ]) =>
             {
                 FaultKind::Storage
             }
             // Before the words below: of a domain that never ran libvirt says, too, that it isn't running.
             sys::VIR_ERR_OPERATION_INVALID => FaultKind::Refused,
+            // Its process ended, too, because of it.
+            _ if says(&["failed to initialize kvm", "is incompatible with host CPU", "guest CPU doesn't match"]) => {
+                FaultKind::Incompatible
+            }
             _ if says(&["unexpectedly closed the monitor", "domain is not running", "domain is no longer running"]) => {
                 FaultKind::HypervisorDied
             }
@@ -189,6 +204,9 @@ impl Failure {
                 "Failed to find an available port",
                 "Lost connection to destination host",
                 "TLS channel",
+                "Channel error",
+                "Unable to write to socket",
+                "Unable to read from socket",
             ]) =>
             {
                 FaultKind::Network
@@ -369,6 +387,46 @@ mod tests {
         ];
         for (code, domain, message, expected) in cases {
             assert_eq!(kind(code, domain, message), expected, "{message}");
+        }
+    }
+
+    /// The texts that libvirt 9.0 and QEMU 7.2 were seen to give, where nothing but the text is left.
+    #[test]
+    fn words_alone_are_sorted_into_the_same_kinds() {
+        use FaultKind as K;
+        for (words, expected) in [
+            ("operation aborted: job 'migration out' canceled by client", K::Aborted),
+            ("internal error: qemu unexpectedly closed the monitor", K::HypervisorDied),
+            ("operation failed: domain is not running", K::HypervisorDied),
+            (
+                "internal error: qemu unexpectedly closed the monitor: ... Cannot read from TLS channel: Input/output error",
+                K::HypervisorDied,
+            ),
+            (
+                "internal error: process exited while connecting to monitor: failed to initialize kvm: No such device",
+                K::Incompatible,
+            ),
+            ("unable to connect to server at '10.88.0.2:49152': No route to host", K::Network),
+            ("job 'migration out' failed: Unable to write to socket: Broken pipe", K::Network),
+            ("operation failed: migration out job: unexpectedly failed: Channel error: Input/output error", K::Network),
+            ("migrate-incoming: Failed to find an available port: Address already in use", K::Network),
+            (
+                "operation failed: migration of disk vda failed: Source and target image have different sizes",
+                K::Storage,
+            ),
+            ("Cannot access storage file '/mnt/g1.img': No such file or directory", K::Storage),
+            ("internal error: unable to execute QEMU command 'block-export-add': Block node is read-only", K::Storage),
+            ("operation failed: migration of disk vda failed: No space left on device", K::Storage),
+            ("Target CPU model Haswell does not match source qemu64", K::Incompatible),
+            (
+                "the CPU is incompatible with host CPU: Host CPU does not provide required features: pcid",
+                K::Incompatible,
+            ),
+            ("operation failed: guest CPU doesn't match specification: missing features: svm", K::Incompatible),
+            ("another migration job is already running for domain 'g1'", K::Migrating),
+            ("job 'migration in' failed in post-copy phase", K::Other),
+        ] {
+            assert_eq!(Failure::of_words(words).kind(), expected, "{words}");
         }
     }
 

@@ -18,5 +18,5 @@ pub(crate) use domain::{Numbers, domain, without_passwords};
 pub(crate) use job::{active_job, is_migration, sample};
 pub(crate) use network::{interface, network, node_device};
 pub(crate) use pool::pool;
-pub(crate) use words::{block_job_kind, domain_state, lifecycle, state_reason};
+pub(crate) use words::{block_job_kind, disk_error, domain_state, lifecycle, state_reason};
 pub(crate) use xml::escaped;

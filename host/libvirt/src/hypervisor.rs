@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::notice::Notice;
@@ -239,6 +240,13 @@ impl Hypervisor for Libvirt {
         Box::pin(async move {
             let attempted = format!("read the completed job of domain {domain}");
             Ok(self.ask(host, attempted, move |session| domain::final_sample(session, domain)).await?)
+        })
+    }
+
+    fn evidence<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Evidence, Fault>> {
+        Box::pin(async move {
+            let attempted = format!("read what is told of the migration of domain {domain}");
+            Ok(self.ask(host, attempted, move |session| domain::evidence(session, domain)).await?)
         })
     }
 

@@ -19,8 +19,9 @@ mod params;
 
 pub(crate) use connection::{Comparison, Connection, CpuQuestion, HostMemory};
 pub(crate) use domain::{
-    JobKind, abort_job, block_job, block_size, checkpoints, dirty_rate, domain_overviews, interrupt_post_copy,
-    job_stats, max_downtime, migrate, migrate_to_uri, resident_kib, start_dirty_rate_calc, start_post_copy, state,
+    JobKind, abort_job, block_job, block_size, checkpoints, dirty_rate, disk_errors, domain_overviews,
+    interrupt_post_copy, job_stats, max_downtime, messages, migrate, migrate_to_uri, resident_kib,
+    start_dirty_rate_calc, start_post_copy, state,
 };
 pub(crate) use events::{CloseWatch, Event, Subscription};
 pub(crate) use params::{Param, Params};

@@ -1,13 +1,17 @@
 //! The port over real libvirt daemons and real guests, in one lab of three hosts. The third one is there to be stopped
-//! and killed.
+//! and killed. The file is long because they share that lab: bringing it up costs more than most of the tests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 use waypost_core::copies::{CopiedDisk, fits, is_as_new};
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{Candidate, CpuComparison, DomainState, Snapshot};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment};
 use waypost_core::plan::{Autostart, End, Plan, SourceFate, TransferMode, plan};
@@ -310,6 +314,59 @@ async fn a_disk_that_the_destination_lacks_is_seen_as_missing_and_refused_as_sto
     assert_eq!((there.pool.as_deref(), there.volume.as_ref()), (Some("default"), None));
     let fault = hosts.start(&plan).await.unwrap().finished().await.unwrap_err();
     assert!(matches!(fault.kind, FaultKind::Storage | FaultKind::UnsafeStorage), "{fault}");
+}
+
+/// An image whose table leads nowhere: the first read of the guest fails, and its hypervisor stops it.
+fn break_image(path: &Path) {
+    let image = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let number = |at: u64| {
+        let mut bytes = [0; 8];
+        image.read_exact_at(&mut bytes, at).unwrap();
+        u64::from_be_bytes(bytes)
+    };
+    // Where the first table is stands in the header, where the second one is in its first entry, beside some flags.
+    let second = number(number(40)) & 0x00ff_ffff_ffff_fe00;
+    // In use, and at no place where a cluster can begin.
+    let nowhere: u64 = (1 << 63) | 0x5_0200;
+    image.write_all_at(&nowhere.to_be_bytes(), second).unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_stopped_the_guest_is_named_and_what_libvirt_has_on_record_is_told() {
+    let hosts = hosts();
+    let host = LAB.host("kvm1").unwrap();
+    let spec = GuestSpec { disk: DiskPlace::Local, ..GuestSpec::tick("broken") };
+    let xml = LAB.define_guest(&spec).unwrap();
+    host.virsh(&["undefine", "broken"]).unwrap();
+    let image = "/var/lib/libvirt/images/broken.img";
+    for words in [
+        &["qemu-img", "create", "-f", "qcow2", image, "1M"][..],
+        &["qemu-io", "-f", "qcow2", "-c", "write 0 64k", image],
+    ] {
+        assert!(host.run(words).unwrap().status.success(), "{words:?}");
+    }
+    break_image(&host.images().join("broken.img"));
+    let stops = "type='qcow2' cache='none' error_policy='stop' rerror_policy='stop'";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), xml.replace("type='raw' cache='none'", stops)).unwrap();
+    host.virsh(&["define", &file.path().to_string_lossy()]).unwrap();
+    host.virsh(&["start", "broken"]).unwrap();
+    let id = hosts.domain_facts(&name(1), &DomainKey::Name("broken".into())).await.unwrap().id;
+    let stopped = |situation: &Situation| matches!(&situation.source, Side::Present(seen) if seen.state == DomainState::Paused && seen.reason == "io-error");
+    let situation = look_until(&hosts, id, stopped).await;
+    let Side::Present(seen) = &situation.source else { panic!("it is there: {situation:?}") };
+    assert_eq!(seen.disk_errors.0, ["vda: an error without a name"], "{situation:?}");
+
+    // Of no migration there is no error; but somebody talked to its process past libvirt.
+    host.virsh(&["qemu-monitor-command", "broken", "--hmp", "info version"]).unwrap();
+    let told = hosts.evidence(&name(1), id).await.unwrap();
+    assert_eq!(told.job, None);
+    let talked = told.messages.iter().any(|message| message.contains("custom monitor control commands issued"));
+    assert!(talked, "{:?}", told.messages);
+    // Where there is no such domain there is nothing to tell, and that is no fault.
+    assert_eq!(hosts.evidence(&name(2), id).await.unwrap(), Evidence::default());
+    host.virsh(&["destroy", "broken"]).unwrap();
+    host.virsh(&["undefine", "broken"]).unwrap();
 }
 
 #[tokio::test]

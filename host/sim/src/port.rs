@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::notice::Notice;
@@ -214,6 +215,14 @@ impl Hypervisor for World {
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
         Box::pin(self.call(Step::FinalSample, host, "read the completed job's statistics", move |state| {
             Ok(state.host(host).and_then(|there| there.completed.get(&domain).cloned()))
+        }))
+    }
+
+    fn evidence<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Evidence, Fault>> {
+        Box::pin(self.call(Step::Evidence, host, "read what is told of the migration", move |state| {
+            let there = state.local(host, domain).is_some();
+            let told = there.then(|| state.evidence.get(&(host.clone(), domain)).cloned());
+            Ok(told.flatten().unwrap_or_default())
         }))
     }
 

@@ -7,7 +7,7 @@ use waypost_core::facts::{
 };
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::ports::{Depth, Wanted};
-use waypost_core::situation::{Observed, Side};
+use waypost_core::situation::{DiskErrors, Observed, Side};
 
 use crate::fleet::{DiskSpec, DomainSpec, HostSpec, InterfaceSpec};
 use crate::generate::uuid_of;
@@ -155,7 +155,12 @@ impl State {
             persistent: local.persistent,
             autostart: local.autostart,
             job: self.job_of(host, domain).is_some(),
+            disk_errors: DiskErrors(if reason == "io-error" { self.failed_disks(host, domain) } else { Vec::new() }),
         })
+    }
+
+    fn failed_disks(&self, host: &HostName, domain: DomainId) -> Vec<String> {
+        self.disk_errors.get(&(host.clone(), domain)).cloned().unwrap_or_default()
     }
 
     /// The job that a host shows for a domain.

@@ -29,6 +29,8 @@ words! {
         Sample = "sample",
         /// Final statistics are read.
         FinalSample = "final-sample",
+        /// What is still told of a migration that failed is read.
+        Evidence = "evidence",
         /// What the guest writes is measured.
         Activity = "activity",
         /// The downtime limit is read.

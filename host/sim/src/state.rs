@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{DomainState, HostFacts};
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::notice::Notice;
@@ -40,6 +41,10 @@ pub(crate) struct State {
     /// Domains that were active and that nobody has shut down.
     alive: BTreeMap<DomainId, ()>,
     first_domain: Option<DomainId>,
+    /// What a host is to tell of a failed migration, where a test put it.
+    pub(crate) evidence: BTreeMap<(HostName, DomainId), Evidence>,
+    /// Disks that failed under a guest.
+    pub(crate) disk_errors: BTreeMap<(HostName, DomainId), Vec<String>>,
     /// The domain that faults are about: the one that migrated last, before any the fleet's first.
     pub(crate) subject: Option<DomainId>,
 }
@@ -187,6 +192,8 @@ impl State {
             links: links.collect(),
             alive,
             first_domain,
+            evidence: BTreeMap::new(),
+            disk_errors: BTreeMap::new(),
             subject: first_domain,
             hosts,
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::Volume;
 use waypost_core::ids::{DomainId, HostName};
 
@@ -119,6 +120,17 @@ impl World {
     /// The half of a post-copy that a host has notices that the stream broke, before the other one does.
     pub fn notice_break(&self, host: &HostName, domain: DomainId) {
         self.state().fail_half(host, domain);
+    }
+    /// A disk fails under the guest, which stops: `vda: no space`.
+    pub fn fail_disk(&self, host: &HostName, domain: DomainId, error: &str) {
+        let mut state = self.state();
+        state.disk_errors.entry((host.clone(), domain)).or_default().push(error.to_owned());
+        state.pause(host, domain, "io-error", "one of its disks failed");
+        state.tell(host, lifecycle(domain, "suspended", "io-error"));
+    }
+    /// What a host tells from now on of a migration of the domain that failed. Like libvirt 9.0 it tells nothing by itself.
+    pub fn leave_evidence(&self, host: &HostName, domain: DomainId, evidence: Evidence) {
+        self.state().evidence.insert((host.clone(), domain), evidence);
     }
     /// A person starts a defined domain; nothing stops them from starting a second copy.
     pub fn boot(&self, host: &HostName, domain: DomainId) {

@@ -25,7 +25,7 @@ use waypost_core::queue::Priority;
 use waypost_core::recovery::{AttemptChange, FailureClass};
 use waypost_core::request::{AfterMove, MigrationRequest, Mode, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::sample::{Sample, Stage};
-use waypost_core::situation::{Action, Observed, Side, Situation};
+use waypost_core::situation::{Action, DiskErrors, Observed, Side, Situation};
 use waypost_core::stream::{Disks, Stream, Transport};
 use waypost_core::tree::{Shape, Tree};
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
@@ -299,6 +299,7 @@ wire_struct! {
     Situation { source: source, destination: destination }
     Observed {
         host: host, name: name, state: state, reason: reason, persistent: persistent, autostart: autostart, job: job,
+        disk_errors: disk_errors,
     }
     Outcome { kind: kind, summary: summary, causes: causes, remedy: remedy }
     Reading { at: at, permille: permille, sample: sample }
@@ -329,8 +330,8 @@ macro_rules! wire_shape {
             fn read(value: Value) -> Result<Self, Misfit> {
                 let read = Self::from_tree(&tree_of(&value)?)
                     .map_err(|e| Misfit::Shape { path: e.path, expected: e.expected.to_owned() })?;
-                // A key that isn't known would be lost in silence.
-                if of_tree(&read.to_tree()) == value { Ok(read) } else { Err(Misfit::expected("exactly the known keys")) }
+                // A key that isn't known would be lost in silence. One that is missing was not there yet when this was written.
+                if holds(&of_tree(&read.to_tree()), &value) { Ok(read) } else { Err(Misfit::expected("only known keys")) }
             }
             fn absent() -> Option<Self> {
                 Some($default)
@@ -382,6 +383,18 @@ impl Wire for Edits {
     }
 }
 
+impl Wire for DiskErrors {
+    fn write(&self) -> Value {
+        if self.0.is_empty() { Value::Null } else { self.0.write() }
+    }
+    fn read(value: Value) -> Result<Self, Misfit> {
+        Wire::read(value).map(DiskErrors)
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 impl Wire for Notes {
     fn write(&self) -> Value {
         if self.0.is_empty() { Value::Null } else { self.0.write() }
@@ -403,6 +416,16 @@ fn of_tree(tree: &Tree) -> Value {
         Tree::Text(text) => Value::from(text.as_str()),
         Tree::List(items) => Value::from(items.iter().map(of_tree).collect::<Vec<_>>()),
         Tree::Map(entries) => Value::Object(entries.iter().map(|(key, value)| (key.clone(), of_tree(value))).collect()),
+    }
+}
+
+/// Whether everything that was written is in what was read of it.
+fn holds(read: &Value, written: &Value) -> bool {
+    match (read, written) {
+        (Value::Object(read), Value::Object(written)) => {
+            written.iter().all(|(key, value)| read.get(key).is_some_and(|known| holds(known, value)))
+        }
+        _ => read == written,
     }
 }
 

@@ -367,6 +367,8 @@ pub struct Disks {
     pub synchronous_writes: bool,
     /// Targets whose zeroes are found and left out (libvirt 10.9).
     pub detect_zeroes: Vec<String>,
+    /// Targets whose image on the destination reads as zeroes already, so that none are written there (libvirt 12.2).
+    pub target_zero: Vec<String>,
     /// Where the source sends them: `tcp://address:port` or `unix:///path`.
     #[schema(pattern = "^(tcp|unix)://")]
     pub uri: Option<String>,
@@ -377,8 +379,8 @@ pub struct Disks {
 
 impl From<stream::Disks> for Disks {
     fn from(disks: stream::Disks) -> Self {
-        let stream::Disks { copy, targets, synchronous_writes, detect_zeroes, uri, port } = disks;
-        Self { copy: copy.into(), targets, synchronous_writes, detect_zeroes, uri, port }
+        let stream::Disks { copy, targets, synchronous_writes, detect_zeroes, target_zero, uri, port } = disks;
+        Self { copy: copy.into(), targets, synchronous_writes, detect_zeroes, target_zero, uri, port }
     }
 }
 
@@ -389,6 +391,7 @@ impl From<Disks> for stream::Disks {
             targets: disks.targets,
             synchronous_writes: disks.synchronous_writes,
             detect_zeroes: disks.detect_zeroes,
+            target_zero: disks.target_zero,
             uri: disks.uri,
             port: disks.port,
         }

@@ -369,6 +369,9 @@ pub enum Side {
         autostart: bool,
         /// A job runs on it.
         job: bool,
+        /// Disks for which an I/O error stopped it, each with what is wrong: `vda: no space`.
+        #[serde(default)]
+        disk_errors: Vec<String>,
     },
 }
 
@@ -384,6 +387,7 @@ impl From<&situation::Side> for Side {
                 persistent: seen.persistent,
                 autostart: seen.autostart,
                 job: seen.job,
+                disk_errors: seen.disk_errors.0.clone(),
             },
         }
     }
@@ -394,10 +398,11 @@ impl fmt::Display for Side {
         match self {
             Self::Unknown { why } => write!(f, "unknown ({why})"),
             Self::Absent => f.write_str("absent"),
-            Self::Present { state, reason, persistent, job, .. } => {
+            Self::Present { state, reason, persistent, job, disk_errors, .. } => {
                 let defined = if *persistent { ", defined" } else { "" };
                 let job = if *job { ", a job runs" } else { "" };
-                write!(f, "{state} ({reason}){defined}{job}")
+                write!(f, "{state} ({reason}){defined}{job}")?;
+                disk_errors.iter().try_for_each(|error| write!(f, ", disk {error}"))
             }
         }
     }

@@ -177,6 +177,12 @@ pub(super) const NEEDS: &[Need] = &[
         "add copy-storage",
     ),
     ("detect-zeroes", "copy-storage", |o| !o.disks.detect_zeroes.is_empty() && !copies(o), "add copy-storage"),
+    (
+        "target-zero",
+        "copy-storage full",
+        |o| !o.disks.target_zero.is_empty() && o.disks.copy != DiskCopy::Full,
+        "add copy-storage full: an incremental copy goes over an image that holds something",
+    ),
 ];
 
 /// A number, its bounds, and both in words.
@@ -235,9 +241,12 @@ fn uris(options: &Options) -> Result<(), Refusal> {
     {
         return malformed("graphics-uri", uri, "is no graphics URI: it begins with spice:// or vnc://");
     }
-    for (option, targets) in
-        [("migrate-disks", &options.disks.targets), ("detect-zeroes", &options.disks.detect_zeroes)]
-    {
+    let disks = &options.disks;
+    for (option, targets) in [
+        ("migrate-disks", &disks.targets),
+        ("detect-zeroes", &disks.detect_zeroes),
+        ("target-zero", &disks.target_zero),
+    ] {
         for (at, target) in targets.iter().enumerate() {
             if target.is_empty() || targets[..at].contains(target) {
                 return malformed(option, target, "must name each disk once, by its target: vda,vdb");

@@ -178,7 +178,8 @@ mod tests {
             graphics_uri: _,
             switchover_bandwidth_mib_s: _,
         } = Stream::default();
-        let Disks { copy: _, targets: _, synchronous_writes: _, detect_zeroes: _, uri: _, port: _ } = Disks::default();
+        let Disks { copy: _, targets: _, synchronous_writes: _, detect_zeroes: _, target_zero: _, uri: _, port: _ } =
+            Disks::default();
         assert_eq!(notes(&Options::default()), [] as [String; 0]);
         assert_eq!(notes(&with(|o| o.stream.encryption = Encryption::Off)), [] as [String; 0]);
     }

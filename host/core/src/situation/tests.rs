@@ -48,6 +48,7 @@ fn sides(own: Uuid) -> Vec<Side> {
                     persistent,
                     autostart: false,
                     job,
+                    disk_errors: DiskErrors::default(),
                 }));
             }
         }
@@ -242,6 +243,7 @@ fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
             persistent: true,
             autostart: false,
             job,
+            disk_errors: DiskErrors::default(),
         })
     };
     let seen = |source| Situation { source, destination: Side::Absent { host: Some(DESTINATION) } };
@@ -284,6 +286,7 @@ fn a_job_that_has_not_begun_yet_is_not_taken_for_one_that_is_over() {
             persistent: host == SOURCE,
             autostart: false,
             job,
+            disk_errors: DiskErrors::default(),
         })
     };
     let source = |state, reason, job| observed(SOURCE, state, reason, job);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use waypost_core::facts::DomainState;
 use waypost_core::journal::Record;
 use waypost_core::plan::Plan;
-use waypost_core::situation::{Action, History, Observed, Side, Situation, arrived, permitted};
+use waypost_core::situation::{Action, DiskErrors, History, Observed, Side, Situation, arrived, permitted};
 
 use crate::case::{Case, DESTINATION, SOURCE};
 use crate::world::{End, Off, Reason, World};
@@ -76,7 +76,16 @@ impl Seen {
     fn side(self, host: uuid::Uuid) -> Side {
         let observed = |state, reason: &str, persistent, job| {
             let (host, name, reason) = (Some(host), "g1".to_owned(), reason.to_owned());
-            Side::Present(Observed { host, name, state, reason, persistent, autostart: false, job })
+            Side::Present(Observed {
+                host,
+                name,
+                state,
+                reason,
+                persistent,
+                autostart: false,
+                job,
+                disk_errors: DiskErrors::default(),
+            })
         };
         match self {
             Self::Unknown => Side::Unknown("no answer".into()),

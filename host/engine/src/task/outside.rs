@@ -7,14 +7,14 @@ use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Fault;
 use waypost_core::recovery::FailureClass;
 use waypost_core::sample;
-use waypost_core::situation::arrived;
+use waypost_core::situation::{Situation, arrived};
 
 use super::ending::{Ending, too_late};
 use super::finishing::Finishing;
 use super::helm::Helm;
 use super::performing::{abort, end, end_if_wanted, obey};
 use super::recovering::Locating;
-use super::{Stage, Task, tell, ticker};
+use super::{Stage, Task, tell, testimony, ticker};
 use crate::error::EngineError;
 
 /// A transfer that may be running.
@@ -71,7 +71,7 @@ impl Outside {
             if situation.is_interrupted(&plan) {
                 // Both halves show their job for ever: nothing will come of it by itself.
                 let message = "the post-copy is interrupted".to_owned();
-                return failed(task, plan, &ending, lost, FailureClass::Network, message);
+                return failed(task, plan, &ending, lost, FailureClass::Network, message, Some(&situation)).await;
             } else if situation.has_job() && !(situation.is_dark() && in_post_copy) {
                 quiet = 0;
                 quiet_since = Instant::now();
@@ -104,14 +104,15 @@ impl Outside {
                         tell::side(&situation.source, &plan.source.host),
                         tell::side(&situation.destination, &plan.destination.host)
                     );
-                    return failed(task, plan, &ending, lost, FailureClass::Unreachable, message);
+                    return failed(task, plan, &ending, lost, FailureClass::Unreachable, message, None).await;
                 }
             } else {
                 dark_since = None;
                 quiet += 1;
                 if is_quiet(&task, &plan, quiet, quiet_since) {
                     let message = "no migration job is left, and the domain did not arrive".to_owned();
-                    return failed(task, plan, &ending, lost, FailureClass::ControllerRestarted, message);
+                    let own = FailureClass::ControllerRestarted;
+                    return failed(task, plan, &ending, lost, own, message, Some(&situation)).await;
                 }
             }
             tokio::select! {
@@ -123,18 +124,24 @@ impl Outside {
     }
 }
 
-fn failed(
+/// The situation is that in which it was found to have failed; none where a side could not be asked.
+async fn failed(
     mut task: Task,
     plan: Plan,
     ending: &Ending,
     lost: Option<Fault>,
     own: FailureClass,
     message: String,
+    situation: Option<&Situation>,
 ) -> Result<Stage, EngineError> {
     // What this process was told before it lost sight says more than the restart of a controller that wasn't restarted.
     let (own, message) = match lost {
         Some(fault) => (fault.class(), format!("{fault}; {message}")),
         None => (own, message),
+    };
+    let (own, message) = match ending.is_wanted() {
+        true => (own, message),
+        false => testimony::weigh(&task, &plan, own, message, situation).await,
     };
     let failure = ending.explain(&task, own, message);
     task.record(Record::PerformReturned { result: Err(failure) })?;

@@ -15,7 +15,7 @@ use super::finishing::Finishing;
 use super::helm::{Demand, Helm};
 use super::outside::Outside;
 use super::recovering::Locating;
-use super::{Stage, Task, notice, ticker};
+use super::{Stage, Task, notice, testimony, ticker};
 use crate::error::EngineError;
 
 /// libvirt was asked to migrate.
@@ -113,7 +113,13 @@ impl Performing {
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
             Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
             Err(fault) => {
-                let failure = ending.explain(&task, fault.class(), told(&task, &plan, &fault).await);
+                let words = told(&task, &plan, &fault).await;
+                // Who ends a transfer knows why.
+                let (class, words) = match ending.is_wanted() {
+                    true => (fault.class(), words),
+                    false => testimony::weigh(&task, &plan, fault.class(), words, None).await,
+                };
+                let failure = ending.explain(&task, class, words);
                 task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
@@ -133,8 +139,9 @@ pub(super) async fn begun(
         // An intent without its result, as after a restart: it may have begun.
         Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
         Err(fault) => {
-            let message = told(&task, &plan, &fault).await;
-            task.record(Record::PerformReturned { result: Err((fault.class(), message)) })?;
+            let words = told(&task, &plan, &fault).await;
+            let failure = testimony::weigh(&task, &plan, fault.class(), words, None).await;
+            task.record(Record::PerformReturned { result: Err(failure) })?;
             Ok(Stage::Locating(Locating { task, plan }))
         }
     }

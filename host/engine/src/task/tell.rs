@@ -10,7 +10,10 @@ pub(super) fn side(side: &Side, host: &HostName) -> String {
     match side {
         Side::Unknown(why) => format!("unknown on {host} ({why})"),
         Side::Absent { .. } => format!("not on {host}"),
-        Side::Present(seen) => format!("{} on {host} ({})", seen.state, seen.reason),
+        Side::Present(seen) if seen.disk_errors.0.is_empty() => format!("{} on {host} ({})", seen.state, seen.reason),
+        Side::Present(seen) => {
+            format!("{} on {host} ({}: {})", seen.state, seen.reason, seen.disk_errors.0.join(", "))
+        }
     }
 }
 

@@ -60,6 +60,11 @@ pub(crate) fn state_reason(state: u32, reason: u32) -> String {
     word(words, reason)
 }
 
+/// What is wrong with a disk.
+pub(crate) fn disk_error(error: u32) -> String {
+    word(&["nothing", "an error without a name", "no space"], error)
+}
+
 /// A lifecycle event and its detail.
 pub(crate) fn lifecycle(event: u32, detail: u32) -> (String, String) {
     let events =

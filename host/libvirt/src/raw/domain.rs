@@ -1,6 +1,6 @@
 //! Calls on a domain, and on all domains at once.
 
-use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -91,6 +91,48 @@ pub(crate) fn job_stats(domain: &Domain, flags: u32) -> Result<(JobKind, Params)
         _ => JobKind::Running,
     };
     Ok((kind, copy))
+}
+
+/// What libvirt has on record of the domain, in its own words: taints, what is deprecated, and where it knows them I/O errors.
+pub(crate) fn messages(domain: &Domain) -> Result<Vec<String>, Failure> {
+    let mut list: *mut *mut c_char = ptr::null_mut();
+    // SAFETY: the domain is borrowed; libvirt puts a list of its own into `list`. No flag stands for all kinds.
+    let count = checked(unsafe { sys::virDomainGetMessages(domain.as_ptr(), &raw mut list, 0) })?;
+    let message = |index: usize| {
+        // SAFETY: libvirt said how many there are.
+        let message = unsafe { *list.add(index) };
+        // SAFETY: NULL or a string of libvirt's; it is copied before it is freed.
+        let copy = unsafe { text(message) };
+        // SAFETY: libvirt allocated it with malloc; freed once.
+        unsafe { libc::free(message.cast::<c_void>()) };
+        copy
+    };
+    let messages = (0..usize::try_from(count).unwrap_or(0)).filter_map(message).collect();
+    // SAFETY: the array itself was allocated by libvirt with malloc.
+    unsafe { libc::free(list.cast::<c_void>()) };
+    Ok(messages)
+}
+
+/// The disks that have an error, by their targets, each with libvirt's number for it. Asks the hypervisor's process.
+pub(crate) fn disk_errors(domain: &Domain) -> Result<Vec<(String, u32)>, Failure> {
+    // SAFETY: the domain is borrowed; without a place for errors libvirt says how many there may be.
+    let most = checked(unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), ptr::null_mut(), 0, 0) })?;
+    let none = sys::virDomainDiskError { disk: ptr::null_mut(), error: 0 };
+    let mut errors = vec![none; usize::try_from(most).unwrap_or(0)];
+    if errors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let room = c_uint::try_from(errors.len()).unwrap_or(0);
+    // SAFETY: the domain is borrowed; libvirt fills at most as many entries as it is told that there are.
+    let count = checked(unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), errors.as_mut_ptr(), room, 0) })?;
+    let error = |error: &sys::virDomainDiskError| {
+        // SAFETY: NULL or a string that libvirt allocated for the caller; it is copied before it is freed.
+        let disk = unsafe { text(error.disk) }.unwrap_or_default();
+        // SAFETY: allocated by libvirt with malloc; freed once.
+        unsafe { libc::free(error.disk.cast::<c_void>()) };
+        (disk, u32::try_from(error.error).unwrap_or(sys::VIR_DOMAIN_DISK_ERROR_UNSPEC))
+    };
+    Ok(errors.iter().take(usize::try_from(count).unwrap_or(0)).map(error).collect())
 }
 
 /// Aborts the job. Answers when libvirt has taken the order, not when the job has ended.

@@ -69,6 +69,14 @@ impl Params {
         }
     }
 
+    /// Text.
+    pub(crate) fn text(&self, name: &CStr) -> Option<&str> {
+        match self.get(name)? {
+            Param::Text(text) => Some(text),
+            Param::Int(_) | Param::Signed(_) | Param::Unsigned(_) | Param::Other => None,
+        }
+    }
+
     fn get(&self, name: &CStr) -> Option<&Param> {
         let name = name.to_str().ok()?;
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
@@ -156,6 +164,7 @@ mod tests {
         assert_eq!(params.number(c"a"), Some(u64::MAX));
         assert_eq!(params.number(c"b"), None, "negative");
         assert_eq!(params.get(c"c"), Some(&Param::Text("text".into())));
+        assert_eq!((params.text(c"c"), params.text(c"a"), params.text(c"d")), (Some("text"), None, None));
         assert_eq!(params.number(c"d"), None);
         assert_eq!(params.number(c"e"), Some(255));
         // SAFETY: as above.

@@ -2,10 +2,11 @@
 
 use virt::domain::Domain;
 use virt_sys as sys;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{ActiveJob, BlockJob, Document, DomainFacts, DomainState};
 use waypost_core::ids::{DomainId, DomainKey};
 use waypost_core::sample::{Sample, Stage};
-use waypost_core::situation::{Observed, Side};
+use waypost_core::situation::{DiskErrors, Observed, Side};
 
 use crate::error::{Failure, existing, supported};
 use crate::facts::{self, DiskSource, Numbers};
@@ -121,9 +122,43 @@ pub(crate) fn observe(session: &Session, id: DomainId) -> Result<Side, Failure> 
         let persistent = domain.is_persistent()?;
         let autostart = persistent && domain.get_autostart()?;
         let (state, reason) = state(&domain)?;
-        Ok(Observed { host, name: domain.get_name()?, state, reason, persistent, autostart, job })
+        let disk_errors = disk_errors(&domain, &reason);
+        Ok(Observed { host, name: domain.get_name()?, state, reason, persistent, autostart, job, disk_errors })
     })();
     Ok(existing::<_, Failure>(observed)?.map_or(Side::Absent { host }, Side::Present))
+}
+
+/// The disks that stopped the guest. Only of one that libvirt says was stopped by them: no other has any, and it is the
+/// hypervisor's process that is asked, which must never hold up a look. Evidence: a look that gets none is a look.
+fn disk_errors(domain: &Domain, reason: &str) -> DiskErrors {
+    if reason != "io-error" {
+        return DiskErrors::default();
+    }
+    let errors = raw::disk_errors(domain).unwrap_or_else(|failure| {
+        tracing::debug!(%failure, "the disks that stopped a guest can't be told");
+        Vec::new()
+    });
+    DiskErrors(errors.into_iter().map(|(disk, error)| format!("{disk}: {}", facts::disk_error(error))).collect())
+}
+
+/// What libvirt still tells of a migration that failed. 9.0 keeps figures of completed ones alone, and no error of any; what
+/// it has on record of the domain it tells while that is active.
+pub(crate) fn evidence(session: &Session, id: DomainId) -> Result<Evidence, Failure> {
+    let Some(domain) = existing::<_, Failure>(find(session, &DomainKey::Id(id)))? else {
+        return Ok(Evidence::default());
+    };
+    let flags = sys::VIR_DOMAIN_JOB_STATS_COMPLETED | sys::VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED;
+    let job = match raw::job_stats(&domain, flags) {
+        Ok((_, params)) if facts::is_migration(&params) => {
+            let error = params.text(sys::VIR_DOMAIN_JOB_ERRMSG).filter(|error| !error.is_empty());
+            error.map(|error| (Failure::of_words(error).kind(), error.to_owned()))
+        }
+        Ok(_) => None,
+        Err(failure) if failure.is_no_domain() || failure.is_unsupported() || failure.is_invalid_operation() => None,
+        Err(failure) => return Err(failure),
+    };
+    let messages = existing::<_, Failure>(supported(raw::messages(&domain)))?.flatten().unwrap_or_default();
+    Ok(Evidence { job, messages })
 }
 
 /// A reading of the migration that runs.

@@ -12,6 +12,9 @@ use super::sent::Definitions;
 use crate::error::Failure;
 use crate::raw::Param;
 
+/// `VIR_MIGRATE_PARAM_MIGRATE_DISKS_TARGET_ZERO` of libvirt 12.2, which the bindings don't have yet.
+const TARGET_ZERO: &CStr = c"migrate_disks_target_zero";
+
 /// Flags and parameters of one migration.
 #[derive(Debug)]
 pub(super) struct Order {
@@ -116,6 +119,7 @@ impl Order {
         self.text(sys::VIR_MIGRATE_PARAM_DISKS_URI, disks.uri.as_ref());
         self.int(sys::VIR_MIGRATE_PARAM_DISKS_PORT, disks.port.map(u32::from));
         self.texts(sys::VIR_MIGRATE_PARAM_MIGRATE_DISKS_DETECT_ZEROES, &disks.detect_zeroes);
+        self.texts(TARGET_ZERO, &disks.target_zero);
     }
 
     fn flag(&mut self, wanted: bool, flag: u32) {
@@ -278,6 +282,7 @@ mod tests {
                 vec![text("migrate_disks", "vda"), text("migrate_disks", "vdb")],
             ),
             (|p| p.disks.detect_zeroes = vec!["vda".into()], 0, vec![text("migrate_disks_detect_zeroes", "vda")]),
+            (|p| p.disks.target_zero = vec!["vdb".into()], 0, vec![text("migrate_disks_target_zero", "vdb")]),
             (|p| p.disks.uri = Some("tcp://10.88.0.2".into()), 0, vec![text("disks_uri", "tcp://10.88.0.2")]),
             (|p| p.disks.port = Some(49300), 0, vec![int("disks_port", 49300)]),
         ];
@@ -321,6 +326,7 @@ mod tests {
             (|p| p.stream.compression = vec![Compression::Zlib], 9_004_000, 9_000_000),
             (|p| p.disks.detect_zeroes = vec!["vda".into()], 10_009_000, 10_008_000),
             (|p| p.stream.switchover_bandwidth_mib_s = Some(1), 11_001_000, 11_000_000),
+            (|p| p.disks.target_zero = vec!["vda".into()], 12_002_000, 12_001_000),
         ] {
             let mut changed = plan();
             change(&mut changed);

@@ -6,7 +6,7 @@ use waypost_core::facts::DomainState;
 use waypost_core::ids::{HostName, Moment, PluginName};
 use waypost_core::ports::{DecisionRecord, Policies as _};
 use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
-use waypost_core::situation::{Action, Observed, Side, Situation};
+use waypost_core::situation::{Action, DiskErrors, Observed, Side, Situation};
 use waypost_core::verdict::PolicyMode;
 use waypost_policy::{PluginConfig, PolicyConfig};
 
@@ -46,6 +46,7 @@ fn question() -> RecoveryQuestion {
         persistent: true,
         autostart: false,
         job: false,
+        disk_errors: DiskErrors::default(),
     };
     RecoveryQuestion {
         plan: plan(),

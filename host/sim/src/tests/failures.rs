@@ -85,6 +85,7 @@ async fn every_call_can_fail_hang_and_lose_its_answer() {
                     Step::PairFacts => world.pair_facts(&a, &domain).await.map(drop),
                     Step::Sample => world.sample(&a, id).await.map(drop),
                     Step::FinalSample => world.final_sample(&a, id).await.map(drop),
+                    Step::Evidence => world.evidence(&a, id).await.map(drop),
                     Step::Events => world.events(&a).await.map(drop),
                     Step::ReadVolume => world.volume(&a, "shared", "p").await.map(drop),
                     Step::CreateVolume => world.create_volume(&a, &copied()).await.map(drop),

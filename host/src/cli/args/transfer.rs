@@ -93,6 +93,9 @@ pub struct Transfer {
     /// Find zeroes on these disks and leave them out (libvirt 10.9)
     #[arg(long, value_name = "vda,vdb", value_delimiter = ',')]
     pub detect_zeroes: Vec<String>,
+    /// The images of these disks on the destination hold nothing but zeroes, so none are written there (libvirt 12.2)
+    #[arg(long, value_name = "vda,vdb", value_delimiter = ',')]
+    pub target_zero: Vec<String>,
     /// Where the source sends the disks: tcp://ADDRESS[:PORT] or unix:///PATH
     #[arg(long, value_name = "URI")]
     pub disks_uri: Option<String>,
@@ -178,6 +181,7 @@ impl Transfer {
             targets: self.migrate_disks.clone(),
             synchronous_writes: self.copy_storage_synchronous_writes,
             detect_zeroes: self.detect_zeroes.clone(),
+            target_zero: self.target_zero.clone(),
             uri: self.disks_uri.clone(),
             port: self.disks_port,
         }
@@ -255,6 +259,7 @@ mod tests {
             ("--migrate-disks vda,vdb", |o| o.disks.targets = vec!["vda".into(), "vdb".into()]),
             ("--copy-storage-synchronous-writes", |o| o.disks.synchronous_writes = true),
             ("--detect-zeroes vda", |o| o.disks.detect_zeroes = vec!["vda".into()]),
+            ("--target-zero vda", |o| o.disks.target_zero = vec!["vda".into()]),
             ("--disks-uri tcp://x", |o| o.disks.uri = Some("tcp://x".into())),
             ("--disks-port 49300", |o| o.disks.port = Some(49300)),
         ];

@@ -49,9 +49,9 @@ prop_compose! {
 prop_compose! {
     fn disks()(
         copy in select(DiskCopy::ALL), targets in prop::collection::vec(text(), 0..3), uri in optional(text()),
-        port in optional(any::<u16>()),
+        port in optional(any::<u16>()), target_zero in prop::collection::vec(text(), 0..3),
     ) -> Disks {
-        Disks { copy, targets, uri, port, ..Disks::default() }
+        Disks { copy, targets, target_zero, uri, port, ..Disks::default() }
     }
 }
 
@@ -174,11 +174,12 @@ fn step_end() -> impl Strategy<Value = StepEnd> {
 fn side() -> impl Strategy<Value = Side> {
     let observed =
         ((optional(uuid()), text(), select(DomainState::ALL), text()), (any::<bool>(), any::<bool>(), any::<bool>()));
+    let observed = (observed, prop::collection::vec(text(), 0..3).prop_map(DiskErrors));
     prop_oneof![
         text().prop_map(Side::Unknown),
         optional(uuid()).prop_map(|host| Side::Absent { host }),
-        observed.prop_map(|((host, name, state, reason), (persistent, autostart, job))| {
-            Side::Present(Observed { host, name, state, reason, persistent, autostart, job })
+        observed.prop_map(|(((host, name, state, reason), (persistent, autostart, job)), disk_errors)| {
+            Side::Present(Observed { host, name, state, reason, persistent, autostart, job, disk_errors })
         }),
     ]
 }
@@ -306,6 +307,18 @@ fn what_version_1_wrote_is_read_and_written_again_as_it_was() {
         // As values: the order of keys depends on the features that other crates give serde_json.
         assert_eq!(parse(&write_record(attempt, &record)), parse(line));
     }
+}
+
+/// As they were written before `target_zero` existed.
+#[test]
+fn disks_from_before_a_choice_existed_are_read_without_it() {
+    let disks = Disks { copy: DiskCopy::Full, targets: vec!["vda".into()], ..Disks::default() };
+    let whole = write(&disks);
+    let older = whole.replace("\"target_zero\":[],", "").replace(",\"target_zero\":[]", "");
+    assert_ne!(older, whole);
+    assert_eq!(read::<Disks>(&older), Ok(disks));
+    let newer = whole.replace("\"target_zero\":", "\"target_one\":");
+    assert!(read::<Disks>(&newer).is_err(), "a key that isn't known would be lost");
 }
 
 #[test]

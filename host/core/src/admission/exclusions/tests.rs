@@ -39,6 +39,7 @@ const ALONE: &[Change] = &[
     |o| (o.disks.copy, o.disks.targets) = (DiskCopy::Full, vec!["vda".into(), "vdb".into()]),
     |o| (o.disks.copy, o.disks.synchronous_writes) = (DiskCopy::Full, true),
     |o| (o.disks.copy, o.disks.detect_zeroes) = (DiskCopy::Full, vec!["vda".into()]),
+    |o| (o.disks.copy, o.disks.target_zero) = (DiskCopy::Full, vec!["vda".into()]),
     |o| (o.disks.copy, o.disks.uri) = (DiskCopy::Full, Some("tcp://10.88.0.2".into())),
     |o| (o.disks.copy, o.disks.port) = (DiskCopy::Full, Some(49300)),
     |o| o.mode = Mode::Offline,
@@ -112,6 +113,7 @@ const LONELY: &[Change] = &[
     |o| o.disks.port = Some(1),
     |o| o.disks.synchronous_writes = true,
     |o| o.disks.detect_zeroes = vec!["vda".into()],
+    |o| (o.disks.copy, o.disks.target_zero) = (DiskCopy::Incremental, vec!["vda".into()]),
 ];
 
 #[test]
@@ -173,6 +175,7 @@ fn texts_that_cant_be_are_refused() {
         |o| o.stream.graphics_uri = Some("10.0.0.1".into()),
         |o| (o.disks.copy, o.disks.targets) = (DiskCopy::Full, vec!["vda".into(), "vda".into()]),
         |o| (o.disks.copy, o.disks.detect_zeroes) = (DiskCopy::Full, vec!["".into()]),
+        |o| (o.disks.copy, o.disks.target_zero) = (DiskCopy::Full, vec!["vda".into(), "vda".into()]),
     ];
     for change in refused {
         assert!(matches!(check(&with(*change)), Err(Refusal::Malformed { .. })), "{:?}", with(*change));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use waypost_core::convergence::{Activity, Steering};
 use waypost_core::copies::CopiedDisk;
+use waypost_core::evidence::Evidence;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
@@ -174,6 +175,9 @@ impl Hypervisor for SpiedHosts {
     }
     fn final_sample<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Sample>, Fault>> {
         self.world.final_sample(host, domain)
+    }
+    fn evidence<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Evidence, Fault>> {
+        self.world.evidence(host, domain)
     }
     fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>> {
         self.world.rehearse(plan)

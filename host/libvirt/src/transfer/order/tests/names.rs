@@ -1,5 +1,6 @@
-//! No flag and no typed parameter of libvirt 9.0 is out of reach: the list is libvirt's own, and where its header is
-//! installed the list is compared with that.
+//! No flag and no typed parameter of libvirt is out of reach: the lists are libvirt's own, that of 9.0 and what came after
+//! it up to 12.2, and where its header is installed they are compared with that, so that a name which a still newer libvirt
+//! adds is noticed where that is installed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,6 +9,8 @@ use super::*;
 
 /// The names of libvirt 9.0: a flag with its bit, a parameter with its text.
 const LIST: &str = include_str!("libvirt-9.0.txt");
+/// What came since, each with the version that brought it; no flag did.
+const NEWER: &str = include_str!("libvirt-newer.txt");
 const HEADER: &str = "/usr/include/libvirt/libvirt-domain.h";
 
 /// Definitions that are changed on the way are the transform hook's to make, not a choice of the stream.
@@ -24,6 +27,16 @@ fn parameters(list: &str) -> BTreeSet<&str> {
     list.lines().filter_map(|line| line.strip_prefix("parameter ")).collect()
 }
 
+/// Names that came after 9.0, each with its version: 9.4.0 is 9 004 000.
+fn newer_parameters() -> Vec<(&'static str, u64)> {
+    let line = |line: &'static str| {
+        let (version, name) = line.split_once(" parameter ").unwrap();
+        let numbers: Vec<u64> = version.split('.').map(|number| number.parse().unwrap()).collect();
+        (name, numbers.into_iter().fold(0, |sum, number| sum * 1000 + number))
+    };
+    NEWER.lines().map(line).collect()
+}
+
 /// Plans that between them make every choice there is.
 fn all() -> Vec<Order> {
     let everything: &[fn(&mut Plan)] = &[
@@ -36,7 +49,7 @@ fn all() -> Vec<Order> {
             p.stream = Stream {
                 stands_still: false,
                 parallel_connections: Some(2),
-                compression: vec![Compression::Mt],
+                compression: vec![Compression::Mt, Compression::Zlib, Compression::Zstd],
                 mt_level: Some(1),
                 mt_threads: Some(1),
                 mt_dthreads: Some(1),
@@ -61,6 +74,7 @@ fn all() -> Vec<Order> {
                 targets: vec!["vda".into()],
                 synchronous_writes: true,
                 detect_zeroes: vec!["vda".into()],
+                target_zero: vec!["vda".into()],
                 uri: Some("tcp://x".into()),
                 port: Some(1),
             };
@@ -77,7 +91,7 @@ fn all() -> Vec<Order> {
 }
 
 #[test]
-fn every_flag_and_parameter_of_libvirt_9_0_can_be_asked_for() {
+fn every_flag_and_parameter_of_libvirt_can_be_asked_for() {
     let orders = all();
     let reached = orders.iter().fold(0, |flags, order| flags | order.flags);
     let missing: Vec<&str> =
@@ -85,14 +99,30 @@ fn every_flag_and_parameter_of_libvirt_9_0_can_be_asked_for() {
     assert_eq!(missing, [] as [&str; 0], "flags");
     let sent: BTreeSet<&str> =
         orders.iter().flat_map(|order| &order.params).map(|(name, _)| name.to_str().unwrap()).collect();
+    let newer = newer_parameters().into_iter().map(|(name, _)| name);
     let missing: Vec<&str> = parameters(LIST)
         .into_iter()
+        .chain(newer)
         .filter(|name| !sent.contains(name) && !OF_THE_TRANSFORM_HOOK.contains(name))
         .collect();
     assert_eq!(missing, [] as [&str; 0], "parameters");
 }
 
-/// On a machine with a newer libvirt the header may have more than the list, never less.
+/// What is not sent unasked needs the library that has it, and is refused by name where the one that is linked is older.
+#[test]
+fn what_came_after_9_0_is_asked_of_a_library_that_has_it() {
+    let order = &all()[0];
+    for (name, version) in newer_parameters() {
+        assert!(order.params.iter().any(|(sent, _)| sent.to_str() == Ok(name)), "{name}");
+        // A level is nothing without its method, which is what is refused.
+        assert!(order.newer.iter().any(|(_, needed)| *needed == version), "{name} is not tied to {}", dotted(version));
+        assert!(order.possible_with(version - 1).is_err(), "{name} before {}", dotted(version));
+    }
+    let last = newer_parameters().into_iter().map(|(_, version)| version).max().unwrap();
+    assert!(order.possible_with(last).is_ok());
+}
+
+/// On a machine with a newer libvirt the header has more than the list of 9.0, and nothing that no list has.
 #[test]
 fn the_list_is_that_of_the_header() {
     let Ok(header) = fs::read_to_string(HEADER) else {
@@ -112,4 +142,8 @@ fn the_list_is_that_of_the_header() {
         .collect();
     let unknown: Vec<&str> = parameters(LIST).difference(&defined).copied().collect();
     assert_eq!(unknown, [] as [&str; 0]);
+    let listed: BTreeSet<&str> =
+        parameters(LIST).into_iter().chain(newer_parameters().into_iter().map(|(name, _)| name)).collect();
+    let unlisted: Vec<&str> = defined.difference(&listed).copied().collect();
+    assert_eq!(unlisted, [] as [&str; 0], "a newer libvirt has them: reach them, and add them to libvirt-newer.txt");
 }
