@@ -7,7 +7,7 @@ use waypost::core::ids::{DomainId, HostName};
 use waypost::core::phase::{Event, Phase, next};
 use waypost::core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
 use waypost::core::request::StorageSafety;
-use waypost::core::situation::{Observed, Side, Situation, permitted};
+use waypost::core::situation::{DiskErrors, Observed, Side, Situation, permitted};
 use waypost::core::stream::{Disks, Stream, Transport};
 
 use super::page;
