@@ -25,6 +25,7 @@ use waypost_core::access::{Ledger, Role, Scope, Token};
 use waypost_core::ports::Clock;
 
 use crate::caller::{Caller, Origin, Peer, Proof};
+use crate::port::Shown;
 use crate::problem::{Code, Failed};
 use fetch::Fetcher;
 use lockout::Lockout;
@@ -128,6 +129,15 @@ pub(crate) struct Who {
     pub(crate) by_cookie: bool,
 }
 
+/// What proved a caller, to be looked at again for as long as something lasts that was begun with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Grounds {
+    caller: Caller,
+    /// The session of the cookie.
+    session: Option<[u8; 32]>,
+    shown: Option<Arc<Shown>>,
+}
+
 /// Put into a request that a cookie proves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByCookie;
@@ -167,6 +177,14 @@ impl Keeper {
 
     /// Who asks. None: nothing says so.
     pub(crate) async fn who(&self, headers: &HeaderMap, peer: &Peer) -> Result<Option<Who>, Failed> {
+        if let Some(shown) = &peer.shown {
+            // Whatever else is shown: without a good one there would be no such connection.
+            shown.holds(self.clock.now()).map_err(|why| {
+                Failed::new(Code::NoCaller, format!("the client certificate of this connection {why}"))
+                    .remedy("connect again, with one that is good")
+                    .and_hang_up()
+            })?;
+        }
         if let Some(text) = bearer(headers, peer)? {
             let caller = self.by_token(text, peer.origin).await?;
             return Ok(Some(Who { caller, by_cookie: false }));
@@ -247,13 +265,34 @@ impl Keeper {
     }
 
     /// The caller as it is now: a token that was taken back is worth nothing, whatever it began.
-    pub(crate) async fn still(&self, caller: &Caller) -> Result<Option<Caller>, Failed> {
+    async fn still(&self, caller: &Caller) -> Result<Option<Caller>, Failed> {
         if caller.is_over(self.clock.now()) {
             return Ok(None);
         }
         let Proof::Token(id) = caller.proof() else { return Ok(Some(caller.clone())) };
         let token = self.tokens.by_id(id).await?;
         Ok(token.and_then(|token| self.valid(token).ok()))
+    }
+
+    /// What a caller's proof is made of.
+    pub(crate) fn grounds(&self, caller: Caller, by_cookie: bool, headers: &HeaderMap, peer: Option<&Peer>) -> Grounds {
+        let cookie = cookie(headers).filter(|_| by_cookie);
+        let session = cookie.and_then(|secret| self.tokens.digest(secret));
+        Grounds { caller, session, shown: peer.and_then(|peer| peer.shown.clone()) }
+    }
+
+    /// Whether all of that still holds.
+    pub(crate) async fn holds(&self, grounds: &Grounds) -> Result<bool, Failed> {
+        let Grounds { caller, session, shown } = grounds;
+        let now = self.clock.now();
+        let shown = shown.as_ref().is_none_or(|shown| shown.holds(now).is_ok());
+        let session = session.is_none_or(|digest| self.sessions.caller(&digest, now).is_some());
+        Ok(shown && session && self.still(caller).await?.is_some())
+    }
+
+    /// How long it holds at most; none: nothing says that it ends.
+    pub(crate) fn last(&self, grounds: &Grounds) -> Option<Duration> {
+        grounds.caller.left(self.clock.now())
     }
 
     /// Begins a session; answers the cookie's secret.
@@ -322,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_read_and_other_proofs_count_only_against_who_has_no_better_one() {
-        let nobody = Peer { origin: Origin::User(7), caller: None, unclear: None };
+        let nobody = Peer { origin: Origin::User(7), caller: None, unclear: None, shown: None };
         let somebody = Peer { caller: Some(Caller::named("anna")), ..nobody.clone() };
         let read = |values: &[&str], peer| {
             let headers = headers(header::AUTHORIZATION, values);

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use waypost_core::access::{Role, Scope};
 use waypost_core::ids::Moment;
 
+use crate::port::Shown;
 use crate::problem::{Code, Failed};
 
 /// Whoever made a request, proven to whoever put this into the request: the socket by the peer's credentials, the gate by a
@@ -54,7 +57,10 @@ impl Caller {
         Self { name, role, scope, proof, until: None }
     }
 
-    pub(crate) fn until(self, until: Option<Moment>) -> Self {
+    /// The same for as long as its proof is good; none: for as long as the program that embeds the service says so itself. From
+    /// that moment on nothing is answered, and a stream of events that was opened before ends.
+    #[must_use]
+    pub fn until(self, until: Option<Moment>) -> Self {
         Self { until, ..self }
     }
 
@@ -81,6 +87,11 @@ impl Caller {
     pub(crate) fn is_over(&self, now: Moment) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
+
+    /// How long its proof is still good; none: nothing says that it ends.
+    pub(crate) fn left(&self, now: Moment) -> Option<Duration> {
+        self.until.map(|until| Duration::from_millis(until.0.saturating_sub(now.0)))
+    }
 }
 
 impl fmt::Display for Proof {
@@ -103,6 +114,8 @@ pub(crate) struct Peer {
     pub(crate) caller: Option<Caller>,
     /// Why what the connection shows proves nobody.
     pub(crate) unclear: Option<String>,
+    /// The certificate that the connection showed.
+    pub(crate) shown: Option<Arc<Shown>>,
 }
 
 /// Where a connection comes from.

@@ -119,13 +119,14 @@ async fn admit(
     if by_cookie {
         parts.extensions.insert(ByCookie);
     }
-    let request = Request::from_parts(parts, body);
-    let waits = |query: &str| query.contains("wait=");
-    let listens = rule.is_some_and(|rule| match rule.listening() {
-        Listening::Always => true,
-        Listening::WhereItWaits => request.uri().query().is_some_and(waits),
-        Listening::Never => false,
+    let grounds = rule.is_some_and(|rule| listens(rule, &parts)).then(|| {
+        let peer = parts.extensions.get::<Peer>();
+        service.keeper().grounds(caller.clone(), by_cookie, &parts.headers, peer)
     });
+    if let Some(grounds) = &grounds {
+        parts.extensions.insert(grounds.clone());
+    }
+    let request = Request::from_parts(parts, body);
     let answer = async {
         match rule.filter(|rule| rule.is_change()) {
             Some(rule) => change(service, &caller, rule, &named, request, next).await,
@@ -133,8 +134,13 @@ async fn admit(
         }
     };
     // Who listens waits on purpose, and takes a place of another kind.
-    if listens {
-        return answer.await;
+    if let Some(grounds) = grounds {
+        let answer = answer.await;
+        // What proved the caller may have ended while it waited. That the store can't be read now says nothing of the caller.
+        return match service.keeper().holds(&grounds).await {
+            Ok(false) => Err(Failed::new(Code::NoCaller, "what said who asks is worth nothing any more")),
+            Ok(true) | Err(_) => answer,
+        };
     }
     let limits = &service.shared.limits;
     let Ok(_place) = service.shared.requests.try_acquire() else {
@@ -145,6 +151,15 @@ async fn admit(
         Err(_) => {
             Err(Failed::new(Code::TooSlow, format!("there is no answer after {} s", limits.request_time.as_secs())))
         }
+    }
+}
+
+/// Whether a request waits for news on purpose.
+fn listens(rule: &Rule, parts: &Parts) -> bool {
+    match rule.listening() {
+        Listening::Always => true,
+        Listening::WhereItWaits => parts.uri.query().is_some_and(|query| query.contains("wait=")),
+        Listening::Never => false,
     }
 }
 

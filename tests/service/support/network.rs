@@ -22,7 +22,7 @@ use waypost::service::port::{ClientCertificates, Identity, Listen, Port};
 use waypost::service::{Access, Limits};
 use waypost_store::SqliteStore;
 
-use super::{Site, TWO_HOSTS};
+use super::{Site, TWO_HOSTS, VirtualClock};
 
 /// An authority, and a folder for what it signs.
 pub struct Authority {
@@ -56,8 +56,20 @@ impl Authority {
 
     /// Signs a certificate for these names, with a common name; answers the files with it and its key.
     pub fn sign(&self, file: &str, common_name: &str, names: &[&str]) -> (PathBuf, PathBuf) {
+        self.sign_with(file, common_name, names, |_| {})
+    }
+
+    /// The same, with something else in it changed.
+    pub fn sign_with(
+        &self,
+        file: &str,
+        common_name: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (PathBuf, PathBuf) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, common_name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -85,6 +97,7 @@ pub struct OnPort {
     pub authority: Authority,
     pub store: Arc<SqliteStore>,
     pub identity: Identity,
+    pub clock: Arc<VirtualClock>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -104,13 +117,13 @@ impl OnPort {
                 let site = Site::new(TWO_HOSTS).with_limits(limits.clone());
                 let service = site.service().with_access(access);
                 let port = Port::bind(&listen).unwrap();
-                tell.send((port.address(), port.identity(), site.store())).unwrap();
+                tell.send((port.address(), port.identity(), site.store(), site.clock())).unwrap();
                 port.serve(&service, &limits, async { drop(stopped.await) }).await;
                 service.drain(std::time::Duration::from_secs(1)).await;
             });
         });
-        let (address, identity, store) = told.recv().unwrap();
-        Self { address, authority, store, identity, stop: Some(stop), thread: Some(thread) }
+        let (address, identity, store, clock) = told.recv().unwrap();
+        Self { address, authority, store, identity, clock, stop: Some(stop), thread: Some(thread) }
     }
 
     /// A token; answers its id and the token.
