@@ -189,13 +189,19 @@ async fn until_news(service: &Service, id: TaskId, since: Option<u64>, most: Dur
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/records", tag = "tasks", operation_id = "taskRecords",
     params(("task" = String, Path, description = "Task id")),
     responses((status = 200, body = v1::Task, description = "What `waypost task ID --json` prints"), Problems))]
-pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) -> Result<Json<v1::Task>, Failed> {
+pub(crate) async fn records(
+    State(service): State<Service>,
+    caller: Caller,
+    OfTask(id): OfTask,
+) -> Result<Json<v1::Task>, Failed> {
     service
         .blocking(move |service| {
             brief_of(service, id)?;
             let parts = &service.shared.parts;
             let words = |plan: &Plan, asked: &Options| parts.site.recorded_choices(plan, asked);
-            Ok(Json(documents::task(parts.store.as_ref(), id, words)?))
+            let mut task = documents::task(parts.store.as_ref(), id, words)?;
+            caller.keep_settings(&mut task.decisions);
+            Ok(Json(task))
         })
         .await
 }
