@@ -166,6 +166,11 @@ impl Site {
 
     /// A service over these hosts and this folder.
     pub fn service(&self) -> Service {
+        self.service_told(Arc::new(Told))
+    }
+
+    /// The same, which is told of its policies by somebody else.
+    pub fn service_told(&self, site: Arc<dyn waypost::service::Site>) -> Service {
         let store = self.store();
         let parts = Parts {
             engine: self.engine_over(Arc::clone(&store)),
@@ -174,7 +179,7 @@ impl Site {
             feed: Arc::clone(&store) as Arc<dyn Feed>,
             ledger: store as Arc<dyn Ledger>,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            site: Arc::new(Told),
+            site,
         };
         Service::start(parts, self.limits.clone())
     }
