@@ -121,8 +121,8 @@ pub enum TaskState {
 /// A key under which a request may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Whose key: two requesters may choose the same words.
-    pub requester: String,
+    /// Whose key: two who ask may choose the same words, and may go by the same name. A text that no two of them share.
+    pub owner: String,
     /// The words.
     pub key: String,
     /// SHA-256 of the request, hexadecimal.

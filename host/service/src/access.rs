@@ -172,7 +172,8 @@ impl Keeper {
         if let Some(other) = known.next() {
             return Err(format!("the client certificate is that of {} and of {} too", client.name, other.name));
         }
-        Ok(Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), Proof::Certificate)))
+        let proof = Proof::Certificate(client.certificate.clone());
+        Ok(Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), proof)))
     }
 
     /// Who asks. None: nothing says so.

@@ -32,8 +32,8 @@ pub(crate) enum Proof {
     Embedding,
     /// By the kernel: the number of the user at the other end of the socket.
     Socket(u32),
-    /// By a client certificate.
-    Certificate,
+    /// By a client certificate that has this name of a `[[service.client]]`.
+    Certificate(String),
     /// By the token of that id.
     Token(String),
     /// By a token of the issuer of that name.
@@ -83,6 +83,13 @@ impl Caller {
         &self.proof
     }
 
+    /// Whom it stands for, told from everybody else: two callers may go by one name, as where two tokens were made under it, or a
+    /// user of this machine and a client have the same.
+    pub(crate) fn identity(&self) -> String {
+        // As a list of texts, so that nothing in one of them can be taken for the other.
+        serde_json::json!([self.proof.to_string(), self.name]).to_string()
+    }
+
     /// Whether its proof is too old at that moment.
     pub(crate) fn is_over(&self, now: Moment) -> bool {
         self.until.is_some_and(|until| until <= now)
@@ -99,7 +106,7 @@ impl fmt::Display for Proof {
         match self {
             Self::Embedding => f.write_str("embedding program"),
             Self::Socket(uid) => write!(f, "socket, uid {uid}"),
-            Self::Certificate => f.write_str("certificate"),
+            Self::Certificate(name) => write!(f, "certificate {name}"),
             Self::Token(id) => write!(f, "token {id}"),
             Self::Issuer(name) => write!(f, "issuer {name}"),
         }

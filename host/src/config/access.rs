@@ -97,7 +97,17 @@ impl WrittenAccess {
             }
         }
         let issuers = self.issuers.into_iter().map(|issuer| issuer.resolve(folder, &known));
-        let issuers = issuers.collect::<Result<_, _>>()?;
+        let issuers = issuers.collect::<Result<Vec<Issuer>, _>>()?;
+        for (at, issuer) in issuers.iter().enumerate() {
+            // Its callers are NAME:SUBJECT, and a token is known by its URL: of either there is one.
+            let same = |first: &&Issuer| first.name == issuer.name || first.url == issuer.url;
+            if let Some(first) = issuers[..at].iter().find(same) {
+                let (key, value) =
+                    if first.name == issuer.name { ("name", &issuer.name) } else { ("url", &issuer.url) };
+                let why = format!("{value:?} is that of another issuer, {}, already", first.name);
+                return Err(wrong(format!("service.issuer.{}.{key}", issuer.name), why));
+            }
+        }
         let socket_role = match self.socket_role {
             None => Access::default().socket_role,
             Some(role) => known.role("service.socket_role", &role)?,
@@ -282,6 +292,21 @@ mod tests {
         let error = read(&(text.clone() + second)).unwrap_err();
         let said = "service.client.other.certificate: \"dash.example\" is the certificate of dashboard already";
         assert!(error.contains(said), "{error}");
+        for (name, url, said) in [
+            ("corp", "https://other.example", "service.issuer.corp.name: \"corp\" is that of another issuer, corp"),
+            (
+                "other",
+                "https://id.example",
+                "service.issuer.other.url: \"https://id.example\" is that of another issuer",
+            ),
+        ] {
+            let twice = format!(
+                "{text}[[service.issuer]]\nname = '{name}'\nurl = '{url}'\naudience = 'waypost'\n\
+                 grants = [{{ value = 'ops', role = 'admin' }}]\n"
+            );
+            let error = read(&twice).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
         let hosts = "[[host]]\nname = 'kvm1'\nuri = 'qemu:///system'\n".to_owned() + &text;
         let error = read(&hosts.replace("domains = ['web-*']", "hosts = ['kvm9']")).unwrap_err();
         assert!(error.contains("there is no host \"kvm9\"; there are: kvm1"), "{error}");

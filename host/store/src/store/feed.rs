@@ -173,7 +173,7 @@ impl Feed for SqliteStore {
             let row = |row: &Row<'_>| Ok((TaskId(id(row, 0)?), row.get::<_, String>(1)?));
             let known = db
                 .prepare_cached(select)
-                .and_then(|mut statement| statement.query_row([&key.requester, &key.key], row).optional())
+                .and_then(|mut statement| statement.query_row([&key.owner, &key.key], row).optional())
                 .map_err(trying.sql())?;
             match known {
                 Some((task, digest)) if digest == key.digest => Ok(KeyClaim::Same(task)),
@@ -188,7 +188,7 @@ impl Feed for SqliteStore {
         trying.durably(|db| {
             let delete = "DELETE FROM request_key WHERE requester = ?1 AND key = ?2 AND digest = ?3
                           AND NOT EXISTS (SELECT 1 FROM task WHERE task.id = request_key.task)";
-            run(db, delete, params![key.requester, key.key, key.digest]).map_err(trying.sql())
+            run(db, delete, params![key.owner, key.key, key.digest]).map_err(trying.sql())
         })
     }
 }
@@ -201,7 +201,7 @@ fn put_key(
     at: Moment,
 ) -> Result<(), StoreFault> {
     let insert = "INSERT INTO request_key (requester, key, digest, task, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    run(db, insert, params![key.requester, key.key, key.digest, task.to_string(), whole(at.0)]).map_err(trying.sql())
+    run(db, insert, params![key.owner, key.key, key.digest, task.to_string(), whole(at.0)]).map_err(trying.sql())
 }
 
 /// The conditions of a query, and what stands in their places in the same order. No text of a query gets into the SQL.

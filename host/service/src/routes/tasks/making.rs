@@ -38,7 +38,7 @@ pub(crate) fn make(
     let fresh = TaskId(Uuid::now_v7());
     let Some(key) = key else { return accept(service, fresh, new.request(caller.name())) };
     let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = RequestKey { requester: caller.name().to_owned(), key, digest: digest(&new)? };
+    let key = RequestKey { owner: caller.identity(), key, digest: digest(&new)? };
     let feed = &service.shared.parts.feed;
     let now = service.shared.parts.clock.now();
     let kept = u64::try_from(service.shared.limits.keys_kept.as_millis()).unwrap_or(u64::MAX);

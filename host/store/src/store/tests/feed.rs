@@ -165,11 +165,11 @@ fn tasks_come_in_pages_and_narrowed() {
 }
 
 #[test]
-fn a_key_stands_for_one_request_of_one_requester_until_it_is_forgotten() {
+fn a_key_stands_for_one_request_of_one_owner_until_it_is_forgotten() {
     let (_guard, dir) = folder();
     let store = SqliteStore::open(&dir).unwrap();
-    let key = |requester: &str, digest: &str| RequestKey {
-        requester: requester.into(),
+    let key = |owner: &str, digest: &str| RequestKey {
+        owner: owner.into(),
         key: "k".into(),
         digest: digest.into(),
     };
