@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -27,7 +28,7 @@ use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
 use crate::rate::Rate;
-use crate::traces::{Exporter, Traces};
+use crate::traces::{self, Exporter, Traces};
 use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
@@ -171,6 +172,11 @@ impl Service {
             None
         });
         Self { traces: traces.map(Arc::new), ..self }
+    }
+
+    /// Within what else a task is asked for by a request with these headers, where that is of use to a trace.
+    pub(crate) fn asked_within(&self, headers: &HeaderMap) -> Option<String> {
+        self.traces.as_ref().and_then(|_| traces::context::of(headers))
     }
 
     /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.

@@ -48,7 +48,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Failed> {
     let key = making::key(&headers)?;
     caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
-    let made = service.blocking(move |service| making::make(service, &caller, new, key)).await?;
+    let within = service.asked_within(&headers);
+    let made = service.blocking(move |service| making::make(service, &caller, new, key, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 
@@ -254,8 +255,10 @@ pub(crate) async fn retry(
     OriginalUri(uri): OriginalUri,
     caller: Caller,
     OfTask(id): OfTask,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    let made = service.blocking(move |service| making::again(service, &caller, id)).await?;
+    let within = service.asked_within(&headers);
+    let made = service.blocking(move |service| making::again(service, &caller, id, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 

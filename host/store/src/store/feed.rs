@@ -165,6 +165,24 @@ impl Feed for SqliteStore {
         })
     }
 
+    fn note_context(&self, task: TaskId, context: &str) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("keep within what task {task} was asked for"));
+        trying.visibly(|db| {
+            let update = "UPDATE task SET asked_within = ?2 WHERE id = ?1";
+            run(db, update, params![task.to_string(), context]).map_err(trying.sql())
+        })
+    }
+
+    fn context_of(&self, task: TaskId) -> Result<Option<String>, StoreFault> {
+        let trying = self.inner.trying(format!("look up within what task {task} was asked for"));
+        trying.watching(|db| {
+            let select = "SELECT asked_within FROM task WHERE id = ?1";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let found = statement.query_row([task.to_string()], |row| row.get(0)).optional();
+            found.map(Option::flatten).map_err(trying.sql())
+        })
+    }
+
     fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault> {
         let trying = self.inner.trying("keep the key of a request".to_owned());
         trying.durably(|db| {
