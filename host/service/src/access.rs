@@ -38,6 +38,9 @@ use tokens::{Presented, Tokens};
 pub struct Access {
     /// Role of whoever else may connect to the Unix socket; root and the user that the service runs as are admin.
     pub socket_role: Role,
+    /// Names with dots under which the socket may be asked for, in lower case: those of a proxy that passes requests on under its
+    /// own. Pages of these names may have their browsers do what the proxy's user may.
+    pub names: Vec<String>,
     /// Who is behind a client certificate.
     pub clients: Vec<Client>,
     /// Issuers whose tokens are taken.
@@ -46,7 +49,7 @@ pub struct Access {
 
 impl Default for Access {
     fn default() -> Self {
-        Self { socket_role: Role::Operator, clients: Vec::new(), issuers: Vec::new() }
+        Self { socket_role: Role::Operator, names: Vec::new(), clients: Vec::new(), issuers: Vec::new() }
     }
 }
 
@@ -156,6 +159,13 @@ impl Keeper {
     pub(crate) fn new(access: Access, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>) -> Self {
         let (issuers, tokens) = (Issuers::new(&access.issuers), Tokens::new(ledger));
         Self { access, clock, tokens, issuers, sessions: Sessions::default(), lockout: Lockout::default() }
+    }
+
+    /// Whether the site goes by that name on its socket: a `Host`, with or without a port.
+    pub(crate) fn goes_by(&self, host: &str) -> bool {
+        let port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let name = host.rsplit_once(':').filter(|(_, text)| port(text)).map_or(host, |(name, _)| name);
+        self.access.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
     /// Who is at the other end of a Unix socket.

@@ -64,10 +64,10 @@ async fn admit(
 ) -> Result<Response, Failed> {
     let route = Route::of(&request);
     let (mut parts, body) = request.into_parts();
-    if is_rebound(&parts) {
+    if is_rebound(service, &parts) {
         return Err(Failed::new(Code::OtherOrigin, "whoever asks under a name with dots has no business on this socket").remedy(
             "on the socket the connection alone says who asks, and a page of any name could be led here: ask for localhost or an \
-             address, or open a port with TLS",
+             address, open a port with TLS, or list the name of a proxy in service.names",
         ));
     }
     let known = match tokio::time::timeout(PROVING, who(service, &parts)).await {
@@ -252,12 +252,14 @@ const PROVING: Duration = Duration::from_secs(30);
 
 /// Whether a browser may have been led to the socket under somebody else's name: through a forwarded port any page can, by a name of
 /// its own that comes to mean this machine, and is then of the same origin. Names without a dot and addresses can't be given
-/// to others. On the network the certificate has the names, and the connection is no proof.
-fn is_rebound(parts: &Parts) -> bool {
+/// to others, and what the site lists it has given itself. On the network the certificate has the names.
+fn is_rebound(service: &Service, parts: &Parts) -> bool {
     let on_socket = parts.extensions.get::<Peer>().is_some_and(|peer| matches!(peer.origin, Origin::User(_)));
     let said = parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
     let mut names = said.chain(parts.uri.authority().map(|authority| authority.as_str()));
-    on_socket && parts.extensions.get::<Caller>().is_none() && names.any(|name| !is_local(name))
+    on_socket
+        && parts.extensions.get::<Caller>().is_none()
+        && names.any(|name| !is_local(name) && !service.keeper().goes_by(name))
 }
 
 /// Whether that is an address, or a name without a dot; a port may follow.

@@ -60,6 +60,7 @@ struct WrittenGrant {
 pub(super) struct WrittenAccess {
     pub(super) listen: Option<String>,
     pub(super) socket_role: Option<String>,
+    pub(super) names: Vec<String>,
     pub(super) tls: WrittenTls,
     pub(super) clients: Vec<WrittenClient>,
     pub(super) issuers: Vec<WrittenIssuer>,
@@ -112,7 +113,8 @@ impl WrittenAccess {
             None => Access::default().socket_role,
             Some(role) => known.role("service.socket_role", &role)?,
         };
-        Ok((listen, Access { socket_role, clients, issuers }))
+        let names = self.names.into_iter().map(|name| own_name(name, wrong)).collect::<Result<_, _>>()?;
+        Ok((listen, Access { socket_role, names, clients, issuers }))
     }
 }
 
@@ -224,6 +226,19 @@ impl<W: Fn(String, String) -> ConfigError> Known<'_, W> {
     }
 }
 
+/// A name under which the service may be asked for, in lower case.
+fn own_name(name: String, wrong: &impl Fn(String, String) -> ConfigError) -> Result<String, ConfigError> {
+    let part = |part: &str| {
+        let sign = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&part.len()) && part.chars().all(sign)
+    };
+    if name.len() <= 253 && name.split('.').all(part) {
+        return Ok(name.to_ascii_lowercase());
+    }
+    let why = format!("{name:?} is no name of a host, as waypost.example: without scheme, port, path and wildcards");
+    Err(wrong("service.names".into(), why))
+}
+
 /// A name that will stand in records, apart from those of users and of issuers' callers.
 fn named(key: &str, name: &str, wrong: &impl Fn(String, String) -> ConfigError) -> Result<(), ConfigError> {
     let sign = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
@@ -313,5 +328,13 @@ mod tests {
         let role = read("[service]\nsocket_role = 'viewer'").unwrap().access.socket_role;
         assert_eq!(role, Role::Viewer);
         assert_eq!(read("").unwrap().access.socket_role, Role::Operator);
+        let names = read("[service]\nnames = ['Dash.example', 'waypost']").unwrap().access.names;
+        assert_eq!(names, ["dash.example", "waypost"]);
+        for name in
+            ["", "*.example", "dash.example:443", "https://dash.example", "dash..example", "dash.example.", "a b"]
+        {
+            let error = read(&format!("[service]\nnames = ['{name}']")).unwrap_err();
+            assert!(error.contains("service.names") && error.contains("is no name of a host"), "{error}");
+        }
     }
 }
