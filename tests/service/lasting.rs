@@ -18,9 +18,14 @@ use super::support::{Authority, BEGAN, Kept, OnPort, Site, TWO_HOSTS, in_virtual
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// It is looked often, and a connection that is kept may be silent for long.
+fn limits() -> Limits {
+    Limits { heartbeat: Duration::from_millis(50), head_time: HOUR, ..Limits::default() }
+}
+
 /// A service that looks often, and believes certificates of its authority.
 fn service() -> OnPort {
-    let limits = Limits { heartbeat: Duration::from_millis(50), ..Limits::default() };
+    let limits = limits();
     let anna = Client { certificate: "anna".into(), name: "anna".into(), role: Role::Viewer, scope: Scope::default() };
     let access = Access { clients: vec![anna], ..Access::default() };
     let asks = |listen: Listen| Listen { client_ca: Some(listen.certificate.with_file_name("ca.pem")), ..listen };
@@ -62,6 +67,57 @@ fn a_connection_and_its_stream_end_with_the_client_certificate() {
         assert!(kept.is_closed());
     }
     assert_eq!(other.get("/session", &[]).json(200)["name"], "anna");
+}
+
+#[test]
+fn a_certificate_that_was_taken_back_is_let_go_with_the_reload() {
+    let authority = Authority::new();
+    let list = authority.take_back(&[7], 2090);
+    let known = |name: &str| Client {
+        certificate: name.into(),
+        name: name.into(),
+        role: Role::Viewer,
+        scope: Scope::default(),
+    };
+    let access = Access { clients: vec![known("anna"), known("bert")], ..Access::default() };
+    let listen =
+        Listen { client_ca: Some(authority.path("ca.pem")), client_crl: Some(list.clone()), ..authority.listen() };
+    let limits = limits();
+    let service = OnPort::with(authority, limits, access, |_| listen.clone());
+    let client = |name: &str, number: u64| {
+        let change = move |params: &mut rcgen::CertificateParams| params.serial_number = Some(number.into());
+        service.client().with_certificate(service.authority.sign_with(name, name, &[], change))
+    };
+    let (anna, bert) = (client("anna", 42), client("bert", 43));
+    let request = "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(client("eve", 7).raw(request).is_none(), "it is on the list from the beginning");
+    let streams = [&anna, &bert].map(|client| Kept::listening(client, "/events", &[]));
+    let [mut kept, mut other] = [&anna, &bert].map(Kept::open);
+    for (kept, name) in [(&mut kept, "anna"), (&mut other, "bert")] {
+        assert_eq!(kept.get("/session", &[]).json(200)["name"], name);
+    }
+
+    service.authority.take_back(&[7, 42], 2090);
+    service.identity.renew(&listen).unwrap();
+    let [ended, mut lasting] = streams;
+    ended.ends();
+    lasting.goes_on();
+    let over = kept.get("/session", &[]).problem(401, "no-caller");
+    assert!(over["detail"].as_str().unwrap().contains("was taken back by its authority"), "{over}");
+    assert!(anna.raw(request).is_none());
+    assert_eq!(other.get("/session", &[]).json(200)["name"], "bert");
+    assert_eq!(bert.raw(request).unwrap().json(200)["name"], "bert");
+    // What can't be read changes nothing.
+    std::fs::write(&list, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n").unwrap();
+    let why = service.identity.renew(&listen).unwrap_err().to_string();
+    assert!(why.contains("the list of certificates that were taken back") && why.contains("crl.pem"), "{why}");
+    assert_eq!(bert.raw(request).unwrap().json(200)["name"], "bert");
+    // One that is too old says nothing any more, also of those who are there.
+    service.authority.take_back(&[42], 2021);
+    service.identity.renew(&listen).unwrap();
+    assert!(bert.raw(request).is_none());
+    let unknown = other.get("/session", &[]).problem(401, "no-caller");
+    assert!(unknown["detail"].as_str().unwrap().contains("is too old to say"), "{unknown}");
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub struct Listen {
     pub key: PathBuf,
     /// Who vouches for clients, PEM; none: clients are not asked for certificates.
     pub client_ca: Option<PathBuf>,
+    /// What the authorities of clients have taken back, PEM; one list per authority. None: nothing is looked up. With it each
+    /// certificate of a client must be of an authority that has a list here.
+    pub client_crl: Option<PathBuf>,
     /// Whether a client without a certificate is let in, and has to show a token.
     pub clients: ClientCertificates,
 }

@@ -20,6 +20,7 @@ pub(super) struct WrittenTls {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
     client_certificates: Option<String>,
 }
 
@@ -137,6 +138,10 @@ impl WrittenTls {
                 return Err(wrong("service.tls.client_certificates".into(), why));
             }
         };
+        if self.client_crl.is_some() && self.client_ca.is_none() {
+            let why = "nobody vouches for client certificates, so nobody takes any back: name the authority in service.tls.client_ca";
+            return Err(wrong("service.tls.client_crl".into(), why.into()));
+        }
         let Some(listen) = listen else { return Ok(None) };
         let address: SocketAddr = listen.parse().map_err(|_| {
             let why = format!("{listen:?} is no address with a port, as 192.0.2.1:8443 or [::]:8443");
@@ -152,6 +157,7 @@ impl WrittenTls {
             certificate: folder.join(certificate),
             key: folder.join(key),
             client_ca: self.client_ca.map(|path| folder.join(path)),
+            client_crl: self.client_crl.map(|path| folder.join(path)),
             clients,
         }))
     }
@@ -265,6 +271,8 @@ mod tests {
         let listen = read(TLS).unwrap().listen.unwrap();
         assert_eq!(listen.address, "[::]:8443".parse().unwrap());
         assert_eq!((listen.certificate, listen.key), ("/etc/waypost/c.pem".into(), "/k.pem".into()));
+        let alone = read(&format!("{TLS}client_crl = 'crl.pem'\n")).unwrap_err();
+        assert!(alone.contains("service.tls.client_crl: nobody vouches"), "{alone}");
         let plain = read("[service]\nlisten = '127.0.0.1:80'\n").unwrap_err();
         assert!(plain.contains("service.listen: there is no port without TLS"), "{plain}");
         let half = read("[service]\nlisten = '127.0.0.1:80'\n[service.tls]\ncertificate = 'c.pem'").unwrap_err();
@@ -276,10 +284,11 @@ mod tests {
     #[test]
     fn clients_and_issuers_have_a_role_and_a_scope() {
         let text = TLS.to_owned()
-            + "client_ca = 'ca.pem'\nclient_certificates = 'required'\n[[service.client]]\ncertificate = 'dash.example'\n\
+            + "client_ca = 'ca.pem'\nclient_crl = 'crl.pem'\nclient_certificates = 'required'\n[[service.client]]\ncertificate = 'dash.example'\n\
                name = 'dashboard'\nrole = 'viewer'\ndomains = ['web-*']\n[[service.issuer]]\nname = 'corp'\n\
                url = 'https://id.example'\naudience = 'waypost'\ngrants = [{ value = 'ops', role = 'operator' }]\n";
-        let access = read(&text).unwrap().access;
+        let Config { access, listen, .. } = read(&text).unwrap();
+        assert_eq!(listen.unwrap().client_crl, Some("/etc/waypost/crl.pem".into()));
         assert_eq!((access.clients[0].role, access.clients[0].scope.domains.len()), (Role::Viewer, 1));
         let issuer = &access.issuers[0];
         assert_eq!((issuer.name_claim.as_str(), issuer.role_claim.as_str()), ("sub", "groups"));

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
+    RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring;
@@ -77,11 +80,30 @@ impl Authority {
         (written, self.write(&format!("{file}.key"), &key.serialize_pem()))
     }
 
+    /// Writes a list of certificates that were taken back, by number, which is good until that year.
+    pub fn take_back(&self, numbers: &[u64], until: i32) -> PathBuf {
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        self.write("crl.pem", &list.signed_by(&self.issuer).unwrap().pem().unwrap())
+    }
+
     /// What a port of this machine needs.
     pub fn listen(&self) -> Listen {
         let (certificate, key) = self.sign("server", "server", &["localhost", "127.0.0.1"]);
         let address = "127.0.0.1:0".parse().unwrap();
-        Listen { address, certificate, key, client_ca: None, clients: ClientCertificates::Optional }
+        Listen { address, certificate, key, client_ca: None, client_crl: None, clients: ClientCertificates::Optional }
     }
 
     pub fn roots(&self) -> RootCertStore {

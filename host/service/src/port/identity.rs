@@ -7,12 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::{ClientCertificates, Listen, PortError};
+
+const LISTS: &str = "the list of certificates that were taken back";
 
 /// As whom a port answers. It may change while the port is open: certificates are renewed more often than services.
 #[derive(Clone)]
@@ -85,11 +87,30 @@ fn verifier(listen: &Listen, provider: &Arc<CryptoProvider>) -> Result<Option<Ar
         roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = match &listen.client_crl {
+        None => builder,
+        // A certificate whose list is missing, or too old to say anything, is not let in: a list that is forgotten, or that
+        // somebody keeps from arriving, must not let those in who were shut out by it.
+        Some(path) => builder.with_crls(revoked(path)?).enforce_revocation_expiration(),
+    };
     let builder = match listen.clients {
         ClientCertificates::Optional => builder.allow_unauthenticated(),
         ClientCertificates::Required => builder,
     };
-    builder.build().map(Some).map_err(|error| wrong(error.to_string()))
+    builder.build().map(Some).map_err(|error| match (&error, &listen.client_crl) {
+        (VerifierBuilderError::InvalidCrl(_), Some(path)) => {
+            PortError::File { what: LISTS, path: path.clone(), why: error.to_string() }
+        }
+        _ => wrong(error.to_string()),
+    })
+}
+
+/// The lists of a file.
+fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, PortError> {
+    let wrong = |why: String| PortError::File { what: LISTS, path: path.to_owned(), why };
+    let read = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|error| wrong(error.to_string()))?;
+    if found.is_empty() { Err(wrong("there is no list in it".to_owned())) } else { Ok(found) }
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PortError> {

@@ -74,6 +74,12 @@ fn words(error: &Error) -> String {
             "has expired".to_owned()
         }
         Error::InvalidCertificate(CertificateError::Revoked) => "was taken back by its authority".to_owned(),
+        Error::InvalidCertificate(
+            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. },
+        ) => "may have been taken back: the list of its authority is too old to say".to_owned(),
+        Error::InvalidCertificate(CertificateError::UnknownRevocationStatus) => {
+            "may have been taken back: its authority has no list here".to_owned()
+        }
         other => format!("is not good any more: {other}"),
     }
 }
