@@ -31,7 +31,7 @@ use crate::problem::{Code, Failed};
 use crate::service::Service;
 use crate::wire::{self, Bounded};
 
-/// Bytes that are read of whoever asks in plain HTTP.
+/// Bytes that are read of whoever is not let in.
 const MOST_PLAIN: usize = 64 << 10;
 
 /// Where to listen, and as whom.
@@ -196,10 +196,14 @@ async fn greet(
         }
         Ok(_) | Err(_) => return None,
     }
-    match acceptor.accept(Bounded::new(stream, write_time)).await {
+    match acceptor.accept(Bounded::new(stream, write_time)).into_fallible().await {
         Ok(stream) => Some(stream),
-        Err(error) => {
+        Err((error, stream)) => {
             tracing::debug!(%error, "a handshake failed");
+            // It was told why, as that it has to show a certificate.
+            if let Err(error) = hear_out(stream.into_inner()).await {
+                tracing::debug!(%error, "whoever was not let in is gone");
+            }
             None
         }
     }
@@ -209,10 +213,14 @@ async fn refuse_plain(stream: TcpStream) -> io::Result<()> {
     stream.writable().await?;
     // So little fits into any buffer.
     stream.try_write(plain_refusal().as_bytes())?;
+    hear_out(stream).await
+}
+
+/// Lets somebody go to whom all was said: closing with unread bytes would reset the connection and take the answer with it.
+async fn hear_out(stream: TcpStream) -> io::Result<()> {
     let stream = stream.into_std()?;
     stream.shutdown(Shutdown::Write)?;
     let stream = TcpStream::from_std(stream)?;
-    // Closing with unread bytes would reset the connection and take the answer with it.
     let (mut read, mut piece) = (0, [0; 4096]);
     while read < MOST_PLAIN {
         stream.readable().await?;
