@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use waypost_api::v1::{Plugin, Plugins};
+use waypost_core::causes::told;
 use waypost_core::ids::PluginName;
 use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
 use waypost_service::tag_of;
@@ -20,7 +21,7 @@ pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
         }
     }
     let cache_error = match policies.cache_state() {
-        CacheState::Refused(error) => Some(chain(error)),
+        CacheState::Refused(error) => Some(told(error)),
         CacheState::Used | CacheState::None => None,
     };
     // Those that a person names; the one of what was uploaded comes after them.
@@ -110,11 +111,6 @@ fn missing(config: &Config, name: &PluginName, said: &PluginConfig) -> Plugin {
         enabled: true,
         ..Plugin::default()
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn shape(config: &Config, status: &PluginStatus) -> Plugin {

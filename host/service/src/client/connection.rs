@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+use waypost_core::causes::told;
 
 use super::address::Address;
 use super::alert::{Heard, Listening};
@@ -195,9 +196,7 @@ impl Wire {
         if let Some(why) = self.heard.take() {
             return ClientError::NotLetIn { address: self.address.clone(), why };
         }
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        ClientError::Lost { address: self.address.clone(), why }
+        ClientError::Lost { address: self.address.clone(), why: told(error) }
     }
 
     pub(super) fn unclear(&self, why: String) -> ClientError {
