@@ -179,6 +179,7 @@ fn whom_an_embedding_program_vouches_for_until_then_is_told_nothing_afterwards()
         let stream = until().raw(request).await.into_body().collect().await.unwrap().to_bytes();
         assert!(stream.starts_with(b": waypost\n"), "{stream:?}");
         assert!((Duration::from_secs(9)..Duration::from_secs(15)).contains(&began.elapsed()), "{:?}", began.elapsed());
+        anna.by(Caller::named("bert").until(Some(Moment(1)))).get("/tasks").await.problem(401, "no-caller");
         // Nothing happens for longer than that.
         let poll = until().get(&format!("/tasks/{id}?since={sequence}&wait=30")).await;
         poll.problem(401, "no-caller");

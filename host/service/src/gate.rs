@@ -138,7 +138,7 @@ async fn admit(
         let answer = answer.await;
         // What proved the caller may have ended while it waited. That the store can't be read now says nothing of the caller.
         return match service.keeper().holds(&grounds).await {
-            Ok(false) => Err(Failed::new(Code::NoCaller, "what said who asks is worth nothing any more")),
+            Ok(false) => Err(worthless()),
             Ok(true) | Err(_) => answer,
         };
     }
@@ -166,12 +166,19 @@ fn listens(rule: &Rule, parts: &Parts) -> bool {
 /// Who asks. A program that embeds the service and says so itself is believed, and its Authorization headers are its own.
 async fn who(service: &Service, parts: &Parts) -> Result<Option<Who>, Failed> {
     if let Some(caller) = parts.extensions.get::<Caller>() {
+        if caller.is_over(service.shared.parts.clock.now()) {
+            return Err(worthless());
+        }
         return Ok(Some(Who { caller: caller.clone(), by_cookie: false }));
     }
     match parts.extensions.get::<Peer>() {
         Some(peer) => service.keeper().who(&parts.headers, peer).await,
         None => Ok(None),
     }
+}
+
+fn worthless() -> Failed {
+    Failed::new(Code::NoCaller, "what said who asks is worth nothing any more")
 }
 
 /// Runs a request that changes nothing, or has been noted.
