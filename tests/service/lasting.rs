@@ -41,7 +41,7 @@ fn a_connection_and_its_stream_end_with_the_client_certificate() {
     let service = service();
     let until = |year| {
         let change = move |params: &mut rcgen::CertificateParams| params.not_after = date_time_ymd(year, 1, 1);
-        service.client().with_certificate(service.authority.sign_with("anna", "anna", &[], change))
+        service.client().with_certificate(service.authority.sign_with(&format!("anna-{year}"), "anna", &[], change))
     };
     // Far off for TLS, whose clock is the machine's; the service's own is turned.
     let (short, long) = (until(2090), until(2190));

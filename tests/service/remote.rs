@@ -137,17 +137,18 @@ fn who_has_no_certificate_that_is_taken_is_told_so_and_not_that_the_connection_w
         Ran::of(desk.site.bare(&["--config", "client.toml", "hosts"]).output().unwrap())
     };
     let with = |number: u64, until: i32| {
-        service.authority.sign_with("vera", "vera", &[], move |params| {
+        service.authority.sign_with(&format!("vera-{number}-{until}"), "vera", &[], move |params| {
             params.serial_number = Some(number.into());
             params.not_after = rcgen::date_time_ymd(until, 1, 1);
         })
     };
+    let stranger = Authority::new();
     let good = showing(with(8, 2090));
     assert_eq!(good.code, 0, "{}", good.err);
     for (files, said) in [
         (with(7, 2090), "does not let this client in: the client certificate was taken back by its authority"),
         (with(8, 2021), "does not let this client in: the client certificate has expired"),
-        (Authority::new().sign("vera", "vera", &[]), "does not let this client in: "),
+        (stranger.sign("vera", "vera", &[]), "does not let this client in: "),
     ] {
         let refused = showing(files);
         assert_eq!(refused.code, 1, "{}", refused.err);
