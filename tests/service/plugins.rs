@@ -416,6 +416,13 @@ fn what_settings_say_is_for_whoever_may_change_them() {
                 assert!(decisions.iter().all(|one| one["settings"].is_string() == sees), "{role}: {decisions:?}");
             }
         }
+        ask(&anna, Method::PUT, path, &[JSON, ("if-match", "*")], r#"{"window_s": 11}"#).await.expect(200);
+        let narrow = anna.by(Caller::named("x").with(Role::Admin, hosts));
+        for (client, sees) in [(&anna, true), (&narrow, false)] {
+            let entry = client.get("/audit?limit=1").await.expect(200)["entries"][0].clone();
+            assert_eq!(entry["what"], "PUT /api/v1/plugins/{plugin}/settings");
+            assert_eq!(entry["details"].as_str().is_some_and(|text| text.contains("11")), sees, "{entry}");
+        }
     });
 }
 

@@ -224,6 +224,11 @@ pub(crate) fn of_settings() -> Option<&'static Rule> {
     }
 }
 
+/// Whether an entry of the audit log, by what it was asked for, says what settings are.
+pub(crate) fn is_of_settings(what: &str) -> bool {
+    what.ends_with(SETTINGS)
+}
+
 fn find(method: &Method, path: &str) -> Route {
     let asked = if method == Method::HEAD { "GET" } else { method.as_str() };
     let mut of_path = TABLE.iter().filter(|rule| rule.path == path).peekable();
