@@ -1,5 +1,5 @@
-//! The configuration of nginx in the guide, read as nginx reads it: its words, and which request it sends where. nginx itself was
-//! asked when the guide was written; it is no part of what a test needs.
+//! The configuration of nginx in the guide, read as nginx reads it: its words, and which request it sends where. nginx itself, which
+//! was tried with it when it was written, is no part of what a test needs.
 
 use regex::Regex;
 
