@@ -1,16 +1,15 @@
 //! An error with everything that is behind it, on one line: no error repeats its source in its own words, so whoever shows one
 //! puts them together.
 
-use std::error::Error;
-
 /// The error and its sources, from what was attempted to what was in the way, with colons between.
-pub fn told(error: &(dyn Error + 'static)) -> String {
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
     use std::fmt;
 
     use super::*;
