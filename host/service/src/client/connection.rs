@@ -105,7 +105,7 @@ impl Wire {
             let mut failed = match connection.try_send_request(request).await {
                 Ok(response) => {
                     // Whatever was said before: it does let this client in.
-                    drop(self.heard.take());
+                    self.heard.take();
                     return Ok((response, connection));
                 }
                 Err(failed) => failed,
