@@ -35,9 +35,11 @@ impl Waypost {
         let listed = wiring::plugins(&effective, self.policies()).plugins;
         let plugin = listed.into_iter().find(|plugin| plugin.name == name.as_str())?;
         let configured = written.policies.plugins.get(name).filter(|said| has_settings(said));
+        let settings = settings_of(&effective.policies.plugin(name));
         Some(v1::PluginSettings {
             plugin: plugin.name,
-            settings: Value::Object(settings_of(&effective.policies.plugin(name))),
+            keys: settings.keys().cloned().collect(),
+            settings: Some(Value::Object(settings)),
             by: plugin.settings_by,
             configured: configured.map(|said| Value::Object(settings_of(said))),
             schema: plugin.settings_schema,

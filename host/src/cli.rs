@@ -99,6 +99,10 @@ fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
             app.only_beside_the_service("token")?;
             token::run(app, command)
         }
+        Command::Audit(args::Audit { command: Some(command), .. }) => {
+            app.only_beside_the_service("audit prune")?;
+            audit::prune(app, command)
+        }
         Command::Audit(args) => audit::run(app, args),
         Command::Openapi => {
             app.only_here("openapi")?;

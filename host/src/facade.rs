@@ -243,6 +243,10 @@ impl Site for Configured {
         wiring::plugins(&self.0.in_force().effective, &self.0.policies)
     }
 
+    fn standing(&self) -> Vec<v1::Plugin> {
+        wiring::standing(&self.0.in_force().effective, &self.0.policies)
+    }
+
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
         planned_choices(&self.0.in_force().effective, &self.0.policies, plan, asked, disks)
     }

@@ -20,7 +20,7 @@ use waypost_policy::{Grant, Places, PluginStatus, PolicyRuntime, Watch};
 use waypost_store::SqliteStore;
 
 pub use fleet::SimulationError;
-pub use listing::{plugins, unheld};
+pub use listing::{plugins, standing, unheld};
 
 use crate::config::{Config, ConfigError};
 use crate::overlay::{Overlay, OverlayError};

@@ -7,6 +7,32 @@ use std::process::Command;
 use super::support::{Site, TWO_HOSTS};
 
 #[test]
+fn the_audit_log_is_pruned_by_age_and_number_and_says_so_itself() {
+    let site = Site::new(TWO_HOSTS);
+    for name in ["one", "two", "three"] {
+        site.expect(0, &["token", "create", "--name", name, "--role", "viewer"]);
+    }
+    // By default nothing that is not more than a year old.
+    let nothing = site.document(0, &["audit", "prune"]);
+    let told = (&nothing["kind"], &nothing["entries"], &nothing["left"], &nothing["number"]);
+    assert_eq!(told, (&"audit-pruned".into(), &0.into(), &3.into(), &serde_json::Value::Null), "{nothing}");
+    let some = site.document(0, &["audit", "prune", "--keep", "2", "--reason", "the disk is full"]);
+    assert_eq!((&some["entries"], &some["left"]), (&1.into(), &3.into()), "{some}");
+    let audit = site.document(0, &["audit"]);
+    let told: Vec<_> = audit["entries"].as_array().expect("entries").iter().map(|entry| &entry["what"]).collect();
+    assert_eq!(told, ["audit prune", "token create", "token create"]);
+    let entry = &audit["entries"][0];
+    assert_eq!((&entry["number"], &entry["reason"]), (&some["number"], &"the disk is full".into()), "{entry}");
+    assert!(entry["details"].as_str().is_some_and(|text| text.contains(r#""entries":1"#)), "{entry}");
+    let all = site.expect(0, &["audit", "prune", "--older-than", "0m"]);
+    assert!(all.out.starts_with("3 entries of the audit log are forgotten: those before "), "{}", all.out);
+    assert!(all.out.trim_end().ends_with("; 1 are left"), "{}", all.out);
+    for wrong in [&["audit", "prune", "--older-than", "soon"][..], &["audit", "--limit", "1", "prune"]] {
+        site.expect(2, wrong);
+    }
+}
+
+#[test]
 fn a_state_is_backed_up_pruned_and_restored() {
     let site = Site::new(TWO_HOSTS);
     assert!(site.expect(1, &["state", "backup", "early.db"]).err.contains("there is no state yet"));

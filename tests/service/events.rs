@@ -123,6 +123,25 @@ fn a_hundred_listeners_hear_the_same() {
 }
 
 #[test]
+fn a_stream_on_which_nothing_happens_is_not_silent_though_much_happens_elsewhere() {
+    in_virtual_time(async {
+        let site = Site::new(&format!("{SLOW}[[domain]]\nname = 'g2'\nhost = 'a'\nstate = 'shut-off'\n"));
+        let (_service, anna) = site.serve();
+        let quiet = anna.migrate("g2", "b").await;
+        anna.end(&quiet).await;
+        let mut own = anna.listen(&format!("/tasks/{quiet}/events"), None).await;
+        own.until(|heard| heard.ends(&quiet)).await;
+        let mut all = anna.listen("/events", None).await;
+        let busy = anna.migrate("g1", "b").await;
+        // Every second somebody is told something, and never this one.
+        own.comment().await;
+        let heard = all.until(|heard| heard.kind == "progress").await;
+        assert!(heard.iter().all(|heard| !heard.ends(&busy)), "{heard:?}");
+        assert_ne!(anna.get(&format!("/tasks/{busy}")).await.expect(200)["phase"], "ended");
+    });
+}
+
+#[test]
 fn a_new_listener_is_told_how_far_what_runs_is_and_nothing_of_what_is_over() {
     in_virtual_time(async {
         let site = Site::new(SLOW);

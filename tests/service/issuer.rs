@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ use waypost::core::access::{Role, Scope};
 use waypost::service::access::{Grant, Issuer};
 use waypost::service::{Access, Limits};
 
-use super::support::{Authority, OnPort};
+use super::support::{Authority, Kept, OnPort};
 
 /// A key of the issuer's, with its id.
 struct Key {
@@ -241,6 +241,27 @@ fn what_is_forged_is_told_from_what_was_signed_and_made_up_keys_are_not_looked_f
     }
     client.get("/session", &newer.sign(&claims)).json(200);
     client.get("/session", &service.admin()).json(200);
+}
+
+#[test]
+fn a_stream_ends_with_the_issuers_token() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    let access = issuer.trusted(&authority);
+    let limits = Limits { heartbeat: Duration::from_millis(50), ..Limits::default() };
+    let service = OnPort::with(authority, limits, access, |listen| listen);
+    // Good by the machine's clock, by which the signature is judged, and by the service's, which is turned.
+    let decade = 10 * 366 * 24 * 3600;
+    let streams = [300, 10 * decade].map(|lasts| {
+        let token = key.sign(&issuer.claims(json!({"exp": now() + lasts})));
+        Kept::listening(&service.client(), "/events", &[&format!("Authorization: Bearer {token}")])
+    });
+    service.clock.go_ahead(Duration::from_secs(5 * decade));
+    let [ended, mut other] = streams;
+    ended.ends();
+    other.goes_on();
 }
 
 #[test]

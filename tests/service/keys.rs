@@ -1,8 +1,12 @@
 //! A request that is repeated under one key has one effect.
 
 use serde_json::json;
+use waypost::core::access::{Role, Scope};
+use waypost::service::access::Client;
+use waypost::service::port::Listen;
+use waypost::service::{Access, Limits};
 
-use super::support::{SLOW, Site, TWO_HOSTS, in_virtual_time};
+use super::support::{Authority, Network, OnPort, SLOW, Site, TWO_HOSTS, in_virtual_time};
 
 const KEY: (&str, &str) = ("Idempotency-Key", "move-1");
 
@@ -31,6 +35,51 @@ fn the_same_key_and_request_are_the_same_task() {
         assert_eq!(anna.post_with("/tasks", &[KEY], new).await.expect(202)["id"], first);
         assert_eq!(anna.get("/tasks").await.expect(200)["tasks"].as_array().unwrap().len(), 2);
     });
+}
+
+#[test]
+fn a_key_is_of_whoever_is_proven_and_not_of_everybody_with_the_name() {
+    let known = |certificate: &str| Client {
+        certificate: certificate.into(),
+        name: "anna".into(),
+        role: Role::Operator,
+        scope: Scope::default(),
+    };
+    let access = Access { clients: vec![known("anna"), known("anna.example")], ..Access::default() };
+    let asks = |listen: Listen| Listen { client_ca: Some(listen.certificate.with_file_name("ca.pem")), ..listen };
+    let service = OnPort::with(Authority::new(), Limits::default(), access, asks);
+    let token = || service.token("anna", Role::Operator, Scope::default(), None).1;
+    let (one, two) = (token(), token());
+    let header = |token: &str| format!("Authorization: Bearer {token}");
+    let begun = service.client().connect_and_begin(&one);
+    let (_, cookie) = begun.split_once("__Host-waypost=").unwrap();
+    let session = format!("Cookie: __Host-waypost={}", cookie.split(';').next().unwrap());
+    let certificate = service.client().with_certificate(service.authority.sign("anna", "anna", &[]));
+    let other = service.client().with_certificate(service.authority.sign("other", "x", &["anna.example"]));
+    let key = "Idempotency-Key: move-1";
+    let make = |client: &Network, proof: &str, domain: &str| {
+        let body = json!({"domain": domain, "to": "b"}).to_string();
+        let own = "Sec-Fetch-Site: same-origin";
+        let headers = if proof.is_empty() { vec![key, own] } else { vec![key, own, proof] };
+        client.ask("POST", "/api/v1/tasks", &headers, &body)
+    };
+    let bare = service.client();
+    // Under one name and one key, each asks for what is its own.
+    let first = make(&bare, &header(&one), "g1").json(202)["id"].clone();
+    let second = make(&bare, &header(&two), "g2").json(202)["id"].clone();
+    let third = make(&certificate, "", "off").json(202)["id"].clone();
+    assert!(first != second && second != third && first != third);
+    // Nobody is told of another's task, neither by the same request nor by another one.
+    let asked = make(&other, "", "nothing");
+    for task in [&first, &second, &third] {
+        assert!(!asked.body.contains(task.as_str().unwrap()), "{asked:?}");
+    }
+    // And each finds its own again; a session is the token that began it.
+    assert_eq!(make(&bare, &header(&one), "g1").json(202)["id"], first);
+    assert_eq!(make(&bare, &session, "g1").json(202)["id"], first);
+    assert_eq!(make(&bare, &header(&two), "g2").json(202)["id"], second);
+    assert_eq!(make(&certificate, "", "off").json(202)["id"], third);
+    assert_eq!(make(&bare, &header(&two), "g1").problem(422, "key-reused")["task"], second);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod examples;
 mod issuer;
 mod keys;
 mod kimchi;
+mod lasting;
 mod managed;
 mod many;
 mod metrics;

@@ -373,6 +373,60 @@ fn only_who_may_change_policies_everywhere_does() {
 }
 
 #[test]
+fn what_settings_say_is_for_whoever_may_change_them() {
+    in_virtual_time(async {
+        let site = Site::new();
+        let said = "[plugin.convergence-adaptive.settings]\nwindow_s = 9\n";
+        let (_waypost, _service, anna) = site.serve_with(said, Limits::default());
+        let path = "/convergence-adaptive/settings";
+        let everywhere = Scope::default();
+        let hosts = Scope { hosts: vec![HostName::new("a"), HostName::new("b")], domains: vec![] };
+        let task = anna.migrate("g1", "b").await;
+        anna.end(&task).await;
+        let asked = json!({"domain": "g1", "from": "b", "to": ["a"]});
+        let planned = json!({"domain": "g1", "from": "b", "to": "a"});
+        for (role, scope, sees) in [
+            (Role::Admin, &everywhere, true),
+            (Role::PolicyAdmin, &everywhere, true),
+            (Role::Viewer, &everywhere, false),
+            (Role::Operator, &everywhere, false),
+            (Role::PolicyAdmin, &hosts, false),
+            (Role::Admin, &hosts, false),
+        ] {
+            let client = anna.by(Caller::named("x").with(role, scope.clone()));
+            let answer = ask(&client, Method::GET, path, &[], Body::empty()).await;
+            let shown = answer.expect(200);
+            assert_eq!(
+                (&shown["keys"], &shown["by"]),
+                (&json!(["window_s"]), &json!("configuration")),
+                "{role} {shown}"
+            );
+            let said = if sees { json!({"window_s": 9}) } else { Value::Null };
+            assert_eq!((&shown["settings"], &shown["configured"]), (&said, &said), "{role} {shown}");
+            assert_eq!(answer.headers.contains_key("etag"), sees, "{role}");
+            // Nor are they told by what was decided with them, or would be.
+            let records = client.get(&format!("/tasks/{task}/records")).await.expect(200)["decisions"].clone();
+            let page = client.get("/decisions").await.expect(200)["decisions"].clone();
+            let checked = client.post("/checks", asked.clone()).await.expect(200)["decisions"].clone();
+            let dry_run = client.post("/dry-runs", planned.clone()).await.expect(200)["check"]["decisions"].clone();
+            let page: Vec<Value> = page.as_array().unwrap().iter().map(|one| one["decision"].clone()).collect();
+            for decisions in [records, Value::from(page), checked, dry_run] {
+                let decisions = decisions.as_array().unwrap();
+                assert!(!decisions.is_empty(), "{role}");
+                assert!(decisions.iter().all(|one| one["settings"].is_string() == sees), "{role}: {decisions:?}");
+            }
+        }
+        ask(&anna, Method::PUT, path, &[JSON, ("if-match", "*")], r#"{"window_s": 11}"#).await.expect(200);
+        let narrow = anna.by(Caller::named("x").with(Role::Admin, hosts));
+        for (client, sees) in [(&anna, true), (&narrow, false)] {
+            let entry = client.get("/audit?limit=1").await.expect(200)["entries"][0].clone();
+            assert_eq!(entry["what"], "PUT /api/v1/plugins/{plugin}/settings");
+            assert_eq!(entry["details"].as_str().is_some_and(|text| text.contains("11")), sees, "{entry}");
+        }
+    });
+}
+
+#[test]
 fn settings_are_what_the_policy_accepts_and_last() {
     in_virtual_time(async {
         let site = Site::new();
@@ -382,7 +436,7 @@ fn settings_are_what_the_policy_accepts_and_last() {
         let first = get(&anna).await;
         assert_eq!(
             first.expect(200),
-            &json!({"plugin": "convergence-adaptive", "settings": {}, "by": null, "configured": null, "schema": null})
+            &json!({"plugin": "convergence-adaptive", "settings": {}, "keys": [], "by": null, "configured": null, "schema": null})
         );
         let put = async |client: &Client, method: Method, condition: &str, body: Value| {
             let headers = [JSON, ("if-match", condition)];

@@ -1,10 +1,16 @@
 //! What goes wrong, each as a problem of its code, whole, and none of them by a broken connection.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
+use waypost::Options;
+use waypost::api::v1;
+use waypost::core::facts::Disk;
+use waypost::core::plan::Plan;
 use waypost::service::{Code, Limits};
 use waypost_sim::{Lasting, What, Who};
 
@@ -215,6 +221,47 @@ fn a_service_that_is_being_stopped_answers_and_takes_on_nothing() {
         let ready = anna.get("/system/ready").await;
         assert_eq!(ready.expect(503)["problems"][0], "it is being stopped");
         anna.get("/tasks").await.expect(200);
+    });
+}
+
+/// Counts how often it is asked, and has one policy, which may break.
+#[derive(Default)]
+struct Counting {
+    asked: AtomicUsize,
+    broken: AtomicBool,
+}
+
+impl waypost::service::Site for Counting {
+    fn plugins(&self) -> v1::Plugins {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let state = if self.broken.load(Ordering::SeqCst) { "broken" } else { "ready" };
+        let reason = Some("it was cut in half".to_owned()).filter(|_| state == "broken");
+        let plugin = v1::Plugin { name: "rule".into(), state: state.into(), reason, ..v1::Plugin::default() };
+        v1::Plugins { plugins: vec![plugin], folders: vec![], cache_error: None }
+    }
+    fn choices(&self, _: &Plan, _: &Options, _: &[Disk]) -> Vec<v1::Choice> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn whether_it_is_ready_is_looked_at_once_a_second_however_often_it_is_asked() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let told = Arc::new(Counting::default());
+        let service = site.service_told(Arc::clone(&told) as Arc<dyn waypost::service::Site>);
+        let anna = Client::of(&service, "anna");
+        for _ in 0..500 {
+            assert_eq!(anna.get("/system/ready").await.expect(200)["problems"], json!([]));
+        }
+        assert_eq!(told.asked.load(Ordering::SeqCst), 1);
+        told.broken.store(true, Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let problems = json!(["plugin rule is broken: it was cut in half"]);
+        for _ in 0..500 {
+            assert_eq!(anna.get("/system/ready").await.expect(503)["problems"], problems);
+        }
+        assert_eq!(told.asked.load(Ordering::SeqCst), 2);
     });
 }
 

@@ -52,6 +52,36 @@ fn it_serves_whoever_may_have_its_socket_and_notes_who_asks() {
 }
 
 #[test]
+fn a_proxy_under_its_own_name_is_answered_where_the_site_lists_it() {
+    let site = command::Site::with(TWO_HOSTS, "[service]\nnames = ['dash.example']\n");
+    let program = Program::start(&site);
+    let ask = |method: &str, host: &str, more: &str| {
+        let mut stream = UnixStream::connect(&program.socket).unwrap();
+        let end = "Connection: close\r\nContent-Length: 0\r\n\r\n";
+        write!(stream, "{method} /api/v1/hosts HTTP/1.1\r\nHost: {host}\r\n{more}{end}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for (host, expected) in [
+        ("dash.example", "200"),
+        ("DASH.example:8443", "200"),
+        ("localhost", "200"),
+        ("x.dash.example", "403"),
+        ("dash.example.evil", "403"),
+        ("dash.example.", "403"),
+        ("dash.example:x", "403"),
+        ("evil.example", "403"),
+    ] {
+        assert_eq!(ask("GET", host, ""), expected, "{host}");
+    }
+    // A change by a page of that name, and by one of another that has its browser ask under it.
+    assert_eq!(ask("POST", "dash.example", "Origin: https://dash.example\r\n"), "405");
+    assert_eq!(ask("POST", "dash.example", "Origin: https://evil.example\r\n"), "403");
+    assert_eq!(program.end("TERM").code, 0);
+}
+
+#[test]
 fn a_second_server_is_refused_and_a_killed_one_is_replaced() {
     let site = command::Site::new(TWO_HOSTS);
     let first = Program::start(&site);

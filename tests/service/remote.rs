@@ -113,6 +113,50 @@ fn a_certificate_for_another_name_is_not_believed() {
     desk.refused(&["hosts"], &told);
 }
 
+#[test]
+fn who_has_no_certificate_that_is_taken_is_told_so_and_not_that_the_connection_was_lost() {
+    let authority = Authority::new();
+    let list = authority.take_back(&[7], 2090);
+    let required = |listen: waypost::service::port::Listen| waypost::service::port::Listen {
+        client_ca: Some(listen.certificate.with_file_name("ca.pem")),
+        client_crl: Some(list),
+        clients: waypost::service::port::ClientCertificates::Required,
+        ..listen
+    };
+    let service = OnPort::with(authority, Limits::default(), Access::default(), required);
+    let desk = Desk::of(&service);
+    let (_, token) = service.token("vera", Role::Viewer, Scope::default(), None);
+    desk.token(&token);
+    let none =
+        ["does not let this client in: it asks for a client certificate, and none was shown", "client.certificate"];
+    desk.refused(&["--token-file", "token", "hosts"], &none);
+    let showing = |(certificate, key): (PathBuf, PathBuf)| {
+        let files = format!("token_file = \"token\"\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        let written = format!("[client]\nservice = {:?}\nca_file = {:?}\n{files}", desk.address, desk.ca_file);
+        desk.site.write("client.toml", &written);
+        Ran::of(desk.site.bare(&["--config", "client.toml", "hosts"]).output().unwrap())
+    };
+    let with = |number: u64, until: i32| {
+        service.authority.sign_with(&format!("vera-{number}-{until}"), "vera", &[], move |params| {
+            params.serial_number = Some(number.into());
+            params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        })
+    };
+    let stranger = Authority::new();
+    let good = showing(with(8, 2090));
+    assert_eq!(good.code, 0, "{}", good.err);
+    for (files, said) in [
+        (with(7, 2090), "does not let this client in: the client certificate was taken back by its authority"),
+        (with(8, 2021), "does not let this client in: the client certificate has expired"),
+        (stranger.sign("vera", "vera", &[]), "does not let this client in: "),
+    ] {
+        let refused = showing(files);
+        assert_eq!(refused.code, 1, "{}", refused.err);
+        assert!(refused.err.contains(said) && refused.err.contains("remedy: "), "{said}: {}", refused.err);
+        assert!(!refused.err.contains("was lost"), "{}", refused.err);
+    }
+}
+
 /// A server that answers each request with what a function makes of its head, and closes the connection where that ends without a
 /// length. It tells of every connection, by an empty text, and of every request.
 fn server(path: &Path, answer: impl Fn(&str) -> String + Send + 'static) -> Receiver<String> {

@@ -14,6 +14,7 @@ mod minds;
 mod network;
 mod program;
 mod site;
+mod stream;
 
 pub use client::{Answer, Client};
 pub use collector::Collector;
@@ -21,4 +22,5 @@ pub use listener::Heard;
 pub use minds::TriesAgain;
 pub use network::{Authority, Back, Network, OnPort};
 pub use program::{Program, SOCKET};
-pub use site::{SLOW, Site, TWO_HOSTS, in_virtual_time};
+pub use site::{BEGAN, SLOW, Site, TWO_HOSTS, VirtualClock, in_virtual_time};
+pub use stream::Kept;

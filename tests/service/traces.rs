@@ -60,6 +60,8 @@ struct Span {
     status: u64,
     attributes: BTreeMap<String, String>,
     events: Vec<(String, BTreeMap<String, String>)>,
+    /// Trace, span and state of each.
+    links: Vec<[String; 3]>,
 }
 
 fn attributes(value: &Value) -> BTreeMap<String, String> {
@@ -76,6 +78,9 @@ impl Span {
         let text = |key: &str| span[key].as_str().unwrap_or_default().to_owned();
         let time = |key: &str| text(key).parse().unwrap();
         let event = |event: &Value| (event["name"].as_str().unwrap().to_owned(), attributes(&event["attributes"]));
+        let link = |link: &Value| {
+            ["traceId", "spanId", "traceState"].map(|key| link[key].as_str().unwrap_or_default().to_owned())
+        };
         Self {
             trace: text("traceId"),
             id: text("spanId"),
@@ -86,6 +91,7 @@ impl Span {
             status: span["status"]["code"].as_u64().unwrap_or_default(),
             attributes: attributes(&span["attributes"]),
             events: span["events"].as_array().into_iter().flatten().map(event).collect(),
+            links: span["links"].as_array().into_iter().flatten().map(link).collect(),
         }
     }
 
@@ -186,6 +192,33 @@ fn a_migration_is_a_tree_of_its_attempt_and_its_phases_sent_once() {
         until_exports(&anna, "sent", 1.0).await;
         service.drain(Duration::from_secs(30)).await;
         assert!(collector.is_quiet(), "each is sent once");
+    });
+}
+
+#[test]
+fn a_trace_has_a_link_to_the_request_that_asked_for_it_and_stays_its_own() {
+    in_real_time(async {
+        let (site, collector) = (Site::new(SMALL), Collector::start());
+        let (_service, anna) = traced(&site, &collector);
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        let parent = format!("00-{trace}-{span}-01");
+        let moved = async |domain: &str, to: &str, headers: &[(&str, &str)]| {
+            let made = anna.post_with("/tasks", headers, json!({"domain": domain, "to": to})).await;
+            let id = made.expect(202)["id"].as_str().unwrap().to_owned();
+            assert_eq!(anna.end(&id).await["status"], "completed");
+            tree(&collector.next().body, &id)
+        };
+        let spans = moved("g1", "b", &[("traceparent", parent.as_str()), ("tracestate", "rojo=1,congo=2")]).await;
+        assert_eq!((spans[0].parent.as_str(), spans[0].trace != trace), ("", true));
+        assert_eq!(spans[0].links, [[trace, span, "rojo=1,congo=2"].map(str::to_owned)]);
+        assert!(spans[1..].iter().all(|span| span.links.is_empty()), "{spans:?}");
+        // As if it were not there: nobody's migration fails for it, and nothing is made up.
+        let (short, upper) = (&parent[..40], parent.to_uppercase());
+        for headers in [&[][..], &[("traceparent", short)], &[("traceparent", upper.as_str()), ("tracestate", "a=b")]] {
+            let to = if headers.len() == 1 { "a" } else { "b" };
+            let domain = if headers.is_empty() { "g2" } else { "g1" };
+            assert!(moved(domain, to, headers).await.iter().all(|span| span.links.is_empty()), "{headers:?}");
+        }
     });
 }
 

@@ -35,7 +35,7 @@ pub use service::{
     Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
     TaskStatus, Unread, Version, Withheld,
 };
-pub use state::{Backup, Pruned, Restored};
+pub use state::{AuditPruned, Backup, Pruned, Restored};
 pub use task::{Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
 pub use top::{Top, TopHost, TopTask};
 pub use words::{
@@ -93,6 +93,8 @@ pub enum Document {
     TokenRevoked(Token),
     /// `audit`.
     Audit(AuditPage),
+    /// `audit prune`.
+    AuditPruned(AuditPruned),
     /// `serve`, once it listens, and `serve --check`.
     Serving(Serving),
     /// `state backup`.

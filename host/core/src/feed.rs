@@ -121,8 +121,8 @@ pub enum TaskState {
 /// A key under which a request may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Whose key: two requesters may choose the same words.
-    pub requester: String,
+    /// Whose key: two who ask may choose the same words, and may go by the same name. A text that no two of them share.
+    pub owner: String,
     /// The words.
     pub key: String,
     /// SHA-256 of the request, hexadecimal.
@@ -163,6 +163,10 @@ pub trait Feed: Send + Sync {
     fn page(&self, query: &TaskQuery, most: u32) -> Result<Vec<TaskBrief>, StoreFault>;
     /// One task; none if there is no such task.
     fn brief(&self, task: TaskId) -> Result<Option<TaskBrief>, StoreFault>;
+    /// Keeps within what else a task was asked for, in the words of whoever follows requests through several programs.
+    fn note_context(&self, task: TaskId, context: &str) -> Result<(), StoreFault>;
+    /// Within what else a task was asked for; none: nobody said so.
+    fn context_of(&self, task: TaskId) -> Result<Option<String>, StoreFault>;
     /// Lets a key stand for a task that is about to be made, if it stands for none. Keys older than `forget` are forgotten.
     fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault>;
     /// Frees a key whose task was not made after all; one whose task exists stays.

@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod causes;
 pub mod convergence;
 pub mod copies;
 pub mod digest;

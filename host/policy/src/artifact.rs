@@ -205,13 +205,7 @@ impl LoadError {
 
     /// The error with its sources, on one line.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        text
+        waypost_core::causes::told(self)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::artifact::LoadError;
 use crate::cache::CodeCache;
 use crate::call::Caller;
 use crate::config::{PluginConfig, PolicyConfig, Presence};
+use crate::digests::Digests;
 use crate::engine::Machine;
 use crate::entry::{Entry, Standing, ask_settings};
 use crate::failure::{Failure, FailureKind};
@@ -78,6 +79,7 @@ pub(crate) struct Registry {
     pub cache: Option<CodeCache>,
     pub folders: Vec<PathBuf>,
     pub tally: Tally,
+    pub digests: Digests,
     /// A folder that is not looked at any more.
     kept: OnceLock<PathBuf>,
     set: ArcSwap<Set>,
@@ -99,6 +101,7 @@ impl Registry {
             cache,
             folders,
             tally: Tally::default(),
+            digests: Digests::default(),
             kept: OnceLock::new(),
             set: ArcSwap::from_pointee(Set { generation: 0, slots: Vec::new(), recovery: None, convergence: None }),
             known: Mutex::new(Known { config, entries: BTreeMap::new(), closed: Vec::new() }),

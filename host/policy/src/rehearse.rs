@@ -27,14 +27,13 @@ pub enum Unusable {
     Settings(String),
 }
 
-/// SHA-256, hexadecimal, and size in bytes of what is in a file right now; none where it can't be read, or is larger than any
-/// policy may be.
-pub fn digest_of(file: &Path) -> Option<(String, u64)> {
-    let bytes = folders::read(file).ok()?;
-    Some((sha256(&bytes), bytes.len() as u64))
-}
-
 impl PolicyRuntime {
+    /// SHA-256, hexadecimal, and size in bytes of what is in a file right now; none where it can't be read, or is larger than any
+    /// policy may be. A file that is what it was is not read again.
+    pub fn digest_of(&self, file: &Path) -> Option<(String, u64)> {
+        self.registry.digests.of(file)
+    }
+
     /// The file that counts for a name, whether it can be used or not.
     pub fn file_of(&self, name: &PluginName) -> Option<PathBuf> {
         self.registry.folders.iter().rev().find_map(|folder| {

@@ -25,6 +25,7 @@ use waypost_core::access::{Ledger, Role, Scope, Token};
 use waypost_core::ports::Clock;
 
 use crate::caller::{Caller, Origin, Peer, Proof};
+use crate::port::Shown;
 use crate::problem::{Code, Failed};
 use fetch::Fetcher;
 use lockout::Lockout;
@@ -37,6 +38,9 @@ use tokens::{Presented, Tokens};
 pub struct Access {
     /// Role of whoever else may connect to the Unix socket; root and the user that the service runs as are admin.
     pub socket_role: Role,
+    /// Names with dots under which the socket may be asked for, in lower case: those of a proxy that passes requests on under its
+    /// own. Pages of these names may have their browsers do what the proxy's user may.
+    pub names: Vec<String>,
     /// Who is behind a client certificate.
     pub clients: Vec<Client>,
     /// Issuers whose tokens are taken.
@@ -45,7 +49,7 @@ pub struct Access {
 
 impl Default for Access {
     fn default() -> Self {
-        Self { socket_role: Role::Operator, clients: Vec::new(), issuers: Vec::new() }
+        Self { socket_role: Role::Operator, names: Vec::new(), clients: Vec::new(), issuers: Vec::new() }
     }
 }
 
@@ -128,6 +132,15 @@ pub(crate) struct Who {
     pub(crate) by_cookie: bool,
 }
 
+/// What proved a caller, to be looked at again for as long as something lasts that was begun with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Grounds {
+    caller: Caller,
+    /// The session of the cookie.
+    session: Option<[u8; 32]>,
+    shown: Option<Arc<Shown>>,
+}
+
 /// Put into a request that a cookie proves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByCookie;
@@ -148,6 +161,13 @@ impl Keeper {
         Self { access, clock, tokens, issuers, sessions: Sessions::default(), lockout: Lockout::default() }
     }
 
+    /// Whether the site goes by that name on its socket: a `Host`, with or without a port.
+    pub(crate) fn goes_by(&self, host: &str) -> bool {
+        let port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let name = host.rsplit_once(':').filter(|(_, text)| port(text)).map_or(host, |(name, _)| name);
+        self.access.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
     /// Who is at the other end of a Unix socket.
     pub(crate) fn by_socket(&self, uid: u32, name: String) -> Caller {
         let role = if is_own(uid) { Role::Admin } else { self.access.socket_role };
@@ -162,11 +182,20 @@ impl Keeper {
         if let Some(other) = known.next() {
             return Err(format!("the client certificate is that of {} and of {} too", client.name, other.name));
         }
-        Ok(Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), Proof::Certificate)))
+        let proof = Proof::Certificate(client.certificate.clone());
+        Ok(Some(Caller::proven(client.name.clone(), client.role, client.scope.clone(), proof)))
     }
 
     /// Who asks. None: nothing says so.
     pub(crate) async fn who(&self, headers: &HeaderMap, peer: &Peer) -> Result<Option<Who>, Failed> {
+        if let Some(shown) = &peer.shown {
+            // Whatever else is shown: without a good one there would be no such connection.
+            shown.holds(self.clock.now()).map_err(|why| {
+                Failed::new(Code::NoCaller, format!("the client certificate of this connection {why}"))
+                    .remedy("connect again, with one that is good")
+                    .and_hang_up()
+            })?;
+        }
         if let Some(text) = bearer(headers, peer)? {
             let caller = self.by_token(text, peer.origin).await?;
             return Ok(Some(Who { caller, by_cookie: false }));
@@ -247,13 +276,34 @@ impl Keeper {
     }
 
     /// The caller as it is now: a token that was taken back is worth nothing, whatever it began.
-    pub(crate) async fn still(&self, caller: &Caller) -> Result<Option<Caller>, Failed> {
+    async fn still(&self, caller: &Caller) -> Result<Option<Caller>, Failed> {
         if caller.is_over(self.clock.now()) {
             return Ok(None);
         }
         let Proof::Token(id) = caller.proof() else { return Ok(Some(caller.clone())) };
         let token = self.tokens.by_id(id).await?;
         Ok(token.and_then(|token| self.valid(token).ok()))
+    }
+
+    /// What a caller's proof is made of.
+    pub(crate) fn grounds(&self, caller: Caller, by_cookie: bool, headers: &HeaderMap, peer: Option<&Peer>) -> Grounds {
+        let cookie = cookie(headers).filter(|_| by_cookie);
+        let session = cookie.and_then(|secret| self.tokens.digest(secret));
+        Grounds { caller, session, shown: peer.and_then(|peer| peer.shown.clone()) }
+    }
+
+    /// Whether all of that still holds.
+    pub(crate) async fn holds(&self, grounds: &Grounds) -> Result<bool, Failed> {
+        let Grounds { caller, session, shown } = grounds;
+        let now = self.clock.now();
+        let shown = shown.as_ref().is_none_or(|shown| shown.holds(now).is_ok());
+        let session = session.is_none_or(|digest| self.sessions.caller(&digest, now).is_some());
+        Ok(shown && session && self.still(caller).await?.is_some())
+    }
+
+    /// How long it holds at most; none: nothing says that it ends.
+    pub(crate) fn last(&self, grounds: &Grounds) -> Option<Duration> {
+        grounds.caller.left(self.clock.now())
     }
 
     /// Begins a session; answers the cookie's secret.
@@ -322,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_read_and_other_proofs_count_only_against_who_has_no_better_one() {
-        let nobody = Peer { origin: Origin::User(7), caller: None, unclear: None };
+        let nobody = Peer { origin: Origin::User(7), caller: None, unclear: None, shown: None };
         let somebody = Peer { caller: Some(Caller::named("anna")), ..nobody.clone() };
         let read = |values: &[&str], peer| {
             let headers = headers(header::AUTHORIZATION, values);

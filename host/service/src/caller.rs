@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use waypost_core::access::{Role, Scope};
 use waypost_core::ids::Moment;
 
+use crate::port::Shown;
 use crate::problem::{Code, Failed};
 
 /// Whoever made a request, proven to whoever put this into the request: the socket by the peer's credentials, the gate by a
@@ -29,8 +32,8 @@ pub(crate) enum Proof {
     Embedding,
     /// By the kernel: the number of the user at the other end of the socket.
     Socket(u32),
-    /// By a client certificate.
-    Certificate,
+    /// By a client certificate that has this name of a `[[service.client]]`.
+    Certificate(String),
     /// By the token of that id.
     Token(String),
     /// By a token of the issuer of that name.
@@ -54,7 +57,10 @@ impl Caller {
         Self { name, role, scope, proof, until: None }
     }
 
-    pub(crate) fn until(self, until: Option<Moment>) -> Self {
+    /// The same for as long as its proof is good; none: for as long as the program that embeds the service says so itself. From
+    /// that moment on nothing is answered, and a stream of events that was opened before ends.
+    #[must_use]
+    pub fn until(self, until: Option<Moment>) -> Self {
         Self { until, ..self }
     }
 
@@ -77,9 +83,21 @@ impl Caller {
         &self.proof
     }
 
+    /// Whom it stands for, told from everybody else: two callers may go by one name, as where two tokens were made under it, or a
+    /// user of this machine and a client have the same.
+    pub(crate) fn identity(&self) -> String {
+        // As a list of texts, so that nothing in one of them can be taken for the other.
+        serde_json::json!([self.proof.to_string(), self.name]).to_string()
+    }
+
     /// Whether its proof is too old at that moment.
     pub(crate) fn is_over(&self, now: Moment) -> bool {
         self.until.is_some_and(|until| until <= now)
+    }
+
+    /// How long its proof is still good; none: nothing says that it ends.
+    pub(crate) fn left(&self, now: Moment) -> Option<Duration> {
+        self.until.map(|until| Duration::from_millis(until.0.saturating_sub(now.0)))
     }
 }
 
@@ -88,7 +106,7 @@ impl fmt::Display for Proof {
         match self {
             Self::Embedding => f.write_str("embedding program"),
             Self::Socket(uid) => write!(f, "socket, uid {uid}"),
-            Self::Certificate => f.write_str("certificate"),
+            Self::Certificate(name) => write!(f, "certificate {name}"),
             Self::Token(id) => write!(f, "token {id}"),
             Self::Issuer(name) => write!(f, "issuer {name}"),
         }
@@ -103,6 +121,8 @@ pub(crate) struct Peer {
     pub(crate) caller: Option<Caller>,
     /// Why what the connection shows proves nobody.
     pub(crate) unclear: Option<String>,
+    /// The certificate that the connection showed.
+    pub(crate) shown: Option<Arc<Shown>>,
 }
 
 /// Where a connection comes from.

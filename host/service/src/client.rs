@@ -16,6 +16,7 @@
 //! ```
 
 mod address;
+mod alert;
 mod connection;
 mod credentials;
 mod error;
@@ -35,6 +36,7 @@ use waypost_api::v1;
 use waypost_core::ids::TaskId;
 
 pub use address::Address;
+pub use alert::NotLetIn;
 pub use credentials::{Credentials, Token};
 pub use error::{Cause, ClientError, Distrust};
 pub use events::{Event, Events};

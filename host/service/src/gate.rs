@@ -64,10 +64,10 @@ async fn admit(
 ) -> Result<Response, Failed> {
     let route = Route::of(&request);
     let (mut parts, body) = request.into_parts();
-    if is_rebound(&parts) {
+    if is_rebound(service, &parts) {
         return Err(Failed::new(Code::OtherOrigin, "whoever asks under a name with dots has no business on this socket").remedy(
             "on the socket the connection alone says who asks, and a page of any name could be led here: ask for localhost or an \
-             address, or open a port with TLS",
+             address, open a port with TLS, or list the name of a proxy in service.names",
         ));
     }
     let known = match tokio::time::timeout(PROVING, who(service, &parts)).await {
@@ -119,13 +119,14 @@ async fn admit(
     if by_cookie {
         parts.extensions.insert(ByCookie);
     }
-    let request = Request::from_parts(parts, body);
-    let waits = |query: &str| query.contains("wait=");
-    let listens = rule.is_some_and(|rule| match rule.listening() {
-        Listening::Always => true,
-        Listening::WhereItWaits => request.uri().query().is_some_and(waits),
-        Listening::Never => false,
+    let grounds = rule.is_some_and(|rule| listens(rule, &parts)).then(|| {
+        let peer = parts.extensions.get::<Peer>();
+        service.keeper().grounds(caller.clone(), by_cookie, &parts.headers, peer)
     });
+    if let Some(grounds) = &grounds {
+        parts.extensions.insert(grounds.clone());
+    }
+    let request = Request::from_parts(parts, body);
     let answer = async {
         match rule.filter(|rule| rule.is_change()) {
             Some(rule) => change(service, &caller, rule, &named, request, next).await,
@@ -133,8 +134,13 @@ async fn admit(
         }
     };
     // Who listens waits on purpose, and takes a place of another kind.
-    if listens {
-        return answer.await;
+    if let Some(grounds) = grounds {
+        let answer = answer.await;
+        // What proved the caller may have ended while it waited. That the store can't be read now says nothing of the caller.
+        return match service.keeper().holds(&grounds).await {
+            Ok(false) => Err(worthless()),
+            Ok(true) | Err(_) => answer,
+        };
     }
     let limits = &service.shared.limits;
     let Ok(_place) = service.shared.requests.try_acquire() else {
@@ -148,15 +154,31 @@ async fn admit(
     }
 }
 
+/// Whether a request waits for news on purpose.
+fn listens(rule: &Rule, parts: &Parts) -> bool {
+    match rule.listening() {
+        Listening::Always => true,
+        Listening::WhereItWaits => parts.uri.query().is_some_and(|query| query.contains("wait=")),
+        Listening::Never => false,
+    }
+}
+
 /// Who asks. A program that embeds the service and says so itself is believed, and its Authorization headers are its own.
 async fn who(service: &Service, parts: &Parts) -> Result<Option<Who>, Failed> {
     if let Some(caller) = parts.extensions.get::<Caller>() {
+        if caller.is_over(service.shared.parts.clock.now()) {
+            return Err(worthless());
+        }
         return Ok(Some(Who { caller: caller.clone(), by_cookie: false }));
     }
     match parts.extensions.get::<Peer>() {
         Some(peer) => service.keeper().who(&parts.headers, peer).await,
         None => Ok(None),
     }
+}
+
+fn worthless() -> Failed {
+    Failed::new(Code::NoCaller, "what said who asks is worth nothing any more")
 }
 
 /// Runs a request that changes nothing, or has been noted.
@@ -237,12 +259,14 @@ const PROVING: Duration = Duration::from_secs(30);
 
 /// Whether a browser may have been led to the socket under somebody else's name: through a forwarded port any page can, by a name of
 /// its own that comes to mean this machine, and is then of the same origin. Names without a dot and addresses can't be given
-/// to others. On the network the certificate has the names, and the connection is no proof.
-fn is_rebound(parts: &Parts) -> bool {
+/// to others, and what the site lists it has given itself. On the network the certificate has the names.
+fn is_rebound(service: &Service, parts: &Parts) -> bool {
     let on_socket = parts.extensions.get::<Peer>().is_some_and(|peer| matches!(peer.origin, Origin::User(_)));
     let said = parts.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("."));
     let mut names = said.chain(parts.uri.authority().map(|authority| authority.as_str()));
-    on_socket && parts.extensions.get::<Caller>().is_none() && names.any(|name| !is_local(name))
+    on_socket
+        && parts.extensions.get::<Caller>().is_none()
+        && names.any(|name| !is_local(name) && !service.keeper().goes_by(name))
 }
 
 /// Whether that is an address, or a name without a dot; a port may follow.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use waypost_api::v1::{Progress, RecordEvent};
 use waypost_core::access::Scope;
 use waypost_core::feed::{Change, Feed, Moving};
@@ -311,32 +312,33 @@ pub(crate) struct Stream {
     /// Progress that was published up to this count was sent.
     shown: u64,
     ready: VecDeque<Bytes>,
-    heartbeat: Duration,
 }
 
 impl Stream {
     /// A stream of everything after that number.
-    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scope: Scope, after: u64, heartbeat: Duration) -> Self {
+    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scope: Scope, after: u64) -> Self {
         // At once, so that a client and whoever is between know that the stream is there; with the place, so that a client that
         // loses the stream before it heard anything comes back to where it began, too.
         let hello = Bytes::from(format!(": waypost\nid: {after}\n\n"));
         hub.streams.fetch_add(1, Ordering::Relaxed);
         let sight = Sight { scope, seen: BTreeMap::new() };
-        Self { ear: hub.listen(), of, sight, after, shown: 0, ready: VecDeque::from([hello]), heartbeat }
+        Self { ear: hub.listen(), of, sight, after, shown: 0, ready: VecDeque::from([hello]) }
     }
 
-    /// The next piece; none at the end, which is when the service stops.
-    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+    /// The next piece; where there is none by then, a comment, also when there is much for others all the while. None at the end,
+    /// which is when the service stops.
+    pub(crate) async fn next(&mut self, by: Instant) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
                 return Some(bytes);
             }
+            let left = by.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(Bytes::from_static(b": still here\n\n"));
+            }
             self.ear.attend();
             if !self.pull().await {
-                match self.ear.wait(self.heartbeat).await? {
-                    Waited::Published => {}
-                    Waited::InVain => return Some(Bytes::from_static(b": still here\n\n")),
-                }
+                self.ear.wait(left).await?;
             }
         }
     }

@@ -12,6 +12,8 @@
 mod asked;
 mod hosts;
 mod moving;
+#[cfg(test)]
+mod proxied;
 mod refusal;
 mod tasks;
 

@@ -5,23 +5,22 @@
 //! that the configuration gives a name and a role.
 
 mod certificate;
+mod identity;
+mod shown;
+
+pub use identity::Identity;
+pub(crate) use shown::Shown;
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::access::Keeper;
@@ -32,7 +31,7 @@ use crate::problem::{Code, Failed};
 use crate::service::Service;
 use crate::wire::{self, Bounded};
 
-/// Bytes that are read of whoever asks in plain HTTP.
+/// Bytes that are read of whoever is not let in.
 const MOST_PLAIN: usize = 64 << 10;
 
 /// Where to listen, and as whom.
@@ -46,6 +45,9 @@ pub struct Listen {
     pub key: PathBuf,
     /// Who vouches for clients, PEM; none: clients are not asked for certificates.
     pub client_ca: Option<PathBuf>,
+    /// What the authorities of clients have taken back, PEM; one list per authority. None: nothing is looked up. With it each
+    /// certificate of a client must be of an authority that has a list here.
+    pub client_crl: Option<PathBuf>,
     /// Whether a client without a certificate is let in, and has to show a token.
     pub clients: ClientCertificates,
 }
@@ -107,38 +109,21 @@ pub struct Port {
     address: SocketAddr,
 }
 
-/// As whom a port answers. It may change while the port is open: certificates are renewed more often than services.
-#[derive(Clone)]
-pub struct Identity(Arc<RwLock<TlsAcceptor>>);
-
-impl Identity {
-    /// Reads the files again. Connections from here on see the new certificate; if it can't be used, all stays as it was.
-    pub fn renew(&self, listen: &Listen) -> Result<(), PortError> {
-        let acceptor = TlsAcceptor::from(Arc::new(configured(listen)?));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
-        Ok(())
-    }
-
-    fn now(&self) -> TlsAcceptor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// Whether a port could be had with these files. Listens nowhere.
 pub fn probe(listen: &Listen) -> Result<(), PortError> {
-    configured(listen).map(drop)
+    Identity::read(listen).map(drop)
 }
 
 impl Port {
     /// Listens. Must be called inside a tokio runtime.
     pub fn bind(listen: &Listen) -> Result<Self, PortError> {
-        let acceptor = TlsAcceptor::from(Arc::new(configured(listen)?));
+        let identity = Identity::read(listen)?;
         let failed = |source| PortError::Bind { address: listen.address, source };
         let listener = std::net::TcpListener::bind(listen.address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
-        Ok(Self { listener, identity: Identity(Arc::new(RwLock::new(acceptor))), address })
+        Ok(Self { listener, identity, address })
     }
 
     /// Where it listens.
@@ -173,13 +158,13 @@ impl Port {
                 }
             };
             let Some(place) = places.place(Origin::Address(from.ip()), limits.connections_of_one) else { continue };
-            let (router, acceptor, watcher) = (router.clone(), identity.now(), graceful.watcher());
+            let (router, identity, watcher) = (router.clone(), identity.clone(), graceful.watcher());
             let keeper = Arc::clone(service.keeper());
             let (head_time, write_time) = (limits.head_time, limits.write_time);
             tokio::spawn(async move {
-                let greeted = tokio::time::timeout(head_time, greet(stream, &acceptor, write_time)).await;
+                let greeted = tokio::time::timeout(head_time, greet(stream, &identity.acceptor(), write_time)).await;
                 if let Ok(Some(stream)) = greeted {
-                    let peer = peer(&keeper, &stream, from);
+                    let peer = peer(&keeper, &stream, from, identity);
                     wire::converse(stream, router, peer, head_time, watcher).await;
                 }
                 drop(place);
@@ -211,10 +196,14 @@ async fn greet(
         }
         Ok(_) | Err(_) => return None,
     }
-    match acceptor.accept(Bounded::new(stream, write_time)).await {
+    match acceptor.accept(Bounded::new(stream, write_time)).into_fallible().await {
         Ok(stream) => Some(stream),
-        Err(error) => {
+        Err((error, stream)) => {
             tracing::debug!(%error, "a handshake failed");
+            // It was told why, as that it has to show a certificate.
+            if let Err(error) = hear_out(stream.into_inner()).await {
+                tracing::debug!(%error, "whoever was not let in is gone");
+            }
             None
         }
     }
@@ -224,10 +213,14 @@ async fn refuse_plain(stream: TcpStream) -> io::Result<()> {
     stream.writable().await?;
     // So little fits into any buffer.
     stream.try_write(plain_refusal().as_bytes())?;
+    hear_out(stream).await
+}
+
+/// Lets somebody go to whom all was said: closing with unread bytes would reset the connection and take the answer with it.
+async fn hear_out(stream: TcpStream) -> io::Result<()> {
     let stream = stream.into_std()?;
     stream.shutdown(Shutdown::Write)?;
     let stream = TcpStream::from_std(stream)?;
-    // Closing with unread bytes would reset the connection and take the answer with it.
     let (mut read, mut piece) = (0, [0; 4096]);
     while read < MOST_PLAIN {
         stream.readable().await?;
@@ -251,64 +244,15 @@ fn plain_refusal() -> String {
     )
 }
 
-fn peer(keeper: &Keeper, stream: &TlsStream<Bounded<TcpStream>>, from: SocketAddr) -> Peer {
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let (caller, unclear) = match shown.map(|shown| keeper.by_certificate(&certificate::names(shown))) {
+fn peer(keeper: &Keeper, stream: &TlsStream<Bounded<TcpStream>>, from: SocketAddr, identity: Identity) -> Peer {
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let (caller, unclear) = match chain.first().map(|shown| keeper.by_certificate(&certificate::names(shown))) {
         Some(Ok(caller)) => (caller, None),
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),
     };
-    Peer { origin: Origin::Address(from.ip().to_canonical()), caller, unclear }
-}
-
-fn configured(listen: &Listen) -> Result<ServerConfig, PortError> {
-    let chain = certificates("the certificate", &listen.certificate)?;
-    let key = secret(&listen.key)?;
-    let provider = Arc::new(ring::default_provider());
-    let pair = |error: tokio_rustls::rustls::Error| PortError::Pair {
-        certificate: listen.certificate.clone(),
-        key: listen.key.clone(),
-        why: error.to_string(),
-    };
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(pair)?;
-    let builder = match &listen.client_ca {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let wrong = |why: String| PortError::File { what: "the clients' authority", path: path.clone(), why };
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates("the clients' authority", path)? {
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = match listen.clients {
-                ClientCertificates::Optional => verifier.allow_unauthenticated(),
-                ClientCertificates::Required => verifier,
-            };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| wrong(error.to_string()))?)
-        }
-    };
-    let mut config = builder.with_single_cert(chain, key).map_err(pair)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, PortError> {
-    let wrong = |why: String| PortError::File { what, path: path.to_owned(), why };
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = read.map_err(|error| wrong(error.to_string()))?;
-    if found.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(found) }
-}
-
-fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, PortError> {
-    let wrong = |why: String| PortError::File { what: "the key", path: path.to_owned(), why };
-    let mode = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode() & 0o7777;
-    // A group may read it, as where a machine keeps its keys for several services; nobody else, and nobody may write.
-    if mode & 0o027 != 0 {
-        return Err(PortError::Open { path: path.to_owned(), mode });
-    }
-    PrivateKeyDer::from_pem_file(path).map_err(|error| wrong(error.to_string()))
+    let shown = Shown::new(chain, identity).map(Arc::new);
+    Peer { origin: Origin::Address(from.ip().to_canonical()), caller, unclear, shown }
 }
 
 #[cfg(test)]

@@ -147,6 +147,8 @@ struct Told {
     retry_after: Option<u64>,
     /// What is done to the cookie of whoever is told.
     set_cookie: Option<HeaderValue>,
+    /// Whether the connection ends with the answer.
+    hangs_up: bool,
 }
 
 impl Failed {
@@ -164,7 +166,7 @@ impl Failed {
             task: None,
         };
         let retry_after = (code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-        Self(Box::new(Told { code, problem, retry_after, set_cookie: None }))
+        Self(Box::new(Told { code, problem, retry_after, set_cookie: None, hangs_up: false }))
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -183,6 +185,12 @@ impl Failed {
 
     pub(crate) fn with_cookie(mut self, set_cookie: Option<HeaderValue>) -> Self {
         self.0.set_cookie = set_cookie;
+        self
+    }
+
+    /// There is nothing more to be had over this connection.
+    pub(crate) fn and_hang_up(mut self) -> Self {
+        self.0.hangs_up = true;
         self
     }
 
@@ -214,6 +222,7 @@ impl Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let (code, retry_after, set_cookie) = (self.code(), self.0.retry_after, self.0.set_cookie.clone());
+        let hangs_up = self.0.hangs_up;
         let mut response = (code.status(), Json(self.problem())).into_response();
         // For routes that say it in another shape.
         response.extensions_mut().insert(self);
@@ -224,6 +233,9 @@ impl IntoResponse for Failed {
         }
         if let Some(set_cookie) = set_cookie {
             headers.insert(header::SET_COOKIE, set_cookie);
+        }
+        if hangs_up {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let challenge = match code {
             Code::NoCaller => Some("Bearer realm=\"waypost\""),

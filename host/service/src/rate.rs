@@ -63,7 +63,7 @@ impl Whose {
         match self {
             Self::Caller(Proof::Socket(_), _) => "socket",
             Self::Caller(Proof::Token(_), _) => "token",
-            Self::Caller(Proof::Certificate, _) => "certificate",
+            Self::Caller(Proof::Certificate(_), _) => "certificate",
             Self::Caller(Proof::Issuer(_), _) => "issuer",
             Self::Caller(Proof::Embedding, _) => "embedding",
             Self::Unproven(_) => "unproven",

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use waypost_api::v1;
 use waypost_core::access::Ledger;
 use waypost_core::facts::Disk;
@@ -26,13 +28,17 @@ use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
 use crate::rate::Rate;
-use crate::traces::{Exporter, Traces};
+use crate::traces::{self, Exporter, Traces};
 use crate::{gate, pages, routes};
 
 /// What only the program that put the parts together can tell, in the same words as its command.
 pub trait Site: Send + Sync {
     /// All policies, also those that are broken or missing. May read files.
     fn plugins(&self) -> v1::Plugins;
+    /// The same policies, of which only name, state and reason are looked at: for whoever asks often whether the service is ready.
+    fn standing(&self) -> Vec<v1::Plugin> {
+        self.plugins().plugins
+    }
     /// A plan in words, and what stands around it: who would be asked on the way, how often it may be tried.
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice>;
     /// The settings of a policy; none: there is no such policy. May read files.
@@ -117,6 +123,8 @@ pub(crate) struct Shared {
     pub(crate) requests: Semaphore,
     pub(crate) watchers: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,
+    /// What was in the way of the service's work when it was last looked at.
+    pub(crate) ready: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
     /// One task is made at a time, so that of two requests with one key the second finds the task of the first.
     pub(crate) making: Mutex<()>,
 }
@@ -136,8 +144,8 @@ impl Service {
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         let uploads = Arc::new(Semaphore::new(limits.uploads));
         let rate = Rate::new(&limits);
-        let making = Mutex::new(());
-        let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, making };
+        let (making, ready) = (Mutex::new(()), tokio::sync::Mutex::default());
+        let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, ready, making };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 
@@ -164,6 +172,11 @@ impl Service {
             None
         });
         Self { traces: traces.map(Arc::new), ..self }
+    }
+
+    /// Within what else a task is asked for by a request with these headers, where that is of use to a trace.
+    pub(crate) fn asked_within(&self, headers: &HeaderMap) -> Option<String> {
+        self.traces.as_ref().and_then(|_| traces::context::of(headers))
     }
 
     /// The same service, whose router also has the routes that Kimchi's clients know, or has them no more.

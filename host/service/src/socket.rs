@@ -153,7 +153,7 @@ impl Socket {
             tokio::spawn(async move {
                 let name = names.of(uid).await;
                 let caller = Some(keeper.by_socket(uid, name));
-                let peer = Peer { origin: Origin::User(uid), caller, unclear: None };
+                let peer = Peer { origin: Origin::User(uid), caller, unclear: None, shown: None };
                 wire::converse(stream, router, peer, head_time, watcher).await;
                 drop(place);
             });

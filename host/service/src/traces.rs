@@ -11,6 +11,7 @@
 //! A tracer in the engine was rejected: its spans would live in memory, end with the process, and be missing of every task that
 //! another process drives.
 
+pub(crate) mod context;
 mod follow;
 mod sender;
 mod tree;

@@ -75,6 +75,10 @@ impl<S> Bounded<S> {
     pub(crate) fn new(stream: S, write_time: Duration) -> Self {
         Self { stream, write_time, until: None }
     }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
 }
 
 impl<S: Unpin> Bounded<S> {

@@ -7,7 +7,7 @@ use waypost::EngineError;
 use waypost::api::v1::Problem;
 use waypost::core::ports::Fault;
 use waypost::remedy;
-use waypost::service::client::{Address, ClientError, Distrust};
+use waypost::service::client::{Address, ClientError, Distrust, NotLetIn};
 
 /// Advice for an error's most telling part.
 pub fn on(error: &anyhow::Error) -> Option<String> {
@@ -41,6 +41,17 @@ fn of_service(error: &ClientError) -> Option<String> {
             Distrust::OutOfTime => "see the clocks of both machines, and renew the certificate".into(),
             Distrust::NoTls => "see that the port is that of the service".into(),
             Distrust::Other(_) => return None,
+        },
+        ClientError::NotLetIn { why, .. } => match why {
+            NotLetIn::NoCertificate => "show one: client.certificate and client.key in the configuration".into(),
+            NotLetIn::Expired | NotLetIn::Revoked => {
+                "have a new one made, and name its files in client.certificate and client.key".into()
+            }
+            NotLetIn::UnknownAuthority | NotLetIn::Unusable => {
+                "see which authority it is of: the service trusts that of its service.tls.client_ca, and where it has a \
+                 service.tls.client_crl only with a list that is not too old"
+                    .into()
+            }
         },
         ClientError::Late { .. } | ClientError::Lost { .. } => {
             "see that the service runs; `waypost tasks` tells what became of what was asked for".into()

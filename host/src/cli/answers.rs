@@ -7,6 +7,7 @@
 use anyhow::bail;
 use waypost::api::v1;
 use waypost::core::access::AuditQuery;
+use waypost::core::causes::told;
 use waypost::core::ids::HostName;
 use waypost::service::client::{Client, ClientError, Which};
 use waypost::service::documents;
@@ -235,7 +236,5 @@ fn unread(name: &str, error: &ClientError) -> v1::Host {
         ClientError::Problem { problem, .. } => problem.remedy.clone(),
         _ => None,
     };
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let error = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    v1::Host { name: name.to_owned(), error: Some(error), remedy, ..v1::Host::default() }
+    v1::Host { name: name.to_owned(), error: Some(told(error)), remedy, ..v1::Host::default() }
 }

@@ -12,7 +12,7 @@ use waypost::TaskId;
 use waypost::core::situation::Action;
 
 use super::exit;
-pub use access::{Audit, CreateToken, Token};
+pub use access::{Audit, AuditCommand, CreateToken, Token};
 pub use transfer::Transfer;
 
 /// Moves virtual machines between libvirt hosts; every opinion about it is a WebAssembly policy.

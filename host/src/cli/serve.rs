@@ -15,6 +15,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
+use waypost::core::causes::told;
 use waypost::core::ports::Depth;
 use waypost::service::Traces;
 use waypost::service::port::{self, Port};
@@ -185,9 +186,4 @@ fn allow_many_clients() {
     if let Err(error) = raised {
         tracing::warn!(%error, "the limit of open files stays as it is, and with it the number of clients");
     }
-}
-
-fn told(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -20,6 +20,7 @@ pub(super) struct WrittenTls {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
     client_certificates: Option<String>,
 }
 
@@ -60,6 +61,7 @@ struct WrittenGrant {
 pub(super) struct WrittenAccess {
     pub(super) listen: Option<String>,
     pub(super) socket_role: Option<String>,
+    pub(super) names: Vec<String>,
     pub(super) tls: WrittenTls,
     pub(super) clients: Vec<WrittenClient>,
     pub(super) issuers: Vec<WrittenIssuer>,
@@ -97,12 +99,23 @@ impl WrittenAccess {
             }
         }
         let issuers = self.issuers.into_iter().map(|issuer| issuer.resolve(folder, &known));
-        let issuers = issuers.collect::<Result<_, _>>()?;
+        let issuers = issuers.collect::<Result<Vec<Issuer>, _>>()?;
+        for (at, issuer) in issuers.iter().enumerate() {
+            // Its callers are NAME:SUBJECT, and a token is known by its URL: of either there is one.
+            let same = |first: &&Issuer| first.name == issuer.name || first.url == issuer.url;
+            if let Some(first) = issuers[..at].iter().find(same) {
+                let (key, value) =
+                    if first.name == issuer.name { ("name", &issuer.name) } else { ("url", &issuer.url) };
+                let why = format!("{value:?} is that of another issuer, {}, already", first.name);
+                return Err(wrong(format!("service.issuer.{}.{key}", issuer.name), why));
+            }
+        }
         let socket_role = match self.socket_role {
             None => Access::default().socket_role,
             Some(role) => known.role("service.socket_role", &role)?,
         };
-        Ok((listen, Access { socket_role, clients, issuers }))
+        let names = self.names.into_iter().map(|name| own_name(name, wrong)).collect::<Result<_, _>>()?;
+        Ok((listen, Access { socket_role, names, clients, issuers }))
     }
 }
 
@@ -125,6 +138,10 @@ impl WrittenTls {
                 return Err(wrong("service.tls.client_certificates".into(), why));
             }
         };
+        if self.client_crl.is_some() && self.client_ca.is_none() {
+            let why = "nobody vouches for client certificates, so nobody takes any back: name the authority in service.tls.client_ca";
+            return Err(wrong("service.tls.client_crl".into(), why.into()));
+        }
         let Some(listen) = listen else { return Ok(None) };
         let address: SocketAddr = listen.parse().map_err(|_| {
             let why = format!("{listen:?} is no address with a port, as 192.0.2.1:8443 or [::]:8443");
@@ -140,6 +157,7 @@ impl WrittenTls {
             certificate: folder.join(certificate),
             key: folder.join(key),
             client_ca: self.client_ca.map(|path| folder.join(path)),
+            client_crl: self.client_crl.map(|path| folder.join(path)),
             clients,
         }))
     }
@@ -214,6 +232,19 @@ impl<W: Fn(String, String) -> ConfigError> Known<'_, W> {
     }
 }
 
+/// A name under which the service may be asked for, in lower case.
+fn own_name(name: String, wrong: &impl Fn(String, String) -> ConfigError) -> Result<String, ConfigError> {
+    let part = |part: &str| {
+        let sign = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&part.len()) && part.chars().all(sign)
+    };
+    if name.len() <= 253 && name.split('.').all(part) {
+        return Ok(name.to_ascii_lowercase());
+    }
+    let why = format!("{name:?} is no name of a host, as waypost.example: without scheme, port, path and wildcards");
+    Err(wrong("service.names".into(), why))
+}
+
 /// A name that will stand in records, apart from those of users and of issuers' callers.
 fn named(key: &str, name: &str, wrong: &impl Fn(String, String) -> ConfigError) -> Result<(), ConfigError> {
     let sign = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
@@ -240,6 +271,8 @@ mod tests {
         let listen = read(TLS).unwrap().listen.unwrap();
         assert_eq!(listen.address, "[::]:8443".parse().unwrap());
         assert_eq!((listen.certificate, listen.key), ("/etc/waypost/c.pem".into(), "/k.pem".into()));
+        let alone = read(&format!("{TLS}client_crl = 'crl.pem'\n")).unwrap_err();
+        assert!(alone.contains("service.tls.client_crl: nobody vouches"), "{alone}");
         let plain = read("[service]\nlisten = '127.0.0.1:80'\n").unwrap_err();
         assert!(plain.contains("service.listen: there is no port without TLS"), "{plain}");
         let half = read("[service]\nlisten = '127.0.0.1:80'\n[service.tls]\ncertificate = 'c.pem'").unwrap_err();
@@ -251,10 +284,11 @@ mod tests {
     #[test]
     fn clients_and_issuers_have_a_role_and_a_scope() {
         let text = TLS.to_owned()
-            + "client_ca = 'ca.pem'\nclient_certificates = 'required'\n[[service.client]]\ncertificate = 'dash.example'\n\
+            + "client_ca = 'ca.pem'\nclient_crl = 'crl.pem'\nclient_certificates = 'required'\n[[service.client]]\ncertificate = 'dash.example'\n\
                name = 'dashboard'\nrole = 'viewer'\ndomains = ['web-*']\n[[service.issuer]]\nname = 'corp'\n\
                url = 'https://id.example'\naudience = 'waypost'\ngrants = [{ value = 'ops', role = 'operator' }]\n";
-        let access = read(&text).unwrap().access;
+        let Config { access, listen, .. } = read(&text).unwrap();
+        assert_eq!(listen.unwrap().client_crl, Some("/etc/waypost/crl.pem".into()));
         assert_eq!((access.clients[0].role, access.clients[0].scope.domains.len()), (Role::Viewer, 1));
         let issuer = &access.issuers[0];
         assert_eq!((issuer.name_claim.as_str(), issuer.role_claim.as_str()), ("sub", "groups"));
@@ -282,11 +316,34 @@ mod tests {
         let error = read(&(text.clone() + second)).unwrap_err();
         let said = "service.client.other.certificate: \"dash.example\" is the certificate of dashboard already";
         assert!(error.contains(said), "{error}");
+        for (name, url, said) in [
+            ("corp", "https://other.example", "service.issuer.corp.name: \"corp\" is that of another issuer, corp"),
+            (
+                "other",
+                "https://id.example",
+                "service.issuer.other.url: \"https://id.example\" is that of another issuer",
+            ),
+        ] {
+            let twice = format!(
+                "{text}[[service.issuer]]\nname = '{name}'\nurl = '{url}'\naudience = 'waypost'\n\
+                 grants = [{{ value = 'ops', role = 'admin' }}]\n"
+            );
+            let error = read(&twice).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
         let hosts = "[[host]]\nname = 'kvm1'\nuri = 'qemu:///system'\n".to_owned() + &text;
         let error = read(&hosts.replace("domains = ['web-*']", "hosts = ['kvm9']")).unwrap_err();
         assert!(error.contains("there is no host \"kvm9\"; there are: kvm1"), "{error}");
         let role = read("[service]\nsocket_role = 'viewer'").unwrap().access.socket_role;
         assert_eq!(role, Role::Viewer);
         assert_eq!(read("").unwrap().access.socket_role, Role::Operator);
+        let names = read("[service]\nnames = ['Dash.example', 'waypost']").unwrap().access.names;
+        assert_eq!(names, ["dash.example", "waypost"]);
+        for name in
+            ["", "*.example", "dash.example:443", "https://dash.example", "dash..example", "dash.example.", "a b"]
+        {
+            let error = read(&format!("[service]\nnames = ['{name}']")).unwrap_err();
+            assert!(error.contains("service.names") && error.contains("is no name of a host"), "{error}");
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! The policies as a list: those that are in force, those that are broken, and those that are only named.
 
+use std::path::PathBuf;
+
 use waypost_api::v1::{Plugin, Plugins};
+use waypost_core::causes::told;
 use waypost_core::ids::PluginName;
-use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence, digest_of};
+use waypost_policy::{CacheState, HOST, PluginConfig, PluginState, PluginStatus, PolicyRuntime, Presence};
 use waypost_service::tag_of;
 
 use super::named;
@@ -10,7 +13,27 @@ use crate::config::Config;
 
 /// All policies, as `plugin list` and the service show them.
 pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
-    let mut plugins: Vec<Plugin> = policies.list().iter().map(|status| shape(config, policies, status)).collect();
+    let mut plugins = standing(config, policies);
+    for plugin in &mut plugins {
+        find_file(config, policies, plugin);
+        if plugin.file.is_some() && plugin.name != HOST {
+            plugin.etag = Some(tag_of(&*plugin));
+        }
+    }
+    let cache_error = match policies.cache_state() {
+        CacheState::Refused(error) => Some(told(error)),
+        CacheState::Used | CacheState::None => None,
+    };
+    // Those that a person names; the one of what was uploaded comes after them.
+    let own = config.overlay.as_ref().map(|overlay| &overlay.folder);
+    let written = config.plugin_folders.iter().filter(|folder| Some(*folder) != own);
+    let folders = written.map(|folder| folder.display().to_string()).collect();
+    Plugins { plugins, folders, cache_error }
+}
+
+/// How all policies stand, as far as it is known without a look at a file.
+pub fn standing(config: &Config, policies: &PolicyRuntime) -> Vec<Plugin> {
+    let mut plugins: Vec<Plugin> = policies.list().iter().map(|status| shape(config, status)).collect();
     // A name that is configured and that no folder holds is most often a misspelt one.
     for (name, said) in &config.policies.plugins {
         if said.presence != Presence::Never && plugins.iter().all(|plugin| plugin.name != name.as_str()) {
@@ -29,18 +52,19 @@ pub fn plugins(config: &Config, policies: &PolicyRuntime) -> Plugins {
             }),
         }
     }
-    for plugin in plugins.iter_mut().filter(|plugin| plugin.file.is_some() && plugin.name != HOST) {
-        plugin.etag = Some(tag_of(&*plugin));
+    plugins
+}
+
+/// The file of a policy that is not asked, and so not loaded, and its digest: its tag is to tell one file from another all the same.
+fn find_file(config: &Config, policies: &PolicyRuntime, plugin: &mut Plugin) {
+    let name = PluginName::new(&plugin.name);
+    let file = plugin.file.take().map(PathBuf::from).or_else(|| policies.file_of(&name));
+    let own = config.overlay.as_ref().map(|overlay| overlay.file(&name));
+    plugin.uploaded = file.is_some() && file == own;
+    if let (Some(file), None) = (&file, &plugin.digest) {
+        (plugin.digest, plugin.size) = policies.digest_of(file).unzip();
     }
-    let cache_error = match policies.cache_state() {
-        CacheState::Refused(error) => Some(chain(error)),
-        CacheState::Used | CacheState::None => None,
-    };
-    // Those that a person names; the one of what was uploaded comes after them.
-    let own = config.overlay.as_ref().map(|overlay| &overlay.folder);
-    let written = config.plugin_folders.iter().filter(|folder| Some(*folder) != own);
-    let folders = written.map(|folder| folder.display().to_string()).collect();
-    Plugins { plugins, folders, cache_error }
+    plugin.file = file.map(|file| file.display().to_string());
 }
 
 /// What is configured and stands for nothing, one sentence each: a policy that no folder holds. One that is required is not
@@ -89,12 +113,7 @@ fn missing(config: &Config, name: &PluginName, said: &PluginConfig) -> Plugin {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Plugin {
+fn shape(config: &Config, status: &PluginStatus) -> Plugin {
     let overlay = config.overlay.as_ref();
     let said = overlay.and_then(|overlay| overlay.said.get(&status.name));
     let settings_over_service = said.is_some_and(|said| said.settings.is_some());
@@ -118,17 +137,12 @@ fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Pl
         (false, true) => Some("configuration".to_owned()),
         (false, false) => None,
     };
-    // What is not asked is not loaded, and is there all the same.
-    let file = status.file.clone().or_else(|| policies.file_of(&status.name));
     let loaded = status.loaded.as_ref();
-    // Its tag is to tell one file from another all the same.
-    let unloaded = file.as_deref().filter(|_| loaded.is_none()).and_then(digest_of);
-    let (digest, size) = loaded.map(|loaded| (loaded.digest.clone(), loaded.size)).or(unloaded).unzip();
     Plugin {
         name: status.name.to_string(),
-        uploaded: overlay.is_some_and(|overlay| file.as_ref() == Some(&overlay.file(&status.name))),
-        file: file.map(|file| file.display().to_string()),
-        digest,
+        uploaded: false,
+        file: status.file.as_ref().map(|file| file.display().to_string()),
+        digest: loaded.map(|loaded| loaded.digest.clone()),
         hooks: loaded.map_or_else(Vec::new, |loaded| loaded.hooks.iter().map(ToString::to_string).collect()),
         imports: loaded.map_or_else(Vec::new, |loaded| loaded.imports.clone()),
         built_as: loaded.map(|loaded| loaded.kind.to_string()),
@@ -143,7 +157,7 @@ fn shape(config: &Config, policies: &PolicyRuntime, status: &PluginStatus) -> Pl
             plugin.presence != Presence::Optional,
         ),
         settings_by: by(settings_over_service, plugin.settings != PluginConfig::default().settings),
-        size,
+        size: loaded.map(|loaded| loaded.size),
         version: loaded.and_then(|loaded| loaded.version.clone()),
         settings_schema: loaded.and_then(|loaded| loaded.schema.clone()),
         etag: None,

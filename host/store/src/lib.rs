@@ -19,5 +19,5 @@ mod upkeep;
 
 pub use records::{Misfit, RECORD_VERSION, read_record, write_record};
 pub use schema::SCHEMA_VERSION;
-pub use store::SqliteStore;
+pub use store::{AuditLimits, AuditPruned, SqliteStore};
 pub use upkeep::{Backup, Loss, Pruned, Restored, ServiceLock, backup, restore, service_lock, service_runs};

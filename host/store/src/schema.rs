@@ -14,7 +14,7 @@ use crate::{fault, lock};
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
 /// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
-pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK, ACCESS];
+pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK, ACCESS, WITHIN];
 
 /// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and
 /// beside each record and task what would have to be worked out of their texts again and again. What older versions wrote
@@ -52,6 +52,11 @@ const LOOKING_BACK: &str = "
     UPDATE task SET summary = (SELECT body ->> '$.record.outcome.summary' FROM record
                                WHERE record.task = task.id AND record.number = task.records)
         WHERE phase = 'ended';
+";
+
+/// Within what else a task was asked for, for its trace.
+const WITHIN: &str = "
+    ALTER TABLE task ADD COLUMN asked_within TEXT;
 ";
 
 /// Who may do what, and who did. AUTOINCREMENT: an entry that was removed leaves a hole, and its number is never given again.

@@ -22,6 +22,7 @@ use crate::upkeep;
 use rows::{BRIEF, brief, head, moment, put_record, reopenable, run, unfinished_of, whole};
 use trying::{NO_TASK, Trying};
 
+mod audit_pruning;
 mod decided;
 mod driving;
 mod feed;
@@ -32,6 +33,7 @@ mod samples;
 mod slots;
 mod trying;
 
+pub use audit_pruning::{AuditLimits, AuditPruned};
 pub use pruning::Pruned;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.

@@ -50,6 +50,15 @@ impl Listener {
         }
     }
 
+    /// Waits for the comment that says that the stream is still there.
+    pub async fn comment(&mut self) {
+        while !self.text.contains(": still here\n\n") {
+            let frame = self.body.frame().await.expect("the stream goes on").expect("the stream can be read");
+            let bytes = frame.into_data().expect("data");
+            self.text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+
     /// Events up to the first for which that holds.
     pub async fn until(&mut self, holds: impl Fn(&Heard) -> bool) -> Vec<Heard> {
         let mut all = Vec::new();

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
+    RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring;
@@ -22,7 +25,7 @@ use waypost::service::port::{ClientCertificates, Identity, Listen, Port};
 use waypost::service::{Access, Limits};
 use waypost_store::SqliteStore;
 
-use super::{Site, TWO_HOSTS};
+use super::{Site, TWO_HOSTS, VirtualClock};
 
 /// An authority, and a folder for what it signs.
 pub struct Authority {
@@ -56,8 +59,20 @@ impl Authority {
 
     /// Signs a certificate for these names, with a common name; answers the files with it and its key.
     pub fn sign(&self, file: &str, common_name: &str, names: &[&str]) -> (PathBuf, PathBuf) {
+        self.sign_with(file, common_name, names, |_| {})
+    }
+
+    /// The same, with something else in it changed.
+    pub fn sign_with(
+        &self,
+        file: &str,
+        common_name: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (PathBuf, PathBuf) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, common_name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -65,11 +80,30 @@ impl Authority {
         (written, self.write(&format!("{file}.key"), &key.serialize_pem()))
     }
 
+    /// Writes a list of certificates that were taken back, by number, which is good until that year.
+    pub fn take_back(&self, numbers: &[u64], until: i32) -> PathBuf {
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        self.write("crl.pem", &list.signed_by(&self.issuer).unwrap().pem().unwrap())
+    }
+
     /// What a port of this machine needs.
     pub fn listen(&self) -> Listen {
         let (certificate, key) = self.sign("server", "server", &["localhost", "127.0.0.1"]);
         let address = "127.0.0.1:0".parse().unwrap();
-        Listen { address, certificate, key, client_ca: None, clients: ClientCertificates::Optional }
+        Listen { address, certificate, key, client_ca: None, client_crl: None, clients: ClientCertificates::Optional }
     }
 
     pub fn roots(&self) -> RootCertStore {
@@ -85,6 +119,7 @@ pub struct OnPort {
     pub authority: Authority,
     pub store: Arc<SqliteStore>,
     pub identity: Identity,
+    pub clock: Arc<VirtualClock>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -104,13 +139,13 @@ impl OnPort {
                 let site = Site::new(TWO_HOSTS).with_limits(limits.clone());
                 let service = site.service().with_access(access);
                 let port = Port::bind(&listen).unwrap();
-                tell.send((port.address(), port.identity(), site.store())).unwrap();
+                tell.send((port.address(), port.identity(), site.store(), site.clock())).unwrap();
                 port.serve(&service, &limits, async { drop(stopped.await) }).await;
                 service.drain(std::time::Duration::from_secs(1)).await;
             });
         });
-        let (address, identity, store) = told.recv().unwrap();
-        Self { address, authority, store, identity, stop: Some(stop), thread: Some(thread) }
+        let (address, identity, store, clock) = told.recv().unwrap();
+        Self { address, authority, store, identity, clock, stop: Some(stop), thread: Some(thread) }
     }
 
     /// A token; answers its id and the token.

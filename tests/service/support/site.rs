@@ -1,5 +1,6 @@
 //! Simulated hosts, a store in a folder, and as many services over them as it takes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -55,15 +56,28 @@ memory_mib = 4096
 "#;
 
 /// Wall-clock time that goes with the runtime's. Whoever holds the lock has everybody hang who asks what time it is.
-struct VirtualClock {
+pub struct VirtualClock {
     began: Instant,
+    /// Milliseconds.
+    ahead: AtomicU64,
     held: Mutex<()>,
+}
+
+/// The wall-clock time at which every virtual clock begins.
+pub const BEGAN: Moment = Moment(1_700_000_000_000);
+
+impl VirtualClock {
+    /// From here on it is so much later on the wall, and nothing else has noticed.
+    pub fn go_ahead(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Moment {
         drop(self.held.lock().unwrap());
-        Moment(1_700_000_000_000 + u64::try_from(self.began.elapsed().as_millis()).unwrap())
+        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap();
+        Moment(BEGAN.0 + elapsed + self.ahead.load(Ordering::SeqCst))
     }
 }
 
@@ -95,7 +109,11 @@ impl Site {
         Self {
             world: World::new(&Fleet::parse(fleet).unwrap()).unwrap(),
             dir: tempfile::Builder::new().prefix("waypost-service-").tempdir().unwrap(),
-            clock: Arc::new(VirtualClock { began: Instant::now(), held: Mutex::default() }),
+            clock: Arc::new(VirtualClock {
+                began: Instant::now(),
+                ahead: AtomicU64::default(),
+                held: Mutex::default(),
+            }),
             slots: SlotLimits::default(),
             policies: Arc::new(Plain),
             limits: Limits::default(),
@@ -108,6 +126,11 @@ impl Site {
 
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// What tells the time here.
+    pub fn clock(&self) -> Arc<VirtualClock> {
+        Arc::clone(&self.clock)
     }
 
     /// From here on whoever asks for the time hangs, until the answer is dropped.
@@ -143,6 +166,11 @@ impl Site {
 
     /// A service over these hosts and this folder.
     pub fn service(&self) -> Service {
+        self.service_told(Arc::new(Told))
+    }
+
+    /// The same, which is told of its policies by somebody else.
+    pub fn service_told(&self, site: Arc<dyn waypost::service::Site>) -> Service {
         let store = self.store();
         let parts = Parts {
             engine: self.engine_over(Arc::clone(&store)),
@@ -151,7 +179,7 @@ impl Site {
             feed: Arc::clone(&store) as Arc<dyn Feed>,
             ledger: store as Arc<dyn Ledger>,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            site: Arc::new(Told),
+            site,
         };
         Service::start(parts, self.limits.clone())
     }

@@ -424,8 +424,8 @@ pub struct Decision {
     pub hook: String,
     /// `enforce`, `advise`, `shadow`.
     pub mode: String,
-    /// Its settings, JSON text.
-    pub settings: String,
+    /// Its settings, JSON text; null for whoever may not change policies, because they may hold secrets.
+    pub settings: Option<String>,
     /// SHA-256 of the facts.
     pub facts_digest: String,
     /// Which facts it read.
@@ -449,7 +449,7 @@ impl From<&DecisionRecord> for Decision {
             digest: record.digest.clone(),
             hook: record.hook.clone(),
             mode: record.mode.to_string(),
-            settings: record.settings.clone(),
+            settings: Some(record.settings.clone()),
             facts_digest: record.facts_digest.clone(),
             facts_read: record.facts_read.clone(),
             answer: record.answer.clone(),

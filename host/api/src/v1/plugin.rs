@@ -64,17 +64,28 @@ pub struct Plugin {
 pub struct PluginSettings {
     /// Name of the policy.
     pub plugin: String,
-    /// Those that are in force.
-    #[schema(value_type = Object)]
-    pub settings: Value,
+    /// Those that are in force; null for whoever may not change policies, because they may hold secrets.
+    #[schema(value_type = Option<Object>)]
+    pub settings: Option<Value>,
+    /// The names of those that are in force.
+    pub keys: Vec<String>,
     /// Where they come from: `configuration`, `service`; null where nobody made any.
     pub by: Option<String>,
-    /// What the configuration says, which is in force where nothing was said over the service; null where it says nothing.
+    /// What the configuration says, which is in force where nothing was said over the service; null where it says nothing, and
+    /// where `settings` is.
     #[schema(value_type = Option<Object>)]
     pub configured: Option<Value>,
     /// A JSON Schema of them, where the policy's file states one.
     #[schema(value_type = Option<Object>)]
     pub schema: Option<Value>,
+}
+
+impl PluginSettings {
+    /// The same for whoever may not change policies: what there is, and nothing of what it says.
+    #[must_use]
+    pub fn without_values(self) -> Self {
+        Self { settings: None, configured: None, ..self }
+    }
 }
 
 /// A folder with a policy to start from.

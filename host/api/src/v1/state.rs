@@ -42,3 +42,18 @@ pub struct Pruned {
     /// Old tasks that are kept, because they ended stuck or lost.
     pub kept: u64,
 }
+
+/// What was forgotten of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPruned {
+    /// Entries that are gone.
+    pub entries: u64,
+    /// What was noted before that is gone.
+    pub before: String,
+    /// Of the rest so many of the newest are kept.
+    pub keep: u64,
+    /// Entries that are left.
+    pub left: u64,
+    /// The entry that says so; null where there was nothing to forget.
+    pub number: Option<u64>,
+}

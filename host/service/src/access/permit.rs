@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::request::Parts;
+use waypost_api::v1;
 use waypost_core::access::Permission;
 use waypost_core::feed::Feed;
 use waypost_core::ids::{HostName, PluginName, TaskId};
 use waypost_core::ports::{StoreFault, TaskBrief};
 
-use super::table::{Needs, Reach, Rule};
+use super::table::{self, Needs, Reach, Rule};
 use crate::caller::Caller;
 use crate::policies::plugin_name;
 use crate::problem::{Code, Failed};
@@ -167,6 +168,21 @@ impl Caller {
         }
         items.retain(|item| seen.contains(&task_of(item)));
         Ok(())
+    }
+
+    /// Whether the caller sees what the settings of policies say, which may be secret: who may replace them does.
+    pub(crate) fn sees_settings(&self) -> bool {
+        let may = |rule| role(self, rule).and_then(|()| scope(self, rule, &Named::default())).is_ok();
+        table::of_settings().is_some_and(may)
+    }
+
+    /// Takes out of decision records what the caller does not see.
+    pub(crate) fn keep_settings<'a>(&self, decisions: impl IntoIterator<Item = &'a mut v1::Decision>) {
+        if !self.sees_settings() {
+            for decision in decisions {
+                decision.settings = None;
+            }
+        }
     }
 
     /// The hosts of these that are in the scope.

@@ -61,6 +61,8 @@ const CHANGE: Needs = Needs::A(Permission::ChangePolicies);
 /// Where a policy is uploaded to; the one route whose body is a file.
 const UPLOAD: &str = "/api/v1/plugins/{plugin}";
 
+const SETTINGS: &str = "/api/v1/plugins/{plugin}/settings";
+
 const fn rule(method: &'static str, path: &'static str, needs: Needs, reach: Reach) -> Rule {
     Rule { method, path, needs, reach }
 }
@@ -76,10 +78,10 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("DELETE", "/api/v1/plugins/{plugin}", CHANGE, Reach::Everything),
     rule("POST", "/api/v1/plugins/{plugin}/enable", CHANGE, Reach::Everything),
     rule("POST", "/api/v1/plugins/{plugin}/disable", CHANGE, Reach::Everything),
-    rule("GET", "/api/v1/plugins/{plugin}/settings", LOOK, Reach::None),
-    rule("PUT", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
-    rule("PATCH", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
-    rule("DELETE", "/api/v1/plugins/{plugin}/settings", CHANGE, Reach::Everything),
+    rule("GET", SETTINGS, LOOK, Reach::None),
+    rule("PUT", SETTINGS, CHANGE, Reach::Everything),
+    rule("PATCH", SETTINGS, CHANGE, Reach::Everything),
+    rule("DELETE", SETTINGS, CHANGE, Reach::Everything),
     rule("GET", "/api/v1/hosts", LOOK, Reach::Answer),
     rule("GET", "/api/v1/hosts/{host}", LOOK, Reach::Path),
     rule("GET", "/api/v1/hosts/{host}/facts", LOOK, Reach::WholeHost),
@@ -212,6 +214,19 @@ impl Rule {
     pub(crate) fn may_be_quoted(&self) -> bool {
         self.path.starts_with("/api/v1/") && !self.is_upload()
     }
+}
+
+/// The rule for whoever replaces the settings of a policy.
+pub(crate) fn of_settings() -> Option<&'static Rule> {
+    match find(&Method::PUT, SETTINGS) {
+        Route::Known(rule) => Some(rule),
+        _ => None,
+    }
+}
+
+/// Whether an entry of the audit log, by what it was asked for, says what settings are.
+pub(crate) fn is_of_settings(what: &str) -> bool {
+    what.ends_with(SETTINGS)
 }
 
 fn find(method: &Method, path: &str) -> Route {

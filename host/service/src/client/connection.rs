@@ -15,8 +15,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
+use waypost_core::causes::told;
 
 use super::address::Address;
+use super::alert::{Heard, Listening};
 use super::error::{ClientError, Distrust};
 
 /// From the name to the end of the TLS handshake.
@@ -61,11 +63,13 @@ pub(super) struct Wire {
     tls: Option<TlsConnector>,
     token: Option<HeaderValue>,
     idle: Mutex<Vec<Idle>>,
+    /// What the service said against the client itself.
+    heard: Heard,
 }
 
 impl Wire {
     pub(super) fn new(address: Address, tls: Option<TlsConnector>, token: Option<HeaderValue>) -> Self {
-        Self { address, tls, token, idle: Mutex::default() }
+        Self { address, tls, token, idle: Mutex::default(), heard: Heard::default() }
     }
 
     /// The whole answer.
@@ -99,7 +103,11 @@ impl Wire {
             };
             let request = self.request(asked)?;
             let mut failed = match connection.try_send_request(request).await {
-                Ok(response) => return Ok((response, connection)),
+                Ok(response) => {
+                    // Whatever was said before: it does let this client in.
+                    self.heard.take();
+                    return Ok((response, connection));
+                }
                 Err(failed) => failed,
             };
             let unsent = failed.take_message().is_some() && !is_new;
@@ -167,7 +175,8 @@ impl Wire {
                 // Requests are small, and each waits for its answer.
                 stream.set_nodelay(true).map_err(failed)?;
                 let secured = tls.connect(name, stream).await;
-                self.spoken(secured.map_err(|error| ClientError::handshake(&self.address, error))?).await
+                let secured = secured.map_err(|error| ClientError::handshake(&self.address, error))?;
+                self.spoken(Listening::new(secured, self.heard.clone())).await
             }
         }
     }
@@ -184,9 +193,10 @@ impl Wire {
     }
 
     pub(super) fn lost(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        ClientError::Lost { address: self.address.clone(), why }
+        if let Some(why) = self.heard.take() {
+            return ClientError::NotLetIn { address: self.address.clone(), why };
+        }
+        ClientError::Lost { address: self.address.clone(), why: told(error) }
     }
 
     pub(super) fn unclear(&self, why: String) -> ClientError {

@@ -9,6 +9,7 @@ use tokio_rustls::rustls::{self, CertificateError};
 use waypost_api::v1::Problem;
 
 use super::address::Address;
+use super::alert::NotLetIn;
 
 /// A client's error.
 #[derive(Debug, Error)]
@@ -46,6 +47,14 @@ pub enum ClientError {
         address: Address,
         /// Why not.
         why: Distrust,
+    },
+    /// It looks at certificates of clients.
+    #[error("the service at {address} does not let this client in: {why}")]
+    NotLetIn {
+        /// Where.
+        address: Address,
+        /// Why not.
+        why: NotLetIn,
     },
     /// It takes too long.
     #[error("the service at {address} did not {what} within {} s", .within.as_secs())]
@@ -164,6 +173,9 @@ impl ClientError {
 
     /// A handshake that failed.
     pub(super) fn handshake(address: &Address, error: io::Error) -> Self {
+        if let Some(why) = NotLetIn::of(&error) {
+            return Self::NotLetIn { address: address.clone(), why };
+        }
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let why = match inner {
             None => return Self::Connect { address: address.clone(), source: error },

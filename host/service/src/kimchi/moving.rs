@@ -42,7 +42,8 @@ pub(super) async fn migrate(
     caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
     check(&service, &caller, &new).await?;
     let to = new.to.clone();
-    let id = service.blocking(move |service| making::make(service, &caller, new, None)).await?;
+    let within = service.asked_within(&headers);
+    let id = service.blocking(move |service| making::make(service, &caller, new, None, within.as_deref())).await?;
     let mut message = format!("{name} is to move to {to}");
     if asked.credentials {
         message += "; user and password were neither used nor kept, because the configured connection is used";

@@ -34,7 +34,9 @@ pub(crate) async fn check(
         requester: caller.name().to_owned(),
     };
     let report = service.shared.parts.engine.check(&question).await?;
-    Ok(Json(documents::check(&report)))
+    let mut check = documents::check(&report);
+    caller.keep_settings(&mut check.decisions);
+    Ok(Json(check))
 }
 
 /// The hosts that are named; with none, all others that the caller may reach.
@@ -72,5 +74,7 @@ pub(crate) async fn dry_run(
         Some(Ok(planned)) => site.choices(&planned.plan, report.options(), &report.facts.domain.disks),
         Some(Err(_)) | None => Vec::new(),
     };
-    Ok(Json(documents::dry_run(&report, planned.as_ref(), choices)))
+    let mut dry_run = documents::dry_run(&report, planned.as_ref(), choices);
+    caller.keep_settings(&mut dry_run.check.decisions);
+    Ok(Json(dry_run))
 }

@@ -1,6 +1,7 @@
 //! What happens, as it happens: server-sent events, each record with its number, so that a client that comes back goes on
 //! where it was.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -11,6 +12,7 @@ use utoipa::IntoParams;
 use waypost_core::ids::TaskId;
 
 use super::tasks::brief_of;
+use crate::access::Grounds;
 use crate::caller::Caller;
 use crate::hub::Stream;
 use crate::input::{OfTask, Params};
@@ -30,7 +32,7 @@ pub(crate) struct Beginning {
 
 /// Events of all tasks, from now on or after the one that is named. `record`: a record was written; its id is its number in
 /// the one order of all records, and none is ever left out. `progress`: how far a running transfer is; without an id, because
-/// the next one says all that it said.
+/// the next one says all that it said. The stream ends with what proved who asks, at the next heartbeat at the latest.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
     params(("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"), Beginning),
     responses((status = 200, content_type = "text/event-stream", body = String,
@@ -38,12 +40,13 @@ pub(crate) struct Beginning {
 pub(crate) async fn all(
     State(service): State<Service>,
     caller: Caller,
+    Extension(grounds): Extension<Grounds>,
     headers: HeaderMap,
     Params(from): Params<Beginning>,
 ) -> Result<Response, Failed> {
     let named = named(&headers, &from)?;
     let newest = service.read(|feed| feed.last_change()).await?;
-    stream(&service, caller, None, known(named.unwrap_or(newest), newest)?)
+    stream(&service, &caller, grounds, None, known(named.unwrap_or(newest), newest)?)
 }
 
 /// Events of one task, from its first record on or after the one that is named.
@@ -58,6 +61,7 @@ pub(crate) async fn all(
 pub(crate) async fn of_task(
     State(service): State<Service>,
     caller: Caller,
+    Extension(grounds): Extension<Grounds>,
     OfTask(id): OfTask,
     headers: HeaderMap,
     Params(from): Params<Beginning>,
@@ -69,28 +73,39 @@ pub(crate) async fn of_task(
             Ok(service.shared.parts.feed.last_change()?)
         })
         .await?;
-    stream(&service, caller, Some(id), known(named.unwrap_or(0), newest)?)
+    stream(&service, &caller, grounds, Some(id), known(named.unwrap_or(0), newest)?)
 }
 
-/// Whether what proved the caller is still worth something: a stream ends with it. There is something to send at every
-/// heartbeat at least, so it is looked at that often.
+/// Whether what proved the caller is still worth something: a stream ends with it. That is looked at once in a heartbeat, however
+/// much or little there is to send, and when its proof is known to end.
 struct StillGood {
     service: Service,
-    caller: Caller,
-    looked: Instant,
+    grounds: Grounds,
+    /// When it is looked at next.
+    due: Instant,
 }
 
 impl StillGood {
+    fn begin(service: &Service, grounds: Grounds) -> Self {
+        let mut good = Self { service: service.clone(), grounds, due: Instant::now() };
+        good.wait();
+        good
+    }
+
+    fn wait(&mut self) {
+        let heartbeat = self.service.shared.limits.heartbeat;
+        let lasts = self.service.keeper().last(&self.grounds);
+        self.due = Instant::now() + lasts.map_or(heartbeat, |lasts| lasts.min(heartbeat));
+    }
+
     async fn holds(&mut self) -> bool {
-        if self.looked.elapsed() < self.service.shared.limits.heartbeat {
+        if Instant::now() < self.due {
             return true;
         }
-        self.looked = Instant::now();
-        match self.service.keeper().still(&self.caller).await {
-            Ok(caller) => caller.is_some(),
-            // That the store can't be read now says nothing of the caller.
-            Err(_) => true,
-        }
+        // That the store can't be read now says nothing of the caller.
+        let holds = self.service.keeper().holds(&self.grounds).await.unwrap_or(true);
+        self.wait();
+        holds
     }
 }
 
@@ -109,12 +124,18 @@ fn known(after: u64, newest: u64) -> Result<u64, Failed> {
         .remedy("the state was replaced: read the tasks again, and listen from now on"))
 }
 
-fn stream(service: &Service, caller: Caller, of: Option<TaskId>, after: u64) -> Result<Response, Failed> {
+fn stream(
+    service: &Service,
+    caller: &Caller,
+    grounds: Grounds,
+    of: Option<TaskId>,
+    after: u64,
+) -> Result<Response, Failed> {
     let place = service.place_to_wait()?;
-    let stream = Stream::new(&service.shared.hub, of, caller.scope().clone(), after, service.shared.limits.heartbeat);
-    let good = StillGood { service: service.clone(), caller, looked: Instant::now() };
+    let stream = Stream::new(&service.shared.hub, of, caller.scope().clone(), after);
+    let good = StillGood::begin(service, grounds);
     let pieces = futures_util::stream::unfold((stream, good, place), |(mut stream, mut good, place)| async move {
-        let piece = stream.next().await?;
+        let piece = stream.next(good.due).await?;
         good.holds().await.then_some((Ok::<_, std::convert::Infallible>(piece), (stream, good, place)))
     });
     let mut response = Response::new(Body::from_stream(pieces));

@@ -67,16 +67,19 @@ pub(crate) async fn decisions(
         before: wanted.cursor.as_deref().map(place).transpose()?,
         plugin: wanted.plugin,
     };
+    let sees = caller.clone();
     let (found, next) = service
         .read(move |feed| {
             let mut found = feed.decisions_of(&query, size.and_one())?;
             let next = size.cut(&mut found).map(|last| last.sequence.to_string());
             // A page may come short of its limit for that: where it ends does not tell what others have.
-            caller.keep_seen(feed, &mut found, |decision| decision.task)?;
+            sees.keep_seen(feed, &mut found, |decision| decision.task)?;
             Ok((found, next))
         })
         .await?;
-    Ok(Json(v1::DecisionPage { decisions: found.iter().map(v1::TaskDecision::from).collect(), next }))
+    let mut decisions: Vec<_> = found.iter().map(v1::TaskDecision::from).collect();
+    caller.keep_settings(decisions.iter_mut().map(|one| &mut one.decision));
+    Ok(Json(v1::DecisionPage { decisions, next }))
 }
 
 const HOOKS: [&str; 4] = ["precheck", "transform", "recovery", "convergence"];

@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::ids::PluginName;
 
+use crate::caller::Caller;
 use crate::input::{Body, OfPlugin, Params};
 use crate::openapi::Problems;
 use crate::policies::{Against, Condition, NotChanged, PluginChange, archive, tag_of};
@@ -144,16 +145,20 @@ pub(crate) async fn disable(
     change(&service, name, PluginChange::Enable(false), condition, StatusCode::OK).await
 }
 
-/// The settings of a policy.
+/// The settings of a policy. Who may change policies sees what they say; everybody else their names, and no ETag.
 #[utoipa::path(get, path = "/api/v1/plugins/{plugin}/settings", tag = "plugins", operation_id = "pluginSettings",
     params(("plugin" = String, Path, description = "Name")),
     responses(
         (status = 200, body = v1::PluginSettings, description = "Those in force, and where they come from",
-            headers(("ETag" = String, description = "What `If-Match` wants to hear"))),
+            headers(("ETag" = String, description = "What `If-Match` wants to hear, for whoever may change them"))),
         Problems
     ))]
-pub(crate) async fn settings(State(service): State<Service>, OfPlugin(name): OfPlugin) -> Result<Response, Failed> {
-    service.blocking(move |service| settings_of(service, &name)).await
+pub(crate) async fn settings(
+    State(service): State<Service>,
+    caller: Caller,
+    OfPlugin(name): OfPlugin,
+) -> Result<Response, Failed> {
+    service.blocking(move |service| settings_of(service, &caller, &name)).await
 }
 
 /// Makes these the settings of a policy, which is asked about them first. They go before those of the configuration, until they
@@ -168,11 +173,12 @@ pub(crate) async fn settings(State(service): State<Service>, OfPlugin(name): OfP
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn put_settings(
     State(service): State<Service>,
+    caller: Caller,
     OfPlugin(name): OfPlugin,
     headers: HeaderMap,
     Body(settings): Body<Map<String, Value>>,
 ) -> Result<Response, Failed> {
-    set(&service, name, &headers, PluginChange::Settings(settings)).await
+    set(&service, caller, name, &headers, PluginChange::Settings(settings)).await
 }
 
 /// Changes some settings of a policy: a merge patch (RFC 7396) of those in force; null takes one away.
@@ -186,11 +192,12 @@ pub(crate) async fn put_settings(
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn patch_settings(
     State(service): State<Service>,
+    caller: Caller,
     OfPlugin(name): OfPlugin,
     headers: HeaderMap,
     Body(patch): Body<Map<String, Value>>,
 ) -> Result<Response, Failed> {
-    set(&service, name, &headers, PluginChange::Merge(patch)).await
+    set(&service, caller, name, &headers, PluginChange::Merge(patch)).await
 }
 
 /// Takes the settings back that were made over the service: those of the configuration are in force again.
@@ -203,10 +210,11 @@ pub(crate) async fn patch_settings(
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn forget_settings(
     State(service): State<Service>,
+    caller: Caller,
     OfPlugin(name): OfPlugin,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    set(&service, name, &headers, PluginChange::ForgetSettings).await
+    set(&service, caller, name, &headers, PluginChange::ForgetSettings).await
 }
 
 /// Makes a change, and shows the policy as it is afterwards.
@@ -227,6 +235,7 @@ async fn change(
 /// Changes settings, and shows them as they are afterwards.
 async fn set(
     service: &Service,
+    caller: Caller,
     name: PluginName,
     headers: &HeaderMap,
     change: PluginChange,
@@ -234,7 +243,7 @@ async fn set(
     let condition = matched(headers, &name)?;
     let make = move |service: &Service| {
         service.shared.parts.site.change_plugin(&name, change, &condition)?;
-        settings_of(service, &name)
+        settings_of(service, &caller, &name)
     };
     service.blocking(make).await
 }
@@ -244,8 +253,12 @@ fn of(service: &Service, name: &PluginName) -> Result<v1::Plugin, Failed> {
     plugins.into_iter().find(|plugin| plugin.name == name.as_str()).ok_or_else(|| no_plugin(name))
 }
 
-fn settings_of(service: &Service, name: &PluginName) -> Result<Response, Failed> {
+fn settings_of(service: &Service, caller: &Caller, name: &PluginName) -> Result<Response, Failed> {
     let settings = service.shared.parts.site.plugin_settings(name).ok_or_else(|| no_plugin(name))?;
+    if !caller.sees_settings() {
+        // Without the tag, too: it is made of what they say, and a short secret is found by trying.
+        return Ok(Json(settings.without_values()).into_response());
+    }
     let tag = tag_of(&settings);
     Ok(tagged(Json(settings).into_response(), Some(&tag)))
 }

@@ -1,10 +1,12 @@
 //! The service itself.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use tokio::time::Instant;
 use utoipa::openapi::OpenApi;
 use waypost_api::v1;
 
@@ -39,7 +41,7 @@ pub(crate) async fn health(State(service): State<Service>) -> Json<v1::Health> {
 }
 
 /// Whether it can do its work: the store can be read, the policies that it asks are there, and it is not being stopped. Hosts
-/// are not asked: one that is down is no reason to send nobody here.
+/// are not asked: one that is down is no reason to send nobody here. It may be asked without end, and is looked at once a second.
 #[utoipa::path(get, path = "/api/v1/system/ready", tag = "system", operation_id = "ready",
     responses(
         (status = 200, body = v1::Health, description = "It can"),
@@ -51,13 +53,31 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<(StatusCode,
     if service.is_draining() {
         problems.push("it is being stopped".to_owned());
     }
+    problems.extend(in_the_way(&service).await?);
+    let ok = problems.is_empty();
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(v1::Health { ok, problems, driven: service.driven() })))
+}
+
+/// What is found is as good as new for so long: nobody is kept from asking, so asking must cost nothing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What is in the way of the service's work, looked at once for all who ask at the same time.
+async fn in_the_way(service: &Service) -> Result<Vec<String>, Failed> {
+    let mut kept = service.shared.ready.lock().await;
+    if let Some((looked, found)) = kept.as_ref()
+        && looked.elapsed() < FRESH
+    {
+        return Ok(found.clone());
+    }
+    let looked = Instant::now();
     let found = service
         .blocking(|service| {
             let mut found = Vec::new();
             if let Err(fault) = service.shared.parts.feed.last_change() {
                 found.push(fault.to_string());
             }
-            let plugins = service.shared.parts.site.plugins().plugins;
+            let plugins = service.shared.parts.site.standing();
             for plugin in plugins.iter().filter(|plugin| !matches!(plugin.state.as_str(), "ready" | "ignored")) {
                 let why = plugin.reason.as_deref().unwrap_or_default();
                 found.push(format!("plugin {} is {}: {why}", plugin.name, plugin.state));
@@ -65,8 +85,6 @@ pub(crate) async fn ready(State(service): State<Service>) -> Result<(StatusCode,
             Ok(found)
         })
         .await?;
-    problems.extend(found);
-    let ok = problems.is_empty();
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(v1::Health { ok, problems, driven: service.driven() })))
+    *kept = Some((looked, found.clone()));
+    Ok(found)
 }

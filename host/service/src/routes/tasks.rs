@@ -48,7 +48,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Failed> {
     let key = making::key(&headers)?;
     caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
-    let made = service.blocking(move |service| making::make(service, &caller, new, key)).await?;
+    let within = service.asked_within(&headers);
+    let made = service.blocking(move |service| making::make(service, &caller, new, key, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 
@@ -189,13 +190,19 @@ async fn until_news(service: &Service, id: TaskId, since: Option<u64>, most: Dur
 #[utoipa::path(get, path = "/api/v1/tasks/{task}/records", tag = "tasks", operation_id = "taskRecords",
     params(("task" = String, Path, description = "Task id")),
     responses((status = 200, body = v1::Task, description = "What `waypost task ID --json` prints"), Problems))]
-pub(crate) async fn records(State(service): State<Service>, OfTask(id): OfTask) -> Result<Json<v1::Task>, Failed> {
+pub(crate) async fn records(
+    State(service): State<Service>,
+    caller: Caller,
+    OfTask(id): OfTask,
+) -> Result<Json<v1::Task>, Failed> {
     service
         .blocking(move |service| {
             brief_of(service, id)?;
             let parts = &service.shared.parts;
             let words = |plan: &Plan, asked: &Options| parts.site.recorded_choices(plan, asked);
-            Ok(Json(documents::task(parts.store.as_ref(), id, words)?))
+            let mut task = documents::task(parts.store.as_ref(), id, words)?;
+            caller.keep_settings(&mut task.decisions);
+            Ok(Json(task))
         })
         .await
 }
@@ -248,8 +255,10 @@ pub(crate) async fn retry(
     OriginalUri(uri): OriginalUri,
     caller: Caller,
     OfTask(id): OfTask,
+    headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    let made = service.blocking(move |service| making::again(service, &caller, id)).await?;
+    let within = service.asked_within(&headers);
+    let made = service.blocking(move |service| making::again(service, &caller, id, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 

@@ -13,7 +13,7 @@ use waypost_core::journal::Record;
 use waypost_core::ports::{Store, StoreFault};
 
 use super::sender::{Heard, Last};
-use super::{TIME, tree};
+use super::{TIME, context, tree};
 use crate::metrics::{Counts, labels};
 use crate::service::Parts;
 
@@ -181,9 +181,10 @@ fn trace(feed: &dyn Feed, store: &dyn Store, ended: &Change) -> Result<Option<Ve
     let journal = store.journal(ended.task)?;
     let decisions = store.decisions(ended.task)?;
     let reading = store.reading(ended.task)?;
+    let within = feed.context_of(ended.task)?.and_then(|kept| context::read(&kept));
     // What came after this end is of another trace.
     let until = journal.len().min(ended.number as usize);
-    let spans = tree::spans(&brief, &journal[..until], &decisions, reading.as_ref());
+    let spans = tree::spans(&brief, &journal[..until], &decisions, reading.as_ref(), within);
     if spans.is_none() {
         tracing::warn!(task = %ended.task, "a journal that makes no trace is passed over");
     }

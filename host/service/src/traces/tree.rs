@@ -10,7 +10,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use serde_json::Value as Json;
@@ -36,12 +36,14 @@ const TEXT: usize = 1000;
 /// The key of what an error is, by OpenTelemetry's convention.
 const ERROR_TYPE: &str = "error.type";
 
-/// Spans of a task whose journal ends with its end; none of a journal that can't be.
+/// Spans of a task whose journal ends with its end, which was asked for within something else or not; none of a journal that
+/// can't be.
 pub(super) fn spans(
     brief: &TaskBrief,
     journal: &[(Moment, Record)],
     decisions: &[DecisionRecord],
     reading: Option<&Reading>,
+    within: Option<SpanContext>,
 ) -> Option<Vec<SpanData>> {
     let begins = journal.iter().rposition(|(_, record)| matches!(record, Record::Reopened { .. })).unwrap_or(0);
     let ((_, Record::Accepted { request }), (end, Record::Ended { outcome })) = (journal.first()?, journal.last()?)
@@ -86,6 +88,10 @@ pub(super) fn spans(
     }
     let mut spans = tree.close(*end, &course, outcome)?;
     about(&mut spans[0], brief, &course, outcome, reading);
+    // The tree of a task that was gone on with is below the first one, which has it.
+    if begins == 0 {
+        spans[0].links.links.extend(within.map(Link::with_context));
+    }
     place(&mut spans, (journal[begins].0, *end), decisions);
     Some(spans)
 }

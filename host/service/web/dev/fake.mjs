@@ -361,7 +361,15 @@ export class Fake {
     const stale = (tag) => headers["if-match"] && headers["if-match"] !== "*" && headers["if-match"] !== tag;
     const changed = () => problem(412, "changed-meanwhile", `${name} is not what it was`, { remedy: "GET it again" });
     if (!known && !(method === "PUT" && !about)) return problem(404, "no-such-plugin", `there is no policy ${name}`);
-    const of = () => ({ plugin: name, settings: known.settings, by: known.by, configured: null, schema: null });
+    const sees = this.who.permissions.includes("change-policies");
+    const of = () => ({
+      plugin: name,
+      settings: sees ? known.settings : null,
+      keys: Object.keys(known.settings).sort(),
+      by: known.by,
+      configured: null,
+      schema: null,
+    });
     const tag = () => `"${JSON.stringify(known.settings).replaceAll('"', "'")}"`;
     switch (`${method} ${about}`) {
       case "PUT ": {
@@ -384,7 +392,7 @@ export class Fake {
         return shown(200);
       }
       case "GET settings":
-        return tagged(200, of(), tag());
+        return sees ? tagged(200, of(), tag()) : { status: 200, body: of() };
       case "PUT settings":
         if (stale(tag())) return changed();
         if ("wrong" in body) return problem(422, "settings-refused", `${name} refuses its settings: unknown field \`wrong\``, { remedy: "correct them" });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use waypost::TaskId;
 use waypost::core::access::Role;
+use waypost::state::AUDIT_ENTRIES;
 
 use super::{age, task_id};
 
@@ -53,7 +54,10 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Audit {
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
     /// Only what this caller asked for
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
@@ -68,6 +72,22 @@ pub struct Audit {
     pub before: Option<u64>,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Forget old entries, and those beyond a number; that it was done is an entry itself
+    Prune {
+        /// Entries that are older go: a number of minutes (30m), hours (12h), days (90d) or weeks (8w)
+        #[arg(long, value_name = "AGE", value_parser = age, default_value = "400d")]
+        older_than: Duration,
+        /// Of the others so many of the newest stay
+        #[arg(long, value_name = "N", default_value_t = AUDIT_ENTRIES)]
+        keep: u64,
+        /// Why, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
 /// A time that isn't over at once.
 fn lasting(text: &str) -> Result<Duration, String> {
     let lasts = age(text)?;
@@ -75,5 +95,17 @@ fn lasting(text: &str) -> Result<Duration, String> {
         Err("a token that is good for no time is good for nothing; give it some, as 90d".to_owned())
     } else {
         Ok(lasts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost::state::AUDIT_AGE;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_the_audit_log_by_default_is_what_the_library_says() {
+        assert_eq!(age("400d"), Ok(AUDIT_AGE));
     }
 }

@@ -3,11 +3,11 @@
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::Signal;
+use waypost::core::causes::told;
 use waypost::service::port::{Identity, Listen};
 use waypost::{Config, Reloaded, Waypost};
 
 use super::manager::Manager;
-use super::told;
 use crate::cli::output::Out;
 
 /// As whom the port answers, and where that is read.

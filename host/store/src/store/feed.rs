@@ -165,6 +165,24 @@ impl Feed for SqliteStore {
         })
     }
 
+    fn note_context(&self, task: TaskId, context: &str) -> Result<(), StoreFault> {
+        let trying = self.inner.trying(format!("keep within what task {task} was asked for"));
+        trying.visibly(|db| {
+            let update = "UPDATE task SET asked_within = ?2 WHERE id = ?1";
+            run(db, update, params![task.to_string(), context]).map_err(trying.sql())
+        })
+    }
+
+    fn context_of(&self, task: TaskId) -> Result<Option<String>, StoreFault> {
+        let trying = self.inner.trying(format!("look up within what task {task} was asked for"));
+        trying.watching(|db| {
+            let select = "SELECT asked_within FROM task WHERE id = ?1";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let found = statement.query_row([task.to_string()], |row| row.get(0)).optional();
+            found.map(Option::flatten).map_err(trying.sql())
+        })
+    }
+
     fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault> {
         let trying = self.inner.trying("keep the key of a request".to_owned());
         trying.durably(|db| {
@@ -173,7 +191,7 @@ impl Feed for SqliteStore {
             let row = |row: &Row<'_>| Ok((TaskId(id(row, 0)?), row.get::<_, String>(1)?));
             let known = db
                 .prepare_cached(select)
-                .and_then(|mut statement| statement.query_row([&key.requester, &key.key], row).optional())
+                .and_then(|mut statement| statement.query_row([&key.owner, &key.key], row).optional())
                 .map_err(trying.sql())?;
             match known {
                 Some((task, digest)) if digest == key.digest => Ok(KeyClaim::Same(task)),
@@ -188,7 +206,7 @@ impl Feed for SqliteStore {
         trying.durably(|db| {
             let delete = "DELETE FROM request_key WHERE requester = ?1 AND key = ?2 AND digest = ?3
                           AND NOT EXISTS (SELECT 1 FROM task WHERE task.id = request_key.task)";
-            run(db, delete, params![key.requester, key.key, key.digest]).map_err(trying.sql())
+            run(db, delete, params![key.owner, key.key, key.digest]).map_err(trying.sql())
         })
     }
 }
@@ -201,7 +219,7 @@ fn put_key(
     at: Moment,
 ) -> Result<(), StoreFault> {
     let insert = "INSERT INTO request_key (requester, key, digest, task, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    run(db, insert, params![key.requester, key.key, key.digest, task.to_string(), whole(at.0)]).map_err(trying.sql())
+    run(db, insert, params![key.owner, key.key, key.digest, task.to_string(), whole(at.0)]).map_err(trying.sql())
 }
 
 /// The conditions of a query, and what stands in their places in the same order. No text of a query gets into the SQL.

@@ -21,7 +21,8 @@ mod queue;
 
 /// Takes back what versions 5 and 6 have and version 4 had not.
 const BACK_TO_4: &str = "DROP TABLE token; DROP TABLE audit; DROP TABLE sample; DROP TABLE decided;
-                         ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary; PRAGMA user_version = 4";
+                         ALTER TABLE record DROP COLUMN phase; ALTER TABLE task DROP COLUMN summary;
+                         ALTER TABLE task DROP COLUMN asked_within; PRAGMA user_version = 4";
 
 fn folder() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

@@ -75,6 +75,12 @@ impl Feed for SecondAttempt {
     fn brief(&self, _: TaskId) -> Result<Option<TaskBrief>, StoreFault> {
         Ok(Some(self.told()))
     }
+    fn note_context(&self, _: TaskId, _: &str) -> Result<(), StoreFault> {
+        Ok(())
+    }
+    fn context_of(&self, _: TaskId) -> Result<Option<String>, StoreFault> {
+        Ok(None)
+    }
     fn claim_key(&self, _: &RequestKey, _: TaskId, _: Moment, _: Moment) -> Result<KeyClaim, StoreFault> {
         Ok(KeyClaim::New)
     }

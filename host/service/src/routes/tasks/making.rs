@@ -28,17 +28,19 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Failed> {
     if fits { Ok(Some(text.to_owned())) } else { Err(wrong()) }
 }
 
-/// Makes the task that is asked for and drives it, or finds the one that an earlier request with the same key made.
+/// Makes the task that is asked for and drives it, or finds the one that an earlier request with the same key made. `within` is what
+/// [`Service::asked_within`] says of the request.
 pub(crate) fn make(
     service: &Service,
     caller: &Caller,
     new: v1::NewTask,
     key: Option<String>,
+    within: Option<&str>,
 ) -> Result<TaskId, Failed> {
     let fresh = TaskId(Uuid::now_v7());
-    let Some(key) = key else { return accept(service, fresh, new.request(caller.name())) };
+    let Some(key) = key else { return accept(service, fresh, new.request(caller.name()), within) };
     let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = RequestKey { requester: caller.name().to_owned(), key, digest: digest(&new)? };
+    let key = RequestKey { owner: caller.identity(), key, digest: digest(&new)? };
     let feed = &service.shared.parts.feed;
     let now = service.shared.parts.clock.now();
     let kept = u64::try_from(service.shared.limits.keys_kept.as_millis()).unwrap_or(u64::MAX);
@@ -53,7 +55,7 @@ pub(crate) fn make(
                 .remedy("use a new key for a new request"));
         }
     };
-    let accepted = accept(service, id, new.request(caller.name()));
+    let accepted = accept(service, id, new.request(caller.name()), within);
     // Nothing was made, so the key may be used for a request that is mended. Where the store failed, what was made can't be
     // told, and the key stays: the same request may be repeated.
     if accepted.as_ref().is_err_and(|failed| failed.code() != Code::StoreFailed) {
@@ -63,7 +65,7 @@ pub(crate) fn make(
 }
 
 /// Begins again what a task was to do.
-pub(super) fn again(service: &Service, caller: &Caller, id: TaskId) -> Result<TaskId, Failed> {
+pub(super) fn again(service: &Service, caller: &Caller, id: TaskId, within: Option<&str>) -> Result<TaskId, Failed> {
     let brief = brief_of(service, id)?;
     match brief.outcome {
         Some(OutcomeKind::Refused | OutcomeKind::RolledBack | OutcomeKind::Cancelled) => {}
@@ -82,14 +84,20 @@ pub(super) fn again(service: &Service, caller: &Caller, id: TaskId) -> Result<Ta
     // It is a new request: what it asks for is held to the scope as if the caller had written it.
     let from = request.source.as_ref().map(HostName::as_str);
     caller.may_ask(&request.domain.to_string(), from, [request.destination.as_str()])?;
-    accept(service, TaskId(Uuid::now_v7()), MigrationRequest { requester: caller.name().to_owned(), ..request })
+    let request = MigrationRequest { requester: caller.name().to_owned(), ..request };
+    accept(service, TaskId(Uuid::now_v7()), request, within)
 }
 
 /// From here on it is a task, and it is driven: nothing can come between the two, also not a client that goes away.
-fn accept(service: &Service, id: TaskId, request: MigrationRequest) -> Result<TaskId, Failed> {
+fn accept(service: &Service, id: TaskId, request: MigrationRequest, within: Option<&str>) -> Result<TaskId, Failed> {
     let domain = request.domain.clone();
     match service.shared.parts.engine.accept_as(id, request) {
         Ok(driver) => {
+            // Before it begins, because it may end at once; a migration is not given up for the sake of its trace.
+            let noted = within.map_or(Ok(()), |within| service.shared.parts.feed.note_context(id, within));
+            if let Err(fault) = noted {
+                tracing::warn!(task = %id, %fault, "the trace of a task will not say within what it was asked for");
+            }
             service.shared.desk.take(driver);
             Ok(id)
         }

@@ -85,7 +85,8 @@ export interface Decision {
   digest: string;
   hook: string;
   mode: string;
-  settings: string;
+  /** Null for whoever may not change policies. */
+  settings: string | null;
   facts_digest: string;
   facts_read: string[];
   answer: string;
@@ -284,7 +285,9 @@ export interface Plugin {
 
 export interface PluginSettings {
   plugin: string;
-  settings: Record<string, unknown>;
+  /** Null for whoever may not change policies. */
+  settings: Record<string, unknown> | null;
+  keys: string[];
   /** `configuration`, `service`; null where nobody made any. */
   by: string | null;
   configured: Record<string, unknown> | null;

@@ -159,7 +159,9 @@ export class WaypostDecisions extends WaypostElement {
   private given(decision: Decision): TemplateResult {
     return html`<dl class="facts tiny">
       ${decision.fault ? html`<dt>Its answer</dt><dd>${decision.answer || "none"}</dd>` : nothing}
-      <dt>Settings</dt><dd><pre class="mono">${pretty(decision.settings)}</pre></dd>
+      <dt>Settings</dt><dd>${
+        decision.settings === null ? "shown to whoever may change policies" : html`<pre class="mono">${pretty(decision.settings)}</pre>`
+      }</dd>
       <dt>Facts it read</dt><dd class="mono">${decision.facts_read.join(", ") || "none"}</dd>
       <dt>Digest of the facts</dt><dd class="mono">${decision.facts_digest}</dd>
       <dt>Digest of the policy</dt><dd class="mono">${decision.digest}</dd>

@@ -90,7 +90,7 @@ export class WaypostSettings extends WaypostElement {
     this.known = known;
     this.theirs = null;
     this.problem = null;
-    this.text = written(known.value.settings);
+    this.text = written(known.value.settings ?? {});
   }
 
   /** Sends a change that names what it changes. */
@@ -127,16 +127,17 @@ export class WaypostSettings extends WaypostElement {
   protected override render(): TemplateResult {
     const { known, problem, readonly } = this;
     if (!known) return problem ? problemNote(problem.problem, problem.attempted, () => void this.look()) : bones(3);
-    const { by, configured, schema, settings } = known.value;
+    const { by, configured, schema, settings, keys } = known.value;
     const from = by === "service" ? "Made over the service" : by === "configuration" ? "From the configuration" : "None were made";
     const typed = read(this.text);
     const wrong = "wrong" in typed ? typed.wrong : "";
-    const same = !wrong && "settings" in typed && differences(settings, typed.settings).length === 0;
+    const same = !wrong && "settings" in typed && differences(settings ?? {}, typed.settings).length === 0;
     return html`<div class="stack">
       <p class="small soft">${from}.${by === "service" && configured ? " They go before those of the configuration." : nothing}</p>
       ${
         readonly
-          ? html`<pre tabindex="0" role="group" aria-label="Settings of ${this.plugin}">${written(settings)}</pre>`
+          ? html`<pre tabindex="0" role="group" aria-label="Settings of ${this.plugin}">${settings ? written(settings) : keys.join("\n") || "none"}</pre>
+              ${settings ? nothing : html`<p class="tiny soft">What they say is shown to whoever may change policies.</p>`}`
           : html`<label class="field"><span>Settings of ${this.plugin}, JSON</span>
               <textarea
                 spellcheck="false"
@@ -181,7 +182,7 @@ export class WaypostSettings extends WaypostElement {
   }
 
   private conflict(theirs: Tagged<PluginSettings>): TemplateResult {
-    const changed = differences(this.known!.value.settings, theirs.value.settings);
+    const changed = differences(this.known!.value.settings ?? {}, theirs.value.settings ?? {});
     return html`<div class="callout warn" role="alert">
       ${icon("alert")}
       <strong>Somebody else changed these settings meanwhile. Nothing of yours was saved.</strong>

@@ -85,10 +85,14 @@ test("settings are saved, and what somebody else changed meanwhile is shown firs
 
 test("who may not change policies is told why, and has no controls", async () => {
   const site = await open(browser, { hash: "#/policies", fleet: { role: "viewer" } });
-  const { page } = site;
+  const { page, fake } = site;
+  fake.meddle("convergence-adaptive", { window_s: 4711, reserve_s: 7 });
   await page.getByText("Your role here is viewer").waitFor();
   await page.getByRole("button", { name: /^convergence-adaptive/ }).click();
-  await page.getByRole("group", named("Settings of convergence-adaptive")).waitFor();
+  // Which there are, and not what they say: that may be a secret.
+  expect(await page.getByRole("group", named("Settings of convergence-adaptive")).innerText()).toBe("reserve_s\nwindow_s");
+  await page.getByText("What they say is shown to whoever may change policies.").waitFor();
+  expect(await page.getByText("4711").count()).toBe(0);
   expect(await page.locator("waypost-upload, waypost-settings textarea").count()).toBe(0);
   expect(await page.getByRole("button", { name: /^(Switch|Delete|Save)/ }).count()).toBe(0);
   expect(await flaws(page)).toEqual([]);

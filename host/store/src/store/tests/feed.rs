@@ -165,14 +165,10 @@ fn tasks_come_in_pages_and_narrowed() {
 }
 
 #[test]
-fn a_key_stands_for_one_request_of_one_requester_until_it_is_forgotten() {
+fn a_key_stands_for_one_request_of_one_owner_until_it_is_forgotten() {
     let (_guard, dir) = folder();
     let store = SqliteStore::open(&dir).unwrap();
-    let key = |requester: &str, digest: &str| RequestKey {
-        requester: requester.into(),
-        key: "k".into(),
-        digest: digest.into(),
-    };
+    let key = |owner: &str, digest: &str| RequestKey { owner: owner.into(), key: "k".into(), digest: digest.into() };
     let claim = |key: &RequestKey, id, at, forget| store.claim_key(key, task(id), Moment(at), Moment(forget)).unwrap();
     assert_eq!(claim(&key("anna", "d"), 1, 10, 0), KeyClaim::New);
     assert_eq!(claim(&key("anna", "d"), 2, 11, 0), KeyClaim::Same(task(1)));
@@ -239,13 +235,24 @@ fn readings_of_old_tasks_go_once_a_thousand_newer_ones_are_there() {
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
     let copy =
         "INSERT INTO task SELECT ?1, created_at, updated_at, domain, domain_name, source, destination, phase, outcome,
-                attempt, records, cancel_requested_by, summary FROM task WHERE id = ?2";
+                attempt, records, cancel_requested_by, summary, asked_within FROM task WHERE id = ?2";
     for n in 2..=1001 {
         raw.execute(copy, [task(n).to_string(), task(1).to_string()]).unwrap();
     }
     store.put_reading(task(1000), &reading).unwrap();
     assert_eq!((store.samples(task(1)).unwrap().len(), store.samples(task(1000)).unwrap().len()), (0, 1));
     assert!(store.reading(task(1)).unwrap().is_some(), "the last one stays");
+}
+
+#[test]
+fn within_what_a_task_was_asked_for_is_known_as_long_as_the_task() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    drop(store.create(task(1), Moment(1), &by_name()).unwrap());
+    assert_eq!(store.context_of(task(1)).unwrap(), None);
+    store.note_context(task(1), "00-1-2-01").unwrap();
+    assert_eq!(SqliteStore::open(&dir).unwrap().context_of(task(1)).unwrap().as_deref(), Some("00-1-2-01"));
+    assert_eq!(store.context_of(task(2)).unwrap(), None, "there is no such task");
 }
 
 fn decision(plugin: &str, hook: &str, answer: &str, fault: Option<&str>) -> DecisionRecord {

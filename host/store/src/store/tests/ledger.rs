@@ -80,7 +80,10 @@ fn tables_from_before_there_were_tokens_are_brought_up_to_date() {
     let (_guard, dir) = folder();
     drop(SqliteStore::open(&dir).unwrap());
     let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch("DROP TABLE token; DROP TABLE audit; PRAGMA user_version = 5").unwrap();
+    raw.execute_batch(
+        "DROP TABLE token; DROP TABLE audit; ALTER TABLE task DROP COLUMN asked_within; PRAGMA user_version = 5",
+    )
+    .unwrap();
     drop(raw);
     let store = SqliteStore::open(&dir).unwrap();
     store.put_token(&token("1")).unwrap();
