@@ -1,4 +1,4 @@
-//! What is done to a state folder as a whole, and who may be at work in it meanwhile.
+//! What is done to a state folder as a whole, its database and its policies, and who may be at work in it meanwhile.
 //!
 //! Whoever has the store open holds a part in one lock, so that a restore, which takes it alone, never replaces a database
 //! under somebody's connections: what they wrote after it would be written nowhere. The service holds a second lock: two of
@@ -6,6 +6,7 @@
 
 mod backup;
 mod lasting;
+mod policies;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,11 @@ use crate::{fault, schema};
 
 pub use crate::store::Pruned;
 pub use backup::{Backup, backup};
+pub use policies::{POLICY_FOLDER, policy_turn};
 pub use restore::{Loss, Restored, restore};
+
+/// How what a restore makes is called until it is whole: no name of a state's, so that what was left is known for what it is.
+const STAGED: &str = ".restoring-";
 
 /// Held by everybody who has the store open, and by a restore alone.
 fn presence(dir: &Path) -> PathBuf {
@@ -35,11 +40,31 @@ fn service(dir: &Path) -> PathBuf {
     dir.join("service.lock")
 }
 
-/// Notes that somebody has the store open, until the answer is dropped.
+/// There from before a restore changes anything until all of it is changed. What is in it: the backup's file.
+fn half_restored(dir: &Path) -> PathBuf {
+    dir.join("restore-unfinished")
+}
+
+/// Notes that somebody has the store open, until the answer is dropped. A state that is half of one backup is nobody's.
 pub(crate) fn be_present(dir: &Path) -> Result<File, StoreFault> {
     let (attempted, path) = (format!("open the store in {}", dir.display()), presence(dir));
     let file = lock::share(&path).map_err(|e| fault::file(&attempted, &path, &e))?;
-    file.ok_or_else(|| fault::plain(&attempted, "it is being restored right now: repeat this when that is done"))
+    let Some(file) = file else {
+        return Err(fault::plain(&attempted, "it is being restored right now: repeat this when that is done"));
+    };
+    let note = half_restored(dir);
+    match std::fs::read_to_string(&note) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
+        Err(error) => Err(fault::file(&attempted, &note, &error)),
+        Ok(backup) => Err(fault::plain(
+            &attempted,
+            format!(
+                "a restore of it was begun and did not come to its end, so it is half of one state and half of another: repeat \
+                 `waypost state restore {}`",
+                backup.trim()
+            ),
+        )),
+    }
 }
 
 /// The right to be the service of a state folder. Ends when dropped, and with the process.
