@@ -267,6 +267,12 @@ impl Trial<'_> {
                  switched on",
             )
             .because(words),
+            Unusable::Compiling(_) | Unusable::Busy => {
+                let detail = format!("whether {name} can be used as a policy can't be told yet");
+                let remedy = "ask again in a while: what is compiled goes on, and what is done then is not done again; a smaller \
+                              file takes less";
+                NotChanged::new(Against::Compiling, detail, remedy).because(unusable.to_string())
+            }
         })
     }
 
