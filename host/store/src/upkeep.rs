@@ -12,7 +12,7 @@ mod restore;
 mod tests;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -79,17 +79,14 @@ pub fn service_lock(dir: &Path) -> Result<ServiceLock, StoreFault> {
     schema::prepare_folder(dir, &dir.join("waypost.db"), &dir.join("locks"))?;
     let path = service(dir);
     let Some(file) = lock::acquire(&path).map_err(|e| fault::file(&attempted, &path, &e))? else {
-        let who = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let who = lock::noted_process(&path);
         let who = who.map_or_else(String::new, |id| format!(" (process {id})"));
         return Err(fault::plain(
             &attempted,
             format!("another service{who} works over it: end that one, or name another `state_dir`"),
         ));
     };
-    // Only a word for whoever comes second; the lock does not need it.
-    if let Err(error) = file.file().set_len(0).and_then(|()| writeln!(file.file(), "{}", std::process::id())) {
-        tracing::warn!(path = %path.display(), %error, "it can't be noted which process is the service");
-    }
+    file.note_process();
     Ok(ServiceLock { _file: file })
 }
 
@@ -97,6 +94,11 @@ pub fn service_lock(dir: &Path) -> Result<ServiceLock, StoreFault> {
 pub fn service_runs(dir: &Path) -> Result<bool, StoreFault> {
     let path = service(dir);
     lock::is_held(&path).map_err(|e| fault::file("see whether a service is running", &path, &e))
+}
+
+/// Whether that process is the service of a state folder.
+pub(crate) fn is_service(dir: &Path, process: u32) -> Result<bool, StoreFault> {
+    Ok(lock::noted_process(&service(dir)) == Some(process) && service_runs(dir)?)
 }
 
 /// A file that is being made, and goes again unless it is finished.
