@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::{SLOW, Site, TWO_HOSTS, documents, shipped};
+use super::support::{SLOW, Site, TWO_HOSTS, documents};
 
 #[test]
 fn a_guest_moves_and_the_figures_are_told() {
