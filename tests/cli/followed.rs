@@ -88,7 +88,7 @@ fn a_stream_that_dies_while_the_task_waits_for_its_turn_is_taken_up_after_the_la
     following.wait_for_note("task ");
     assert!(!between.asked().contains("last-event-id"), "from its first record on");
     // Two from a host at once; it is the third.
-    following.wait_for_note("place 1");
+    following.wait_for_note("waiting for a slot: 1st");
 
     between.cut();
     following.wait_for_note("the task goes on, and so does this as soon as it can");

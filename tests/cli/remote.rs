@@ -272,8 +272,9 @@ fn who_drives_each_task_is_told_alike() {
 
 #[test]
 fn a_person_brings_a_stuck_task_to_its_end_through_a_service() {
-    let fault = "[[fault]]\nat = 'perform'\nwhat = 'error'\n";
-    let both = Both::over(Site::without_recovery(&format!("{TWO_HOSTS}{MORE}{fault}{fault}")));
+    let fault = "[[fault]]\nat = 'perform'\nwhat = 'hypervisor-dies'\nwho = 'destination'\n";
+    let fleet = format!("{TWO_HOSTS}{MORE}{fault}{fault}occurrence = 2\n");
+    let both = Both::over(Site::without_recovery(&fleet));
     let stuck = |domain: &str| {
         let ran = both.through(&["migrate", domain, "--to", "b"]);
         assert_eq!(ran.code, 5, "{}\n{}", ran.out, ran.err);
