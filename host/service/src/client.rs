@@ -126,7 +126,7 @@ impl Client {
         self.post("/tasks", Some(asked), Again::May, Some(("idempotency-key", value))).await
     }
 
-    /// All tasks that the caller sees, newest first; with `unfinished` those that are not over.
+    /// The tasks that the caller sees, newest first: all, or those that are not over.
     pub async fn tasks(&self, which: Which) -> Result<Vec<v1::TaskBrief>, ClientError> {
         let mut query = format!("?limit={PAGE}");
         if which == Which::Unfinished {

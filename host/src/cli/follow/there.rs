@@ -202,9 +202,12 @@ impl Seen {
         }
         self.elsewhere += 1;
         match self.elsewhere {
-            odd if odd % 2 == 1 && (odd == 1 || status.outcome.is_none()) => Compared::Newer,
-            more if more > 2 && status.outcome.is_some() => Compared::Over,
-            _ => Compared::Behind,
+            1 => Compared::Newer,
+            // Its events were asked for anew and do not come; nothing is written after the last of them.
+            3.. if status.outcome.is_some() => Compared::Over,
+            // Every second time they are asked for, and the next time they may be on their way.
+            even if even % 2 == 0 => Compared::Behind,
+            _ => Compared::Newer,
         }
     }
 
