@@ -206,7 +206,7 @@ impl Seen {
             // Its events were asked for anew and do not come; nothing is written after the last of them.
             3.. if status.outcome.is_some() => Compared::Over,
             // Every second time they are asked for, and the next time they may be on their way.
-            even if even % 2 == 0 => Compared::Behind,
+            even if even.is_multiple_of(2) => Compared::Behind,
             _ => Compared::Newer,
         }
     }
