@@ -5,6 +5,7 @@
 //! waits for so long. What is not done by then goes on alone, one at a time, and what came of it is in the cache when it is asked
 //! for again.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -50,11 +51,13 @@ impl Aside {
         let turn = Turn(Arc::clone(&self.taken));
         let (done, answer) = sync_channel(1);
         let started = thread::Builder::new().name("policy-compiler".into()).spawn(move || {
-            let result = work();
+            let result = panic::catch_unwind(AssertUnwindSafe(work));
             // Before whoever waits hears of it, who may ask for the next one at once.
             drop(turn);
-            // Nobody may wait any more.
-            let _ = done.send(result);
+            if let Ok(result) = result {
+                // Nobody may wait any more.
+                let _ = done.send(result);
+            }
         });
         if let Err(error) = started {
             tracing::error!(%error, "start a thread that compiles a policy");
