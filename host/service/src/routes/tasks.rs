@@ -96,7 +96,8 @@ pub(crate) async fn list(
     tasks.retain(|task| caller.scope().sees(task));
     let shown = move |service: &Service| {
         let parts = &service.shared.parts;
-        Ok(documents::tasks(parts.feed.as_ref(), &tasks, &parts.engine.standings()?)?)
+        let standings = parts.engine.standings()?;
+        Ok::<_, Failed>(documents::tasks(parts.feed.as_ref(), &tasks, &standings)?)
     };
     Ok(Json(v1::TaskPage { tasks: service.blocking(shown).await?, next }))
 }
