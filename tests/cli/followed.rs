@@ -15,35 +15,42 @@ use super::support::{Running, SLOW};
 /// Only so that a test in which nothing comes ends.
 const LONG: Duration = Duration::from_secs(120);
 
-/// What stands between a client and a service: it passes everything on, tells of each stream of events that is asked for, and can cut
-/// those that are open.
+/// What stands between a client and a service: it passes everything on, tells of each stream of events that is asked for and of each
+/// record that went over one, and can cut those that are open.
 struct Between {
     socket: PathBuf,
     streams: Arc<Mutex<Vec<UnixStream>>>,
     asked: Receiver<String>,
+    records: Receiver<()>,
 }
 
 impl Between {
     fn start(both: &Both) -> Self {
         let (socket, service) = (both.site.path("between.sock"), both.site.path(SOCKET));
         let listener = UnixListener::bind(&socket).expect("a socket");
-        let (streams, (tell, asked)) = (Arc::default(), channel());
+        let (streams, (tell, asked), (heard, records)) = (Arc::default(), channel(), channel());
         let open = Arc::clone(&streams);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(service)) = (client, UnixStream::connect(&service)) else { return };
-                let answers = (service.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
-                thread::spawn(move || pass(answers.0, answers.1, |_| ()));
+                let (from, to) = (service.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
+                let heard = heard.clone();
+                thread::spawn(move || pass(from, to, |told| note_record(told, &heard)));
                 let (open, tell, to_cut) = (Arc::clone(&open), tell.clone(), client.try_clone().expect("a copy"));
                 thread::spawn(move || pass(client, service, |asked| note(asked, &to_cut, &open, &tell)));
             }
         });
-        Self { socket, streams, asked }
+        Self { socket, streams, asked, records }
     }
 
     /// The head of the next stream that is asked for.
     fn asked(&self) -> String {
         self.asked.recv_timeout(LONG).expect("a stream of events is asked for")
+    }
+
+    /// Waits until a record has gone to the client, which has it even where it is cut off then.
+    fn told(&self) {
+        self.records.recv_timeout(LONG).expect("a record is told");
     }
 
     fn cut(&self) {
@@ -57,10 +64,10 @@ impl Between {
 fn pass(mut from: UnixStream, mut to: UnixStream, see: impl Fn(&[u8])) {
     let mut piece = [0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut piece) {
-        see(&piece[..read]);
         if to.write_all(&piece[..read]).is_err() {
             break;
         }
+        see(&piece[..read]);
     }
     // Also while the other direction waits for something.
     let _ = to.shutdown(Shutdown::Both);
@@ -73,6 +80,12 @@ fn note(asked: &[u8], client: &UnixStream, open: &Mutex<Vec<UnixStream>>, tell: 
         open.lock().expect("the streams").push(client.try_clone().expect("a copy"));
         // Whoever cares has gone at the end.
         let _ = tell.send(head);
+    }
+}
+
+fn note_record(told: &[u8], heard: &Sender<()>) {
+    if String::from_utf8_lossy(told).contains("event: record") {
+        let _ = heard.send(());
     }
 }
 
@@ -89,6 +102,7 @@ fn a_stream_that_dies_while_the_task_waits_for_its_turn_is_taken_up_after_the_la
     assert!(!between.asked().contains("last-event-id"), "from its first record on");
     // Two from a host at once; it is the third.
     following.wait_for_note("waiting for a slot: 1st");
+    between.told();
 
     between.cut();
     following.wait_for_note("the task goes on, and so does this as soon as it can");
