@@ -7,6 +7,7 @@ mod cli {
     mod checks;
     mod choices;
     mod fleet;
+    mod followed;
     mod interrupted;
     mod lab;
     mod logs;

@@ -70,7 +70,8 @@ impl Waypost {
 
         // What is left of a policy that is gone is not said of the next one of its name.
         let before = match there {
-            Some(_) => overlay.said.get(name).cloned().unwrap_or_default(),
+            // Whatever was to go with its file stays with the change.
+            Some(_) => Said { leaving: false, ..overlay.said.get(name).cloned().unwrap_or_default() },
             None => Said::default(),
         };
         let is_new = there.is_none();
@@ -126,7 +127,8 @@ impl Waypost {
     }
 
     /// Writes a change. Whatever comes between, or is the last thing that is done, leaves a policy that is switched off so: where
-    /// it is to be off that comes before its file, and where it is to be on after it.
+    /// it is to be off that comes before its file, and where it is to be on after it. What was said of a file that is removed ends with
+    /// it, at the same moment.
     fn make(
         &self,
         written: &Arc<Config>,
@@ -136,6 +138,9 @@ impl Waypost {
         is_new: bool,
     ) -> io::Result<()> {
         overlay::prepare(&overlay.folder).map_err(|error| io::Error::other(error.to_string()))?;
+        // A backup takes the file and what is said of it as they are at one moment.
+        let _turn = waypost_store::policy_turn(&overlay.folder)?;
+        overlay.forget_left(name)?;
         match files {
             Files::Keep => overlay.write(name),
             Files::Put(bytes) => {
@@ -153,6 +158,8 @@ impl Waypost {
                 }
             }
             Files::Remove => {
+                // Another folder may have a file of that name, of which nothing of this was meant.
+                self.in_force().overlay.write_leaving(name)?;
                 overlay::remove(&overlay.file(name))?;
                 overlay.write(name)
             }
@@ -262,6 +269,12 @@ impl Trial<'_> {
                  switched on",
             )
             .because(words),
+            Unusable::Compiling(_) | Unusable::Busy => {
+                let detail = format!("whether {name} can be used as a policy can't be told yet");
+                let remedy = "ask again in a while: what is compiled goes on, and what is done then is not done again; a smaller \
+                              file takes less";
+                NotChanged::new(Against::Compiling, detail, remedy).because(unusable.to_string())
+            }
         })
     }
 

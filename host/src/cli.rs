@@ -69,7 +69,7 @@ fn not_understood(error: &clap::Error) -> Exit {
     }
     if std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
         let (message, because) = usage::words(error);
-        let failure = Failure { message, because, exit_code: Exit::Usage as u8 };
+        let failure = Failure { message, because, remedy: None, exit_code: Exit::Usage as u8 };
         Out::new(Audience::Program).document(Document::Error(failure));
     } else {
         let _ = error.print();

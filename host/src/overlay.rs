@@ -30,6 +30,10 @@ pub struct Said {
     /// Its settings, in the place of all those of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settings: Option<Map<String, Value>>,
+    /// It goes with the file that was uploaded, which is being removed: once that is gone, nothing of this is said any more, also
+    /// where another folder has a file of the name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// The folder, and what was said.
@@ -81,9 +85,10 @@ impl Overlay {
             else {
                 continue;
             };
-            let text = fs::read(&path).map_err(failed(&path))?;
-            let one: Said = serde_json::from_slice(&text).map_err(io::Error::from).map_err(failed(&path))?;
-            said.insert(PluginName::new(stem.to_string_lossy()), one);
+            let name = PluginName::new(stem.to_string_lossy());
+            if let Some(one) = said_in(&folder, &name, &path).map_err(failed(&path))? {
+                said.insert(name, one);
+            }
         }
         Ok(Self { folder, said, switched: BTreeSet::new(), only_here: BTreeSet::new() })
     }
@@ -124,17 +129,47 @@ impl Overlay {
         self.folder.join(format!("{name}.wasm"))
     }
 
+    /// Where is written down what is said of it.
+    fn note(&self, name: &PluginName) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+
     /// Writes down what is said of one policy.
     pub fn write(&self, name: &PluginName) -> io::Result<()> {
-        let path = self.folder.join(format!("{name}.json"));
         match self.said.get(name) {
-            Some(said) => {
-                let text = said.text().map_err(io::Error::other)?;
-                Pending::write(path, text.as_bytes())?.put()
-            }
-            None => remove(&path),
+            Some(said) => said.write(self.note(name)),
+            None => remove(&self.note(name)),
         }
     }
+
+    /// Writes down that what is said of a policy goes with its file, which is to be removed next. Whatever then ends this process,
+    /// no other file of that name is judged to be meant.
+    pub fn write_leaving(&self, name: &PluginName) -> io::Result<()> {
+        match self.said.get(name) {
+            Some(said) => Said { leaving: true, ..said.clone() }.write(self.note(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what was said of a file that is gone: it must not come to be said of the next one that is uploaded.
+    pub fn forget_left(&self, name: &PluginName) -> io::Result<()> {
+        match said_in(&self.folder, name, &self.note(name))? {
+            Some(_) => Ok(()),
+            None => remove(&self.note(name)),
+        }
+    }
+}
+
+/// What is said in a file; none: nothing, or nothing any more.
+fn said_in(folder: &Path, name: &PluginName, file: &Path) -> io::Result<Option<Said>> {
+    let text = match fs::read(file) {
+        // It was removed since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text?,
+    };
+    let said: Said = serde_json::from_slice(&text)?;
+    let is_left = said.leaving && !folder.join(format!("{name}.wasm")).try_exists()?;
+    Ok((!is_left).then_some(said))
 }
 
 impl Said {
@@ -148,6 +183,10 @@ impl Said {
             Ok(_) => Ok(text),
             Err(error) => Err(format!("written down it could not be read again: {error}")),
         }
+    }
+
+    fn write(&self, path: PathBuf) -> io::Result<()> {
+        Pending::write(path, self.text().map_err(io::Error::other)?.as_bytes())?.put()
     }
 
     /// Puts it before what the configuration says; answers whether it has switched the policy off. What a person requires stays
@@ -241,8 +280,8 @@ mod tests {
         prepare(&folder).unwrap();
         let settings = serde_json::from_str(r#"{"limit": 5}"#).unwrap();
         let overlay = Overlay::read(folder.clone()).unwrap();
-        let overlay = overlay.with(&name("a"), Said { disabled: true, settings: Some(settings) });
-        let overlay = overlay.with(&name("b"), Said { disabled: true, settings: None });
+        let overlay = overlay.with(&name("a"), Said { disabled: true, settings: Some(settings), leaving: false });
+        let overlay = overlay.with(&name("b"), Said { disabled: true, ..Said::default() });
         for name in [name("a"), name("b")] {
             overlay.write(&name).unwrap();
         }
@@ -271,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_again_is_not_written() {
-        let said = |value: Value| Said { disabled: false, settings: Some(Map::from_iter([("a".to_owned(), value)])) };
+        let said = |value: Value| Said { settings: Some(Map::from_iter([("a".to_owned(), value)])), ..Said::default() };
         let nested = |levels: usize| (0..levels).fold(Value::from(1), |inner, _| Value::Array(vec![inner]));
         let dir = tempfile::tempdir().unwrap();
         let empty = Overlay::read(dir.path().to_owned()).unwrap();
@@ -287,6 +326,36 @@ mod tests {
             overlay.write(&name("a")).unwrap();
             assert_eq!(Overlay::read(dir.path().to_owned()).unwrap().said, overlay.said);
         }
+    }
+
+    #[test]
+    fn what_was_said_of_an_upload_ends_with_its_file_wherever_its_removal_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = || Overlay::read(dir.path().to_owned()).unwrap();
+        let said = Said { disabled: true, settings: Some(Map::new()), leaving: false };
+        let before = read().with(&name("a"), said.clone());
+        before.write(&name("a")).unwrap();
+        fs::write(before.file(&name("a")), "a").unwrap();
+        // Stopped before the file is removed: all of it is as it was.
+        before.write_leaving(&name("a")).unwrap();
+        assert_eq!(read().said[&name("a")], Said { leaving: true, ..said.clone() });
+        assert!(read().over(&config("")).overlay.unwrap().switched.contains(&name("a")));
+        before.forget_left(&name("a")).unwrap();
+        assert_eq!(read().said.len(), 1, "it is still said");
+        // Stopped after it: nothing is said, and nothing is left for the next file of the name.
+        remove(&before.file(&name("a"))).unwrap();
+        assert_eq!(read().said, BTreeMap::new());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        read().forget_left(&name("a")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        // What is said of a policy in another folder needs no file here.
+        let other = read().with(&name("b"), said.clone());
+        other.write(&name("b")).unwrap();
+        other.forget_left(&name("b")).unwrap();
+        assert_eq!(read().said[&name("b")], said);
+        // Of one of which nothing was said there is nothing to write.
+        other.write_leaving(&name("c")).unwrap();
+        assert_eq!(read().said.len(), 1);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use waypost_core::feed::Feed;
 use waypost_core::ids::Moment;
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
 use waypost_policy::{Grant, Places, PluginStatus, PolicyRuntime, Watch};
-use waypost_store::SqliteStore;
+use waypost_store::{POLICY_FOLDER, SqliteStore};
 
 pub use fleet::SimulationError;
 pub use listing::{plugins, standing, unheld};
@@ -118,7 +118,7 @@ pub fn state_folder(config: &Config, world: &World) -> PathBuf {
 
 /// Where a world's policies are that were uploaded, with what was said of policies over the service.
 pub fn own_plugins(config: &Config, world: &World) -> PathBuf {
-    let folder = state_folder(config, world).join("plugins");
+    let folder = state_folder(config, world).join(POLICY_FOLDER);
     // As the policies know their folders. Only an empty path has no absolute form.
     std::path::absolute(&folder).unwrap_or(folder)
 }

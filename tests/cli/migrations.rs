@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::{SLOW, Site, TWO_HOSTS, documents, shipped};
+use super::support::{SLOW, Site, TWO_HOSTS, documents};
 
 #[test]
 fn a_guest_moves_and_the_figures_are_told() {
@@ -144,22 +144,9 @@ fn a_destination_that_goes_dark_for_good_is_a_matter_for_a_person() {
     assert!(ran.out.contains("unknown on b"), "{}", ran.out);
 }
 
-/// All shipped prechecks, and no recovery policy: whoever fails then needs a person.
-fn without_recovery() -> Site {
-    let site = Site::with(SLOW, "[plugins]\nshipped = false\nfolders = [\"plugins\"]\n");
-    std::fs::create_dir(site.path("plugins")).expect("a folder");
-    for entry in std::fs::read_dir(shipped()).expect("the shipped policies").flatten() {
-        let name = entry.file_name();
-        if !name.to_string_lossy().starts_with("recovery-") {
-            std::fs::copy(entry.path(), site.path("plugins").join(name)).expect("copied");
-        }
-    }
-    site
-}
-
 #[test]
 fn without_a_recovery_policy_a_failure_is_stuck_and_can_be_looked_at_again() {
-    let site = without_recovery();
+    let site = Site::without_recovery(SLOW);
     let ran = site.expect(5, &["migrate", "g1", "--to", "b", "--timeout", "20"]);
     assert!(ran.out.contains("stuck: "), "{}", ran.out);
     assert!(ran.out.contains("remedy: look at g1 on a and on b"), "{}", ran.out);

@@ -7,18 +7,22 @@ use serde_json::Value;
 
 use super::support::{Ran, Running, SLOW, Site, TWO_HOSTS};
 
-const SOCKET: &str = "waypost.sock";
+pub const SOCKET: &str = "waypost.sock";
 
 /// A site with a service over it. A command that works alone there reads the same records, and has simulated hosts of its own
 /// that begin alike.
-struct Both {
-    site: Site,
+pub struct Both {
+    pub site: Site,
     service: Option<Running>,
 }
 
 impl Both {
-    fn new(fleet: &str) -> Self {
-        let mut both = Self { site: Site::new(fleet), service: None };
+    pub fn new(fleet: &str) -> Self {
+        Self::over(Site::new(fleet))
+    }
+
+    fn over(site: Site) -> Self {
+        let mut both = Self { site, service: None };
         both.serve();
         both
     }
@@ -41,7 +45,7 @@ impl Both {
         format!("unix:{}", self.site.path(SOCKET).display())
     }
 
-    fn through(&self, words: &[&str]) -> Ran {
+    pub fn through(&self, words: &[&str]) -> Ran {
         Ran::of(self.site.asking(&self.address(), words).output().expect("waypost runs"))
     }
 
@@ -76,7 +80,7 @@ impl Both {
     }
 
     /// A task that is begun and not waited for.
-    fn detached(&self, words: &[&str]) -> String {
+    pub fn detached(&self, words: &[&str]) -> String {
         let ran = self.through(&[words, &["--detach"]].concat());
         assert_eq!(ran.code, 0, "{}", ran.err);
         ran.out.trim().to_owned()
@@ -213,7 +217,9 @@ fn a_running_task_is_followed_steered_and_cancelled() {
     assert!(listed.contains(&id) && listed.contains("performing"), "{listed}");
     let top = both.through(&["top"]).out;
     assert!(top.contains("1 running, 0 waiting") && top.contains("\nRUNNING ") && top.contains("\ng1 "), "{top}");
-    assert!(both.through(&["recover"]).out.contains("the service's machine"));
+    let (alone, through) = both.run(0, &["recover"]);
+    assert_eq!(alone.out, through.out);
+    assert!(through.out.contains(&id) && through.out.contains("the service"), "{}", through.out);
 
     // Who watches leaves, and the task goes on.
     let mut watching = both.start_through(&["watch", id.as_str()]);
@@ -240,6 +246,60 @@ fn a_running_task_is_followed_steered_and_cancelled() {
         "{}",
         looked.out
     );
+}
+
+#[test]
+fn who_drives_each_task_is_told_alike() {
+    let both = Both::new(&format!("{SLOW}{MORE}"));
+    let there = both.detached(&["migrate", "g1", "--to", "b"]);
+    let mut beside = both.site.start(&["--pace", "real", "migrate", "g2", "--to", "b"]);
+    let here = beside.wait_for_note("task ").trim().trim_start_matches("task ").to_owned();
+    beside.wait_for_note("moving: ");
+    let listed = both.through(&["--json", "recover"]).documents().remove(0);
+    let driver = |id: &str| {
+        let tasks = listed["tasks"].as_array().expect("tasks");
+        tasks.iter().find(|task| task["id"] == id).expect("it is unfinished")["driven_by"].clone()
+    };
+    assert_eq!((driver(&there), driver(&here)), ("service".into(), "process".into()), "{listed}");
+    let (alone, through) = both.run(0, &["recover"]);
+    for ran in [&alone, &through] {
+        let line = |id: &str| ran.out.lines().find(|line| line.starts_with(id)).expect("a line").trim_end().to_owned();
+        assert!(line(&there).ends_with("  the service"), "{}", ran.out);
+        assert!(line(&here).ends_with("  another process"), "{}", ran.out);
+    }
+    assert_eq!(both.through(&["cancel", &there]).code, 0);
+}
+
+#[test]
+fn a_person_brings_a_stuck_task_to_its_end_through_a_service() {
+    let fault = "[[fault]]\nat = 'perform'\nwhat = 'hypervisor-dies'\nwho = 'destination'\n";
+    let fleet = format!("{TWO_HOSTS}{MORE}{fault}{fault}occurrence = 2\n");
+    let both = Both::over(Site::without_recovery(&fleet));
+    let stuck = |domain: &str| {
+        let ran = both.through(&["migrate", domain, "--to", "b"]);
+        assert_eq!(ran.code, 5, "{}\n{}", ran.out, ran.err);
+        let task = both.site.tasks().into_iter().find(|task| task["domain"] == domain).expect("a task");
+        task["id"].as_str().expect("an id").to_owned()
+    };
+    let (first, second) = (stuck("g1"), stuck("g2"));
+    let refused = both.through(&["recover", &first, "--do", "destroy-source"]);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(
+        refused.err.contains(&format!("remedy: `waypost recover {first}` says what is permitted")),
+        "{}",
+        refused.err
+    );
+    let accepted = both.through(&["recover", &first, "--do", "accept-source"]);
+    assert_eq!(accepted.code, 4, "{}\n{}", accepted.out, accepted.err);
+    assert!(accepted.out.contains("rolled-back: g1 is running on a"), "{}", accepted.out);
+    // It is moved after all, and followed to its end.
+    let moved = both.through(&["recover", &second, "--do", "try-again"]);
+    assert_eq!(moved.code, 0, "{}\n{}", moved.out, moved.err);
+    assert!(moved.out.contains("completed: g2 is running on b"), "{}", moved.out);
+    for (id, outcome) in [(&first, "rolled-back"), (&second, "completed")] {
+        let document = both.site.document(0, &["task", id]);
+        assert_eq!(document["outcome"]["kind"], outcome, "{document}");
+    }
 }
 
 #[test]

@@ -72,6 +72,19 @@ impl Site {
         site
     }
 
+    /// With all shipped prechecks, and no recovery policy: whoever fails then needs a person.
+    pub fn without_recovery(fleet: &str) -> Self {
+        let site = Self::with(fleet, "[plugins]\nshipped = false\nfolders = [\"plugins\"]\n");
+        fs::create_dir(site.path("plugins")).expect("a folder");
+        for entry in fs::read_dir(shipped()).expect("the shipped policies").flatten() {
+            let name = entry.file_name();
+            if !name.to_string_lossy().starts_with("recovery-") {
+                fs::copy(entry.path(), site.path("plugins").join(name)).expect("copied");
+            }
+        }
+        site
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -11,6 +11,7 @@ mod embedded;
 mod events;
 mod examples;
 mod issuer;
+mod kept;
 mod keys;
 mod kimchi;
 mod lasting;

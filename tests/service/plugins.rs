@@ -17,12 +17,12 @@ use waypost::{Config, HostName, Pace, PluginName, Waypost};
 use super::support::{Answer, Client, Program, TWO_HOSTS, command, guests, in_virtual_time};
 
 /// Two simulated hosts and the shipped policies, with a state that outlives a service.
-struct Site {
+pub struct Site {
     dir: TempDir,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("waypost-plugins-").tempdir().unwrap();
         fs::write(dir.path().join("fleet.toml"), TWO_HOSTS).unwrap();
         Self { dir }
@@ -33,11 +33,11 @@ impl Site {
     }
 
     /// Where uploads are put.
-    fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.path("state/simulated/plugins")
     }
 
-    fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = names.collect();
         names.sort();
@@ -55,7 +55,7 @@ impl Site {
         Waypost::builder().config(config).simulated(self.path("fleet.toml"), Pace::Virtual).open().unwrap()
     }
 
-    fn serve(&self) -> (Waypost, Service, Client) {
+    pub fn serve(&self) -> (Waypost, Service, Client) {
         self.serve_with("", Limits::default())
     }
 
@@ -68,7 +68,13 @@ impl Site {
 }
 
 /// A request with whatever headers and body.
-async fn ask(client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+pub async fn ask(
+    client: &Client,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(format!("/api/v1/plugins{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -76,11 +82,11 @@ async fn ask(client: &Client, method: Method, path: &str, headers: &[(&str, &str
     client.send(request.body(body.into()).unwrap()).await
 }
 
-const NEW: (&str, &str) = ("if-none-match", "*");
-const WASM: (&str, &str) = ("content-type", "application/wasm");
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub const NEW: (&str, &str) = ("if-none-match", "*");
+pub const WASM: (&str, &str) = ("content-type", "application/wasm");
+pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-async fn upload(client: &Client, name: &str, condition: (&str, &str), file: Vec<u8>) -> Answer {
+pub async fn upload(client: &Client, name: &str, condition: (&str, &str), file: Vec<u8>) -> Answer {
     ask(client, Method::PUT, &format!("/{name}"), &[WASM, condition], file).await
 }
 
@@ -89,7 +95,7 @@ fn tag(answer: &Answer) -> String {
 }
 
 /// What the rules say of moving g1 to b: the messages of the blockers.
-async fn blockers(client: &Client) -> Vec<String> {
+pub async fn blockers(client: &Client) -> Vec<String> {
     let checked = client.post("/checks", json!({"domain": "g1", "to": ["b"]})).await.expect(200).clone();
     let findings = checked["verdicts"][0]["findings"].as_array().unwrap().clone();
     let blockers = findings.iter().filter(|finding| finding["severity"] == "blocker");
@@ -706,7 +712,7 @@ fn a_command_over_the_same_state_judges_as_the_service_does() {
     }
 }
 
-fn codes(check: &Value) -> Vec<String> {
+pub fn codes(check: &Value) -> Vec<String> {
     let findings = check["verdicts"][0]["findings"].as_array().unwrap().iter();
     let mut codes: Vec<String> = findings.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect();
     codes.sort();

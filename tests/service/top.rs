@@ -1,9 +1,12 @@
 //! `waypost top` over the tasks of a service, as it is run: the screen has its own tests beside its code.
 
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use super::support::Program;
-use super::support::command::{self, SLOW};
+use super::support::command::{self, SLOW, TWO_HOSTS};
 
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
@@ -64,4 +67,62 @@ fn one_frame_shows_what_runs_waits_and_ended_without_asking_the_service() {
     program.end("TERM");
     // The store is all that it takes.
     assert_eq!(site.document(0, &["top"])["running"].as_array().unwrap().len(), 2);
+}
+
+/// `waypost top` in a terminal of its own, ended by that; answers all that came out of the terminal and the exit status. What comes
+/// after the program are the words of the shell that began it.
+fn in_a_terminal(site: &command::Site, end: impl FnOnce(&str, &mut dyn std::io::Write)) -> (String, i32) {
+    let plain = site.command(&["top"]);
+    let words = std::iter::once(plain.get_program()).chain(plain.get_args()).map(|word| word.to_str().unwrap());
+    let command = words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    let script = format!(
+        "stty rows 24 cols 80; before=$(stty -g); sh -c 'echo $$ >pid; exec \"$@\"' sh {command}; code=$?; \
+         test \"$(stty -g)\" = \"$before\" && echo as it was; exit $code"
+    );
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--flush", "--return", "--command", &script, "/dev/null"]).current_dir(site.path(""));
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    terminal.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().expect("script, of util-linux");
+    let (mut keys, mut screen) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
+    // The last line of the first frame.
+    while !String::from_utf8_lossy(&seen).contains("q quit") {
+        let read = screen.read(&mut piece).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&piece[..read]);
+    }
+    end(std::fs::read_to_string(site.path("pid")).unwrap().trim(), &mut keys);
+    screen.read_to_end(&mut seen).unwrap();
+    let code = terminal.wait().unwrap().code().expect("a status");
+    (String::from_utf8_lossy(&seen).into_owned(), code)
+}
+
+#[test]
+fn the_terminal_is_given_back_however_the_screen_ends() {
+    const TAKEN: &str = "\u{1b}[?1049h";
+    const GIVEN: &str = "\u{1b}[?1049l";
+    const CURSOR: &str = "\u{1b}[?25h";
+    let site = command::Site::new(TWO_HOSTS);
+    let kill = |signal: &'static str| {
+        move |pid: &str, _: &mut dyn std::io::Write| {
+            assert!(Command::new("kill").args(["-s", signal, pid]).status().unwrap().success());
+        }
+    };
+    let ends = [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)]
+        .map(|(signal, code)| (signal, code, in_a_terminal(&site, kill(signal))));
+    let quit = in_a_terminal(&site, |_, keys| keys.write_all(b"q").unwrap());
+    for (how, code, (seen, status)) in ends.into_iter().chain([("q", 0, quit)]) {
+        assert_eq!(status, code, "{how}: {seen}");
+        let (before, after) =
+            seen.rsplit_once(GIVEN).unwrap_or_else(|| panic!("{how}: it is not given back: {seen:?}"));
+        assert!(before.contains(TAKEN), "{how}: {seen:?}");
+        assert!(after.contains(CURSOR) && after.contains("as it was"), "{how}: {after:?}");
+        assert!(!after.contains("waypost top"), "{how}: something was drawn after it: {after:?}");
+    }
 }

@@ -140,6 +140,8 @@ pub struct Failure {
     pub message: String,
     /// Why, outermost first.
     pub because: Vec<String>,
+    /// What to do about it, in commands; null where there is nothing to be said.
+    pub remedy: Option<String>,
     /// The command's exit code.
     pub exit_code: u8,
 }

@@ -10,6 +10,7 @@ use crate::journal::Record;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
 use crate::ports::{DecisionRecord, DecisionVerdict, Reading, StoreFault, TaskBrief};
+use crate::words;
 
 /// A record that was written, with its place among all records of all tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +141,18 @@ pub enum KeyClaim {
     Other(TaskId),
 }
 
+words! {
+    /// Who drives a task.
+    pub enum DrivenBy {
+        /// The service of the store.
+        Service = "service",
+        /// Another process of the store's machine.
+        Process = "process",
+        /// Nobody: whoever drove it is gone, and it waits for the next one.
+        Nobody = "nobody",
+    }
+}
+
 /// What readers need of a store. Safe to call from any thread; a call reads a local disk and takes milliseconds.
 pub trait Feed: Send + Sync {
     /// Something that differs from what it was whenever anything was written by anybody, in whatever process. Cheap enough to
@@ -167,6 +180,8 @@ pub trait Feed: Send + Sync {
     fn note_context(&self, task: TaskId, context: &str) -> Result<(), StoreFault>;
     /// Within what else a task was asked for; none: nobody said so.
     fn context_of(&self, task: TaskId) -> Result<Option<String>, StoreFault>;
+    /// Who drives a task right now. Of one that is over nobody does.
+    fn driver(&self, task: TaskId) -> Result<DrivenBy, StoreFault>;
     /// Lets a key stand for a task that is about to be made, if it stands for none. Keys older than `forget` are forgotten.
     fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault>;
     /// Frees a key whose task was not made after all; one whose task exists stays.

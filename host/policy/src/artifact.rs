@@ -13,6 +13,7 @@ use wasmtime::Engine;
 use waypost_core::words;
 use wit_component::ComponentEncoder;
 
+use crate::bounds;
 use crate::config::Grant;
 use crate::failure::Failure;
 
@@ -213,7 +214,8 @@ fn list(imports: &[Refused]) -> String {
     imports.iter().map(|import| format!("{} ({})", import.name, import.because)).collect::<Vec<_>>().join(", ")
 }
 
-/// The component in these bytes, encoded if they are a core module.
+/// The component in these bytes, encoded if they are a core module. It is within the [`bounds`] of what may be compiled, and what is
+/// not is refused before it is validated or encoded.
 pub(crate) fn component(bytes: &[u8]) -> Result<(Kind, Cow<'_, [u8]>), LoadError> {
     if Engine::detect_precompiled(bytes).is_some() {
         return Err(LoadError::Precompiled);
@@ -222,10 +224,14 @@ pub(crate) fn component(bytes: &[u8]) -> Result<(Kind, Cow<'_, [u8]>), LoadError
         let begins = String::from_utf8_lossy(bytes.get(..16).unwrap_or(bytes)).into_owned();
         return Err(LoadError::NotWasm { begins });
     }
+    bounds::check(bytes)?;
     match Parser::new(0).parse_all(bytes).next() {
         Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => Ok((Kind::Component, Cow::Borrowed(bytes))),
         Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => {
-            Ok((Kind::CoreModule, Cow::Owned(encode(bytes)?)))
+            let encoded = encode(bytes)?;
+            // What describes its interfaces may have become more than it was.
+            bounds::check(&encoded)?;
+            Ok((Kind::CoreModule, Cow::Owned(encoded)))
         }
         Some(Err(error)) => Err(LoadError::Invalid { why: error.to_string() }),
         _ => Err(LoadError::Invalid { why: "it ends before its version".to_owned() }),

@@ -1,9 +1,10 @@
 //! What a file may ask of the compiler. Its bytes are bounded already; these are the few places where few bytes can mean much
 //! work: a component that instantiates components (which the compiler writes out, so that each level may double what is below
-//! it), one function (whose registers are found in more than linear time), locals (a count and not a list), and what an
-//! instance begins with. Counted before anything is compiled, in one pass over the sections.
+//! it), one function (whose registers are found in more than linear time), locals (a count and not a list), branches of a
+//! function with many locals (the compiler writes down for each of them what each local is), and what an
+//! instance begins with. Counted before anything is validated or compiled, in one pass.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{CompositeInnerType, FunctionBody, Operator, Parser, Payload};
 
 use crate::artifact::LoadError;
 use crate::engine::{SLOT_MEMORY_BYTES, TABLE_ELEMENTS};
@@ -19,6 +20,11 @@ const LOCALS_OF_ONE: u64 = 20_000;
 const LOCALS: u64 = 2_000_000;
 /// Functions in the whole file.
 const FUNCTIONS: u64 = 100_000;
+/// Values that one function hands on at its branches: locals, and the most that any type has, times branches. The largest of
+/// an interpreter have some million.
+const HANDED_ON_BY_ONE: u64 = 16 << 20;
+/// The same of all functions together.
+const HANDED_ON: u64 = 256 << 20;
 
 /// Refuses what would cost too much. What can't be read is for the compiler to say.
 pub(crate) fn check(binary: &[u8]) -> Result<(), LoadError> {
@@ -36,6 +42,9 @@ struct Seen {
     instantiations: u64,
     functions: u64,
     locals: u64,
+    /// The most parameters and results of a type.
+    arity: u64,
+    handed_on: u64,
 }
 
 impl Seen {
@@ -55,10 +64,25 @@ impl Seen {
                 let locals = body.get_locals_reader().into_iter().flatten().map_while(Result::ok);
                 let locals = locals.fold(0_u64, |sum, (count, _)| sum.saturating_add(count.into()));
                 self.locals = self.locals.saturating_add(locals);
-                over(range.end - range.start, FUNCTION_BYTES, "bytes in one function")
+                let of_size = over(range.end - range.start, FUNCTION_BYTES, "bytes in one function")
                     .or_else(|| over(locals, LOCALS_OF_ONE, "locals in one function"))
                     .or_else(|| over(self.locals, LOCALS, "locals"))
-                    .or_else(|| over(self.functions, FUNCTIONS, "functions"))
+                    .or_else(|| over(self.functions, FUNCTIONS, "functions"));
+                of_size.or_else(|| {
+                    let handed_on = branches(&body).saturating_mul(locals + self.arity);
+                    self.handed_on = self.handed_on.saturating_add(handed_on);
+                    over(handed_on, HANDED_ON_BY_ONE, "values at the branches of one function")
+                        .or_else(|| over(self.handed_on, HANDED_ON, "values at the branches of all functions"))
+                })
+            }
+            Payload::TypeSection(section) => {
+                let types = section.into_iter().map_while(Result::ok).flat_map(|group| group.into_types());
+                let arity = types.filter_map(|ty| match ty.composite_type.inner {
+                    CompositeInnerType::Func(func) => Some(func.params().len() + func.results().len()),
+                    _ => None,
+                });
+                self.arity = self.arity.max(arity.max().unwrap_or(0) as u64);
+                None
             }
             Payload::MemorySection(section) => section.into_iter().map_while(Result::ok).find_map(|memory| {
                 let page = memory.page_size_log2.unwrap_or(16).min(16);
@@ -73,6 +97,21 @@ impl Seen {
             _ => None,
         }
     }
+}
+
+/// How often the control of a function goes somewhere else, or comes together again.
+fn branches(body: &FunctionBody<'_>) -> u64 {
+    let operators = body.get_operators_reader().into_iter().flatten().map_while(Result::ok);
+    operators.fold(0, |sum, operator| match operator {
+        Operator::BrTable { targets } => sum + u64::from(targets.len()) + 1,
+        Operator::Block { .. }
+        | Operator::Loop { .. }
+        | Operator::If { .. }
+        | Operator::Else
+        | Operator::Br { .. }
+        | Operator::BrIf { .. } => sum + 1,
+        _ => sum,
+    })
 }
 
 #[cfg(test)]
@@ -114,6 +153,24 @@ mod tests {
             refused(&format!("(module (func (local {many})))")).as_deref(),
             Some("20001 locals in one function, at most 20000 are taken")
         );
+        // A function may have as many locals, and as many branches; not both.
+        let with = |locals: usize, branches: usize| {
+            let (locals, branches) = ("i64 ".repeat(locals), "br 0 ".repeat(branches));
+            refused(&format!("(module (func (local {locals}) {branches}))"))
+        };
+        assert_eq!((with(20_000, 800), with(100, 100_000)), (None, None));
+        assert_eq!(
+            with(20_000, 900).as_deref(),
+            Some("18000000 values at the branches of one function, at most 16777216 are taken")
+        );
+        let many = format!("(func (local {}) {})", "i64 ".repeat(10_000), "br 0 ".repeat(1600)).repeat(20);
+        assert!(refused(&format!("(module {many})")).unwrap().contains("at the branches of all functions"));
+        let table = format!("(func (local {}) (br_table {} (i32.const 0)))", "i64 ".repeat(1000), "0 ".repeat(20_000));
+        assert!(refused(&format!("(module {table})")).unwrap().contains("values at the branches"));
+        let wide = format!("(type (func (param {})))", "i64 ".repeat(1000));
+        let narrow = format!("(func {})", "br 0 ".repeat(20_000));
+        assert!(refused(&format!("(module {wide} {narrow})")).unwrap().contains("values at the branches"));
+        assert_eq!(refused(&format!("(module {narrow})")), None);
         let long = "nop ".repeat(600 << 10);
         assert!(refused(&format!("(module (func {long}))")).unwrap().contains("bytes in one function"));
     }

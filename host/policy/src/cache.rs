@@ -78,6 +78,11 @@ impl CodeCache {
         Ok(Self { folder: folder.to_owned(), key: key(folder)?, engine, counter: AtomicU64::new(0) })
     }
 
+    /// Whether there is code of a file. It may still turn out to be none that can be used.
+    pub fn holds(&self, digest: &str) -> bool {
+        self.path(digest).is_file()
+    }
+
     /// The code of a file, if it is there, fits and is authentic.
     pub fn load(&self, digest: &str, engine: &Engine) -> Option<(Kind, Component)> {
         let path = self.path(digest);

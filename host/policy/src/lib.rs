@@ -6,7 +6,8 @@
 //!
 //! Reading order: what a site says ([`mod@config`]), where the code runs (`engine`), one call (`call`, with the facts it
 //! sees in `view` and the functions it may use in `inventory`), the border to wit/ (`bindings`, `convert`), one policy
-//! (`artifact`, `bounds`, `stated`, `cache`, `plugin`), all of them (`entry`, `folders`, `digests`, `registry`, `rehearse`, `watch`), how they are asked (`policies`,
+//! (`artifact`, `bounds`, `stated`, `cache`, `plugin`), all of them (`entry`, `folders`, `digests`, `registry`, `aside`,
+//! `rehearse`, `watch`), how they are asked (`policies`,
 //! `transform`, `chosen`, `runtime`), and what that came to (`tally`).
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
@@ -33,6 +34,7 @@ mod inspect;
 mod plugin;
 mod stated;
 
+mod aside;
 mod digests;
 mod entry;
 mod folders;
@@ -58,6 +60,6 @@ pub use inspect::{Inspection, Section, inspect};
 pub use plugin::Origin;
 pub use policies::{HOST, OLDER_VERSION};
 pub use registry::Listener;
-pub use rehearse::Unusable;
+pub use rehearse::{COMPILE_TIME, Unusable, digest_of};
 pub use runtime::{AskedPolicy, CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};
 pub use tally::Calls;

@@ -17,7 +17,6 @@ use crate::bindings::precheck::PrecheckPre;
 use crate::bindings::recovery::RecoveryPre;
 use crate::bindings::transform::TransformPre;
 use crate::bindings::{check, documents, environment, inventory, node_devices, rewrite, storage_probe, types, volumes};
-use crate::bounds;
 use crate::cache::CodeCache;
 use crate::call::{Call, Caller, Cell, Cost};
 use crate::config::Grant;
@@ -92,7 +91,6 @@ impl Plugin {
             Some((kind, component)) => (kind, component, Origin::Cached { micros: micros() }),
             None => {
                 let (kind, binary) = artifact::component(bytes)?;
-                bounds::check(&binary)?;
                 let compiled = Component::from_binary(&machine.engine, &binary);
                 let component = compiled.map_err(|error| compile_error(&binary, &error))?;
                 let origin = Origin::Compiled { micros: micros() };

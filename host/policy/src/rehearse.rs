@@ -3,15 +3,21 @@
 //! is in the cache when the folder is looked at.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use waypost_core::digest::sha256;
 use waypost_core::ids::PluginName;
 
 use crate::artifact::{FILE_BYTES, LoadError};
+use crate::aside::Delay;
 use crate::config::{PluginConfig, Presence};
 use crate::folders;
 use crate::runtime::{LoadedStatus, PolicyRuntime, loaded};
+
+/// For how long whoever hands in a file waits for the compiler. The largest of the shipped policies takes it less than a second.
+pub const COMPILE_TIME: Duration = Duration::from_secs(30);
 
 /// Why it would not be used.
 #[derive(Debug, Error)]
@@ -25,6 +31,12 @@ pub enum Unusable {
     /// It refuses its settings; in its words.
     #[error("{0}")]
     Settings(String),
+    /// It can't be told yet: it is compiled for so long already, and that goes on.
+    #[error("compiling it takes longer than {} s", .0.as_secs())]
+    Compiling(Duration),
+    /// It can't be told now: another file is compiled for so long already, and one is at a time.
+    #[error("another file is still being compiled")]
+    Busy,
 }
 
 impl PolicyRuntime {
@@ -44,9 +56,21 @@ impl PolicyRuntime {
     }
 
     /// What a policy of that name would come to with this configuration: of these bytes, or of the file that counts for the
-    /// name. One that is never asked is not asked about its settings either. Compiles, so it takes up to seconds.
+    /// name. One that is never asked is not asked about its settings either. Compiles what is not in the cache, and waits for that
+    /// up to [`COMPILE_TIME`].
     pub fn rehearse(
         &self,
+        name: &PluginName,
+        bytes: Option<&[u8]>,
+        config: &PluginConfig,
+    ) -> Result<LoadedStatus, Unusable> {
+        self.rehearse_within(COMPILE_TIME, name, bytes, config)
+    }
+
+    /// The same, for whoever is more or less patient.
+    pub fn rehearse_within(
+        &self,
+        patience: Duration,
         name: &PluginName,
         bytes: Option<&[u8]>,
         config: &PluginConfig,
@@ -64,7 +88,20 @@ impl PolicyRuntime {
         if size > FILE_BYTES {
             return Err(Unusable::File(LoadError::TooLarge { size }));
         }
-        match self.registry.load(name, &file, bytes, sha256(bytes), config) {
+        let digest = sha256(bytes);
+        let found = if self.registry.cache.as_ref().is_some_and(|cache| cache.holds(&digest)) {
+            self.registry.load(name, &file, bytes, digest, config)
+        } else {
+            let (registry, name, bytes, config) =
+                (Arc::clone(&self.registry), name.clone(), bytes.to_vec(), config.clone());
+            let compile = move || registry.load(&name, &file, &bytes, digest, &config);
+            self.aside.run(patience, compile).map_err(|delay| match delay {
+                Delay::Late => Unusable::Compiling(patience),
+                Delay::Taken => Unusable::Busy,
+                Delay::Failed => Unusable::File(LoadError::Compile { why: "its thread failed".to_owned() }),
+            })?
+        };
+        match found {
             Ok((plugin, Ok(()))) => Ok(loaded(&plugin)),
             Ok((plugin, Err(_))) if config.presence == Presence::Never => Ok(loaded(&plugin)),
             Ok((_, Err(failure))) => Err(Unusable::Settings(failure.cause)),

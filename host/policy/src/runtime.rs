@@ -7,6 +7,7 @@ use waypost_core::ids::PluginName;
 use waypost_core::verdict::PolicyMode;
 
 use crate::artifact::{Hook, Kind};
+use crate::aside::Aside;
 use crate::cache::{CacheError, CodeCache};
 use crate::chosen;
 use crate::config::{Grant, Places, PolicyConfig, Watch};
@@ -23,6 +24,8 @@ pub struct PolicyRuntime {
     // Dropped first: it scans the registry from a thread of its own.
     _watcher: Option<Watcher>,
     pub(crate) registry: Arc<Registry>,
+    /// Where a file is compiled that is in no folder yet.
+    pub(crate) aside: Aside,
     pub(crate) indexes: Indexes,
     cache_state: CacheState,
 }
@@ -137,7 +140,7 @@ impl PolicyRuntime {
         let watcher = (places.watch == Watch::On).then(|| Watcher::prepare(&registry.folders));
         registry.scan(Patience::None);
         let watcher = watcher.and_then(|watcher| watcher.start(&registry));
-        Ok(Self { _watcher: watcher, registry, indexes: Indexes::default(), cache_state })
+        Ok(Self { _watcher: watcher, registry, aside: Aside::default(), indexes: Indexes::default(), cache_state })
     }
 
     /// Takes another configuration for the next decision; answers the new generation.

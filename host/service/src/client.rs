@@ -22,15 +22,16 @@ mod credentials;
 mod error;
 mod events;
 mod frames;
+mod patience;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsConnector;
 use waypost_api::v1;
 use waypost_core::ids::TaskId;
@@ -42,6 +43,7 @@ pub use error::{Cause, ClientError, Distrust};
 pub use events::{Event, Events};
 
 use connection::{Again, Asked, Wire};
+use patience::Patience;
 
 /// Items of a page that is asked for: the most that a service gives.
 const PAGE: u32 = 500;
@@ -49,14 +51,15 @@ const PAGE: u32 = 500;
 /// For so long in all a request that may be repeated is asked again of a service that has too much to do.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Before it is asked again: where the service says nothing of it, and at least.
-const PAUSE: Duration = Duration::from_secs(1);
-const LEAST: Duration = Duration::from_millis(100);
+/// For so long a stream of events that was cut is tried again, unless something else is said: a service is started anew in less.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client. Cheap to clone; all clones share its connections. Used inside a tokio runtime.
 #[derive(Clone)]
 pub struct Client {
     wire: Arc<Wire>,
+    /// For so long requests are asked again of a service that is away.
+    absence: Duration,
 }
 
 impl Client {
@@ -67,7 +70,14 @@ impl Client {
             Address::Port { .. } => Some(TlsConnector::from(credentials.tls()?)),
         };
         let token = credentials.token.as_ref().and_then(Token::header);
-        Ok(Self { wire: Arc::new(Wire::new(address, tls, token)) })
+        Ok(Self { wire: Arc::new(Wire::new(address, tls, token)), absence: Duration::ZERO })
+    }
+
+    /// The same client, over the same connections, whose requests are asked again for so long also of a service that is away: those
+    /// that may be repeated. Without it only of one that says that it has too much to do.
+    #[must_use]
+    pub fn with_patience(self, absence: Duration) -> Self {
+        Self { absence, ..self }
     }
 
     /// Where its service is.
@@ -118,7 +128,7 @@ impl Client {
         self.post("/tasks", Some(asked), Again::May, Some(("idempotency-key", value))).await
     }
 
-    /// All tasks that the caller sees, newest first; with `unfinished` those that are not over.
+    /// The tasks that the caller sees, newest first: all, or those that are not over.
     pub async fn tasks(&self, which: Which) -> Result<Vec<v1::TaskBrief>, ClientError> {
         let mut query = format!("?limit={PAGE}");
         if which == Which::Unfinished {
@@ -244,24 +254,40 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, asked: Asked) -> Result<T, ClientError> {
-        let until = Instant::now() + BUSY;
+        let mut trouble = None;
         let body = loop {
-            let (parts, body) = self.wire.ask(&asked).await?.into_parts();
-            if parts.status.is_success() {
-                break body;
+            let (error, said) = match self.once(&asked).await {
+                Ok(body) => break body,
+                Err(failed) => failed,
+            };
+            let now = Instant::now();
+            let patience = trouble.get_or_insert_with(|| Patience::begun(now));
+            match self.patience_with(&asked, &error).and_then(|lasts| patience.next(now, lasts, said)) {
+                Some(then) => sleep_until(then).await,
+                None => return Err(error),
             }
-            let error = self.refused(&asked, parts.status, &body).await;
-            let is_busy = matches!(parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            let pause = pause(&parts.headers);
-            // What takes longer than there is patience is not waited for in part.
-            if asked.again == Again::MayNot || !is_busy || !error.may_pass() || Instant::now() + pause > until {
-                return Err(error);
-            }
-            sleep(pause).await;
         };
         match serde_json::from_slice(&body) {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.misunderstood(format!("the answer to {} can't be read: {error}", asked.path)).await),
+        }
+    }
+
+    /// One answer; or why there is none, and after how long to ask again, as far as that is said.
+    async fn once(&self, asked: &Asked) -> Result<Bytes, (ClientError, Option<Duration>)> {
+        let (parts, body) = self.wire.ask(asked).await.map_err(|error| (error, None))?.into_parts();
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        Err((self.refused(asked, parts.status, &body).await, patience::said(&parts.headers)))
+    }
+
+    /// For how long in all that is asked again after such an error; none: it is not.
+    fn patience_with(&self, asked: &Asked, error: &ClientError) -> Option<Duration> {
+        match asked.again {
+            Again::May if error.is_busy() => Some(BUSY.max(self.absence)),
+            Again::May if error.may_pass() => Some(self.absence),
+            Again::May | Again::MayNot => None,
         }
     }
 
@@ -305,12 +331,6 @@ pub enum Which {
     All,
     /// Those that are not over.
     Unfinished,
-}
-
-/// How long to wait before a request is repeated. A moment that is told as a date is not read.
-fn pause(headers: &HeaderMap) -> Duration {
-    let said = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
-    said.map_or(PAUSE, |seconds| Duration::from_secs(u64::from(seconds)).max(LEAST))
 }
 
 /// A text as a part of a path or a query.

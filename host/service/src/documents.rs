@@ -2,6 +2,8 @@
 
 mod top;
 
+use std::collections::BTreeMap;
+
 use waypost_api::time::rfc3339;
 use waypost_api::v1;
 use waypost_core::facts::HostFacts;
@@ -11,7 +13,8 @@ use waypost_core::journal::Course;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
-use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault};
+use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault, TaskBrief};
+use waypost_core::queue::Turn;
 use waypost_core::request::Options;
 use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, View, remedy};
 
@@ -49,6 +52,19 @@ pub async fn domains(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::D
         }
     }
     v1::Domains { domains, unread }
+}
+
+/// Tasks as a list shows them, with where they stand in the queue and who drives those that are not over.
+pub fn tasks(
+    feed: &dyn Feed,
+    tasks: &[TaskBrief],
+    standings: &BTreeMap<TaskId, Turn>,
+) -> Result<Vec<v1::TaskBrief>, StoreFault> {
+    let shape = |task: &TaskBrief| {
+        let driven_by = if task.outcome.is_none() { Some(feed.driver(task.id)?) } else { None };
+        Ok(v1::TaskBrief::new(task, standings, driven_by))
+    };
+    tasks.iter().map(shape).collect()
 }
 
 /// A host as it answered; of one that didn't, why and what to do.

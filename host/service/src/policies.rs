@@ -62,6 +62,8 @@ pub enum Against {
     Changed,
     /// The file is no policy that could be asked.
     Unusable,
+    /// What has to be compiled for it takes long, and goes on: it may be asked for again.
+    Compiling,
     /// The policy refuses the settings.
     SettingsRefused,
     /// The configuration, or a file that was not uploaded, settles it.

@@ -116,11 +116,11 @@ impl<'a> Answers<'a> {
     pub async fn tasks(&self, which: Which) -> anyhow::Result<v1::Tasks> {
         match &self.service {
             None => {
-                let store = self.app.store()?;
-                let standings = self.app.standings(&store)?;
+                let (store, feed) = self.app.store_and_feed()?;
                 let mut tasks = store.tasks()?;
                 tasks.retain(|task| which == Which::All || task.outcome.is_none());
-                Ok(v1::Tasks { tasks: tasks.iter().map(|task| v1::TaskBrief::new(task, &standings)).collect() })
+                let tasks = documents::tasks(feed.as_ref(), &tasks, &self.app.standings(&store)?)?;
+                Ok(v1::Tasks { tasks })
             }
             Some(client) => Ok(v1::Tasks { tasks: client.tasks(which).await? }),
         }

@@ -20,6 +20,7 @@ use super::args::{How, Migrate};
 use super::dry_run;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
+use super::output::Out;
 
 impl How {
     pub fn options(&self) -> Options {
@@ -65,13 +66,13 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
         requester: app.requester(),
     };
     // Before any host is asked, and also for a dry run. What a service's site allows, the service says.
-    if answers.service().is_none() {
-        let site = app.config()?.engine;
+    let site = if answers.service().is_none() { Some(app.config()?.engine) } else { None };
+    if let Some(site) = &site {
         request.options = under_site(&request.options, site.encryption).map_err(EngineError::Refused)?;
-        admit(&request).map_err(EngineError::Refused)?;
+    }
+    admit(&request).map_err(EngineError::Refused)?;
+    if let Some(site) = &site {
         within_attempts(&request.options, site.max_attempts).map_err(EngineError::Refused)?;
-    } else {
-        admit(&request).map_err(EngineError::Refused)?;
     }
     answers.block_on(async {
         let mover = answers.judge(Watching::Off).await?;
@@ -88,13 +89,9 @@ pub fn run(app: &App, args: Migrate) -> anyhow::Result<Exit> {
             // The lock goes with the driver: from here on the other process can take the task.
             drop(driver);
             detach(app, id)?;
-            app.out.line(id);
-            app.out.note(format!("goes on in the background: waypost watch {id}, waypost cancel {id}"));
-            app.out.document(Document::Accepted { task: id.to_string() });
-            return Ok(Exit::Done);
+            return Ok(left_alone(app.out, id));
         }
-        app.out.note(format!("task {id}"));
-        app.out.side_document(Document::Accepted { task: id.to_string() });
+        followed(app.out, id);
         follow::drive(waypost, app.out, driver, Interrupt::Cancels).await
     })
 }
@@ -110,16 +107,25 @@ async fn there(app: &App, client: &Client, request: &MigrationRequest, detach: b
         _ = interrupts.recv() => bail!("left before the service answered: `waypost tasks` tells whether it took it on"),
     };
     let id: TaskId = made.id.parse().with_context(|| format!("read the task id {:?}", made.id))?;
-    let accepted = Document::Accepted { task: id.to_string() };
     if detach {
-        app.out.line(id);
-        app.out.note(format!("goes on in the background: waypost watch {id}, waypost cancel {id}"));
-        app.out.document(accepted);
-        return Ok(Exit::Done);
+        return Ok(left_alone(app.out, id));
     }
-    app.out.note(format!("task {id}"));
-    app.out.side_document(accepted);
+    followed(app.out, id);
     follow::from_its_beginning(client, app.out, &made, id, interrupts).await
+}
+
+/// Tells of a task that was taken on and is followed from here; how it ends is the result.
+fn followed(out: Out, id: TaskId) {
+    out.note(format!("task {id}"));
+    out.side_document(Document::Accepted { task: id.to_string() });
+}
+
+/// The same of one that nobody here waits for: its id is the result, for scripts.
+fn left_alone(out: Out, id: TaskId) -> Exit {
+    out.line(id);
+    out.note(format!("goes on in the background: waypost watch {id}, waypost cancel {id}"));
+    out.document(Document::Accepted { task: id.to_string() });
+    Exit::Done
 }
 
 /// Starts a process that drives the task, and returns when it does.

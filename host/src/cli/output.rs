@@ -73,6 +73,7 @@ impl Out {
     /// A line of the result, for people.
     pub fn line(&self, text: impl Display) {
         if self.for_people() {
+            let text = lines(&text.to_string());
             match self.results {
                 Results::ToStandardOutput => put(&mut stdout(), &text),
                 Results::ToStandardError => put(&mut stderr(), &text),
@@ -83,7 +84,7 @@ impl Out {
     /// A line beside the result, for people.
     pub fn note(&self, text: impl Display) {
         if self.for_people() {
-            put(&mut stderr(), &text);
+            put(&mut stderr(), &lines(&text.to_string()));
         }
     }
 
@@ -119,7 +120,7 @@ impl Out {
         }
         table.set_header(header.iter().map(|title| title.to_uppercase()));
         for row in rows {
-            table.add_row(row.iter().map(|text| shown(text)));
+            table.add_row(row.iter().map(|text| cell(text)));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -148,7 +149,8 @@ impl Out {
     pub fn error(&self, error: &anyhow::Error, exit: Exit, advice: Option<&str>) {
         let because: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
         if !self.for_people() {
-            self.document(Document::Error(Failure { message: error.to_string(), because, exit_code: exit as u8 }));
+            let (message, remedy) = (error.to_string(), advice.map(str::to_owned));
+            self.document(Document::Error(Failure { message, because, remedy, exit_code: exit as u8 }));
             return;
         }
         self.note(format!("waypost: {error}"));
@@ -176,32 +178,42 @@ fn colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// A text for a terminal that may be from elsewhere: what would move the cursor, set a title or begin a line stands as the
-/// replacement character. Colours, which are our own, stay.
-fn shown(text: &str) -> String {
+/// A text from elsewhere as a cell of a table, in which nothing begins a line.
+fn cell(text: &str) -> String {
+    shown(text, |_| false)
+}
+
+/// A text that may hold something from elsewhere: a domain's name, the words of a host, a policy or a service.
+fn lines(text: &str) -> String {
+    shown(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// A text for a terminal: what would move the cursor or set a title stands as the replacement character. Colours, which are our own,
+/// stay.
+fn shown(text: &str, is_ours: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let colour = || {
             let rest = text[at + 1..].strip_prefix('[').unwrap_or_default();
             rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
         };
-        shown.push(if c.is_control() && !(c == '\u{1b}' && colour()) { char::REPLACEMENT_CHARACTER } else { c });
+        let steers = c.is_control() && !is_ours(c) && !(c == '\u{1b}' && colour());
+        shown.push(if steers { char::REPLACEMENT_CHARACTER } else { c });
     }
     shown
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{cell, lines};
 
     #[test]
-    fn nothing_in_a_table_moves_the_cursor() {
+    fn nothing_that_is_printed_moves_the_cursor() {
         let coloured = "\u{1b}[1;31mrefused\u{1b}[0m";
-        assert_eq!(shown(coloured), coloured);
-        assert_eq!(
-            shown("a\nb\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}2J"),
-            "a\u{fffd}b\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}2J"
-        );
-        assert_eq!(shown("domäne-1"), "domäne-1");
+        assert_eq!((cell(coloured), lines(coloured)), (coloured.to_owned(), coloured.to_owned()));
+        let steering = "a\nb\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}2J\r";
+        assert_eq!(cell(steering), "a\u{fffd}b\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}");
+        assert_eq!(lines(steering), "a\nb\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}2J\u{fffd}");
+        assert_eq!(cell("domäne-1"), "domäne-1");
     }
 }

@@ -2,7 +2,7 @@
 //! is looked at again. A service drives every task of its own accord, so of it this asks what is seen, and what a person decides.
 
 use anyhow::bail;
-use waypost::api::v1::{self, Document, Entry, Look, Situation, TaskBrief, Tasks};
+use waypost::api::v1::{self, Document, Entry, Look, Situation, TaskBrief};
 use waypost::core::situation::Action;
 use waypost::service::client::{Client, ClientError, Which};
 use waypost::service::documents;
@@ -22,8 +22,7 @@ pub fn run(app: &App, args: args::Recover) -> anyhow::Result<Exit> {
     answers.block_on(async {
         let mover = answers.mover().await?;
         match (id, action, &mover) {
-            (None, _, Mover::Here(waypost)) => list(app, waypost).await,
-            (None, _, Mover::There(client)) => list_of(app.out, client).await,
+            (None, ..) => list(app.out, &answers, &mover).await,
             (Some(id), None, _) => one(app.out, &mover, id).await,
             (Some(id), Some(action), Mover::Here(waypost)) => {
                 act(app.out, &mover, waypost, id, Order { action, network }).await
@@ -36,43 +35,43 @@ pub fn run(app: &App, args: args::Recover) -> anyhow::Result<Exit> {
     })
 }
 
-/// What a killed controller may have left: tasks, and volumes of the storage probe.
-async fn list(app: &App, waypost: &Waypost) -> anyhow::Result<Exit> {
-    let left = waypost.engine().sweep_probes().await?;
-    for (volume, why) in &left {
-        app.out
-            .note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
-    }
-    let unfinished: Vec<_> = waypost.store().tasks()?.into_iter().filter(|task| task.outcome.is_none()).collect();
-    let standings = waypost.engine().standings()?;
-    let mut tasks = Vec::new();
-    for brief in &unfinished {
-        // The lock is free if nobody drives; it is given back at once.
-        let orphaned = waypost.store().lock(brief.id)?.is_some();
-        let who = if orphaned { format!("nobody: waypost recover {}", brief.id) } else { "another process".to_owned() };
-        tasks.push((TaskBrief::new(brief, &standings), who));
-    }
-    show_list(app.out, tasks);
-    Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
-}
-
-/// The same of a service. It sweeps what a killed one left when it is started.
-async fn list_of(out: Out, client: &Client) -> anyhow::Result<Exit> {
-    let unfinished = client.tasks(Which::Unfinished).await?;
-    show_list(out, unfinished.into_iter().map(|task| (task, "the service's machine".to_owned())).collect());
-    Ok(Exit::Done)
-}
-
-fn show_list(out: Out, tasks: Vec<(TaskBrief, String)>) {
-    if tasks.is_empty() {
+/// What a killed controller may have left: tasks, and volumes of the storage probe. A service sweeps these when it is started.
+async fn list(out: Out, answers: &Answers<'_>, mover: &Mover) -> anyhow::Result<Exit> {
+    let swept = match mover {
+        Mover::Here(waypost) => sweep(out, waypost).await?,
+        Mover::There(_) => Exit::Done,
+    };
+    let told = answers.tasks(Which::Unfinished).await?;
+    if told.tasks.is_empty() {
         out.line("no task is unfinished");
     } else {
-        let row = |(task, who): &(TaskBrief, String)| {
-            vec![task.id.clone(), task.domain.clone(), task.destination.clone(), task.state(), who.clone()]
+        let row = |task: &TaskBrief| {
+            vec![task.id.clone(), task.domain.clone(), task.destination.clone(), task.state(), driver(task)]
         };
-        out.table(&["task", "domain", "to", "state", "driven by"], tasks.iter().map(row));
+        out.table(&["task", "domain", "to", "state", "driven by"], told.tasks.iter().map(row));
     }
-    out.document(Document::Tasks(Tasks { tasks: tasks.into_iter().map(|(task, _)| task).collect() }));
+    out.document(Document::Tasks(told));
+    Ok(swept)
+}
+
+/// Who drives a task, and what to do where nobody does.
+fn driver(task: &TaskBrief) -> String {
+    match task.driven_by.as_deref() {
+        Some("service") => "the service".to_owned(),
+        Some("process") => "another process".to_owned(),
+        Some("nobody") => format!("nobody: waypost recover {}", task.id),
+        // A service of another version says it in its own words, or not at all.
+        other => other.unwrap_or("-").to_owned(),
+    }
+}
+
+/// Removes volumes that a killed controller left, and tells of those that stay.
+async fn sweep(out: Out, waypost: &Waypost) -> anyhow::Result<Exit> {
+    let left = waypost.engine().sweep_probes().await?;
+    for (volume, why) in &left {
+        out.note(format!("volume {} in pool {} of {} is still there: {why}", volume.volume, volume.pool, volume.host));
+    }
+    Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
 }
 
 /// What is seen of a task; one that is not over is followed to its end.

@@ -16,15 +16,21 @@ pub fn run(app: &App, command: State) -> anyhow::Result<Exit> {
             let file = std::path::absolute(file)?;
             let made = state::backup(&folder, &file)?;
             let (file, size) = (file.display().to_string(), bytes(made.bytes));
-            app.out.line(format!("{}, in {file} ({size})", tasks(made.tasks, made.unfinished)));
-            let state::Backup { bytes, tasks, unfinished, version: schema } = made;
-            app.out.document(Document::Backup(Backup { file, bytes, tasks, unfinished, schema }));
+            let state::Backup { bytes, tasks, unfinished, policies, version: schema } = made;
+            app.out.line(format!("{}, in {file} ({size})", contents(tasks, unfinished, Some(policies))));
+            app.out.document(Document::Backup(Backup { file, bytes, tasks, unfinished, policies, schema }));
         }
         State::Restore { file, force_lose_unfinished } => {
             let loss = if force_lose_unfinished { Loss::Accepted } else { Loss::Refused };
-            let state::Restored { tasks: all, unfinished, queued, replaced } = state::restore(&folder, &file, loss)?;
+            let restored = state::restore(&folder, &file, loss)?;
+            let state::Restored { tasks, unfinished, queued, policies, replaced } = restored;
             let replaced = replaced.map(|folder| folder.display().to_string());
-            app.out.line(format!("{}, are on record", tasks(all, unfinished)));
+            app.out.line(format!("{}, are on record", contents(tasks, unfinished, policies)));
+            if policies.is_none() {
+                app.out.note(
+                    "the backup was made by a Waypost that left policies out: those that were uploaded or changed are as they were",
+                );
+            }
             if let Some(replaced) = &replaced {
                 app.out.note(format!("what was on record before is in {replaced}"));
             }
@@ -32,7 +38,7 @@ pub fn run(app: &App, command: State) -> anyhow::Result<Exit> {
                 app.out.note(word);
             }
             let file = file.display().to_string();
-            app.out.document(Document::Restored(Restored { file, tasks: all, unfinished, replaced }));
+            app.out.document(Document::Restored(Restored { file, tasks, unfinished, queued, policies, replaced }));
         }
         State::Prune { older_than } => {
             let state::Pruned { tasks, records, facts, kept } = state::prune(&folder, older_than)?;
@@ -46,8 +52,10 @@ pub fn run(app: &App, command: State) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn tasks(all: u64, unfinished: u64) -> String {
-    format!("{all} tasks, {unfinished} of them not over")
+/// What a state consists of; none: nothing is said of policies.
+fn contents(tasks: u64, unfinished: u64, policies: Option<u64>) -> String {
+    let policies = policies.map(|policies| format!(", and {policies} uploaded or changed policies"));
+    format!("{tasks} tasks, {unfinished} of them not over{}", policies.unwrap_or_default())
 }
 
 /// What becomes of the tasks of a backup that are not over.

@@ -7,7 +7,7 @@ use waypost::core::access::{Asked, Scope, Token};
 use waypost::core::ids::{HostName, Moment};
 use waypost::core::ports::Clock as _;
 use waypost::service::access::tokens::{NewToken, mint};
-use waypost::wiring::WallClock;
+use waypost::wiring::{SharedLedger, WallClock};
 
 use super::app::App;
 use super::args;
@@ -37,7 +37,7 @@ fn create(app: &App, create: args::CreateToken) -> anyhow::Result<Exit> {
     let new = NewToken { name: create.name, role: create.role, scope, expires_at };
     let (token, secret) = mint(new, &by, now).context("make a token")?;
     let ledger = app.ledger()?;
-    noted(app, "token create", &token, create.reason, || ledger.put_token(&token).map_err(Into::into))?;
+    noted(app, &ledger, ("token create", create.reason), &token, || Ok(ledger.put_token(&token)?))?;
     app.out.note(format!("token {} for {} ({}); it is shown this once:", token.id, token.name, token.role));
     app.out.line(&secret);
     app.out.document(Document::TokenCreated(v1::NewToken { token: v1::Token::new(&token, now), secret }));
@@ -76,7 +76,7 @@ fn revoke(app: &App, id: &str, reason: Option<String>) -> anyhow::Result<Exit> {
     if token.revoked_at.is_some() {
         bail!("token {id} was taken back already");
     }
-    noted(app, "token revoke", &token, reason, || ledger.revoke_token(id, now).map(drop).map_err(Into::into))?;
+    noted(app, &ledger, ("token revoke", reason), &token, || Ok(ledger.revoke_token(id, now).map(drop)?))?;
     let token = Token { revoked_at: Some(now), ..token };
     app.out.line(format!("token {id} of {} is worth nothing any more", token.name));
     app.out.document(Document::TokenRevoked(v1::Token::new(&token, now)));
@@ -86,12 +86,11 @@ fn revoke(app: &App, id: &str, reason: Option<String>) -> anyhow::Result<Exit> {
 /// A change of tokens is on record as every other is.
 fn noted(
     app: &App,
-    what: &str,
+    ledger: &SharedLedger,
+    (what, reason): (&str, Option<String>),
     token: &Token,
-    reason: Option<String>,
     change: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let ledger = app.ledger()?;
     let details = format!("token {} of {}, {}", token.id, token.name, token.role);
     let number = ledger.note(&Asked {
         at: WallClock.now(),

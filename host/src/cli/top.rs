@@ -2,13 +2,14 @@
 //! does: it works without a service, shows what every process drives, and asks no host anything. Where a service is named, it
 //! shows the same of that.
 //!
-//! [`picture`] is what is shown, [`screen`] what keys do to it, [`draw`] how it looks, [`live`] the terminal. The first three
-//! know no terminal, so that all of them can be tested to the line.
+//! [`picture`] is what is shown, [`screen`] what keys do to it, [`draw`] how it looks, [`live`] the loop over all three, [`terminal`]
+//! how the terminal is taken and given back. The first three know no terminal, so that all of them can be tested to the line.
 
 mod draw;
 mod live;
 mod picture;
 mod screen;
+mod terminal;
 
 use std::io::{IsTerminal as _, stdout};
 

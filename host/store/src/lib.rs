@@ -20,4 +20,7 @@ mod upkeep;
 pub use records::{Misfit, RECORD_VERSION, read_record, write_record};
 pub use schema::SCHEMA_VERSION;
 pub use store::{AuditLimits, AuditPruned, SqliteStore};
-pub use upkeep::{Backup, Loss, Pruned, Restored, ServiceLock, backup, restore, service_lock, service_runs};
+pub use upkeep::{
+    Backup, Loss, POLICY_FOLDER, Pruned, Restored, ServiceLock, backup, policy_turn, restore, service_lock,
+    service_runs,
+};

@@ -5,7 +5,7 @@
 //! that has no name any more; [`acquire`] therefore looks whether the name still leads to the file it locked.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,13 @@ pub(crate) struct FileLock {
 }
 
 impl FileLock {
-    /// The locked file itself, for a word to whoever comes second.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// Notes in the file which process holds it, for whoever comes second. Only a word: the lock does not need it.
+    pub(crate) fn note_process(&self) {
+        let mut file = &self.file;
+        let noted = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        if let Err(error) = noted {
+            tracing::warn!(path = %self.path.display(), %error, "it can't be noted which process holds a lock");
+        }
     }
 
     /// Removes the file, while the lock is still held.
@@ -41,6 +45,11 @@ pub(crate) fn acquire(path: &Path) -> io::Result<Option<FileLock>> {
             return Ok(Some(FileLock { file, path: path.to_owned() }));
         }
     }
+}
+
+/// The process that held a lock last, as far as it was noted.
+pub(crate) fn noted_process(path: &Path) -> Option<u32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// Takes a part in a lock that any number may hold at once, or nothing if somebody has it alone. Ends when dropped.

@@ -1,4 +1,4 @@
-//! What is done to a state folder as a whole, and who may be at work in it meanwhile.
+//! What is done to a state folder as a whole, its database and its policies, and who may be at work in it meanwhile.
 //!
 //! Whoever has the store open holds a part in one lock, so that a restore, which takes it alone, never replaces a database
 //! under somebody's connections: what they wrote after it would be written nowhere. The service holds a second lock: two of
@@ -6,12 +6,13 @@
 
 mod backup;
 mod lasting;
+mod policies;
 mod restore;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,11 @@ use crate::{fault, schema};
 
 pub use crate::store::Pruned;
 pub use backup::{Backup, backup};
+pub use policies::{POLICY_FOLDER, policy_turn};
 pub use restore::{Loss, Restored, restore};
+
+/// How what a restore makes is called until it is whole: no name of a state's, so that what was left is known for what it is.
+const STAGED: &str = ".restoring-";
 
 /// Held by everybody who has the store open, and by a restore alone.
 fn presence(dir: &Path) -> PathBuf {
@@ -35,11 +40,31 @@ fn service(dir: &Path) -> PathBuf {
     dir.join("service.lock")
 }
 
-/// Notes that somebody has the store open, until the answer is dropped.
+/// There from before a restore changes anything until all of it is changed. What is in it: the backup's file.
+fn half_restored(dir: &Path) -> PathBuf {
+    dir.join("restore-unfinished")
+}
+
+/// Notes that somebody has the store open, until the answer is dropped. A state that is half of one backup is nobody's.
 pub(crate) fn be_present(dir: &Path) -> Result<File, StoreFault> {
     let (attempted, path) = (format!("open the store in {}", dir.display()), presence(dir));
     let file = lock::share(&path).map_err(|e| fault::file(&attempted, &path, &e))?;
-    file.ok_or_else(|| fault::plain(&attempted, "it is being restored right now: repeat this when that is done"))
+    let Some(file) = file else {
+        return Err(fault::plain(&attempted, "it is being restored right now: repeat this when that is done"));
+    };
+    let note = half_restored(dir);
+    match std::fs::read_to_string(&note) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(file),
+        Err(error) => Err(fault::file(&attempted, &note, &error)),
+        Ok(backup) => Err(fault::plain(
+            &attempted,
+            format!(
+                "a restore of it was begun and did not come to its end, so it is half of one state and half of another: repeat \
+                 `waypost state restore {}`",
+                backup.trim()
+            ),
+        )),
+    }
 }
 
 /// The right to be the service of a state folder. Ends when dropped, and with the process.
@@ -54,17 +79,14 @@ pub fn service_lock(dir: &Path) -> Result<ServiceLock, StoreFault> {
     schema::prepare_folder(dir, &dir.join("waypost.db"), &dir.join("locks"))?;
     let path = service(dir);
     let Some(file) = lock::acquire(&path).map_err(|e| fault::file(&attempted, &path, &e))? else {
-        let who = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let who = lock::noted_process(&path);
         let who = who.map_or_else(String::new, |id| format!(" (process {id})"));
         return Err(fault::plain(
             &attempted,
             format!("another service{who} works over it: end that one, or name another `state_dir`"),
         ));
     };
-    // Only a word for whoever comes second; the lock does not need it.
-    if let Err(error) = file.file().set_len(0).and_then(|()| writeln!(file.file(), "{}", std::process::id())) {
-        tracing::warn!(path = %path.display(), %error, "it can't be noted which process is the service");
-    }
+    file.note_process();
     Ok(ServiceLock { _file: file })
 }
 
@@ -72,6 +94,11 @@ pub fn service_lock(dir: &Path) -> Result<ServiceLock, StoreFault> {
 pub fn service_runs(dir: &Path) -> Result<bool, StoreFault> {
     let path = service(dir);
     lock::is_held(&path).map_err(|e| fault::file("see whether a service is running", &path, &e))
+}
+
+/// Whether that process is the service of a state folder.
+pub(crate) fn is_service(dir: &Path, process: u32) -> Result<bool, StoreFault> {
+    Ok(lock::noted_process(&service(dir)) == Some(process) && service_runs(dir)?)
 }
 
 /// A file that is being made, and goes again unless it is finished.

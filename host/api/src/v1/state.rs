@@ -13,6 +13,8 @@ pub struct Backup {
     pub tasks: u64,
     /// Those of them that are not over.
     pub unfinished: u64,
+    /// Policies in it: those that were uploaded, and those of which something was said over the service.
+    pub policies: u64,
     /// Version of its tables.
     pub schema: u32,
 }
@@ -26,6 +28,11 @@ pub struct Restored {
     pub tasks: u64,
     /// Those of them that are not over.
     pub unfinished: u64,
+    /// Those of the unfinished that had not begun when the backup was made: they are cancelled when they are taken over.
+    pub queued: u64,
+    /// Policies that it brought back, in the place of those that were there; null: the backup was made by a Waypost that left them
+    /// out, and those that were there are as they were.
+    pub policies: Option<u64>,
     /// Folder with what was on record before; null where there was nothing.
     pub replaced: Option<String>,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use waypost_core::feed::DrivenBy;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{self, OutcomeKind};
@@ -53,16 +54,18 @@ pub struct TaskBrief {
     pub message: String,
     /// Progress.
     pub permille: u16,
+    /// Who drives it: the `service`, another `process` of its machine, or `nobody`; null once it is over.
+    pub driven_by: Option<String>,
 }
 
 impl TaskBrief {
-    /// From the store's row and from where the tasks of the queue stand.
-    pub fn new(brief: &ports::TaskBrief, standings: &BTreeMap<TaskId, Turn>) -> Self {
+    /// From the store's row, from where the tasks of the queue stand, and from who drives it.
+    pub fn new(brief: &ports::TaskBrief, standings: &BTreeMap<TaskId, Turn>, driven_by: Option<DrivenBy>) -> Self {
         let place = match standings.get(&brief.id) {
             Some(Turn::Waiting { place, .. }) if brief.outcome.is_none() => Some(*place),
             _ => None,
         };
-        Self { place, ..Self::from(brief) }
+        Self { place, driven_by: driven_by.map(|by| by.to_string()), ..Self::from(brief) }
     }
 
     /// How it stands, in a word: its outcome, that it waits and at which place, or its phase.
@@ -112,6 +115,7 @@ impl From<&ports::TaskBrief> for TaskBrief {
             outcome: brief.outcome.map(|kind| kind.to_string()),
             place: None,
             permille: brief.permille,
+            driven_by: None,
         }
     }
 }

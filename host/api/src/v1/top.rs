@@ -58,6 +58,9 @@ pub struct TopTask {
     pub message: String,
     /// From the request to now, or to the end.
     pub elapsed_ms: u64,
+    /// For how long nothing was heard of its running transfer, where that is too long: whoever drives it writes down a reading a second.
+    /// Perhaps nobody does; `message` says what to do. Null: there is news, or nothing to hear.
+    pub silent_ms: Option<u64>,
     /// The last reading of the transfer.
     pub sample: Option<Sample>,
     /// The downtime limit in force, as far as it was set.

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use waypost_policy::{CacheState, Origin, Places, PolicyConfig, PolicyRuntime, Watch};
+use waypost_core::ids::PluginName;
+use waypost_policy::{CacheState, Hook, Origin, Places, PluginConfig, PolicyConfig, PolicyRuntime, Unusable, Watch};
 
 use super::support::{self, saying, snapshot};
 
@@ -58,6 +60,26 @@ fn the_second_start_compiles_nothing() {
     assert_eq!(cached.entries().len(), 1);
     let files = fs::read_dir(cached.cache()).unwrap().count();
     assert_eq!(files, 2, "nothing half-written is left");
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_compiled_to_its_end_and_found_there() {
+    let cached = Cached::new();
+    let runtime = cached.open();
+    let (name, config) = (PluginName::new("new"), PluginConfig::default());
+    let file = saying("info", "fine", "all is well");
+    let loaded = loop {
+        // No compiler is as quick as that, and no policy is refused for it.
+        match runtime.rehearse_within(Duration::ZERO, &name, Some(&file), &config) {
+            Ok(loaded) => break loaded,
+            Err(Unusable::Compiling(Duration::ZERO) | Unusable::Busy) => std::thread::yield_now(),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(loaded.hooks, [Hook::Precheck]);
+    assert_eq!(cached.entries().len(), 2);
+    let again = runtime.rehearse_within(Duration::ZERO, &name, Some(&file), &config).unwrap();
+    assert!(matches!(again.origin, Origin::Cached { .. }), "{again:?}");
 }
 
 #[test]

@@ -171,6 +171,15 @@ impl ClientError {
         }
     }
 
+    /// Whether the service, or what stands before it, answers that it has too much to do, or is just being started or stopped.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Self::Problem { .. } => self.may_pass(),
+            Self::Between { status, .. } => matches!(status, 429 | 503),
+            _ => false,
+        }
+    }
+
     /// A handshake that failed.
     pub(super) fn handshake(address: &Address, error: io::Error) -> Self {
         if let Some(why) = NotLetIn::of(&error) {

@@ -10,17 +10,14 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use waypost_api::v1::{Progress, RecordEvent};
 
-use super::Client;
 use super::connection::{Again, Asked, Idle};
 use super::error::ClientError;
 use super::frames::{Frame, Frames};
+use super::patience::{self, MOST, Patience};
+use super::{Client, PATIENCE};
 
 /// Silence after which a stream is taken for dead: a service says every 15 s that it is still there.
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// Between two tries to take it up again: at first, and at most.
-const FIRST: Duration = Duration::from_millis(250);
-const MOST: Duration = Duration::from_secs(5);
 
 /// A stream over which something still comes after so long is no longer in trouble, also where nothing happened. What comes at
 /// once is said by a service that can do nothing else, too.
@@ -47,7 +44,8 @@ pub struct Events {
     after: Option<u64>,
     patience: Duration,
     frames: Frames,
-    trouble: Option<Trouble>,
+    /// Since it was cut, until it is seen that it goes on.
+    trouble: Option<Patience>,
     state: State,
 }
 
@@ -62,19 +60,14 @@ enum State {
     Cut { until: Instant },
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<(Incoming, Idle), ClientError>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<(Incoming, Idle), NotOpened>> + Send>>;
 
-/// A stream that was cut, until it is seen that it goes on.
-#[derive(Clone, Copy)]
-struct Trouble {
-    since: Instant,
-    /// Before the next try.
-    wait: Duration,
-}
+/// Why it was not opened, and after how long to try again, as far as that is said.
+type NotOpened = (ClientError, Option<Duration>);
 
 impl Events {
     pub(super) fn new(client: Client, path: String, after: Option<u64>) -> Self {
-        let (patience, frames) = (Duration::from_secs(60), Frames::default());
+        let (patience, frames) = (PATIENCE, Frames::default());
         Self { client, path, after, patience, frames, trouble: None, state: State::New }
     }
 
@@ -95,7 +88,7 @@ impl Events {
         if matches!(self.state, State::Open { .. }) {
             let now = Instant::now();
             self.frames = Frames::default();
-            self.trouble = self.trouble.or(Some(Trouble { since: now, wait: FIRST }));
+            self.trouble.get_or_insert_with(|| Patience::begun(now));
             self.state = State::Cut { until: now };
         }
     }
@@ -123,8 +116,8 @@ impl Events {
                             return Ok(Event::Resumed);
                         }
                     }
-                    Err(error) => {
-                        if let Some(event) = self.cut(error)? {
+                    Err((error, said)) => {
+                        if let Some(event) = self.cut(error, said)? {
                             return Ok(event);
                         }
                     }
@@ -145,7 +138,7 @@ impl Events {
                         Ok(None) => self.lost("the service ended it".to_owned()),
                         Err(_) => self.lost(format!("nothing came for {} s", SILENCE.as_secs())),
                     };
-                    if let Some(event) = self.cut(lost)? {
+                    if let Some(event) = self.cut(lost, None)? {
                         return Ok(event);
                     }
                 }
@@ -158,18 +151,19 @@ impl Events {
     }
 
     /// Has it tried again, or says that this is no use. Answers whether it is news.
-    fn cut(&mut self, why: ClientError) -> Result<Option<Event>, ClientError> {
+    fn cut(&mut self, why: ClientError, said: Option<Duration>) -> Result<Option<Event>, ClientError> {
         let now = Instant::now();
         let is_told = self.trouble.is_some() && matches!(self.state, State::Opening(_));
-        let Trouble { since, wait } = self.trouble.unwrap_or(Trouble { since: now, wait: FIRST });
-        self.trouble = Some(Trouble { since, wait: (wait * 2).min(MOST) });
+        let trouble = self.trouble.get_or_insert_with(|| Patience::begun(now));
+        let again = trouble.next(now, self.patience, said).filter(|_| why.may_pass());
         // What came of an event before the cut comes again, whole.
         self.frames = Frames::default();
-        self.state = State::Cut { until: now + wait };
-        if !why.may_pass() || now - since >= self.patience {
-            return Err(why);
+        // Whoever asks on all the same does not ask at once.
+        self.state = State::Cut { until: again.unwrap_or(now + MOST) };
+        match again {
+            Some(_) => Ok((!is_told).then(|| Event::Interrupted(why.to_string()))),
+            None => Err(why),
         }
-        Ok((!is_told).then(|| Event::Interrupted(why.to_string())))
     }
 
     fn lost(&self, why: String) -> ClientError {
@@ -198,23 +192,22 @@ impl Events {
     }
 }
 
-async fn open(client: Client, path: String, after: Option<u64>) -> Result<(Incoming, Idle), ClientError> {
+async fn open(client: Client, path: String, after: Option<u64>) -> Result<(Incoming, Idle), NotOpened> {
     let mut headers = vec![("accept", HeaderValue::from_static("text/event-stream"))];
     headers.extend(after.map(|after| ("last-event-id", HeaderValue::from(after))));
     let asked = Asked { method: Method::GET, path, headers, body: Bytes::new(), again: Again::May };
-    let (response, connection) = client.wire.open(&asked).await?;
+    let (response, connection) = client.wire.open(&asked).await.map_err(|error| (error, None))?;
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
         let body = http_body_util::Limited::new(body, 1 << 20).collect().await;
-        let body = body.map_err(|error| client.wire.lost(&*error))?.to_bytes();
-        return Err(client.refused(&asked, parts.status, &body).await);
+        let body = body.map_err(|error| (client.wire.lost(&*error), None))?.to_bytes();
+        return Err((client.refused(&asked, parts.status, &body).await, patience::said(&parts.headers)));
     }
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("no type");
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("text/event-stream") {
-        return Err(client
-            .wire
-            .unclear(format!("it answers {} with {kind}, which is no stream of events", asked.path)));
+        let why = format!("it answers {} with {kind}, which is no stream of events", asked.path);
+        return Err((client.wire.unclear(why), None));
     }
     Ok((body, connection))
 }

@@ -18,8 +18,6 @@ const UNFINISHED: u32 = 500;
 const FINISHED: u32 = 20;
 /// Whoever drives a task writes down a reading a second. One that is older than this, ms, tells nothing of right now.
 const FRESH_MS: u64 = 10_000;
-/// How the message of a transfer begins of which nothing was heard for so long.
-const NO_NEWS: &str = "no news for ";
 
 /// Everything, as it is on record at that moment: the tasks that `sees` lets through, these hosts and those of the tasks.
 pub fn top(
@@ -53,7 +51,7 @@ pub fn top(
 
 /// What is said of a task of which nothing was heard for too long; none: there are news, or there is nothing to hear.
 pub fn no_news(task: &TopTask) -> Option<&str> {
-    Some(task.message.as_str()).filter(|message| message.starts_with(NO_NEWS))
+    task.silent_ms.map(|_| task.message.as_str())
 }
 
 /// A task that is not over, with what only its journal tells.
@@ -84,7 +82,8 @@ fn age(task: &mut TopTask, ms: u64) {
     sample.remaining_ms = None;
     // In other phases nothing is read, whoever drives it.
     if task.phase == Phase::Performing.as_str() {
-        task.message = format!("{NO_NEWS}{} s: does anybody drive it? `waypost watch {}`", ms / 1000, task.task);
+        task.silent_ms = Some(ms);
+        task.message = format!("no news for {} s: does anybody drive it? `waypost watch {}`", ms / 1000, task.task);
     }
 }
 
@@ -116,6 +115,7 @@ fn shape(brief: &TaskBrief, until: Moment) -> TopTask {
         permille: told.permille,
         message: told.message,
         elapsed_ms: until.0.saturating_sub(brief.created_at.0),
+        silent_ms: None,
         sample: None,
         max_downtime_ms: None,
         may_post_copy: false,
@@ -169,16 +169,17 @@ mod tests {
             task
         };
         let fresh = after("performing", 10_000);
-        assert_eq!((fresh.sample.as_ref(), no_news(&fresh)), (Some(&fast), None));
+        assert_eq!((fresh.sample.as_ref(), no_news(&fresh), fresh.silent_ms), (Some(&fast), None, None));
         let old = after("performing", 34_999);
         let words = "no news for 34 s: does anybody drive it? `waypost watch id`";
-        assert_eq!(no_news(&old), Some(words));
+        assert_eq!((no_news(&old), old.silent_ms), (Some(words), Some(34_999)));
         let left = old.sample.unwrap();
         assert_eq!((left.bytes_per_s, left.dirty_bytes_per_s, left.remaining_ms), (None, None, None));
         assert_eq!(left.remaining_bytes, 7);
         // After the transfer there is nothing to read.
         let later = after("finishing", 34_999);
-        assert_eq!((later.message.as_str(), later.sample.unwrap().bytes_per_s), ("g is moving", None));
+        assert_eq!((later.message.as_str(), later.silent_ms), ("g is moving", None));
+        assert_eq!(later.sample.unwrap().bytes_per_s, None);
     }
 
     #[test]

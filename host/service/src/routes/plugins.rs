@@ -20,6 +20,9 @@ use crate::policies::{Against, Condition, NotChanged, PluginChange, archive, tag
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
+/// Seconds after which it is worth asking again whether a file is compiled.
+const COMPILING_S: u64 = 30;
+
 /// The policies, and what is wrong with those that are not in force.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins", operation_id = "plugins",
     responses((status = 200, body = v1::Plugins, description = "The policies"), Problems))]
@@ -334,11 +337,15 @@ impl From<NotChanged> for Failed {
             Against::NoSuchPlugin => Code::NoSuchPlugin,
             Against::Changed => Code::ChangedMeanwhile,
             Against::Unusable => Code::PluginUnusable,
+            Against::Compiling => Code::Busy,
             Against::SettingsRefused => Code::SettingsRefused,
             Against::Fixed => Code::PluginFixed,
             Against::Failed => Code::StoreFailed,
         };
         let mut failed = Self::new(code, not.detail);
+        if not.against == Against::Compiling {
+            failed = failed.retry_after(COMPILING_S);
+        }
         if let Some(cause) = not.cause {
             failed = failed.because(cause);
         }

@@ -95,9 +95,12 @@ pub(crate) async fn list(
     let next = size.cut(&mut tasks).map(|last| format!("{}.{}", last.created_at.0, last.id));
     // A page may come short of its limit for that: where it ends does not tell what others have.
     tasks.retain(|task| caller.scope().sees(task));
-    let standings = service.blocking(|service| Ok(service.shared.parts.engine.standings()?)).await?;
-    let tasks = tasks.iter().map(|brief| v1::TaskBrief::new(brief, &standings)).collect();
-    Ok(Json(v1::TaskPage { tasks, next }))
+    let shown = move |service: &Service| {
+        let parts = &service.shared.parts;
+        let standings = parts.engine.standings()?;
+        Ok::<_, Failed>(documents::tasks(parts.feed.as_ref(), &tasks, &standings)?)
+    };
+    Ok(Json(v1::TaskPage { tasks: service.blocking(shown).await?, next }))
 }
 
 /// What goes on right now, on one page: all that runs and waits, and the last that ended, of what the caller sees.

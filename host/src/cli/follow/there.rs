@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::bail;
 use tokio::signal::unix::Signal;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use waypost::TaskId;
-use waypost::api::v1::{Entry, Progress, RecordEvent, Task, TaskStatus, Verdict};
-use waypost::service::client::{Client, ClientError, Event, Events};
+use waypost::api::v1::{Entry, Progress, RecordEvent, TaskStatus, Verdict};
+use waypost::service::client::{Client, ClientError, Event, Events, PATIENCE};
 
 use super::{Interrupt, ended, interrupts};
 use crate::cli::exit::Exit;
@@ -18,10 +18,6 @@ use crate::cli::report::Reporter;
 
 /// No event tells at which place of the queue a task waits: it is asked for.
 const WAITING: Duration = Duration::from_secs(5);
-
-/// For how long the records of a task that is over are asked for, and before the second try.
-const PATIENCE: Duration = Duration::from_secs(60);
-const FIRST: Duration = Duration::from_millis(250);
 
 /// A task that was just made, from its first record on to its end, or until somebody leaves. An interrupt cancels it, also one that
 /// came while it was being made.
@@ -128,8 +124,10 @@ async fn follow(
     };
     reporter.finish();
     let over = format!("task {id} is over: {kind}");
+    // As patiently as its events.
+    let patient = client.clone().with_patience(PATIENCE);
     let records = tokio::select! {
-        records = records(client, id) => records,
+        records = patient.records(id) => records,
         _ = interrupts.recv() => bail!("{over}; left before its records were read: `waypost task {id}` shows them"),
     };
     ended(
@@ -152,20 +150,6 @@ async fn answer<T>(asking: &mut Asking<'_, T>) -> Result<T, ClientError> {
     };
     *asking = None;
     answer
-}
-
-/// The records of a task that is over, as patiently as its events.
-async fn records(client: &Client, id: TaskId) -> Result<Task, ClientError> {
-    let (until, mut wait) = (Instant::now() + PATIENCE, FIRST);
-    loop {
-        match client.records(id).await {
-            Err(error) if error.may_pass() && Instant::now() < until => {
-                sleep(wait).await;
-                wait = (wait * 2).min(WAITING);
-            }
-            answer => return answer,
-        }
-    }
 }
 
 /// What is known of a task, from what was told of it.
@@ -218,9 +202,12 @@ impl Seen {
         }
         self.elsewhere += 1;
         match self.elsewhere {
-            odd if odd % 2 == 1 && (odd == 1 || status.outcome.is_none()) => Compared::Newer,
-            more if more > 2 && status.outcome.is_some() => Compared::Over,
-            _ => Compared::Behind,
+            1 => Compared::Newer,
+            // Its events were asked for anew and do not come; nothing is written after the last of them.
+            3.. if status.outcome.is_some() => Compared::Over,
+            // Every second time they are asked for, and the next time they may be on their way.
+            even if even.is_multiple_of(2) => Compared::Behind,
+            _ => Compared::Newer,
         }
     }
 

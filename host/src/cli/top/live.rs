@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use waypost::api::v1::{PastSample, Top, TopTask};
 
 use super::draw;
 use super::picture::{self, Desk};
 use super::screen::{Effect, Key, Screen, Wanted, rows};
+use super::terminal::Taken;
 
 /// Between two pictures.
 const EVERY: Duration = Duration::from_secs(1);
@@ -20,13 +20,10 @@ const LEAST: Duration = Duration::from_millis(40);
 pub(super) fn run(desk: &Desk, screen: &mut Screen) -> anyhow::Result<()> {
     // Before the terminal is taken: what can't be read is an error like everywhere.
     desk.picture()?;
-    let mut terminal = ratatui::try_init()?;
-    let shown = show(desk, screen, &mut terminal);
-    ratatui::try_restore()?;
-    shown
+    show(desk, screen, &mut Taken::take()?)
 }
 
-fn show(desk: &Desk, screen: &mut Screen, terminal: &mut DefaultTerminal) -> anyhow::Result<()> {
+fn show(desk: &Desk, screen: &mut Screen, terminal: &mut Taken) -> anyhow::Result<()> {
     let (mut top, mut samples) = (desk.picture()?, Vec::new());
     let mut due = Instant::now() + EVERY;
     screen.take(&top);

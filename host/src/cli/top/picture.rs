@@ -104,7 +104,7 @@ mod tests {
         let task = |message: &str| TopTask { message: message.to_owned(), ..TopTask::default() };
         assert_eq!(asked("asked", Some(&task("g is moving"))), "asked");
         assert_eq!(asked("asked", None), "asked");
-        let silent = task("no news for 34 s: does anybody drive it?");
+        let silent = TopTask { silent_ms: Some(34_000), ..task("no news for 34 s: does anybody drive it?") };
         assert_eq!(asked("asked", Some(&silent)), "asked; no news for 34 s: does anybody drive it?");
     }
 }

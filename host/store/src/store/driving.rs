@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use waypost_core::feed::DrivenBy;
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{StoreFault, TaskLock};
 
 use super::rows::phase_of;
 use super::{Inner, Trying};
-use crate::fault;
 use crate::lock::{self, FileLock};
+use crate::{fault, upkeep};
 
 /// A held lock; the file goes with the last lock of a task that is over.
 struct HeldTask {
@@ -49,6 +50,7 @@ impl Inner {
         let path = self.locks.join(id.to_string());
         let file = lock::acquire(&path).map_err(|e| fault::file(&trying.what, &path, &e))?;
         Ok(file.map(|file| {
+            file.note_process();
             self.driven().insert(id);
             Box::new(HeldTask { inner: Arc::clone(self), id, file }) as Box<dyn TaskLock>
         }))
@@ -56,6 +58,22 @@ impl Inner {
 
     fn driven(&self) -> MutexGuard<'_, HashSet<TaskId>> {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who drives a task.
+    pub(super) fn driver(&self, trying: &Trying<'_>, id: TaskId) -> Result<DrivenBy, StoreFault> {
+        if !self.is_driven(trying, id)? {
+            return Ok(DrivenBy::Nobody);
+        }
+        let process = match self.driven().contains(&id) {
+            true => Some(std::process::id()),
+            false => lock::noted_process(&self.locks.join(id.to_string())),
+        };
+        let folder = self.locks.parent().unwrap_or(&self.locks);
+        match process {
+            Some(process) if upkeep::is_service(folder, process)? => Ok(DrivenBy::Service),
+            Some(_) | None => Ok(DrivenBy::Process),
+        }
     }
 
     /// Whether somebody drives a task. Taking its lock for a moment is the one way to know of another process.

@@ -4,8 +4,8 @@
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use waypost_core::feed::{
-    Change, DecisionQuery, Feed, KeyClaim, Moving, PastReading, Place, RequestKey, Standings, TaskDecision, TaskQuery,
-    TaskState,
+    Change, DecisionQuery, DrivenBy, Feed, KeyClaim, Moving, PastReading, Place, RequestKey, Standings, TaskDecision,
+    TaskQuery, TaskState,
 };
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
@@ -181,6 +181,11 @@ impl Feed for SqliteStore {
             let found = statement.query_row([task.to_string()], |row| row.get(0)).optional();
             found.map(Option::flatten).map_err(trying.sql())
         })
+    }
+
+    fn driver(&self, task: TaskId) -> Result<DrivenBy, StoreFault> {
+        let trying = self.inner.trying(format!("see who drives task {task}"));
+        self.inner.driver(&trying, task)
     }
 
     fn claim_key(&self, key: &RequestKey, task: TaskId, at: Moment, forget: Moment) -> Result<KeyClaim, StoreFault> {

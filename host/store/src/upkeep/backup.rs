@@ -1,4 +1,4 @@
-//! A copy of the whole state in one file, as it is at one moment, while others go on writing.
+//! A copy of the whole state in one file, database and policies, as it is at one moment, while others go on writing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 use waypost_core::ports::StoreFault;
 
+use super::policies::{self, POLICY_FOLDER};
 use super::{Unfinished, counts, damage, is_ours};
 use crate::{fault, schema};
 
@@ -19,12 +20,14 @@ pub struct Backup {
     pub tasks: u64,
     /// Those of them that are not over.
     pub unfinished: u64,
+    /// Policies in it: those that were uploaded, and those of which something was said.
+    pub policies: u64,
     /// Version of its tables.
     pub version: u32,
 }
 
 /// Writes everything on record in a state folder into a new file, which must not be there, and which only its owner can read.
-/// It holds what was committed when the copy began. The file is checked and on the disk when this returns; where it can't be
+/// It holds what was committed when the copy began, and the policies of that moment: who changes one waits meanwhile. The file is checked and on the disk when this returns; where it can't be
 /// finished, nothing is left of it. Tables of another version are copied as they are.
 pub fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreFault> {
     let attempted = format!("back up the state in {} to {}", dir.display(), to.display());
@@ -61,11 +64,15 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreFault> {
         return Err(fault::plain(&attempted, "its path is not UTF-8, and SQLite takes no other: name another"));
     };
     let copied = |e: rusqlite::Error| fault::plain(&attempted, format!("the copy can't be written or read back: {e}"));
+    let plugins = dir.join(POLICY_FOLDER);
+    let turn = policies::turn_if_there(&plugins).map_err(|e| fault::file(&attempted, &plugins, &e))?;
     connection.execute("VACUUM INTO ?1", [text]).map_err(copied)?;
     let version = schema::version(&connection).map_err(of_database)?;
     drop(connection);
 
-    let made = Connection::open_with_flags(&part, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(copied)?;
+    let made = Connection::open_with_flags(&part, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(copied)?;
+    let policies = policies::pack(&made, &plugins, &attempted)?;
+    drop(turn);
     if let Some(damage) = damage(&made).map_err(copied)? {
         return Err(fault::plain(&attempted, format!("the copy is damaged ({damage}): check both disks")));
     }
@@ -77,5 +84,5 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreFault> {
     copy.finish(to).map_err(of_target)?;
     // From here on the name is that of the whole copy.
     claimed.keep();
-    Ok(Backup { bytes, tasks, unfinished, version })
+    Ok(Backup { bytes, tasks, unfinished, policies, version })
 }

@@ -1,12 +1,13 @@
 //! A backup in place of what is there.
 //!
-//! Everything that can be wrong with the file is found in a copy of it, beside the database; what is there is replaced in one
-//! step at the very end, and kept. A backup is of yesterday: what was only queued in it may have been done since, so it is
+//! Everything that can be wrong with the file is found in a copy of it, beside the database; what is there is replaced at the very
+//! end, and kept. That end is a step for the policies and a step for the database, and before the first of them it is written down that
+//! both are to be made: where only one was, nobody works over the state until the restore is repeated. A backup is of yesterday: what was only queued in it may have been done since, so it is
 //! cancelled and not done again.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,12 @@ use rusqlite::{Connection, OpenFlags};
 use waypost_core::phase::Phase;
 use waypost_core::ports::StoreFault;
 
-use super::{Unfinished, beside, counts, damage, is_ours, lasting, presence, service_lock, sync_folder};
+use super::policies::{self, POLICY_FOLDER};
+use super::{
+    STAGED, Unfinished, beside, counts, damage, half_restored, is_ours, lasting, presence, service_lock, sync_folder,
+};
 use crate::schema::{self, Promise, SCHEMA_VERSION};
 use crate::{fault, lock};
-
-/// What a copy is called while it is made: no name of a state's, so that one that was left is known for what it is.
-const COPY: &str = ".restoring-";
 
 /// Whether records of unfinished tasks may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,9 @@ pub struct Restored {
     /// Those of the unfinished that were queued, or being judged, when the backup was made. Nothing was touched for them, and
     /// they may have been carried out since: they are asked to be cancelled, which whoever takes them over does first.
     pub queued: u64,
+    /// Policies in it, in the place of those that were there; none: the backup was made by a Waypost that left them out, and those that
+    /// were there are as they were.
+    pub policies: Option<u64>,
     /// Folder with what was there before; none: there was nothing.
     pub replaced: Option<PathBuf>,
 }
@@ -76,7 +80,8 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
     };
 
     sweep(dir).map_err(of_folder)?;
-    let (copy, mut file) = Unfinished::create(dir.join(format!("{COPY}{}", std::process::id()))).map_err(of_folder)?;
+    let (copy, mut file) =
+        Unfinished::create(dir.join(format!("{STAGED}{}", std::process::id()))).map_err(of_folder)?;
     io::copy(&mut source, &mut file).and_then(|_| file.sync_all()).map_err(of_folder)?;
     drop(file);
     check(&copy.path).map_err(&refused)?;
@@ -93,6 +98,7 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
     if matches!(there, Present::Readable { .. }) {
         lasting::take_over(&made, &database).map_err(of_copy)?;
     }
+    let unpacked = policies::unpack(&made, policies::staged(dir), &attempted)?;
     let queued = cancel_queued(&made).map_err(of_copy)?;
     let (tasks, unfinished) = counts(&made).map_err(of_copy)?;
     let mode: String = made.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(of_copy)?;
@@ -103,16 +109,48 @@ pub fn restore(dir: &Path, from: &Path, loss: Loss) -> Result<Restored, StoreFau
     made.close().map_err(|(_, e)| of_copy(e))?;
     File::open(&copy.path).and_then(|file| file.sync_all()).map_err(of_folder)?;
 
-    let replaced = if there == Present::Nothing { None } else { Some(keep(dir, &database).map_err(of_folder)?) };
+    let policies = unpacked.as_ref().map(|unpacked| unpacked.policies);
+    let plugins = dir.join(POLICY_FOLDER);
+    let leaves_some = unpacked.is_some() && !policies::is_empty(&plugins).map_err(of_folder)?;
+    let replaced = match there != Present::Nothing || leaves_some {
+        true => Some(new_folder(dir).map_err(of_folder)?),
+        false => None,
+    };
+    let note = note(dir, from).map_err(of_folder)?;
+    if let Some(folder) = replaced.as_ref().filter(|_| there != Present::Nothing) {
+        keep(folder, &database).map_err(of_folder)?;
+    }
+    if let Some(unpacked) = unpacked {
+        if let Some(folder) = &replaced {
+            policies::keep(&plugins, folder).map_err(of_folder)?;
+        }
+        unpacked.put(&plugins).map_err(of_folder)?;
+    }
     copy.finish(&database).map_err(of_folder)?;
-    Ok(Restored { tasks, unfinished, queued, replaced })
+    std::fs::remove_file(&note).and_then(|()| sync_folder(&note)).map_err(of_folder)?;
+    Ok(Restored { tasks, unfinished, queued, policies, replaced })
 }
 
-/// Removes copies that a restore left which was killed. Only for who has the state alone: nobody else makes one then.
+/// Writes down that a restore is in its last steps: whole, or not at all. It stays where they are not all made.
+fn note(dir: &Path, from: &Path) -> io::Result<PathBuf> {
+    let (path, from) = (half_restored(dir), std::path::absolute(from)?);
+    let (note, mut file) = Unfinished::create(dir.join(format!("{STAGED}note-{}", std::process::id())))?;
+    writeln!(file, "{}", from.display())?;
+    file.sync_all()?;
+    note.finish(&path)?;
+    Ok(path)
+}
+
+/// Removes what a restore left which was killed. Only for who has the state alone: nobody else makes any then.
 fn sweep(dir: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(COPY.as_bytes()) {
+        if !entry.file_name().as_encoded_bytes().starts_with(STAGED.as_bytes()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
             std::fs::remove_file(entry.path())?;
         }
     }
@@ -211,18 +249,22 @@ impl Present {
     }
 }
 
-/// Keeps the database that is there under another name as well; answers the folder. Its log must not stay where the next
-/// database would find it.
-fn keep(dir: &Path, database: &Path) -> io::Result<PathBuf> {
+/// A folder for what is replaced.
+fn new_folder(dir: &Path) -> io::Result<PathBuf> {
     let mut number = 1_u32;
-    let folder = loop {
+    loop {
         let folder = dir.join(format!("replaced-{number}"));
         match DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => break folder,
+            Ok(()) => return Ok(folder),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
-    };
+    }
+}
+
+/// Keeps the database that is there under another name as well, in that folder. Its log must not stay where the next database would
+/// find it.
+fn keep(folder: &Path, database: &Path) -> io::Result<()> {
     let kept = folder.join("waypost.db");
     for (from, to) in beside(database).into_iter().zip(beside(&kept)) {
         match std::fs::rename(from, to) {
@@ -235,8 +277,7 @@ fn keep(dir: &Path, database: &Path) -> io::Result<PathBuf> {
         std::fs::copy(database, &kept)?;
         File::open(&kept)?.sync_all()?;
     }
-    sync_folder(&kept)?;
-    Ok(folder)
+    sync_folder(&kept)
 }
 
 /// The tasks that somebody drives, in words.

@@ -1,5 +1,7 @@
 //! The state as a whole: what a backup holds, what a restore refuses, what is pruned.
 
+mod policies;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! What a service that begins anew, and one whose store fails for a moment, must not count twice or forget.
 
 use uuid::Uuid;
-use waypost_core::feed::{DecisionQuery, KeyClaim, Moving, PastReading, RequestKey, Standings, TaskDecision};
+use waypost_core::feed::{DecisionQuery, DrivenBy, KeyClaim, Moving, PastReading, RequestKey, Standings, TaskDecision};
 use waypost_core::ids::{HostName, Moment};
 use waypost_core::phase::Phase;
 use waypost_core::ports::{Reading, TaskBrief};
@@ -80,6 +80,9 @@ impl Feed for SecondAttempt {
     }
     fn context_of(&self, _: TaskId) -> Result<Option<String>, StoreFault> {
         Ok(None)
+    }
+    fn driver(&self, _: TaskId) -> Result<DrivenBy, StoreFault> {
+        Ok(DrivenBy::Nobody)
     }
     fn claim_key(&self, _: &RequestKey, _: TaskId, _: Moment, _: Moment) -> Result<KeyClaim, StoreFault> {
         Ok(KeyClaim::New)

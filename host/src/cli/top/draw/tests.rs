@@ -122,7 +122,7 @@ fn a_transfer_of_which_nothing_is_heard_shows_no_rate_and_says_so() {
     let words = "no news for 34 s: does anybody drive it? `waypost watch id-of-web1`";
     let mut silent = top();
     let web = &mut silent.running[0];
-    web.message = words.to_owned();
+    (web.message, web.silent_ms) = (words.to_owned(), Some(34_000));
     web.sample = Some(Sample { bytes_per_s: None, dirty_bytes_per_s: None, remaining_ms: None, ..sample() });
     let lines = shown(121, 20, &silent, &[], &[]);
     let row = "web1                     kvm1 > kvm2       pre-copy   ███████░░░  75%   1.0 GiB           -           -   300 ms        -";

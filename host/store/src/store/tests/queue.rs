@@ -1,5 +1,6 @@
 //! The queue that all processes over one folder share.
 
+use waypost_core::feed::{DrivenBy, Feed as _};
 use waypost_core::queue::Priority;
 
 use super::*;
@@ -73,4 +74,22 @@ fn a_slot_is_one_of_all_processes_and_goes_with_its_task_or_with_who_drives_it()
     assert!(here.hold_slot(task(1), Moment(70), &wish("a", "b")).is_err());
     drop(two);
     assert!(here.queue().unwrap().is_empty());
+}
+
+#[test]
+fn who_drives_a_task_is_known_to_every_process() {
+    let (_guard, dir) = folder();
+    let (here, there) = (SqliteStore::open(&dir).unwrap(), SqliteStore::open(&dir).unwrap());
+    let driving = here.create(task(1), Moment(1), &by_name()).unwrap();
+    let driven_by = || [&here, &there].map(|store| store.driver(task(1)).unwrap());
+    assert_eq!(driven_by(), [DrivenBy::Process; 2]);
+    let service = crate::service_lock(&dir).unwrap();
+    assert_eq!(driven_by(), [DrivenBy::Service; 2], "it is this process");
+    let file = dir.join("locks").join(task(1).to_string());
+    std::fs::write(file, "1\n").unwrap();
+    assert_eq!(there.driver(task(1)).unwrap(), DrivenBy::Process, "it is another than the service");
+    drop(service);
+    assert_eq!(driven_by(), [DrivenBy::Process; 2], "there is no service any more");
+    drop(driving);
+    assert_eq!(driven_by(), [DrivenBy::Nobody; 2]);
 }
