@@ -2,6 +2,7 @@
 
 mod failures;
 mod fleets;
+mod login;
 mod migration;
 mod oracle;
 mod traps;
