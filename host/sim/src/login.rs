@@ -84,7 +84,9 @@ impl State {
         match self.host(host).map(|there| &there.door) {
             Some(door) if door.is_shut() => {
                 let again = match door.lent() {
-                    Lent::Broken => "; the connection that a login opened is gone, and the login was not kept: give it again",
+                    Lent::Broken => {
+                        "; the connection that a login opened is gone, and the login was not kept: give it again"
+                    }
                     Lent::Never | Lent::Open => "",
                 };
                 let why = format!("{}{again}", words::NOBODY_IN);
