@@ -37,6 +37,7 @@ const SECOND: &str = r#"
 [[domain]]
 name = "g2"
 host = "a"
+memory_mib = 64
 "#;
 
 fn with(password: &str) -> Value {
@@ -191,7 +192,7 @@ fn a_task_whose_destination_was_lost_says_that_the_login_is_needed_again() {
 
 #[test]
 fn over_the_real_socket_a_password_that_was_used_leaves_no_trace() {
-    let site = command::Site::with(&fleet("", false), "[service.kimchi]\nenabled = true\n");
+    let site = command::Site::with(&fleet("memory_mib = 64", false), "[service.kimchi]\nenabled = true\n");
     let mut program = site.command(&["--json", "serve", "--socket", "waypost.sock"]);
     program.env("WAYPOST_LOG", "trace").stdout(Stdio::piped()).stderr(File::create(site.path("log")).unwrap());
     let mut program = Serving(program.spawn().unwrap());
