@@ -75,7 +75,7 @@ fn a_login_opens_the_destination_once_and_for_its_task_alone() {
         // Not without both of them.
         for half in [json!({"remote_host": "b"}), json!({"remote_host": "b", "user": USER}), with("")] {
             let reason = refused(&ask(&anna, Method::POST, path, half).await, 500, "KCHVM0090E");
-            assert!(reason.contains("destination-unreachable"), "{reason}");
+            assert!(reason.contains("destination-unreachable") && reason.contains("without a login"), "{reason}");
         }
         for (user, password) in [(USER, "guess"), ("root", SECRET)] {
             let body = json!({"remote_host": "b", "user": user, "password": password});
