@@ -17,28 +17,17 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 
 #[test]
 fn a_password_given_once_opens_a_host_and_is_found_nowhere_afterwards() {
-    let site = Site::in_lab(
-        |spec| spec.tcp_auth = TcpAuth::DigestMd5 { user: USER.to_owned(), password: PASSWORD.to_owned() },
-        "",
-    );
-    // kvm1's own daemon has no password for kvm2: peer to peer nothing could move.
-    for host in site.lab.hosts() {
-        let forgot = host.run(&["rm", "/etc/libvirt/auth.conf"]).expect("the host has power");
-        assert!(forgot.status.success(), "{forgot:?}");
-    }
+    let site = site();
     site.guest("g1");
-    configure(&site);
     let service = Service::start(&site);
-    let path = "/plugins/kimchi/vms/g1/migrate";
-    let login = |password: &str| json!({"remote_host": "kvm2", "user": USER, "password": password});
 
-    let (status, answer) = service.ask("POST", path, &json!({"remote_host": "kvm2"}));
+    let (status, answer) = service.ask("POST", MIGRATE, &json!({"remote_host": "kvm2"}));
     assert_eq!(status, 500, "{answer}");
     assert!(
         reason(&answer).starts_with("KCHVM0090E: ") && reason(&answer).contains("wants name and password"),
         "{answer}"
     );
-    let (status, answer) = service.ask("POST", path, &login("a-guess-at-the-password"));
+    let (status, answer) = service.ask("POST", MIGRATE, &login("a-guess-at-the-password"));
     assert_eq!(status, 400, "{answer}");
     assert!(
         reason(&answer).starts_with("KCHVM0068E: ") && reason(&answer).contains("authentication failed"),
@@ -46,7 +35,7 @@ fn a_password_given_once_opens_a_host_and_is_found_nowhere_afterwards() {
     );
     assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
 
-    let (status, task) = service.ask("POST", path, &login(PASSWORD));
+    let (status, task) = service.ask("POST", MIGRATE, &login(PASSWORD));
     assert_eq!(status, 202, "{task}");
     assert!(task["message"].as_str().unwrap().contains("user and password opened the connection to kvm2"), "{task}");
     let id = task["id"].as_str().expect("an id");
@@ -57,11 +46,8 @@ fn a_password_given_once_opens_a_host_and_is_found_nowhere_afterwards() {
     let (_, records) = service.ask("GET", &format!("/api/v1/tasks/{id}/records"), &Value::Null);
     assert_eq!(records["journal"][0]["details"]["options"]["transport"], "direct", "{records}");
     // What was opened is closed with its task.
-    site.until("the connection to kvm2 is closed", |_| {
-        let (_, metrics) = service.text("GET", "/metrics", &Value::Null);
-        metrics.contains("waypost_host_connected{host=\"kvm2\"} 0")
-    });
-    let (status, answer) = service.ask("POST", path, &json!({"remote_host": "kvm1"}));
+    site.until("the connection to kvm2 is closed", |_| !service.is_connected("kvm2"));
+    let (status, answer) = service.ask("POST", MIGRATE, &json!({"remote_host": "kvm1"}));
     assert_eq!(status, 404, "kvm2 can't be asked whether it has g1: {answer}");
     let told = [service.ask("GET", "/api/v1/audit", &Value::Null).1, service.ask("GET", "/tasks", &Value::Null).1];
     assert!(told[1].to_string().contains(id), "{told:?}");
@@ -79,6 +65,51 @@ fn a_password_given_once_opens_a_host_and_is_found_nowhere_afterwards() {
     }
     let told = told.iter().chain([&task, &ended, &records, &answer]).map(Value::to_string).collect::<String>();
     assert!(!told.contains(PASSWORD) && !told.contains("a-guess"), "{told}");
+}
+
+#[test]
+fn a_connection_that_is_lost_is_missed_until_the_password_is_given_again() {
+    let site = site();
+    site.busy_guest("g1");
+    let service = Service::start(&site);
+    let (status, task) = service.ask("POST", MIGRATE, &login(PASSWORD));
+    assert_eq!(status, 202, "{task}");
+    let id = task["id"].as_str().expect("an id");
+    site.until_copying("kvm1", "g1");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    kvm2.kill_libvirtd().expect("its daemon dies");
+    site.until("the connection to kvm2 is missed", |_| !service.is_connected("kvm2"));
+    kvm2.start_libvirtd().expect("its daemon is back");
+    let (status, answer) = service.ask("POST", MIGRATE, &login("a-guess-at-the-password"));
+    assert!(status == 400 && reason(&answer).starts_with("KCHVM0068E: "), "{answer}");
+    assert!(!service.is_connected("kvm2"), "nothing opens it by itself");
+
+    let (status, answer) = service.ask("POST", MIGRATE, &login(PASSWORD));
+    assert!(status == 409 && reason(&answer).contains(id), "{answer}");
+    let ended = service.end(id);
+    assert_eq!(ended["status"], "rolled-back", "{ended}");
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    site.assert_one_counting_guest("g1");
+    service.stop();
+}
+
+const MIGRATE: &str = "/plugins/kimchi/vms/g1/migrate";
+
+fn login(password: &str) -> Value {
+    json!({"remote_host": "kvm2", "user": USER, "password": password})
+}
+
+/// Two hosts, of which kvm2 can only be asked with a password.
+fn site() -> Site {
+    let digest = TcpAuth::DigestMd5 { user: USER.to_owned(), password: PASSWORD.to_owned() };
+    let site = Site::in_lab(|spec| spec.tcp_auth = digest, "");
+    // kvm1's own daemon has none for kvm2: peer to peer nothing could move.
+    for host in site.lab.hosts() {
+        let forgot = host.run(&["rm", "/etc/libvirt/auth.conf"]).expect("the host has power");
+        assert!(forgot.status.success(), "{forgot:?}");
+    }
+    configure(&site);
+    site
 }
 
 fn reason(answer: &Value) -> &str {
@@ -135,6 +166,15 @@ impl Service {
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let (status, body) = self.text(method, path, body);
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// Whether the service has a connection to a host.
+    fn is_connected(&self, host: &str) -> bool {
+        let (_, metrics) = self.text("GET", "/metrics", &Value::Null);
+        let of = |value: u8| format!("waypost_host_connected{{host=\"{host}\"}} {value}");
+        let connected = metrics.contains(&of(1));
+        assert!(connected || metrics.contains(&of(0)), "{metrics}");
+        connected
     }
 
     /// Waits for the end of a task.
