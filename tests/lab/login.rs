@@ -84,8 +84,9 @@ fn a_connection_that_is_lost_is_missed_until_the_password_is_given_again() {
     assert!(status == 400 && reason(&answer).starts_with("KCHVM0068E: "), "{answer}");
     assert!(!service.is_connected("kvm2"), "nothing opens it by itself");
 
-    let (status, answer) = service.ask("POST", MIGRATE, &login(PASSWORD));
-    assert!(status == 409 && reason(&answer).contains(id), "{answer}");
+    // With a request that can't become a task of its own, however soon the first one ends.
+    let (status, answer) = service.ask("POST", "/vms/nobody/migrate", &login(PASSWORD));
+    assert!(status == 404 && reason(&answer).contains("opened the connection to kvm2"), "{answer}");
     let ended = service.end(id);
     assert_eq!(ended["status"], "rolled-back", "{ended}");
     assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
