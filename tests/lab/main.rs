@@ -10,6 +10,7 @@ mod copies;
 mod crashes;
 mod failures;
 mod ipv6;
+mod login;
 mod modes;
 mod moves;
 mod networks;

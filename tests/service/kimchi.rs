@@ -1,6 +1,8 @@
 //! Kimchi's clients: requests as its page and its own tests send them, as its API description allows them, and wrong in every
 //! way that the description has a code for.
 
+mod login;
+
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

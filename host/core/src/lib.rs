@@ -6,7 +6,7 @@
 //! [`stream`], [`network`]), how it goes ([`sample`], [`phase`],
 //! [`convergence`]), where the
 //! domain is when something failed, why ([`evidence`]) and what may be done about it ([`situation`]), how it ended ([`outcome`]); and the
-//! [`ports`] through which the engine reaches the world.
+//! [`ports`] through which the engine reaches the world, with a password where it must be ([`login`]).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -23,6 +23,7 @@ pub mod feed;
 pub mod finding;
 pub mod ids;
 pub mod journal;
+pub mod login;
 pub mod network;
 pub mod notice;
 pub mod outcome;

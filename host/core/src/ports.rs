@@ -16,6 +16,7 @@ use crate::evidence::Evidence;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
+use crate::login::{Admitted, Hold, Login, PeerWay};
 use crate::notice::Notice;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
@@ -234,6 +235,8 @@ pub enum Creation {
 pub enum Connection {
     /// It is open.
     Up,
+    /// It is open by a login that somebody gave, and stays so only while somebody holds the host.
+    Lent(PeerWay),
     /// It is not, or broke, or is being opened again.
     Down,
     /// Nobody needed it yet, or the driver doesn't tell.
@@ -248,6 +251,12 @@ pub trait Hypervisor: Send + Sync {
     fn connection(&self, _: &HostName) -> Connection {
         Connection::Unknown
     }
+    /// Keeps the connection to a host, if it is lent or will be, for as long as the answer lives. Costs nothing otherwise.
+    fn hold(&self, host: &HostName) -> Hold;
+    /// Sees to it that a host can be asked: in the configured way if that works, and only where that is refused for want of a
+    /// login with this one. It is used once and gone when this returns, or when nobody waits for it any more. What it opens is
+    /// lent to whoever holds the host: hold it before. [`FaultKind::Authentication`] where the login is not the right one.
+    fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>>;
     /// Facts of a host.
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>>;
     /// Domains of a host.

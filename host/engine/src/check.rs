@@ -9,7 +9,7 @@ use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::{DomainKey, HostName, PluginName};
 use waypost_core::network::{Networks, route};
 use waypost_core::plan::{Plan, PlanError, plan};
-use waypost_core::ports::{DecisionRecord, Fault};
+use waypost_core::ports::{DecisionRecord, Fault, FaultKind};
 use waypost_core::request::{CheckRequest, MigrationRequest, Options};
 use waypost_core::verdict::{Decision, Judged, PolicyMode, Verdict};
 
@@ -221,12 +221,16 @@ fn unread(host: &HostName, fault: Option<&Fault>) -> Verdict {
         evidence.push(("error".to_owned(), fault.to_string()));
         evidence.extend(fault.code.map(|code| ("libvirt code".to_owned(), code.to_string())));
     }
+    let remedy = match fault.filter(|fault| fault.kind == FaultKind::Authentication) {
+        Some(fault) => format!("see what is configured for {host}, which lets nobody in with it: {}", fault.message),
+        None => format!("see that libvirt runs on {host} and that `waypost hosts` reaches it"),
+    };
     let finding = Finding {
         code: UNREACHABLE.into(),
         severity: Severity::Blocker,
         message: format!("destination {host} can't be read, so nothing is known of it"),
         evidence,
-        remedy: Some(format!("see that libvirt runs on {host} and that `waypost hosts` reaches it")),
+        remedy: Some(remedy),
     };
     Verdict {
         destination: host.clone(),

@@ -1,11 +1,13 @@
 //! The one place where a task changes: a record is checked against the phase table, written, and only then believed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use waypost_core::ids::{Moment, TaskId};
+use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
+use waypost_core::login::Hold;
 use waypost_core::ports::{DecisionRecord, Reading, TaskLock};
 use waypost_core::sample::{Progress, Sample, Stage};
 use waypost_core::situation::History;
@@ -30,6 +32,8 @@ pub(crate) struct Recorder {
     progress: Progress,
     last_reading: Option<Moment>,
     view: watch::Sender<View>,
+    /// The task's hosts: a connection that a login opened must last for as long as the task is driven.
+    held: BTreeMap<HostName, Hold>,
     _lock: Box<dyn TaskLock>,
 }
 
@@ -58,7 +62,7 @@ const READING_EVERY_MS: u64 = 1000;
 impl Recorder {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId, course: Course, lock: Box<dyn TaskLock>) -> Self {
         let view = watch::Sender::new(View::of(id, &course));
-        Self {
+        let mut recorder = Self {
             ports,
             id,
             course,
@@ -68,7 +72,19 @@ impl Recorder {
             progress: Progress::default(),
             last_reading: None,
             view,
+            held: BTreeMap::new(),
             _lock: lock,
+        };
+        recorder.hold();
+        recorder
+    }
+
+    /// Holds the hosts that the task is known to need.
+    fn hold(&mut self) {
+        let Course { current, plan, .. } = &self.course;
+        let planned = plan.iter().flat_map(|plan| [&plan.source.host, &plan.destination.host]);
+        for host in current.source.iter().chain([&current.destination]).chain(planned) {
+            self.held.entry(host.clone()).or_insert_with(|| self.ports.hypervisor.hold(host));
         }
     }
 
@@ -93,6 +109,7 @@ impl Recorder {
             }
             Record::PerformIntended => self.performing = Some(Spent::already(0)),
             Record::NextAttempt { .. } => self.progress = Progress::default(),
+            Record::Planned { .. } => self.hold(),
             Record::Ended { ref outcome } if outcome.kind == waypost_core::outcome::OutcomeKind::Completed => {
                 self.progress.complete();
                 self.put_reading(now);

@@ -1,16 +1,22 @@
 //! The control connection of one host: opened when it is first needed, opened again when it broke or stopped answering.
+//!
+//! Where the configured way is closed for want of a login, one that somebody gives opens it once. That connection takes the
+//! place of the control connection, and of a transfer's own, for as long as somebody holds the host; it is not opened again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use waypost_core::login::{Admitted, Login};
 use waypost_core::ports::Connection;
 
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
 use crate::link::{Link, Opening, Session};
+use crate::login::{Forgetting, Once, Stay};
+use crate::uri;
 
 /// Wait after the first failed open; doubled by each further one, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -27,6 +33,8 @@ pub(crate) struct Control {
     state: Mutex<State>,
     /// Whether anybody needed a connection yet: a host that nobody asked is not down.
     tried: AtomicBool,
+    /// What a login opened, kept by whoever holds this host.
+    stay: Mutex<Weak<Stay>>,
 }
 
 enum State {
@@ -44,7 +52,7 @@ enum Step {
 impl Control {
     pub(crate) fn new(host: HostConfig) -> Self {
         let state = Mutex::new(State::Down { failures: 0, not_before: None });
-        Self { host: Arc::new(host), state, tried: AtomicBool::new(false) }
+        Self { host: Arc::new(host), state, tried: AtomicBool::new(false), stay: Mutex::default() }
     }
 
     pub(crate) fn host(&self) -> &Arc<HostConfig> {
@@ -53,6 +61,9 @@ impl Control {
 
     /// How it stands, without asking.
     pub(crate) fn connection(&self) -> Connection {
+        if self.lent().is_some() {
+            return Connection::Lent(uri::peer_way(&self.host));
+        }
         match &*self.state() {
             State::Up(link) if link.closed().is_none() => Connection::Up,
             _ if !self.tried.load(Ordering::Relaxed) => Connection::Unknown,
@@ -92,8 +103,56 @@ impl Control {
         result
     }
 
+    /// Keeps what a login opened, or will open, for as long as the answer lives.
+    pub(crate) fn hold(&self) -> Arc<Stay> {
+        let mut stay = self.stay.lock().unwrap_or_else(PoisonError::into_inner);
+        stay.upgrade().unwrap_or_else(|| {
+            let fresh = Arc::new(Stay::default());
+            *stay = Arc::downgrade(&fresh);
+            fresh
+        })
+    }
+
+    /// Sees to it that the host can be asked: with this login, where that is what is missing.
+    pub(crate) async fn admit(&self, login: Login) -> Result<Admitted, Error> {
+        let stay = self.hold();
+        match self.link().await {
+            Ok(_) => return Ok(Admitted::Unneeded),
+            Err(error) if !uri::wants_login(&error.cause) => return Err(error),
+            Err(_) => {}
+        }
+        let once = Once::new(login);
+        // Also where nobody waits for this any more, and the host never answers.
+        let _forgetting = Forgetting(Arc::clone(&once));
+        let link = self.opened(Link::open(Arc::clone(&self.host), Some(once))).await?;
+        tracing::info!(host = %self.host.name, "a login that somebody gave opened the connection; it is not kept");
+        stay.lend(link);
+        Ok(Admitted::Opened)
+    }
+
+    fn held(&self) -> Option<Arc<Stay>> {
+        self.stay.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    /// What a login opened, if it stands.
+    fn lent(&self) -> Option<Link> {
+        self.held()?.link()
+    }
+
     /// The connection, opened if need be.
     pub(crate) async fn link(&self) -> Result<Link, Error> {
+        if let Some(link) = self.lent() {
+            return Ok(link);
+        }
+        let opened = self.configured().await;
+        opened.map_err(|error| match self.held().is_some_and(|stay| stay.is_broken()) {
+            true => Error { cause: uri::explained_after_login(error.cause), ..error },
+            false => error,
+        })
+    }
+
+    /// The connection as it is configured, opened if need be.
+    async fn configured(&self) -> Result<Link, Error> {
         let limit = self.host.limits.open;
         let deadline = Instant::now() + limit;
         let late = || self.error(Cause::Deadline(limit));
@@ -121,10 +180,18 @@ impl Control {
         }
     }
 
-    /// A connection of its own for something that takes long; it is never shared and never opened again.
+    /// A connection of its own for something that takes long; it is never shared and never opened again. Who was let in by a
+    /// login has one connection, and this is it.
     pub(crate) async fn own_link(&self) -> Result<Link, Error> {
+        match self.lent() {
+            Some(link) => Ok(link),
+            None => self.opened(Link::open(self.host.clone(), None)).await,
+        }
+    }
+
+    /// What comes of an open that nobody else waits for.
+    async fn opened(&self, mut opening: Opening) -> Result<Link, Error> {
         let limit = self.host.limits.open;
-        let mut opening = Link::open(self.host.clone());
         match tokio::time::timeout(limit, opening.wait_for(Option::is_some)).await {
             Err(_) => Err(self.error(Cause::Deadline(limit))),
             Ok(Ok(opened)) => opened.clone().unwrap_or_else(|| Err(self.error(Cause::Defect))),
@@ -161,7 +228,7 @@ impl Control {
                 (*failures, left_behind + 1)
             }
         };
-        let opening = Link::open(self.host.clone());
+        let opening = Link::open(self.host.clone(), None);
         *state = State::Opening { opening: opening.clone(), since: now, failures, left_behind };
         Step::Await(opening)
     }

@@ -278,6 +278,14 @@ pub enum Cause {
         /// Why.
         why: &'static str,
     },
+    /// A login can't be used over the URI.
+    #[error("nobody can be let in over {uri} by name and password: {why}")]
+    Login {
+        /// The URI, without secrets.
+        uri: String,
+        /// Why.
+        why: &'static str,
+    },
     /// The URI asks for trust without a look.
     #[error(
         "the host's {place} says {parameter}, which takes any host key or certificate for the right one: remove it and install the \
@@ -316,7 +324,7 @@ impl Cause {
             Self::Deadline(_) => FaultKind::Deadline,
             Self::UnknownHost => FaultKind::NoHost,
             Self::Uri { .. } => FaultKind::Unreachable,
-            Self::Unverified { .. } | Self::AuthFile { .. } => FaultKind::Authentication,
+            Self::Login { .. } | Self::Unverified { .. } | Self::AuthFile { .. } => FaultKind::Authentication,
             Self::Defect => FaultKind::Other,
         }
     }

@@ -9,6 +9,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -188,6 +189,15 @@ impl Hypervisor for Libvirt {
     fn connection(&self, host: &HostName) -> Connection {
         let control = self.hosts.iter().find(|control| control.host().name == *host);
         control.map_or(Connection::Unknown, |control| control.connection())
+    }
+
+    fn hold(&self, host: &HostName) -> Hold {
+        let control = self.hosts.iter().find(|control| control.host().name == *host);
+        control.map_or_else(|| Hold::new(Arc::new(())), |control| Hold::new(control.hold()))
+    }
+
+    fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>> {
+        Box::pin(async move { Ok(self.control(host, "open a connection")?.admit(login).await?) })
     }
 
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {

@@ -1,7 +1,7 @@
 //! Real hosts: the hypervisor port over libvirt.
 //!
 //! Reading order: what the configuration says of a host ([`HostConfig`]); how a connection is opened (`uri`,
-//! `event_loop`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `rewrite`, `transfer`, `events`) and how
+//! `event_loop`), with a login that somebody gave for it (`login`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `rewrite`, `transfer`, `events`) and how
 //! the answers become facts (`facts`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
 //! `unsafe`.
 //!
@@ -19,6 +19,7 @@ mod events;
 mod facts;
 mod hypervisor;
 mod link;
+mod login;
 mod notice;
 mod orders;
 #[allow(unsafe_code, reason = "the one audited module over libvirt's C interface")]

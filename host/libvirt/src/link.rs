@@ -16,12 +16,16 @@ use waypost_core::ids::DomainId;
 
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
+use crate::login::Once;
 use crate::raw::{CloseWatch, Connection};
 use crate::{event_loop, facts, raw, uri};
 
 /// How many calls are under way on one connection at most. libvirtd serves five per client (`max_client_requests`), and
 /// with five under way a keepalive finds no free place: the client then takes its own connection for dead.
 const LANES: usize = 4;
+/// The same on a connection that a login opened, over which a direct migration to its host makes its own calls as well: there is
+/// no other, and they come beside the lanes. A migration away from that host takes a lane as long as it lasts.
+const LENT_LANES: usize = 3;
 
 /// What a call works on.
 pub(crate) struct Session {
@@ -88,13 +92,13 @@ pub(crate) type Opening = watch::Receiver<Option<Result<Link, Error>>>;
 
 impl Link {
     /// Begins to open a connection, on a thread of its own: against a daemon that hangs, opening blocks for as long as it
-    /// does.
-    pub(crate) fn open(host: Arc<HostConfig>) -> Opening {
+    /// does. With a login it is opened in the configured way, but for who is let in.
+    pub(crate) fn open(host: Arc<HostConfig>, login: Option<Arc<Once>>) -> Opening {
         let (ready, opening) = watch::channel(None);
         let failed = ready.clone();
         let (name, attempted) = (host.name.clone(), host.opening());
         let thread = thread::Builder::new().name(format!("libvirt-{name}"));
-        if let Err(error) = thread.spawn(move || serve(&host, ready)) {
+        if let Err(error) = thread.spawn(move || serve(&host, login, ready)) {
             let cause = Failure::refused(format!("can't start a thread: {error}")).into();
             failed.send_replace(Some(Err(Error { host: name, attempted, cause })));
         }
@@ -181,9 +185,10 @@ impl Link {
     }
 }
 
-fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>>>) {
+fn serve(host: &Arc<HostConfig>, login: Option<Arc<Once>>, ready: watch::Sender<Option<Result<Link, Error>>>) {
     let (closed, watching) = watch::channel(None);
-    let session = match establish(host, closed) {
+    let lanes = if login.is_some() { LENT_LANES } else { LANES };
+    let session = match establish(host, login.as_deref(), closed) {
         Ok(session) => Arc::new(session),
         Err(cause) => {
             let error = Error { host: host.name.clone(), attempted: host.opening(), cause };
@@ -191,9 +196,10 @@ fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>
             return;
         }
     };
+    drop(login);
     let (jobs, queue) = mpsc::channel::<Job>();
     let queue = Arc::new(Mutex::new(queue));
-    for _ in 1..LANES {
+    for _ in 1..lanes {
         let (session, queue) = (session.clone(), queue.clone());
         let thread = thread::Builder::new().name(format!("libvirt-{}", host.name));
         // With fewer threads calls wait for each other, that's all.
@@ -207,11 +213,17 @@ fn serve(host: &Arc<HostConfig>, ready: watch::Sender<Option<Result<Link, Error>
     work(&session, &queue);
 }
 
-fn establish(host: &HostConfig, closed: watch::Sender<Option<String>>) -> Result<Session, Cause> {
-    let uri = uri::checked(host)?;
+fn establish(host: &HostConfig, login: Option<&Once>, closed: watch::Sender<Option<String>>) -> Result<Session, Cause> {
+    let uri = match login {
+        None => uri::checked(host)?,
+        Some(login) => uri::for_login(host, login.user())?,
+    };
     event_loop::start()?;
     uri::refuse_crashes(host, raw::client_version()?)?;
-    let connection = Connection::open(&uri).map_err(|failure| uri::explained(host, failure))?;
+    let connection = Connection::open(&uri, login).map_err(|failure| match login {
+        None => uri::explained(host, failure),
+        Some(_) => uri::explained_with_login(host, failure),
+    })?;
     let interval = i32::try_from(host.limits.keepalive_interval_s).unwrap_or(i32::MAX);
     match connection.set_keep_alive(interval, host.limits.keepalive_count).map_err(Failure::from) {
         Err(failure) if !failure.is_unsupported() => return Err(failure.into()),

@@ -1,5 +1,9 @@
 //! From a configured URI to one that is safe to open: no unseen host keys, no readable credentials, no prompts.
 
+mod login;
+
+pub(crate) use login::{explained_after_login, explained_with_login, for_login, peer_way, wants_login};
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -117,7 +121,9 @@ pub(crate) fn explained(host: &HostConfig, failure: Failure) -> Cause {
     } else if let Some(file) = auth_file.or_else(|| parts.get("authfile").map(unescaped)) {
         format!("name and password are those in {file}")
     } else {
-        "the host wants name and password: put them into a file and name it as this host's auth_file".to_owned()
+        "the host wants name and password: put them into a file and name it as this host's auth_file, or give them with the \
+         request where it takes them"
+            .to_owned()
     };
     Cause::Opening { failure, hint }
 }

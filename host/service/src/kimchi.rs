@@ -6,10 +6,11 @@
 //! They are in the router only where a site wants them, and in no OpenAPI document: their contract is Kimchi's, with the
 //! differences that `docs/kimchi.md` tells.
 //!
-//! In reading order: `asked` the request, and what becomes of a password in it; `hosts` which host is meant; `moving` the check
+//! In reading order: `asked` the request; `hosts` which host is meant; `entrance` what becomes of a password; `moving` the check
 //! and the task; `tasks` how it stands; `refusal` what is said where it goes wrong.
 
 mod asked;
+mod entrance;
 mod hosts;
 mod moving;
 #[cfg(test)]

@@ -163,7 +163,7 @@ fn hosts(registry: &mut Registry, shared: &Shared) -> Result<(), StoreFault> {
             }
         }
         let up = match shared.parts.hypervisor.connection(host) {
-            Connection::Up => 1,
+            Connection::Up | Connection::Lent(_) => 1,
             Connection::Down => 0,
             Connection::Unknown => continue,
         };

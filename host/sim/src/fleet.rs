@@ -83,6 +83,8 @@ pub struct HostSpec {
     pub migration_tls: bool,
     /// Whether the controller can reach it at the beginning.
     pub reachable: bool,
+    /// By what it lets somebody in; none: by what is configured for it.
+    pub login: Option<LoginSpec>,
 }
 
 impl Default for HostSpec {
@@ -107,6 +109,7 @@ impl Default for HostSpec {
             bandwidth_mib_s: 1000,
             migration_tls: false,
             reachable: true,
+            login: None,
         }
     }
 }
@@ -120,6 +123,19 @@ impl HostSpec {
     pub fn host_uuid(&self) -> Uuid {
         self.uuid.unwrap_or_else(|| generate::uuid_of("host", &self.name))
     }
+}
+
+/// The only login that a host takes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginSpec {
+    /// Name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// Whether the other hosts' daemons get in without it.
+    #[serde(default)]
+    pub peers: bool,
 }
 
 /// A storage pool; by default a directory of an NFS server that every host mounts.

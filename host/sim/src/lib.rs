@@ -7,7 +7,7 @@
 //!
 //! Reading order: the hosts and domains there are (`fleet`, `generate`), what shall go wrong (`script`), what is
 //! true and what must never be (`oracle`), what changes (`state`, `storage`), one migration (`transfer`), what
-//! is told of it all (`report`), the port (`port`), and what ties them together (`world`).
+//! is told of it all (`report`), who is let in (`login`), the port (`port`), and what ties them together (`world`).
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
@@ -15,6 +15,7 @@ mod cpu;
 mod edit;
 mod fleet;
 mod generate;
+mod login;
 mod oracle;
 mod port;
 mod report;
@@ -26,7 +27,7 @@ mod words;
 mod world;
 
 pub use fleet::{
-    DiskSpec, DomainSpec, Fleet, FleetError, HostSpec, InterfaceSpec, LinkSpec, NetworkSpec, PoolSpec, Power,
+    DiskSpec, DomainSpec, Fleet, FleetError, HostSpec, InterfaceSpec, LinkSpec, LoginSpec, NetworkSpec, PoolSpec, Power,
 };
 pub use generate::Generate;
 pub use oracle::{Change, Truth, Violation};

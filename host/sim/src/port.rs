@@ -4,6 +4,7 @@
 mod call;
 mod orders;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -13,6 +14,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -20,8 +22,10 @@ use waypost_core::ports::{
 };
 use waypost_core::sample::Sample;
 use waypost_core::situation::Side;
+use waypost_core::stream::Transport;
 
 use crate::fleet::{HostSpec, PoolSpec};
+use crate::login::OPEN;
 use crate::script::{Step, What};
 use crate::state::{Silence, State};
 use crate::transfer::{self, PAGE};
@@ -34,8 +38,23 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl World {
-    /// One call: what the script says of it, whether the host answers, and then its effect.
+    /// One call to a host that lets the caller in.
     async fn call<T>(
+        &self,
+        step: Step,
+        host: &HostName,
+        attempted: &str,
+        effect: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let inside = |state: &mut State| {
+            state.lets_in(host, attempted)?;
+            effect(state)
+        };
+        self.reach(step, host, attempted, inside).await
+    }
+
+    /// What the script says of a call, whether the host answers, and then its effect.
+    async fn reach<T>(
         &self,
         step: Step,
         host: &HostName,
@@ -126,8 +145,19 @@ impl Hypervisor for World {
         match state.host(host) {
             None => Connection::Unknown,
             Some(_) if state.silence(host).is_some() => Connection::Down,
-            Some(_) => Connection::Up,
+            Some(there) => there.door.connection(),
         }
+    }
+
+    fn hold(&self, host: &HostName) -> Hold {
+        match self.state().host_mut(host) {
+            Some(there) => there.door.hold(),
+            None => Hold::new(Arc::new(())),
+        }
+    }
+
+    fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>> {
+        Box::pin(self.reach(Step::Connect, host, OPEN, move |state| state.admit(host, login)))
     }
 
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
@@ -315,6 +345,9 @@ impl Hypervisor for World {
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         let source = &plan.source.host;
         Box::pin(self.call(Step::Connect, source, "open a connection for the migration", move |state| {
+            if plan.transport == Transport::Direct {
+                state.lets_in(&plan.destination.host, OPEN)?;
+            }
             state.route = Some((source.clone(), plan.destination.host.clone()));
             state.subject = Some(plan.domain);
             Ok(self.calling(state, plan, |bond| transfer::migrate(self.clone(), plan.clone(), bond)))
@@ -431,7 +464,7 @@ fn in_pool<T>(
     work: impl FnOnce(&mut State, &HostSpec, &PoolSpec) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let fault = |why: String| words::fault(FaultKind::Storage, host, attempted, why);
-    let spec = state.host(host).map(|there| std::sync::Arc::clone(&there.spec));
+    let spec = state.host(host).map(|there| Arc::clone(&there.spec));
     let found = spec.as_ref().and_then(|spec| Some((spec, spec.pools.iter().find(|known| known.name == pool)?)));
     let Some((spec, pool)) = found else {
         return Err(fault(format!("Storage pool not found: no storage pool with matching name '{pool}'")));

@@ -75,7 +75,7 @@ words! {
         SeesProbe = "sees-probe",
         /// It is removed.
         RemoveProbe = "remove-probe",
-        /// The migration's own connection is opened.
+        /// The migration's own connection is opened, or one with a login.
         Connect = "connect",
         /// The source is asked to begin.
         Begin = "begin",

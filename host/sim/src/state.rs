@@ -16,6 +16,7 @@ use waypost_core::ports::HostEvent;
 use waypost_core::sample::Sample;
 
 use crate::fleet::{DomainSpec, Fleet, HostSpec, Power};
+use crate::login::Door;
 use crate::oracle::{Log, Truth, Violation};
 use crate::report;
 use crate::script::{Lasting, Pending, Who};
@@ -64,6 +65,7 @@ pub(crate) struct Host {
     listeners: Vec<mpsc::UnboundedSender<HostEvent>>,
     pub(crate) completed: HashMap<DomainId, Sample>,
     pub(crate) used_kib: u64,
+    pub(crate) door: Door,
 }
 
 /// Since when and until when something doesn't work.
@@ -419,6 +421,7 @@ impl State {
     fn lose(&mut self, host: &HostName, why: &str, change: impl FnOnce(&mut Host)) {
         let Some(there) = self.host_mut(host) else { return };
         change(there);
+        there.door.break_off();
         there.reach.send_modify(|epoch| *epoch += 1);
         for listener in there.listeners.drain(..) {
             // A listener that is gone needs no telling.
@@ -526,6 +529,7 @@ impl Host {
             listeners: Vec::new(),
             completed: HashMap::new(),
             used_kib: 0,
+            door: Door::of(spec),
             spec: Arc::new(spec.clone()),
         }
     }

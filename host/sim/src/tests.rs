@@ -3,6 +3,7 @@
 mod direct;
 mod failures;
 mod fleets;
+mod login;
 mod migration;
 mod oracle;
 mod traps;

@@ -1,14 +1,15 @@
 //! Opening and closing, and what a connection is asked about CPUs and memory.
 
-use std::ffi::{CStr, CString, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ops::Deref;
-use std::ptr;
+use std::{ptr, slice};
 
 use virt::connect::Connect;
 use virt_sys as sys;
 
 use super::{c_string, checked};
 use crate::error::Failure;
+use crate::login::{Once, Wanted};
 
 /// A connection that is closed when it is dropped, which `virt` 0.4.3's own isn't. Closing talks to the daemon and can
 /// block: it is only ever dropped on a thread that may wait.
@@ -16,9 +17,9 @@ use crate::error::Failure;
 pub(crate) struct Connection(Connect);
 
 impl Connection {
-    /// Opens a connection. Credentials come from the file that the URI names; nobody is ever prompted: what libvirt still
-    /// asks for fails the open.
-    pub(crate) fn open(uri: &str) -> Result<Self, Failure> {
+    /// Opens a connection. Credentials come from the file that the URI names, or once from a login; nobody is ever prompted:
+    /// what libvirt still asks for fails the open.
+    pub(crate) fn open(uri: &str, login: Option<&Once>) -> Result<Self, Failure> {
         let uri = c_string(uri)?;
         // The kinds that SASL mechanisms and ssh libraries ask for; one that isn't listed makes them give up earlier
         // with a less telling message.
@@ -32,11 +33,11 @@ impl Connection {
         let mut auth = sys::virConnectAuth {
             credtype: kinds.as_mut_ptr(),
             ncredtype: kinds.len() as c_uint,
-            cb: Some(refuse),
-            cbdata: ptr::null_mut(),
+            cb: Some(answer),
+            cbdata: login.map_or(ptr::null_mut(), |login| ptr::from_ref(login).cast_mut().cast()),
         };
-        // SAFETY: the URI, the structure and the list that it points to outlive the call, after which libvirt keeps none
-        // of them.
+        // SAFETY: the URI, the structure and what it points to, the login included, outlive the call, after which libvirt keeps
+        // none of them.
         let conn = unsafe { sys::virConnectOpenAuth(uri.as_ptr(), &raw mut auth, 0) };
         if conn.is_null() {
             return Err(Failure::last());
@@ -159,7 +160,103 @@ pub(crate) enum Comparison {
     Superset,
 }
 
-/// Answers libvirt's question for credentials: there is nobody to ask.
-unsafe extern "C" fn refuse(_: sys::virConnectCredentialPtr, _: c_uint, _: *mut c_void) -> c_int {
-    -1
+/// Answers libvirt's questions for credentials from the login, if there is one: else there is nobody to ask.
+unsafe extern "C" fn answer(asked: sys::virConnectCredentialPtr, count: c_uint, login: *mut c_void) -> c_int {
+    // SAFETY: NULL, or the login that `open` borrows for as long as libvirt may ask; it is only ever read.
+    let Some(login) = (unsafe { login.cast::<Once>().as_ref() }) else { return -1 };
+    let count = usize::try_from(count).unwrap_or(0);
+    if count == 0 {
+        return 0;
+    }
+    if asked.is_null() {
+        return -1;
+    }
+    // SAFETY: libvirt lends `count` questions for the time of this call, to nobody else.
+    let asked = unsafe { slice::from_raw_parts_mut(asked, count) };
+    let wanted: Vec<Wanted> = asked.iter().map(|question| wanted(question.type_)).collect();
+    let answered = login.answer(&wanted, |at, text| {
+        let (result, length) = (for_libvirt(text), c_uint::try_from(text.len()).unwrap_or(0));
+        (asked[at].result, asked[at].resultlen) = (result, length);
+        !result.is_null()
+    });
+    if answered { 0 } else { -1 }
+}
+
+/// What a question of libvirt's is about. What is shown while it is typed is no password; whether an unknown host key is fine is
+/// asked so, too.
+fn wanted(kind: c_int) -> Wanted {
+    match u32::try_from(kind) {
+        Ok(sys::VIR_CRED_AUTHNAME) => Wanted::User,
+        Ok(sys::VIR_CRED_PASSPHRASE | sys::VIR_CRED_NOECHOPROMPT) => Wanted::Password,
+        _ => Wanted::Other,
+    }
+}
+
+/// A copy that libvirt frees; NULL where there is no memory.
+fn for_libvirt(text: &str) -> *mut c_char {
+    // SAFETY: any size may be asked for.
+    let copy = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
+    if !copy.is_null() {
+        // SAFETY: there is room for the text and the zero byte behind it, and nobody else knows of it.
+        unsafe {
+            ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
+            copy.add(text.len()).write(0);
+        }
+    }
+    copy.cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_core::login::{Login, Secret};
+
+    use super::*;
+
+    fn question(kind: u32) -> sys::virConnectCredential {
+        sys::virConnectCredential {
+            type_: kind as c_int,
+            prompt: ptr::null(),
+            challenge: ptr::null(),
+            defresult: ptr::null(),
+            result: ptr::null_mut(),
+            resultlen: 0,
+        }
+    }
+
+    /// Asks as libvirt does; answers what came of it, and what was given for each question.
+    fn ask(login: Option<&Once>, kinds: &[u32]) -> (c_int, Vec<Option<String>>) {
+        let mut questions: Vec<_> = kinds.iter().map(|kind| question(*kind)).collect();
+        let data = login.map_or(ptr::null_mut(), |login| ptr::from_ref(login).cast_mut().cast());
+        // SAFETY: the questions and the login outlive the call.
+        let result = unsafe { answer(questions.as_mut_ptr(), questions.len() as c_uint, data) };
+        let given = questions.into_iter().map(|question| {
+            if question.result.is_null() {
+                return None;
+            }
+            // SAFETY: a text that `for_libvirt` made, with the length that it said; it is freed as libvirt would.
+            let bytes = unsafe { slice::from_raw_parts(question.result.cast::<u8>(), question.resultlen as usize + 1) };
+            let text = String::from_utf8(bytes[..bytes.len() - 1].to_vec()).unwrap();
+            assert_eq!(bytes.last(), Some(&0));
+            // SAFETY: made by malloc, and used no more.
+            unsafe { libc::free(question.result.cast()) };
+            Some(text)
+        });
+        (result, given.collect())
+    }
+
+    #[test]
+    fn libvirt_is_answered_from_the_login_and_by_nobody_else() {
+        let both = [sys::VIR_CRED_AUTHNAME, sys::VIR_CRED_PASSPHRASE];
+        assert_eq!(ask(None, &both), (-1, vec![None, None]));
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let login = || Once::new(Login::new(secret("carla"), secret("h\u{f6}rse")).unwrap());
+        let once = login();
+        assert_eq!(ask(Some(&once), &[]), (0, vec![]));
+        for (kind, what) in [(sys::VIR_CRED_ECHOPROMPT, "a host key"), (sys::VIR_CRED_REALM, "a realm")] {
+            assert_eq!(ask(Some(&once), &[kind]), (-1, vec![None]), "{what}");
+        }
+        assert_eq!(ask(Some(&once), &both), (0, vec![Some("carla".into()), Some("h\u{f6}rse".into())]));
+        assert_eq!(ask(Some(&once), &both), (-1, vec![None, None]), "it was wrong, and is not tried again");
+        assert_eq!(ask(Some(&login()), &[sys::VIR_CRED_NOECHOPROMPT]), (0, vec![Some("h\u{f6}rse".into())]));
+    }
 }

@@ -1,8 +1,8 @@
 //! What a client asks for, read by Kimchi's own description of the request (`vm_migrate` in its `API.json`).
 //!
-//! A password is never taken in: its place in the request is read by a type that keeps whether it was a text, and nothing of
-//! the text. So there is nothing to store, to log or to show, also not in what is said about a request that is wrong; for the
-//! same reason no value of a request is ever repeated there but the name of the host.
+//! User and password are read straight into texts that nothing shows and that are overwritten when they are done with; they leave
+//! this module as a login that can be used once. No value of a request is ever repeated in what is said about it but the name of
+//! the host, because whoever mistypes a key may have written a password anywhere.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use waypost_core::login::{Login, Secret};
 
 use super::refusal::Refusal;
 
@@ -22,6 +23,8 @@ pub(super) struct Asked {
     pub rdma: bool,
     /// Whether somebody gave a user or a password.
     pub credentials: bool,
+    /// Both of them.
+    pub login: Option<Login>,
 }
 
 impl Asked {
@@ -56,8 +59,8 @@ fn shape(why: &str) -> Refusal {
 #[derive(Default)]
 struct Written {
     hosts: Vec<Value>,
-    users: Vec<Unseen>,
-    passwords: Vec<Unseen>,
+    users: Vec<Unshown>,
+    passwords: Vec<Unshown>,
     rdma: Option<Value>,
     unknown: bool,
 }
@@ -74,12 +77,16 @@ impl Written {
         if self.hosts.iter().any(|other| other != first) {
             return Err(shape("remote_host is given in several spellings, and they name different hosts"));
         }
-        if self.users.iter().any(|user| *user != Unseen::Text) {
-            return wrong("KCHVM0059E", "user must be a text, and not empty");
-        }
-        if self.passwords.contains(&Unseen::NoText) {
-            return wrong("KCHVM0069E", "password must be a text");
-        }
+        let user = match only(self.users) {
+            Ok(user) if user.as_ref().is_none_or(|user| is_text(user) && !user.text().is_empty()) => user,
+            Ok(_) | Err(Several::NoText) => return wrong("KCHVM0059E", "user must be a text, and not empty"),
+            Err(Several::Differ) => return Err(shape("user is given several times, and not as the same")),
+        };
+        let password = match only(self.passwords) {
+            Ok(password) if password.as_ref().is_none_or(is_text) => password,
+            Ok(_) | Err(Several::NoText) => return wrong("KCHVM0069E", "password must be a text"),
+            Err(Several::Differ) => return Err(shape("password is given in several spellings, and not as the same")),
+        };
         let rdma = match self.rdma {
             None => false,
             Some(Value::Bool(wanted)) => wanted,
@@ -88,8 +95,34 @@ impl Written {
         if self.unknown {
             return Err(shape("there are remote_host, user, password and enable_rdma, and there is no other key"));
         }
-        Ok(Asked { remote_host, rdma, credentials: !self.users.is_empty() || !self.passwords.is_empty() })
+        let credentials = user.is_some() || password.is_some();
+        let login = user.zip(password).and_then(|(user, password)| Login::new(user, password));
+        Ok(Asked { remote_host, rdma, credentials, login })
     }
+}
+
+/// Why several values for one thing are none.
+enum Several {
+    NoText,
+    Differ,
+}
+
+/// What all that was given for one thing says; none where nothing was.
+fn only(given: Vec<Unshown>) -> Result<Option<Secret>, Several> {
+    let mut only = None;
+    for Unshown(text) in given {
+        let text = text.ok_or(Several::NoText)?;
+        if only.as_ref().is_some_and(|first| *first != text) {
+            return Err(Several::Differ);
+        }
+        only = Some(text);
+    }
+    Ok(only)
+}
+
+/// Whether a host could take it.
+fn is_text(secret: &Secret) -> bool {
+    !secret.text().contains('\0')
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -123,48 +156,46 @@ impl<'de> Deserialize<'de> for Written {
     }
 }
 
-/// A value of which nothing is kept but what kind it was.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unseen {
-    Text,
-    EmptyText,
-    NoText,
-}
+/// A text that is shown nowhere; none for anything else, of which nothing is kept.
+struct Unshown(Option<Secret>);
 
-impl<'de> Deserialize<'de> for Unseen {
+impl<'de> Deserialize<'de> for Unshown {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Kind;
         impl<'de> Visitor<'de> for Kind {
-            type Value = Unseen;
+            type Value = Unshown;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text")
             }
-            fn visit_str<E>(self, text: &str) -> Result<Unseen, E> {
-                Ok(if text.is_empty() { Unseen::EmptyText } else { Unseen::Text })
+            fn visit_str<E>(self, text: &str) -> Result<Unshown, E> {
+                Ok(Unshown(Some(Secret::new(text.to_owned()))))
             }
-            fn visit_bool<E>(self, _: bool) -> Result<Unseen, E> {
-                Ok(Unseen::NoText)
+            fn visit_string<E>(self, text: String) -> Result<Unshown, E> {
+                Ok(Unshown(Some(Secret::new(text))))
             }
-            fn visit_i64<E>(self, _: i64) -> Result<Unseen, E> {
-                Ok(Unseen::NoText)
+            fn visit_bool<E>(self, _: bool) -> Result<Unshown, E> {
+                Ok(Unshown(None))
             }
-            fn visit_u64<E>(self, _: u64) -> Result<Unseen, E> {
-                Ok(Unseen::NoText)
+            fn visit_i64<E>(self, _: i64) -> Result<Unshown, E> {
+                Ok(Unshown(None))
             }
-            fn visit_f64<E>(self, _: f64) -> Result<Unseen, E> {
-                Ok(Unseen::NoText)
+            fn visit_u64<E>(self, _: u64) -> Result<Unshown, E> {
+                Ok(Unshown(None))
             }
-            fn visit_unit<E>(self) -> Result<Unseen, E> {
-                Ok(Unseen::NoText)
+            fn visit_f64<E>(self, _: f64) -> Result<Unshown, E> {
+                Ok(Unshown(None))
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unseen, A::Error> {
+            fn visit_unit<E>(self) -> Result<Unshown, E> {
+                Ok(Unshown(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unshown, A::Error> {
                 while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Unseen::NoText)
+                Ok(Unshown(None))
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Unseen, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Unshown, A::Error> {
                 while items.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Unseen::NoText)
+                Ok(Unshown(None))
             }
         }
         from.deserialize_any(Kind)
@@ -185,18 +216,36 @@ mod tests {
 
     #[test]
     fn old_spellings_mean_the_same() {
-        let asked = Asked { remote_host: "b".into(), rdma: false, credentials: true };
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let asked = |login: Option<(&str, &str)>| {
+            let login = login.and_then(|(user, password)| Login::new(secret(user), secret(password)));
+            Asked { remote_host: "b".into(), rdma: false, credentials: true, login }
+        };
         for body in [
-            r#"{"remote_host": "b", "user": "root", "password": "p"}"#,
-            r#"{"remoteHost": "b", "user": "root", "passwd": "p"}"#,
-            r#"{"host": "b", "user": "root"}"#,
-            r#"{"host": "b", "remote_host": "b", "password": "", "passwd": "p", "enable_rdma": false}"#,
+            r#"{"remote_host": "b", "user": "root", "password": "p\u00f6o"}"#,
+            r#"{"remoteHost": "b", "user": "root", "passwd": "pöo"}"#,
+            r#"{"host": "b", "remote_host": "b", "user": "root", "password": "pöo", "passwd": "pöo", "enable_rdma": false}"#,
         ] {
-            assert_eq!(read(body).unwrap(), asked, "{body}");
+            assert_eq!(read(body).unwrap(), asked(Some(("root", "pöo"))), "{body}");
+        }
+        for half in [
+            r#"{"host": "b", "user": "root"}"#,
+            r#"{"host": "b", "password": "p"}"#,
+            r#"{"host": "b", "user": "root", "passwd": ""}"#,
+        ] {
+            assert_eq!(read(half).unwrap(), asked(None), "{half}");
         }
         let plain = read(r#"{"remote_host": "b", "enable_rdma": true}"#).unwrap();
-        assert_eq!(plain, Asked { remote_host: "b".into(), rdma: true, credentials: false });
-        assert!(read(r#"{"host": "b", "remote_host": "c"}"#).unwrap_err().starts_with("WOKAPI0008E: "));
+        assert_eq!(plain, Asked { remote_host: "b".into(), rdma: true, credentials: false, login: None });
+        assert!(!format!("{:?}", asked(Some(("carla", "s3cret")))).contains("s3cret"));
+        for differs in [
+            r#"{"host": "b", "remote_host": "c"}"#,
+            r#"{"host": "b", "password": "", "passwd": "s3cret"}"#,
+            r#"{"host": "b", "user": "s3cret", "user": "root"}"#,
+        ] {
+            let reason = read(differs).unwrap_err();
+            assert!(reason.starts_with("WOKAPI0008E: ") && !reason.contains("s3cret"), "{reason}");
+        }
     }
 
     #[test]
@@ -214,6 +263,9 @@ mod tests {
             (r#"{"remote_host": "b", "user": ["s3cret"]}"#, "KCHVM0059E"),
             (r#"{"remote_host": "b", "passwd": {"a": "s3cret"}}"#, "KCHVM0069E"),
             (r#"{"remote_host": "b", "password": null}"#, "KCHVM0069E"),
+            (r#"{"remote_host": "b", "user": "u", "password": "s3cret\u0000"}"#, "KCHVM0069E"),
+            (r#"{"remote_host": "b", "user": "s3cret\u0000", "password": "p"}"#, "KCHVM0059E"),
+            (r#"{"remote_host": "b", "password": "s3cret", "passwd": 7}"#, "KCHVM0069E"),
             (r#"{"remote_host": "b", "password": 1.5}"#, "KCHVM0069E"),
             (r#"{"remote_host": "b", "enable_rdma": "s3cret"}"#, "KCHVM0091E"),
             (r#"{"remote_host": "b", "pasword": "s3cret"}"#, "WOKAPI0008E"),

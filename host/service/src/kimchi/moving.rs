@@ -17,6 +17,7 @@ use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::verdict::Decision;
 
 use super::asked::Asked;
+use super::entrance::Entrance;
 use super::refusal::{Refusal, for_a_page};
 use super::{Here, Kimchi, hosts, tasks};
 use crate::access::audit::About;
@@ -37,16 +38,20 @@ pub(super) async fn migrate(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let asked = Asked::read(&headers, &whole(body)?)?;
-    let new = wanted(&service, &caller, &kimchi, &name, &asked)?;
+    let mut asked = Asked::read(&headers, &whole(body)?)?;
+    let mut new = wanted(&service, &caller, &kimchi, &name, &asked)?;
     caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
-    check(&service, &caller, &new).await?;
+    let entrance = Entrance::open(&service, &caller, HostName::new(new.to.as_str()), asked.login.take()).await?;
+    if entrance.is_ours_alone() {
+        new.options.transport = v1::Transport::Direct;
+    }
+    check(&service, &caller, &new).await.map_err(|refusal| entrance.told_with(refusal))?;
     let to = new.to.clone();
     let within = service.asked_within(&headers);
     let id = service.blocking(move |service| making::make(service, &caller, new, None, within.as_deref())).await?;
     let mut message = format!("{name} is to move to {to}");
     if asked.credentials {
-        message += "; user and password were neither used nor kept, because the configured connection is used";
+        message += &format!("; {}", entrance.told());
     }
     let task = tasks::Task {
         id: id.to_string(),

@@ -37,6 +37,11 @@ impl Refusal {
         Self::new(status, code, &format!("{name} can't be migrated to {to}: {}", words.join("; ")))
     }
 
+    /// The same, with something else to know.
+    pub(super) fn and(self, words: &str) -> Self {
+        Self { reason: format!("{}; {words}", self.reason), ..self }
+    }
+
     #[cfg(test)]
     pub(super) fn reason(&self) -> &str {
         &self.reason

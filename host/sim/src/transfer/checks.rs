@@ -10,8 +10,11 @@ use crate::edit::{self, edited};
 use crate::state::{Host, Local, State};
 use crate::{cpu, words};
 
-/// A migration of a domain that another one has.
+/// A migration of a domain that another one has, or one whose source's daemon is not let in by the destination's.
 pub(crate) fn may_begin(state: &State, plan: &Plan) -> Result<(), Fault> {
+    if plan.transport != Transport::Direct {
+        state.lets_peers_in(&plan.destination.host, &plan.source.host)?;
+    }
     if state.jobs.contains_key(&plan.domain) {
         let why = format!("another migration job is already running for domain '{}'", plan.name);
         return Err(words::fault(FaultKind::Migrating, &plan.source.host, "migrate", why));

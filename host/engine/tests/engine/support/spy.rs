@@ -11,6 +11,7 @@ use waypost_core::evidence::Evidence;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
+use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -136,6 +137,12 @@ pub struct SpiedHosts {
 impl Hypervisor for SpiedHosts {
     fn hosts(&self) -> Vec<HostName> {
         self.world.hosts()
+    }
+    fn hold(&self, host: &HostName) -> Hold {
+        self.world.hold(host)
+    }
+    fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>> {
+        self.world.admit(host, login)
     }
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
         self.world.host_facts(host, depth)

@@ -1,0 +1,88 @@
+//! The way into the destination, and what user and password of a request are for.
+//!
+//! As in Kimchi what needs no password is tried first. Where it is refused the connection is opened once with what the request
+//! gives, and what it gives is gone. The connection is held here until the task does, so that nothing closes it in between; it
+//! stays until the last task is over that needs the host, and whoever may ask for tasks there uses it meanwhile.
+//!
+//! The source's libvirt knows no such password. Where the configuration has no other way for it the move is driven from here.
+
+use axum::http::StatusCode;
+use waypost_core::ids::HostName;
+use waypost_core::login::{Admitted, Hold, Login, PeerWay};
+use waypost_core::ports::{Connection, Fault, FaultKind};
+
+use super::refusal::Refusal;
+use crate::caller::Caller;
+use crate::service::Service;
+
+/// How the destination is open while a request is answered.
+pub(super) struct Entrance {
+    to: HostName,
+    admitted: Option<Admitted>,
+    connection: Connection,
+    _hold: Hold,
+}
+
+impl Entrance {
+    /// Sees to it that the destination can be asked, if a login is there to do so.
+    pub(super) async fn open(
+        service: &Service,
+        caller: &Caller,
+        to: HostName,
+        login: Option<Login>,
+    ) -> Result<Self, Refusal> {
+        let hypervisor = &service.shared.parts.hypervisor;
+        // First, so that what is opened stays.
+        let hold = hypervisor.hold(&to);
+        let admitted = match login {
+            None => None,
+            Some(login) => Some(hypervisor.admit(&to, login).await.map_err(|fault| refused(caller, &to, &fault))?),
+        };
+        let connection = hypervisor.connection(&to);
+        Ok(Self { to, admitted, connection, _hold: hold })
+    }
+
+    /// Whether nobody but this program gets in there.
+    pub(super) fn is_ours_alone(&self) -> bool {
+        self.connection == Connection::Lent(PeerWay::Shut)
+    }
+
+    /// What became of the user or the password that somebody gave.
+    pub(super) fn told(&self) -> String {
+        let to = &self.to;
+        let unused = "user and password were neither used nor kept, because";
+        match (self.admitted, self.connection) {
+            (Some(Admitted::Opened), _) => {
+                format!(
+                    "user and password opened the connection to {to}, which stays while a task needs it, and were not kept"
+                )
+            }
+            (_, Connection::Lent(_)) => {
+                format!("{unused} the connection to {to} is open by those that were given before")
+            }
+            _ => format!("{unused} the configured connection is used"),
+        }
+    }
+
+    /// The same, where a connection was opened and yet no task was made.
+    pub(super) fn told_with(&self, refusal: Refusal) -> Refusal {
+        match self.admitted {
+            Some(Admitted::Opened) => refusal.and(&self.told()),
+            _ => refusal,
+        }
+    }
+}
+
+fn refused(caller: &Caller, to: &HostName, fault: &Fault) -> Refusal {
+    if fault.kind != FaultKind::Authentication {
+        let words = format!("{to} can't be reached, so user and password were not used: {fault}");
+        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0090E", &words);
+    }
+    // Somebody may be guessing.
+    tracing::warn!(host = %to, by = caller.name(), %fault, "a login that was given with a request opened nothing");
+    let words = format!(
+        "{to} lets nobody in with what is configured for it, nor with this user and password: {}",
+        fault.message
+    );
+    Refusal::new(StatusCode::BAD_REQUEST, "KCHVM0068E", &words)
+}
