@@ -124,7 +124,16 @@ fn sides(own: Uuid) -> Vec<Side> {
     for (state, reason) in kinds {
         for (persistent, job) in [(true, false), (false, false), (true, true)] {
             let (host, name, reason) = (Some(own), "g1".to_owned(), reason.to_owned());
-            sides.push(Side::Present(Observed { host, name, state, reason, persistent, autostart: false, job, disk_errors: DiskErrors::default() }));
+            sides.push(Side::Present(Observed {
+                host,
+                name,
+                state,
+                reason,
+                persistent,
+                autostart: false,
+                job,
+                disk_errors: DiskErrors::default(),
+            }));
         }
     }
     sides

@@ -10,6 +10,7 @@ mod access;
 mod check;
 mod entry;
 mod fleet;
+mod foretold;
 mod past;
 mod plugin;
 mod problem;
@@ -22,11 +23,10 @@ mod top;
 mod words;
 
 pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
-pub use check::{
-    Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Prediction, Verdict, Writing,
-};
+pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Verdict};
 pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
+pub use foretold::{Prediction, Writing};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
 pub use plugin::{Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};

@@ -1,3 +1,5 @@
+//! What hosts told of failed migrations, as libvirt words it, and what each is called.
+
 use uuid::Uuid;
 
 use super::*;

@@ -34,8 +34,9 @@ pub(super) fn permitted(plan: &Plan, there: &Side, source: View, destination: Vi
 pub(super) fn is_interrupted(source: View, destination: View) -> bool {
     use Half::Broken;
     match (source, destination) {
-        (View::PostCopy(Broken), View::PostCopy(_)) | (View::PostCopy(_), View::PostCopy(Broken)) => true,
-        (View::PostCopy(_), View::Absent | View::Inactive(_)) => true,
+        // Beside a guest that is whole, too: where the source was told otherwise, it shows its job until its daemon looks again.
+        (View::PostCopy(Broken), there) => there != View::Unknown,
+        (View::PostCopy(_), View::PostCopy(Broken) | View::Absent | View::Inactive(_)) => true,
         (gone, View::PostCopy(Broken)) => source_died(gone),
         _ => false,
     }

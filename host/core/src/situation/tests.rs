@@ -152,6 +152,9 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                     assert!(permitted.iter().all(|a| HALVES.contains(a)), "half of a guest: {}", told());
                     let broken = |side: &Side| seen(side).is_some_and(|s| s.reason == "post-copy-failed");
                     let may = |action| permitted.contains(&action);
+                    if half(source, SOURCE) && broken(source) && answered(destination, DESTINATION) {
+                        assert!(situation.is_interrupted(plan), "watched for ever: {}", told());
+                    }
                     if may(Action::ResumePostCopy) {
                         assert!(half(source, SOURCE) && half(destination, DESTINATION) && broken(source), "{}", told());
                     }

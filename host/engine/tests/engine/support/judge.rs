@@ -55,14 +55,20 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
         Record::Planned { plan } => Some(plan),
         _ => None,
     });
-    let committed = records.contains(&&Record::PerformIntended);
+    // Of the last attempt: what the ones before it found was judged by the look that let this one begin.
+    let last = records.iter().rposition(|record| matches!(record, Record::NextAttempt { .. })).unwrap_or(0);
+    let committed = records[last..].contains(&&Record::PerformIntended);
+    let began_ms = journal[last].0.0.saturating_sub(journal[0].0.0);
     // A process that somebody kills after the last look, or before the commit point, is not of the migration's making.
     let died = {
         let told = site.ledger.told();
         let looked =
             |host: &HostName| if committed { told.looked_at_change.get(host).copied().unwrap_or(0) } else { 0 };
         let mut changes = site.world.changes().into_iter().enumerate();
-        changes.any(|(index, change)| index >= looked(&change.host) && change.what.contains("its hypervisor died"))
+        changes.any(|(index, change)| {
+            let late = index >= looked(&change.host) && (committed || change.at_ms >= began_ms);
+            late && change.what.contains("its hypervisor died")
+        })
     };
     // One that was found dead was moved, or not, as the definition that was left of it.
     let died =
