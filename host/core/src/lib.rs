@@ -32,6 +32,7 @@ pub mod queue;
 pub mod recovery;
 pub mod request;
 pub mod sample;
+pub mod secrecy;
 pub mod situation;
 pub mod stream;
 pub mod tree;
