@@ -26,7 +26,7 @@ pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, 
 pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
-pub use plugin::{Plugin, PluginFolder, PluginSettings, Plugins};
+pub use plugin::{AnyObject, Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
 pub use service::{

@@ -19,7 +19,12 @@ use crate::routes;
                        changes its meaning or goes.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    components(schemas(waypost_api::v1::Problem, waypost_api::v1::RecordEvent, waypost_api::v1::Progress)),
+    components(schemas(
+        waypost_api::v1::AnyObject,
+        waypost_api::v1::Problem,
+        waypost_api::v1::RecordEvent,
+        waypost_api::v1::Progress
+    )),
     modifiers(&Proofs),
     security(("bearer" = []), ("session" = []), ("certificate" = []), ()),
     tags(
