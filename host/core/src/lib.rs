@@ -22,6 +22,7 @@ pub mod feed;
 pub mod finding;
 pub mod ids;
 pub mod journal;
+pub mod load;
 pub mod network;
 pub mod notice;
 pub mod outcome;

@@ -15,6 +15,7 @@ use crate::edit::Edits;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
+use crate::load::HostLoad;
 use crate::notice::Notice;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
@@ -244,6 +245,8 @@ pub trait Hypervisor: Send + Sync {
     }
     /// Facts of a host.
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>>;
+    /// How busy a host is, for whoever looks.
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>>;
     /// Domains of a host.
     fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>>;
     /// Facts of a domain.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use waypost_core::load::CpuTime;
 use waypost_core::ports::Connection;
 
 use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
 use crate::link::{Link, Opening, Session};
+use crate::read::load::Meter;
 
 /// Wait after the first failed open; doubled by each further one, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -27,6 +29,8 @@ pub(crate) struct Control {
     state: Mutex<State>,
     /// Whether anybody needed a connection yet: a host that nobody asked is not down.
     tried: AtomicBool,
+    /// What its CPUs did, between two looks.
+    meter: Mutex<Meter>,
 }
 
 enum State {
@@ -44,11 +48,16 @@ enum Step {
 impl Control {
     pub(crate) fn new(host: HostConfig) -> Self {
         let state = Mutex::new(State::Down { failures: 0, not_before: None });
-        Self { host: Arc::new(host), state, tried: AtomicBool::new(false) }
+        Self { host: Arc::new(host), state, tried: AtomicBool::new(false), meter: Mutex::default() }
     }
 
     pub(crate) fn host(&self) -> &Arc<HostConfig> {
         &self.host
+    }
+
+    /// The share of the time that its CPUs worked lately, permille, by this reading of their counters and the one before.
+    pub(crate) fn metered(&self, now: CpuTime) -> Option<u16> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner).read(Instant::now(), now)
     }
 
     /// How it stands, without asking.

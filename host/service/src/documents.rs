@@ -57,12 +57,22 @@ pub fn host(name: &HostName, answer: &Result<HostFacts, Fault>) -> v1::Host {
     v1::Host { remedy, ..v1::Host::new(name.as_str(), answer) }
 }
 
+/// A host as it answers, with its load; where that can't be read, without.
+pub async fn looked_at(hypervisor: &dyn Hypervisor, name: &HostName) -> v1::Host {
+    let answer = hypervisor.host_facts(name, Depth::default()).await;
+    let shown = host(name, &answer);
+    if answer.is_err() {
+        return shown;
+    }
+    match hypervisor.load(name).await {
+        Ok(load) => shown.with_load(&load),
+        Err(_) => shown,
+    }
+}
+
 /// All of these hosts, which are asked at the same time, in their order.
 pub async fn hosts(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::Hosts {
-    let asked = hosts.into_iter().map(|name| async move {
-        let answer = hypervisor.host_facts(&name, Depth::default()).await;
-        host(&name, &answer)
-    });
+    let asked = hosts.into_iter().map(|name| async move { looked_at(hypervisor, &name).await });
     v1::Hosts { hosts: futures_util::future::join_all(asked).await }
 }
 

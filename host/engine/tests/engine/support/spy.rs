@@ -10,6 +10,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
+use waypost_core::load::HostLoad;
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -136,6 +137,9 @@ impl Hypervisor for SpiedHosts {
     }
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
         self.world.host_facts(host, depth)
+    }
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>> {
+        self.world.load(host)
     }
     fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
         self.world.domains(host)
