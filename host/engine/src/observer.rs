@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use waypost_core::ids::TaskId;
-use waypost_core::journal::Course;
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::journal::{Course, Record};
 use waypost_core::phase::Phase;
 
 use crate::engine::Ports;
@@ -28,6 +28,25 @@ pub enum Seen {
     Orphaned(Box<View>),
 }
 
+/// When what happened to a task was written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Its first transfer was begun.
+    pub started: Option<Moment>,
+    /// It ended; none while it isn't over.
+    pub ended: Option<Moment>,
+}
+
+impl Times {
+    fn of(journal: &[(Moment, Record)], course: &Course) -> Self {
+        let at = |entry: &(Moment, Record)| entry.0;
+        let started = journal.iter().find(|(_, record)| matches!(record, Record::PerformIntended)).map(at);
+        let ended = journal.iter().rev().find(|(_, record)| matches!(record, Record::Ended { .. })).map(at);
+        // One that a person went on with has an end that is none.
+        Self { started, ended: ended.filter(|_| course.outcome.is_some()) }
+    }
+}
+
 impl Observer {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId) -> Self {
         Self { ports, id }
@@ -41,6 +60,11 @@ impl Observer {
     /// What is on record of the task right now. Unlike [`Observer::look`] it doesn't ask who drives it, so it may be called as
     /// often as anybody wants to know.
     pub fn view(&self) -> Result<View, EngineError> {
+        self.view_with_times().map(|(view, _)| view)
+    }
+
+    /// The same, with when it happened.
+    pub fn view_with_times(&self) -> Result<(View, Times), EngineError> {
         let journal = self.ports.store.journal(self.id)?;
         if journal.is_empty() {
             return Err(EngineError::NoTask(self.id));
@@ -54,13 +78,14 @@ impl Observer {
             _ => None,
         }
         .unwrap_or_default();
-        Ok(View {
+        let view = View {
             note,
             generation: journal.len() as u64,
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
             ..View::of(self.id, &course)
-        })
+        };
+        Ok((view, Times::of(&journal, &course)))
     }
 
     /// Looks once, also at who drives it.

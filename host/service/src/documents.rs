@@ -138,7 +138,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
     // First: whoever waits from this number on misses nothing of what is read after it.
     let sequence = feed.last_change_of(id)?;
     let Some(brief) = feed.brief(id)? else { return Ok(None) };
-    let view = engine.observe(id).view()?;
+    let (view, times) = engine.observe(id).view_with_times()?;
     let outcome = view.outcome.as_ref();
     let completed = outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Completed);
     Ok(Some(v1::TaskStatus {
@@ -162,6 +162,8 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         cancel_requested: view.cancel_requested,
         created_at: rfc3339(brief.created_at),
         updated_at: rfc3339(brief.updated_at),
+        started_at: times.started.map(rfc3339),
+        ended_at: times.ended.map(rfc3339),
         outcome: view.outcome.as_ref().map(v1::Outcome::from),
         sample: view.sample.as_ref().map(v1::Sample::from),
         sequence,
