@@ -118,7 +118,8 @@ fn a_clean_run_of_a_service_has_a_line_for_each_tasks_beginning_and_end() {
         migrate(&site, &[]);
         let said = served.end();
         let task = &site.tasks()[0];
-        let (id, by) = (task["id"].as_str().unwrap(), task["requested_by"].as_str().unwrap());
+        let me = Command::new("id").arg("-un").output().unwrap().stdout;
+        let (id, by) = (task["id"].as_str().unwrap(), String::from_utf8(me).unwrap().trim().to_owned());
         let told: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix(&format!("{priority} INFO "))).collect();
         assert_eq!(told.len(), 2, "{said:?}");
         assert!(told[0].starts_with(&format!("a task is accepted task={id} requester={by:?} domain=")), "{said:?}");

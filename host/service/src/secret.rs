@@ -21,8 +21,9 @@ fn judged_beside(
     readers: Readers,
     credentials: Option<&Path>,
 ) -> io::Result<Result<(), Exposed>> {
+    let real = canonicalize(path)?;
     let seen = Seen {
-        path: &canonicalize(path)?,
+        path: &real,
         mode: metadata.mode(),
         owner: metadata.uid(),
         reader: nix::unistd::geteuid().as_raw(),
