@@ -59,6 +59,8 @@ fn every_line_about_a_task_names_it_whatever_is_filtered() {
 struct Served {
     child: Child,
     lines: BufReader<PipeReader>,
+    /// What was read so far.
+    said: Vec<String>,
 }
 
 impl Served {
@@ -71,26 +73,29 @@ impl Served {
         let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
         // The command holds the pipe, which would never end.
         drop(command);
-        let mut served = Self { child, lines: BufReader::new(reader) };
+        let mut served = Self { child, lines: BufReader::new(reader), said: Vec::new() };
         served.until("listening on ");
         served
     }
 
+    /// The first line with that text, which may have been read before.
     fn until(&mut self, text: &str) -> String {
         loop {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "it ended without saying {text:?}");
-            if line.contains(text) {
-                return line;
+            if let Some(line) = self.said.iter().find(|line| line.contains(text)) {
+                return line.clone();
             }
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "it ended without saying {text:?}: {:?}", self.said);
+            self.said.push(line.trim_end_matches('\n').to_owned());
         }
     }
 
-    /// Ends it; answers what it said until then.
+    /// Ends it; answers all that it said.
     fn end(mut self) -> Vec<String> {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
-        let said = self.lines.by_ref().lines().map(Result::unwrap).collect();
+        let mut said = std::mem::take(&mut self.said);
+        said.extend(self.lines.by_ref().lines().map(Result::unwrap));
         assert!(self.child.wait().unwrap().success());
         said
     }
