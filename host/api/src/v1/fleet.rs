@@ -76,7 +76,7 @@ pub struct Slots {
 }
 
 impl Host {
-    /// The same with its load, and with its places in the queue.
+    /// The same with its load.
     #[must_use]
     pub fn with_load(self, load: &HostLoad) -> Self {
         Self { vcpus: Some(load.vcpus), cpu_busy_permille: load.cpu_busy_permille, ..self }
