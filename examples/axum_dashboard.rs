@@ -3,7 +3,7 @@
 //! `Waypost::open(&Config::find(None)?)`.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use waypost::core::access::{Role, Scope};
 use waypost::service::{Caller, Limits, Service};
 use waypost::{Config, Pace, Waypost};
 
@@ -68,25 +69,28 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// This program's own door. What it knows of whoever asks becomes Waypost's [`Caller`], whose name stands in the records.
+/// This program's own door. What it knows of whoever asks becomes Waypost's [`Caller`], whose name stands in the records. What that
+/// one may do is Waypost's to judge, by its role: a method says nothing, because a check is a POST that touches nothing.
 async fn logged_in(mut request: Request, next: Next) -> Response {
-    let Some(user) = user(request.headers()) else {
+    let Some((user, role)) = user(request.headers()) else {
         let how = [(header::WWW_AUTHENTICATE, "Basic realm=\"our machines\"")];
         return (StatusCode::UNAUTHORIZED, how, "Who are you?").into_response();
     };
-    if user == "ben" && request.method() != Method::GET {
-        return (StatusCode::FORBIDDEN, "You may only look.").into_response();
-    }
-    request.extensions_mut().insert(Caller::named(user));
+    request.extensions_mut().insert(Caller::named(user).with(role, Scope::default()));
     next.run(request).await
 }
 
-/// Stands for whatever users the program has.
-fn user(headers: &HeaderMap) -> Option<String> {
+/// Stands for whatever users the program has, and what they may do here.
+fn user(headers: &HeaderMap) -> Option<(String, Role)> {
     let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let given = String::from_utf8(STANDARD.decode(given).ok()?).ok()?;
     let (name, password) = given.split_once(':')?;
-    (["anna", "ben"].contains(&name) && password == "example").then(|| name.to_owned())
+    let role = match name {
+        "anna" => Role::Operator,
+        "ben" => Role::Viewer,
+        _ => return None,
+    };
+    (password == "example").then(|| (name.to_owned(), role))
 }
 
 /// A route of this program that asks Waypost without any HTTP between.

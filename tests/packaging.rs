@@ -130,6 +130,23 @@ fn what_is_packed_is_there() {
         assert_eq!(mode.as_str(), Some(expected), "{from}");
         packed.insert(if to.ends_with('/') { format!("{to}{name}") } else { to.to_owned() }, from.to_owned());
     }
+    // The pictures of the pages are there as well, where the pages look for them.
+    for page in fs::read_dir(root().join("docs")).unwrap().flatten().map(|entry| entry.path()) {
+        if page.extension().is_none_or(|ending| ending != "md") {
+            continue;
+        }
+        let text = fs::read_to_string(&page).unwrap();
+        for picture in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let name = Path::new(picture);
+            if let (Some("svg" | "png"), Some(folder)) = (name.extension().and_then(|e| e.to_str()), name.parent()) {
+                let ending = name.extension().unwrap().display();
+                let there = Path::new("usr/share/doc/waypost").join(folder).join(format!("*.{ending}"));
+                assert!(packed.contains_key(there.to_str().unwrap()), "{}: {picture}: {packed:?}", page.display());
+            }
+        }
+    }
+    let maintainer = deb["maintainer"].as_str().unwrap();
+    assert!(maintainer.starts_with("The Waypost authors <") && !maintainer.contains("localhost"), "{maintainer}");
     let service = unit("waypost.service");
     let program = one(&service, "ExecStart").split(' ').next().unwrap().trim_start_matches('/');
     assert!(packed.contains_key(program), "{packed:?}");

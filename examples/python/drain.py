@@ -5,7 +5,7 @@ It uses nothing but Python's own library and Waypost's socket:
 
     drain.py HOST [--to HOST] [--socket PATH]
 
-`docs/openapi.json` describes every route; examples/python/README.md has the same with a client that is generated from it.
+`docs/openapi.json` describes every route; generated.py beside this asks with a client that is generated from it.
 """
 
 import argparse

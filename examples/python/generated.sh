@@ -15,18 +15,10 @@ cd "$work"
 python3 -m venv venv
 venv/bin/pip install --quiet --disable-pip-version-check 'openapi-python-client==0.26.*' ruff
 PATH=$work/venv/bin:$PATH
-# The generator knows no default for a property that is an object; without it the property is optional all the same.
-python3 - "$top/docs/openapi.json" >openapi.json <<'STRIP'
-import json, sys
-
-def without(node):
-    if isinstance(node, dict):
-        return {key: without(value) for key, value in node.items() if key != "default" or not isinstance(value, (dict, list))}
-    return [without(value) for value in node] if isinstance(node, list) else node
-
-json.dump(without(json.load(open(sys.argv[1]))), sys.stdout)
-STRIP
-venv/bin/openapi-python-client generate --path openapi.json --output-path client --meta none --fail-on-warning
+# The generator has to be told that a policy's file is bytes.
+printf 'content_type_overrides:\n  application/wasm: application/octet-stream\n' >config.yml
+venv/bin/openapi-python-client generate --path "$top/docs/openapi.json" --output-path client --meta none --config config.yml \
+    --fail-on-warning
 cat >fleet.toml <<'FLEET'
 host = [{ name = "kvm1" }, { name = "kvm2" }]
 domain = [{ name = "web1", host = "kvm1" }]

@@ -51,7 +51,10 @@ pub fn main() -> Exit {
         Err(error) => return not_understood(&error),
     };
     let out = Out::new(if cli.global.json { Audience::Program } else { Audience::People });
-    log::to_stderr();
+    log::to_stderr(match &cli.command {
+        Command::Serve(_) => log::Detail::Course,
+        _ => log::Detail::Trouble,
+    });
     let app = App::new(cli.global, out);
     run(&app, cli.command).unwrap_or_else(|error| {
         let (exit, advice) = (Exit::of_error(&error), advice::on(&error));

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use waypost_api::v1;
 use waypost_core::facts::Disk;
 use waypost_core::ids::{Moment, PluginName};
+use waypost_core::outcome::Outcome;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Hypervisor, Policies};
-use waypost_core::request::Options;
-use waypost_engine::Engine;
+use waypost_core::request::{MigrationRequest, Options};
+use waypost_engine::{CheckReport, Engine, EngineError, Question, View};
 use waypost_policy::PolicyRuntime;
 use waypost_service::{Condition, Limits, NotChanged, Parts, PluginCalls, PluginChange, Service, Site};
 
@@ -109,6 +110,17 @@ impl Waypost {
     /// What answers questions and moves domains.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What the rules say to it, for each destination. Nothing is touched.
+    pub async fn check(&self, question: &Question) -> Result<CheckReport, EngineError> {
+        self.engine.check(question).await
+    }
+
+    /// Moves a domain: takes the request on as a task, drives it to its end, and tells of it meanwhile. Dropped, it leaves the task to
+    /// whoever adopts it. Who also wants to cancel it asks the [`Engine`] for a [`Driver`](waypost_engine::Driver).
+    pub async fn migrate(&self, request: MigrationRequest, tell: impl FnMut(&View)) -> Result<Outcome, EngineError> {
+        self.engine.accept(request)?.follow(tell).await
     }
 
     /// The hosts themselves.

@@ -1,7 +1,7 @@
 //! Waypost as a library: moves domains between libvirt hosts, judged by WebAssembly policies.
 //!
 //! ```
-//! use waypost::{Config, DomainKey, Options, Pace, Question, Targets, Waypost};
+//! use waypost::{Config, DomainKey, MigrationRequest, Pace, Question, Waypost};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let fleet = folder.path().join("fleet.toml");
@@ -12,18 +12,15 @@
 //! # runtime.block_on(async {
 //! // Over real hosts the configuration is `Config::find(None)?`, and nothing is `simulated`.
 //! let waypost = Waypost::builder().config(config).simulated(&fleet, Pace::Virtual).open()?;
-//! let question = Question {
-//!     domain: DomainKey::parse("web1"),
-//!     source: None,
-//!     targets: Targets::All,
-//!     options: Options::default(),
-//!     requester: "example".to_owned(),
-//! };
-//! let report = waypost.engine().check(&question).await?;
+//! let report = waypost.check(&Question::new(DomainKey::parse("web1"), "example")).await?;
 //! for verdict in &report.verdicts {
 //!     println!("{}: {}", verdict.destination, verdict.decision());
 //! }
 //! # assert_eq!(report.verdicts.len(), 1);
+//! let request = MigrationRequest::new(DomainKey::parse("web1"), "b", "example");
+//! let outcome = waypost.migrate(request, |view| println!("{} {}", view.phase, view.note)).await?;
+//! println!("{}: {}", outcome.kind, outcome.summary);
+//! # assert_eq!(outcome.kind, waypost::OutcomeKind::Completed);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<_, Box<dyn std::error::Error>>(())
@@ -67,6 +64,6 @@ pub use waypost_core::verdict::{Decision, Verdict};
 pub use waypost_engine::remedy;
 pub use waypost_engine::{
     Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Order, Question, Seen,
-    Settings, Targets, View,
+    Settings, Targets, Times, View,
 };
 pub use waypost_service as service;

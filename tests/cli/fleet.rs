@@ -21,6 +21,10 @@ fn a_program_reads_the_same() {
     assert_eq!(hosts["kind"], "hosts");
     assert_eq!(hosts["hosts"][0]["name"], "a");
     assert_eq!(hosts["hosts"][0]["active_domains"], 2);
+    // Two guests with a vCPU each on sixteen CPUs; places for migrations are a service's to tell.
+    assert_eq!(hosts["hosts"][0]["vcpus"], 2);
+    assert_eq!(hosts["hosts"][0]["cpu_busy_permille"], 125);
+    assert!(hosts["hosts"][0]["outgoing"].is_null(), "{hosts}");
     assert_eq!(hosts["hosts"][0]["domains"], 3);
     let domains = site.document(0, &["domains"]);
     let names: Vec<_> = domains["domains"].as_array().expect("domains").iter().map(|d| d["name"].clone()).collect();

@@ -66,7 +66,11 @@ fn a_state_is_backed_up_pruned_and_restored() {
     assert_eq!(site.tasks(), before);
     assert_eq!(site.document(0, &["task", &id]), record, "down to the last record");
     let said = site.expect(0, &["state", "restore", "b.db"]);
-    assert!(said.out.contains("2 tasks, 0 of them not over, and 0 uploaded or changed policies, are on record"), "{}", said.out);
+    assert!(
+        said.out.contains("2 tasks, 0 of them not over, and 0 uploaded or changed policies, are on record"),
+        "{}",
+        said.out
+    );
     assert!(said.err.contains("replaced-2"), "{}", said.err);
     // Other folders than the simulated one were never touched.
     assert_eq!(fs::read_dir(site.path("state")).expect("the state").count(), 1);

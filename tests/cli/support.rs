@@ -119,6 +119,8 @@ impl Site {
             "NO_COLOR",
             "XDG_CONFIG_HOME",
             "NOTIFY_SOCKET",
+            "JOURNAL_STREAM",
+            "CREDENTIALS_DIRECTORY",
         ] {
             command.env_remove(variable);
         }

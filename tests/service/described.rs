@@ -44,6 +44,30 @@ fn the_description_is_whole() {
     }
 }
 
+/// Clients are generated from the file as it is; their generators know no default that is an object or a list.
+#[test]
+fn a_default_is_one_word_or_number() {
+    fn look(at: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let is_schema =
+                        fields.keys().any(|key| ["type", "$ref", "oneOf", "anyOf", "allOf"].contains(&key.as_str()));
+                    assert!(
+                        !(name == "default" && is_schema && (field.is_object() || field.is_array())),
+                        "{at}: {field}"
+                    );
+                    look(&format!("{at}/{name}"), field);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| look(at, item)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    look("", &document);
+}
+
 /// What a program may ask for is described by the words that there are.
 #[test]
 fn the_patterns_of_words_have_all_of_them() {

@@ -30,6 +30,11 @@ fn the_thirty_lines_move_a_domain() {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("web to b: allowed"), "{said}");
     assert!(said.lines().last().unwrap().starts_with("completed: "), "{said}");
+    // It follows: the moving is told of before its end.
+    assert!(said.lines().any(|line| line.contains("%  performing ")), "{said}");
+    let text = fs::read_to_string(folder("embed.rs")).unwrap();
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+    assert!(lines <= 30, "embed.rs has {lines} lines");
 }
 
 /// A program that runs until its test is over.
@@ -99,7 +104,21 @@ fn a_program_with_users_of_its_own_has_waypost_under_a_path() {
 
     let new = r#"{"domain": "mail", "to": "kvm1"}"#;
     let tasks = "/waypost/api/v1/tasks";
-    assert_eq!(site.ask("POST", tasks, BEN, "", new).0, 403);
+    // Who may only look is told so by Waypost, which judges by the role; a check changes nothing, and is answered.
+    for (user, name, role) in [(ANNA, "anna", "operator"), (BEN, "ben", "viewer")] {
+        let (_, _, body) = site.ask("GET", "/waypost/api/v1/session", user, "", "");
+        let session: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&session["name"], &session["role"]), (&name.into(), &role.into()), "{session}");
+    }
+    for (method, path) in
+        [("POST", tasks), ("GET", "/waypost/api/v1/audit"), ("POST", "/waypost/api/v1/plugins/precheck-cpu/disable")]
+    {
+        let (status, _, body) = site.ask(method, path, BEN, "", new);
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, &problem["code"]), (403, &"role-missing".into()), "{path}: {body}");
+    }
+    let (status, _, body) = site.ask("POST", "/waypost/api/v1/checks", BEN, "", r#"{"domain": "mail"}"#);
+    assert!(status == 200 && body.contains(r#""decision":"allowed""#), "{body}");
     let from_elsewhere = site.ask("POST", tasks, ANNA, "Sec-Fetch-Site: cross-site\r\n", new);
     assert!(from_elsewhere.0 == 403 && from_elsewhere.2.contains("other-origin"), "{from_elsewhere:?}");
     let (status, head, body) = site.ask("POST", tasks, ANNA, "", new);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -350,11 +351,36 @@ fn the_dashboard_asks_only_for_what_is_there() {
         used.extend(check_expression(expression, &exported));
     }
     assert!(used.len() > 15, "{used:?}");
+    read_by_promtool(&expressions);
     // A panel knows its data source by the variable alone, so that the file fits every Grafana.
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     assert!(variables.iter().any(|variable| variable["type"] == "datasource" && variable["name"] == "datasource"));
     let text = dashboard.to_string();
     assert_eq!(text.matches("\"uid\":").count(), text.matches("\"uid\":\"${datasource}\"").count() + 1, "its own uid");
+}
+
+/// Has Prometheus' own tool read the queries as rules, where it is installed; elsewhere their words are all that is known of them.
+fn read_by_promtool(expressions: &[String]) {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        return;
+    }
+    // What Grafana puts in. A variable of a dashboard's own is asked for in a language of Grafana's.
+    let queries = expressions.iter().filter(|expression| !expression.starts_with("label_values("));
+    let rules: Vec<Value> = queries
+        .enumerate()
+        .map(|(number, query)| {
+            let query = query.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$__interval", "1m");
+            json!({"record": format!("waypost:query:{number}"), "expr": query})
+        })
+        .collect();
+    assert!(rules.len() > 15, "{rules:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.json");
+    // JSON is YAML.
+    std::fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
+    let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 /// Every expression of a document: of panels, and of variables.

@@ -26,6 +26,12 @@ fn it_serves_whoever_may_have_its_socket_and_notes_who_asks() {
     let id = program.migrate("g1", "b");
     let ended = program.until(&id, |status| status["phase"] == "ended");
     assert_eq!(ended["status"], "completed", "{ended}");
+    // Each time is there once it has come, in the order of things.
+    let times: Vec<&str> = ["created_at", "started_at", "ended_at"].map(|key| ended[key].as_str().unwrap()).into();
+    assert!(times.is_sorted(), "{ended}");
+    let refused = program.migrate("pinned", "b");
+    let refused = program.until(&refused, |status| status["phase"] == "ended");
+    assert!(refused["started_at"].is_null() && refused["ended_at"].is_string(), "{refused}");
     let whoami = std::process::Command::new("id").arg("-un").output().unwrap();
     assert_eq!(ended["requested_by"], String::from_utf8(whoami.stdout).unwrap().trim());
     // The same documents as the command's.

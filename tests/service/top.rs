@@ -32,6 +32,14 @@ fn one_frame_shows_what_runs_waits_and_ended_without_asking_the_service() {
     }
     program.until(&ids[2], |status| status["status"] == "queued");
 
+    // The hosts' load says it, too: all places out of the one and into the other are taken.
+    let taken = |host: &Value, way: &str| (host[way]["used"].as_u64().unwrap(), host[way]["limit"].as_u64().unwrap());
+    let hosts = program.get("/hosts");
+    let [a, b] = [&hosts["hosts"][0], &hosts["hosts"][1]];
+    assert_eq!((taken(a, "outgoing"), taken(a, "incoming")), ((2, 2), (0, 2)), "{hosts}");
+    assert_eq!((taken(b, "outgoing"), taken(b, "incoming")), ((0, 2), (2, 2)), "{hosts}");
+    assert_eq!((&a["vcpus"], &program.get("/hosts/a")["outgoing"]), (&3.into(), &a["outgoing"]), "{hosts}");
+
     let frame = site.expect(0, &["top", "--once"]).out;
     let lines: Vec<&str> = frame.lines().collect();
     assert!(

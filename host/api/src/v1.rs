@@ -25,10 +25,10 @@ mod words;
 pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
 pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Verdict};
 pub use entry::Entry;
-pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay};
+pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay, Slots};
 pub use foretold::{Prediction, Writing};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
-pub use plugin::{Plugin, PluginFolder, PluginSettings, Plugins};
+pub use plugin::{AnyObject, Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
 pub use service::{

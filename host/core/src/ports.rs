@@ -16,6 +16,7 @@ use crate::evidence::Evidence;
 use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
+use crate::load::HostLoad;
 use crate::login::{Admitted, Hold, Login, PeerWay};
 use crate::notice::Notice;
 use crate::outcome::OutcomeKind;
@@ -259,6 +260,8 @@ pub trait Hypervisor: Send + Sync {
     fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>>;
     /// Facts of a host.
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>>;
+    /// How busy a host is, for whoever looks.
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>>;
     /// Domains of a host.
     fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>>;
     /// Facts of a domain.

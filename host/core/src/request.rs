@@ -128,6 +128,14 @@ pub struct MigrationRequest {
     pub requester: String,
 }
 
+impl MigrationRequest {
+    /// Wherever it is, as its state allows. Whoever wants something else changes the fields.
+    pub fn new(domain: DomainKey, destination: impl Into<HostName>, requester: impl Into<String>) -> Self {
+        let (destination, requester) = (destination.into(), requester.into());
+        Self { domain, source: None, destination, options: Options::default(), requester }
+    }
+}
+
 /// What a precheck is asked: the same for a check, a dry run and a real migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRequest {

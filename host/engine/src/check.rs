@@ -35,6 +35,14 @@ pub struct Question {
     pub requester: String,
 }
 
+impl Question {
+    /// May it go to every other host, as its state allows, wherever it is? Whoever wants to know something else changes the fields.
+    pub fn new(domain: DomainKey, requester: impl Into<String>) -> Self {
+        let requester = requester.into();
+        Self { domain, source: None, targets: Targets::All, options: Options::default(), requester }
+    }
+}
+
 impl From<MigrationRequest> for Question {
     /// Whether it may be done as it is asked for.
     fn from(request: MigrationRequest) -> Self {

@@ -11,6 +11,7 @@ use waypost_core::journal::{Course, ReplayError};
 use waypost_core::ports::Store;
 
 use crate::error::EngineError;
+use crate::observer::Times;
 
 /// Tasks of which it is remembered: more than are looked at together. Of more, the one that was asked for longest ago is read anew.
 const REMEMBERED: usize = 256;
@@ -38,6 +39,8 @@ pub(crate) struct Read {
     pub(crate) course: Arc<Course>,
     /// How many records that is.
     pub(crate) records: u32,
+    /// When what mattered was written down.
+    pub(crate) times: Times,
 }
 
 impl Courses {
@@ -86,6 +89,8 @@ fn onward(store: &dyn Store, id: TaskId, known: Option<Read>) -> Result<Read, En
     let after = known.as_ref().map_or(0, |known| known.records);
     let newer = store.journal_after(id, after)?;
     let records = after + newer.len() as u32;
+    let mut times = known.as_ref().map_or_else(Times::default, |known| known.times);
+    newer.iter().for_each(|(at, record)| times.note(*at, record));
     let illegal = |source| EngineError::Journal { task: id, source };
     let course = match known {
         Some(known) if newer.is_empty() => return Ok(known),
@@ -99,5 +104,5 @@ fn onward(store: &dyn Store, id: TaskId, known: Option<Read>) -> Result<Read, En
             course
         }
     };
-    Ok(Read { course: Arc::new(course), records })
+    Ok(Read { course: Arc::new(course), records, times })
 }

@@ -31,7 +31,7 @@ mod way;
 pub use check::{CheckReport, Question, Targets};
 pub use engine::{Adopted, Engine, Looked};
 pub use error::EngineError;
-pub use observer::{Observer, Seen};
+pub use observer::{Observer, Seen, Times};
 pub use planning::Planned;
 pub use probe::Probed;
 pub use readiness::{Fleet, Readiness, ReadinessRow};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use waypost_core::ids::TaskId;
+use waypost_core::ids::{Moment, TaskId};
+use waypost_core::journal::Record;
 use waypost_core::phase::Phase;
 
 use crate::courses::Read;
@@ -28,6 +29,28 @@ pub enum Seen {
     Orphaned(Box<View>),
 }
 
+/// When what happened to a task was written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Its first transfer was begun.
+    pub started: Option<Moment>,
+    /// It ended; none while it isn't over.
+    pub ended: Option<Moment>,
+}
+
+impl Times {
+    /// Takes one record in, as a course does.
+    pub(crate) fn note(&mut self, at: Moment, record: &Record) {
+        match record {
+            Record::PerformIntended => self.started = self.started.or(Some(at)),
+            Record::Ended { .. } => self.ended = Some(at),
+            // One that a person went on with has an end that is none.
+            Record::Reopened { .. } => self.ended = None,
+            _ => {}
+        }
+    }
+}
+
 impl Observer {
     pub(crate) fn new(ports: Arc<Ports>, id: TaskId) -> Self {
         Self { ports, id }
@@ -41,7 +64,12 @@ impl Observer {
     /// What is on record of the task right now. Unlike [`Observer::look`] it doesn't ask who drives it, so it may be called as
     /// often as anybody wants to know.
     pub fn view(&self) -> Result<View, EngineError> {
-        let Read { course, records } = self.ports.courses.read(self.ports.store.as_ref(), self.id)?;
+        self.view_with_times().map(|(view, _)| view)
+    }
+
+    /// The same, with when it happened.
+    pub fn view_with_times(&self) -> Result<(View, Times), EngineError> {
+        let Read { course, records, times } = self.ports.courses.read(self.ports.store.as_ref(), self.id)?;
         let reading = self.ports.store.reading(self.id)?;
         // What its driver tells watchers of its own process.
         let note = match course.phase {
@@ -49,13 +77,14 @@ impl Observer {
             _ => None,
         }
         .unwrap_or_default();
-        Ok(View {
+        let view = View {
             note,
             generation: u64::from(records),
             permille: reading.as_ref().map_or(0, |r| r.permille),
             sample: reading.map(|r| r.sample),
             ..View::of(self.id, &course)
-        })
+        };
+        Ok((view, times))
     }
 
     /// Looks once, also at who drives it.

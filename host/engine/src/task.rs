@@ -100,6 +100,28 @@ impl Driver {
         let span = span(self.id);
         self.stage.drive().instrument(span).await
     }
+
+    /// The same, and tells of it while it goes on: each view that there is when the driving pauses, and the last one.
+    pub async fn follow(self, mut tell: impl FnMut(&View)) -> Result<Outcome, EngineError> {
+        let mut views = self.views();
+        let mut driving = std::pin::pin!(self.drive());
+        let mut told = None;
+        loop {
+            let ended = tokio::select! {
+                biased;
+                ended = &mut driving => Some(ended),
+                Ok(()) = views.changed() => None,
+            };
+            // A copy: whoever is told may take as long as it likes, or ask for the view again.
+            let view = views.borrow_and_update().clone();
+            if told.replace(view.generation) != Some(view.generation) {
+                tell(&view);
+            }
+            if let Some(ended) = ended {
+                return ended;
+            }
+        }
+    }
 }
 
 /// What every line of the log is about that is written while a task is driven, by whatever part of the program and on whatever

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use waypost_core::load::CpuTime;
 use waypost_core::login::{Admitted, Login};
 use waypost_core::ports::Connection;
 
@@ -16,6 +17,7 @@ use crate::config::HostConfig;
 use crate::error::{Cause, Error, Failure};
 use crate::link::{Link, Opening, Session};
 use crate::login::{Forgetting, Once, Stay};
+use crate::read::load::Meter;
 use crate::uri;
 
 /// Wait after the first failed open; doubled by each further one, up to [`LONGEST_PAUSE`].
@@ -35,6 +37,8 @@ pub(crate) struct Control {
     tried: AtomicBool,
     /// What a login opened, kept by whoever holds this host.
     stay: Mutex<Weak<Stay>>,
+    /// What its CPUs did, between two looks.
+    meter: Mutex<Meter>,
 }
 
 enum State {
@@ -52,11 +56,22 @@ enum Step {
 impl Control {
     pub(crate) fn new(host: HostConfig) -> Self {
         let state = Mutex::new(State::Down { failures: 0, not_before: None });
-        Self { host: Arc::new(host), state, tried: AtomicBool::new(false), stay: Mutex::default() }
+        Self {
+            host: Arc::new(host),
+            state,
+            tried: AtomicBool::new(false),
+            stay: Mutex::default(),
+            meter: Mutex::default(),
+        }
     }
 
     pub(crate) fn host(&self) -> &Arc<HostConfig> {
         &self.host
+    }
+
+    /// The share of the time that its CPUs worked lately, permille, by this reading of their counters and the one before.
+    pub(crate) fn metered(&self, now: CpuTime) -> Option<u16> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner).read(Instant::now(), now)
     }
 
     /// How it stands, without asking.

@@ -9,6 +9,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::load::HostLoad;
 use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
@@ -24,7 +25,7 @@ use crate::error::{Cause, Error, Failure};
 use crate::facts::{DiskSource, abilities};
 use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
-use crate::read::{domain, host, storage};
+use crate::read::{domain, host, load, storage};
 use crate::transfer::Course;
 use crate::volumes;
 use crate::{events, notice, orders, transfer, uri};
@@ -202,6 +203,15 @@ impl Hypervisor for Libvirt {
 
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
         Box::pin(async move { Ok(self.read_host(host, depth).await?) })
+    }
+
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>> {
+        Box::pin(async move {
+            let attempted = "read its load";
+            let control = self.control(host, attempted)?;
+            let (vcpus, cpu) = control.read(attempted, load::load).await?;
+            Ok(HostLoad { vcpus, cpu_busy_permille: cpu.and_then(|now| control.metered(now)) })
+        })
     }
 
     fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {

@@ -2,4 +2,5 @@
 
 pub(crate) mod domain;
 pub(crate) mod host;
+pub(crate) mod load;
 pub(crate) mod storage;

@@ -5,8 +5,10 @@ mod login;
 pub(crate) use login::{explained_after_login, explained_with_login, for_login, peer_way, wants_login};
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use waypost_core::secrecy::{Exposed, Readers, Seen};
 
 use crate::config::{HostConfig, Unverified};
 use crate::error::{Cause, Failure, HOST_KEY, NO_CONFIRMATION, NO_LOGIN};
@@ -162,24 +164,37 @@ fn refuse_blind_trust(place: &'static str, parts: &Parts<'_>) -> Result<(), Caus
 }
 
 fn check_auth_file(path: &Path) -> Result<(), Cause> {
+    // Which of its files a service manager has put there for this program, it says in the environment.
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+    check_auth_file_beside(path, credentials.as_deref().map(Path::new))
+}
+
+fn check_auth_file_beside(path: &Path, credentials: Option<&Path>) -> Result<(), Cause> {
     let cant = |why: String| Cause::AuthFile { path: path.to_owned(), why };
     if !path.is_absolute() {
         return Err(cant("libvirt needs an absolute path".to_owned()));
     }
-    let metadata = fs::metadata(path).map_err(|error| cant(error.to_string()))?;
+    let real = fs::canonicalize(path).map_err(|error| cant(error.to_string()))?;
+    let metadata = fs::metadata(&real).map_err(|error| cant(error.to_string()))?;
     if !metadata.is_file() {
         return Err(cant("it is not a file".to_owned()));
     }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(cant(format!("its mode is {mode:04o}, so others can read it: chmod 0600 {}", path.display())));
-    }
-    // A file of somebody else's can be swapped by them after this look.
-    let me = fs::metadata("/proc/self").map(|me| me.uid()).unwrap_or(u32::MAX);
-    if metadata.uid() != me && metadata.uid() != 0 {
-        return Err(cant("it belongs to another user: make it your own".to_owned()));
-    }
-    Ok(())
+    let credentials = credentials.and_then(|folder| fs::canonicalize(folder).ok());
+    let seen = Seen {
+        path: &real,
+        mode: metadata.mode(),
+        owner: metadata.uid(),
+        reader: fs::metadata("/proc/self").map_or(u32::MAX, |me| me.uid()),
+        credentials: credentials.as_deref(),
+    };
+    seen.judged(Readers::Owner).map_err(|exposed| {
+        cant(match exposed {
+            Exposed::Mode(mode) => {
+                format!("its mode is {mode:04o}, so others can read it: chmod 0600 {}", path.display())
+            }
+            Exposed::Owner => "it belongs to another user: make it your own".to_owned(),
+        })
+    })
 }
 
 fn escaped(text: &str) -> String {
@@ -215,6 +230,8 @@ fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn uri(text: &str) -> Result<String, Cause> {
@@ -312,6 +329,37 @@ mod tests {
         }
         let missing = HostConfig { auth_file: Some("/nowhere/auth.conf".into()), ..host };
         assert!(matches!(checked(&missing), Err(Cause::AuthFile { .. })));
+    }
+
+    #[test]
+    fn a_credential_that_systemd_made_is_taken_from_its_folder_alone() {
+        let (made, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let put = |folder: &Path, mode| {
+            let path = folder.join("kvm2.auth");
+            fs::write(&path, "[credentials-lab]\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let inside = put(made.path(), 0o440);
+        let outside = put(other.path(), 0o440);
+        let is_root = fs::metadata(&inside).unwrap().uid() == 0;
+        // systemd's are root's. Where the tests run as somebody else, the file is not one of systemd's, and is refused.
+        assert_eq!(check_auth_file_beside(&inside, Some(made.path())).is_ok(), is_root);
+        let linked = other.path().join("linked");
+        std::os::unix::fs::symlink(&inside, &linked).unwrap();
+        assert_eq!(check_auth_file_beside(&linked, Some(made.path())).is_ok(), is_root);
+        for (path, credentials) in [
+            (&outside, Some(made.path())),
+            (&inside, None),
+            (&inside, Some(Path::new("/nowhere"))),
+            // A path that only looks like one of that folder.
+            (&made.path().join("..").join(other.path().file_name().unwrap()).join("kvm2.auth"), Some(made.path())),
+        ] {
+            let error = check_auth_file_beside(path, credentials).unwrap_err();
+            assert!(error.to_string().contains("0440, so others can read it"), "{error}");
+        }
+        put(made.path(), 0o444);
+        assert!(check_auth_file_beside(&inside, Some(made.path())).is_err());
     }
 
     #[test]

@@ -137,6 +137,16 @@ async fn the_facts_of_every_host_are_read_and_quickly() {
     let facts = hosts.host_facts(&name(1), deep).await.unwrap();
     assert!(facts.node_devices.unwrap().iter().any(|device| device.capabilities.contains(&"net".to_owned())));
     assert!(facts.pools.iter().all(|pool| pool.volumes.is_some()));
+    // How busy it is takes two looks at its counters.
+    let busy = async {
+        loop {
+            if let Some(share) = hosts.load(&name(1)).await.unwrap().cpu_busy_permille {
+                break share;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(20), busy).await.expect("libvirt tells what the CPUs do") <= 1000);
 }
 
 #[tokio::test]

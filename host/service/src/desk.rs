@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use waypost_core::feed::{Feed, TaskQuery, TaskState};
 use waypost_core::ids::TaskId;
+use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::stream::Transport;
 use waypost_engine::{Adopted, CancelHandle, Driver, Engine, View};
@@ -111,7 +112,7 @@ impl Desk {
                 biased;
                 ended = &mut driving => {
                     match ended {
-                        Ok(outcome) => tracing::info!(task = %id, outcome = %outcome.kind, "a task ended"),
+                        Ok(outcome) => tell_end(id, &outcome),
                         Err(error) => tracing::error!(task = %id, %error, "a task can't be driven any further; it is taken up again"),
                     }
                     return;
@@ -283,6 +284,19 @@ impl Drop for Gone<'_> {
         self.desk.count.send_modify(|count| *count -= 1);
         self.desk.heard.send_modify(|count| *count += 1);
         self.desk.hub.nudge();
+    }
+}
+
+/// A line for the end of a task: a warning where a person has to look at it.
+fn tell_end(id: TaskId, outcome: &Outcome) {
+    let summary = outcome.summary.as_str();
+    match outcome.kind {
+        OutcomeKind::Stuck | OutcomeKind::Lost => {
+            tracing::warn!(task = %id, outcome = %outcome.kind, summary, "a task ended");
+        }
+        OutcomeKind::Completed | OutcomeKind::Refused | OutcomeKind::RolledBack | OutcomeKind::Cancelled => {
+            tracing::info!(task = %id, outcome = %outcome.kind, summary, "a task ended");
+        }
     }
 }
 

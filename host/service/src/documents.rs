@@ -73,12 +73,22 @@ pub fn host(name: &HostName, answer: &Result<HostFacts, Fault>) -> v1::Host {
     v1::Host { remedy, ..v1::Host::new(name.as_str(), answer) }
 }
 
+/// A host as it answers, with its load; where that can't be read, without.
+pub async fn looked_at(hypervisor: &dyn Hypervisor, name: &HostName) -> v1::Host {
+    let answer = hypervisor.host_facts(name, Depth::default()).await;
+    let shown = host(name, &answer);
+    if answer.is_err() {
+        return shown;
+    }
+    match hypervisor.load(name).await {
+        Ok(load) => shown.with_load(&load),
+        Err(_) => shown,
+    }
+}
+
 /// All of these hosts, which are asked at the same time, in their order.
 pub async fn hosts(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::Hosts {
-    let asked = hosts.into_iter().map(|name| async move {
-        let answer = hypervisor.host_facts(&name, Depth::default()).await;
-        host(&name, &answer)
-    });
+    let asked = hosts.into_iter().map(|name| async move { looked_at(hypervisor, &name).await });
     v1::Hosts { hosts: futures_util::future::join_all(asked).await }
 }
 
@@ -145,7 +155,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
     // First: whoever waits from this number on misses nothing of what is read after it.
     let sequence = feed.last_change_of(id)?;
     let Some(brief) = feed.brief(id)? else { return Ok(None) };
-    let view = engine.observe(id).view()?;
+    let (view, times) = engine.observe(id).view_with_times()?;
     let outcome = view.outcome.as_ref();
     let completed = outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Completed);
     Ok(Some(v1::TaskStatus {
@@ -169,6 +179,8 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         cancel_requested: view.cancel_requested,
         created_at: rfc3339(brief.created_at),
         updated_at: rfc3339(brief.updated_at),
+        started_at: times.started.map(rfc3339),
+        ended_at: times.ended.map(rfc3339),
         outcome: view.outcome.as_ref().map(v1::Outcome::from),
         sample: view.sample.as_ref().map(v1::Sample::from),
         sequence,

@@ -34,6 +34,7 @@ pub mod port;
 mod problem;
 mod rate;
 mod routes;
+mod secret;
 pub mod service;
 pub mod socket;
 mod traces;

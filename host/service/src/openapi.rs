@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 use waypost_api::v1::PROBLEM_JSON;
 
@@ -19,7 +19,12 @@ use crate::routes;
                        changes its meaning or goes.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    components(schemas(waypost_api::v1::Problem, waypost_api::v1::RecordEvent, waypost_api::v1::Progress)),
+    components(schemas(
+        waypost_api::v1::AnyObject,
+        waypost_api::v1::Problem,
+        waypost_api::v1::RecordEvent,
+        waypost_api::v1::Progress
+    )),
     modifiers(&Proofs),
     security(("bearer" = []), ("session" = []), ("certificate" = []), ()),
     tags(
@@ -36,7 +41,35 @@ pub(crate) struct Document;
 
 /// The OpenAPI 3.1 document of the routes.
 pub fn openapi() -> OpenApi {
-    routes::all().into_openapi()
+    plain(routes::all().into_openapi())
+}
+
+/// The same without defaults that are objects or lists. Generators of clients know none, and what may be left out is optional
+/// without it too: its parts say their own.
+fn plain(mut document: OpenApi) -> OpenApi {
+    if let Some(components) = &mut document.components {
+        components.schemas.values_mut().for_each(without_large_defaults);
+    }
+    document
+}
+
+fn without_large_defaults(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    let (parts, default) = match schema {
+        Schema::Object(object) => {
+            object.properties.values_mut().for_each(without_large_defaults);
+            (None, &mut object.default)
+        }
+        Schema::Array(array) => (None, &mut array.default),
+        Schema::OneOf(one) => (Some(&mut one.items), &mut one.default),
+        Schema::AllOf(all) => (Some(&mut all.items), &mut all.default),
+        Schema::AnyOf(any) => (Some(&mut any.items), &mut any.default),
+        _ => return,
+    };
+    parts.into_iter().flatten().for_each(without_large_defaults);
+    if default.as_ref().is_some_and(|default| default.is_object() || default.is_array()) {
+        *default = None;
+    }
 }
 
 impl Document {

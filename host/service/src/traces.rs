@@ -18,7 +18,6 @@ mod tree;
 
 pub(crate) use follow::RESULTS;
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,10 +30,11 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use waypost_core::secrecy::{Exposed, Readers};
 
 use crate::metrics::Counts;
 use crate::service::Parts;
-use crate::trust;
+use crate::{secret, trust};
 use follow::Follower;
 use sender::{Heard, Sender};
 
@@ -133,10 +133,14 @@ impl Traces {
 /// The headers of a file. They may be secrets.
 fn headers(path: &Path) -> Result<HeaderMap, TracesError> {
     let wrong = |why: String| TracesError::File { what: "the headers", path: path.to_owned(), why };
-    let mode = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode() & 0o7777;
-    if mode & 0o027 != 0 {
-        return Err(wrong(format!("others can read or change it (mode {mode:04o}): run `chmod 600` on it")));
-    }
+    let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    let judged = secret::judged(path, &metadata, Readers::Group).map_err(|error| wrong(error.to_string()))?;
+    judged.map_err(|exposed| {
+        wrong(match exposed {
+            Exposed::Mode(mode) => format!("others can read or change it (mode {mode:04o}): run `chmod 600` on it"),
+            Exposed::Owner => "it belongs to another user".to_owned(),
+        })
+    })?;
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let mut headers = HeaderMap::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {

@@ -14,6 +14,7 @@ use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
 use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
+use waypost_core::load::HostLoad;
 use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
@@ -164,6 +165,15 @@ impl Hypervisor for World {
         Box::pin(self.call(Step::HostFacts, host, "read the facts of the host", move |state| {
             let no_host = || words::fault(FaultKind::NoHost, host, "read the facts of the host", "no such host");
             state.host(host).map(|there| there.facts(&state.stores, depth)).ok_or_else(no_host)
+        }))
+    }
+
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>> {
+        let attempted = "read the load of the host";
+        // Of a host that can't be asked for its facts this can't be read either.
+        Box::pin(self.call(Step::HostFacts, host, attempted, move |state| {
+            let no_host = || words::fault(FaultKind::NoHost, host, attempted, "no such host");
+            state.host(host).map(|there| there.load()).ok_or_else(no_host)
         }))
     }
 

@@ -6,12 +6,13 @@ use waypost_core::facts::{
     Network, NodeDevice, NumaCell, Pool, Tpm,
 };
 use waypost_core::ids::{DomainId, HostName};
+use waypost_core::load::HostLoad;
 use waypost_core::ports::{Depth, Wanted};
 use waypost_core::situation::{DiskErrors, Observed, Side};
 
 use crate::fleet::{DiskSpec, DomainSpec, HostSpec, InterfaceSpec};
 use crate::generate::uuid_of;
-use crate::state::{Host, Local, State};
+use crate::state::{Host, Local, Process, State};
 use crate::storage::{self, Stores};
 
 /// Emulators are where distributions put them.
@@ -127,6 +128,16 @@ impl Host {
             facts.node_devices = Some(vec![computer]);
         }
         facts
+    }
+
+    /// How busy it is: each vCPU of a guest that runs takes all of a CPU, as long as there is one for it.
+    pub(crate) fn load(&self) -> HostLoad {
+        let vcpus = |wanted: fn(&Process) -> bool| -> u32 {
+            let held = self.domains.values().filter(|local| local.process.as_ref().is_some_and(wanted));
+            held.map(|local| local.spec.vcpus).sum()
+        };
+        let busy = u64::from(vcpus(|process| process.runs)) * 1000 / u64::from(self.spec.cpus.max(1));
+        HostLoad { vcpus: vcpus(|_| true), cpu_busy_permille: u16::try_from(busy.min(1000)).ok() }
     }
 
     /// Its domains.

@@ -62,7 +62,8 @@ pub(crate) fn scripted(kind: FaultKind) -> &'static str {
 }
 
 /// A host that wants a login, and is offered none.
-pub(crate) const NOBODY_IN: &str = "authentication failed: Failed to collect auth credentials; the host lets nobody in without a login";
+pub(crate) const NOBODY_IN: &str =
+    "authentication failed: Failed to collect auth credentials; the host lets nobody in without a login";
 
 /// A modifying call behind the job of a migration.
 pub(crate) const LOCKED: &str = "Timed out during operation: cannot acquire state change lock \

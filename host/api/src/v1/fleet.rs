@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use waypost_core::facts::{DomainBrief, HostFacts};
+use waypost_core::ids::HostName;
+use waypost_core::load::HostLoad;
 use waypost_core::ports::Fault;
+use waypost_core::queue::{Entry, SlotLimits, SlotWish};
 
 /// All configured hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -12,7 +15,7 @@ pub struct Hosts {
     pub hosts: Vec<Host>,
 }
 
-/// One host. Everything but the name is null where it could not be read.
+/// One host. Everything but the name and its places in the queue is null where it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Host {
     /// Configured name.
@@ -41,6 +44,19 @@ pub struct Host {
     pub memory_kib: Option<u64>,
     /// Memory free.
     pub free_memory_kib: Option<u64>,
+    /// vCPUs of its active domains together: what is promised of its CPUs; null where they could not be read.
+    #[serde(default)]
+    pub vcpus: Option<u32>,
+    /// Share of its CPUs' time that was not idle lately, permille; null where libvirt doesn't tell, and at the first look: it takes
+    /// two, half a second to two minutes apart, by whoever looks.
+    #[serde(default)]
+    pub cpu_busy_permille: Option<u16>,
+    /// Migrations that leave it, of those that may at once; null where nobody asks a service.
+    #[serde(default)]
+    pub outgoing: Option<Slots>,
+    /// Migrations that come to it, of those that may at once; null where nobody asks a service.
+    #[serde(default)]
+    pub incoming: Option<Slots>,
     /// Domains that are active.
     pub active_domains: Option<u32>,
     /// Domains in all.
@@ -50,7 +66,43 @@ pub struct Host {
     pub remedy: Option<String>,
 }
 
+/// How many places there are, and how many are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Slots {
+    /// Taken.
+    pub used: u32,
+    /// Most that may be taken at once; after that was lowered more may be.
+    pub limit: u32,
+}
+
 impl Host {
+    /// The same with its load.
+    #[must_use]
+    pub fn with_load(self, load: &HostLoad) -> Self {
+        Self { vcpus: Some(load.vcpus), cpu_busy_permille: load.cpu_busy_permille, ..self }
+    }
+
+    /// The same with how many of its places for migrations are taken, by the limits and the queue.
+    #[must_use]
+    pub fn with_slots(self, limits: &SlotLimits, queue: &[Entry]) -> Self {
+        let taken = |host: fn(&SlotWish) -> &HostName| {
+            let taken = queue.iter().filter(|entry| entry.holds && host(&entry.wish).as_str() == self.name).count();
+            u32::try_from(taken).unwrap_or(u32::MAX)
+        };
+        let (leaving, coming) = (taken(|wish| &wish.source), taken(|wish| &wish.destination));
+        Self {
+            outgoing: Some(Slots { used: leaving, limit: limits.outgoing_per_host }),
+            incoming: Some(Slots { used: coming, limit: limits.incoming_per_host }),
+            ..self
+        }
+    }
+
+    /// The same without its places in the queue, which are a service's to tell.
+    #[must_use]
+    pub fn without_slots(self) -> Self {
+        Self { outgoing: None, incoming: None, ..self }
+    }
+
     /// From what the host answered.
     pub fn new(name: &str, answer: &Result<HostFacts, Fault>) -> Self {
         let name = name.to_owned();
@@ -73,6 +125,10 @@ impl Host {
             cpus: Some(facts.cpus),
             memory_kib: Some(facts.memory_kib),
             free_memory_kib: Some(facts.free_memory_kib),
+            vcpus: None,
+            cpu_busy_permille: None,
+            outgoing: None,
+            incoming: None,
             active_domains: count(facts.domains.iter().filter(|d| d.state.is_active()).count()),
             domains: count(facts.domains.len()),
             remedy: None,

@@ -53,7 +53,7 @@ pub struct Plugin {
     /// The version that its file states.
     pub version: Option<String>,
     /// A JSON Schema of its settings, where its file states one.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<AnyObject>)]
     pub settings_schema: Option<Value>,
     /// What `If-Match` wants to hear; null where it can't be changed over the service.
     pub etag: Option<String>,
@@ -65,7 +65,7 @@ pub struct PluginSettings {
     /// Name of the policy.
     pub plugin: String,
     /// Those that are in force; null for whoever may not change policies, because they may hold secrets.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<AnyObject>)]
     pub settings: Option<Value>,
     /// The names of those that are in force.
     pub keys: Vec<String>,
@@ -73,10 +73,10 @@ pub struct PluginSettings {
     pub by: Option<String>,
     /// What the configuration says, which is in force where nothing was said over the service; null where it says nothing, and
     /// where `settings` is.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<AnyObject>)]
     pub configured: Option<Value>,
     /// A JSON Schema of them, where the policy's file states one.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<AnyObject>)]
     pub schema: Option<Value>,
 }
 
@@ -87,6 +87,12 @@ impl PluginSettings {
         Self { settings: None, configured: None, ..self }
     }
 }
+
+/// An object with any keys: what a policy's settings are, or a JSON Schema. It has a name in the description, because generators of
+/// clients make one up for an object without, and come upon the name of another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(value_type = Object)]
+pub struct AnyObject(pub Value);
 
 /// A folder with a policy to start from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -72,6 +72,12 @@ pub struct TaskStatus {
     pub created_at: String,
     /// Last record or reading.
     pub updated_at: String,
+    /// Its first transfer was begun; null until then.
+    #[serde(default)]
+    pub started_at: Option<String>,
+    /// It ended; null while it isn't over.
+    #[serde(default)]
+    pub ended_at: Option<String>,
     /// How it ended; null while it isn't over.
     pub outcome: Option<Outcome>,
     /// The last reading of the transfer.

@@ -6,6 +6,7 @@ use std::{ptr, slice};
 
 use virt::connect::Connect;
 use virt_sys as sys;
+use waypost_core::load::CpuTime;
 
 use super::{c_string, checked};
 use crate::error::Failure;
@@ -111,6 +112,33 @@ impl Connection {
             named.map(|figure| figure.value).sum()
         };
         Ok(Some(HostMemory { total_kib: kib(&[c"total"]), to_be_had_kib: kib(&[c"free", c"buffers", c"cached"]) }))
+    }
+
+    /// What the host's CPUs have done since it was started. None where the driver doesn't tell.
+    pub(crate) fn cpu_time(&self) -> Result<Option<CpuTime>, Failure> {
+        let all = sys::VIR_NODE_CPU_STATS_ALL_CPUS;
+        let mut count = 0;
+        // SAFETY: the connection is borrowed; without a place for them libvirt only counts the figures.
+        let counted =
+            checked(unsafe { sys::virNodeGetCPUStats(self.0.as_ptr(), all, ptr::null_mut(), &raw mut count, 0) });
+        match counted {
+            Err(failure) if failure.is_unsupported() => return Ok(None),
+            counted => drop(counted?),
+        }
+        let empty = sys::virNodeCPUStats { field: [0; 80], value: 0 };
+        let mut figures = vec![empty; usize::try_from(count).unwrap_or(0)];
+        // SAFETY: `figures` has the `count` places that libvirt fills.
+        checked(unsafe { sys::virNodeGetCPUStats(self.0.as_ptr(), all, figures.as_mut_ptr(), &raw mut count, 0) })?;
+        let ns = |wanted: &[&CStr]| -> u64 {
+            let named = figures.iter().filter(|figure| {
+                // SAFETY: libvirt ends every name with a zero byte, within the array.
+                wanted.contains(&unsafe { CStr::from_ptr(figure.field.as_ptr()) })
+            });
+            named.map(|figure| figure.value).sum()
+        };
+        let (busy_ns, idle_ns) = (ns(&[c"kernel", c"user", c"intr"]), ns(&[c"idle", c"iowait"]));
+        // A driver that only knows a percentage has none of these.
+        Ok((busy_ns + idle_ns > 0).then_some(CpuTime { busy_ns, total_ns: busy_ns + idle_ns }))
     }
 }
 

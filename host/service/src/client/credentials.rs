@@ -4,7 +4,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,9 +11,10 @@ use axum::http::HeaderValue;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use waypost_core::secrecy::{Exposed, Readers};
 
 use super::error::ClientError;
-use crate::trust;
+use crate::{secret, trust};
 
 /// Most bytes of a token: one of an issuer may have some thousand.
 const MOST_BYTES: u64 = 16 << 10;
@@ -38,7 +38,7 @@ impl Token {
     /// Reads a file that holds nothing else. It must be a file that only its owner can read, and the owner must be the user of
     /// this process, or root.
     pub fn read(path: &Path) -> Result<Self, ClientError> {
-        let text = secret("the token file", path)?;
+        let text = read("the token file", path)?;
         Self::new(text.trim()).ok_or_else(|| {
             wrong("the token file", path, "it does not hold one token: visible characters without a blank".to_owned())
         })
@@ -75,9 +75,9 @@ impl Credentials {
             Some((certificate, key)) => {
                 let unusable = |why| wrong("the certificate", certificate, why);
                 let certificates = trust::certificates(certificate).map_err(unusable)?;
-                let text = secret("the key", key)?;
-                let read = PrivateKeyDer::from_pem_slice(text.as_bytes());
-                Some((certificates, read.map_err(|error| wrong("the key", key, error.to_string()))?))
+                let text = read("the key", key)?;
+                let parsed = PrivateKeyDer::from_pem_slice(text.as_bytes());
+                Some((certificates, parsed.map_err(|error| wrong("the key", key, error.to_string()))?))
             }
         };
         let unusable = |why| match &self.certificate {
@@ -89,20 +89,22 @@ impl Credentials {
 }
 
 /// The text of a file that nobody else can read. What was looked at is what is read.
-fn secret(what: &'static str, path: &Path) -> Result<String, ClientError> {
+fn read(what: &'static str, path: &Path) -> Result<String, ClientError> {
     let cant = |why: String| wrong(what, path, why);
     let file = File::open(path).map_err(|error| cant(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| cant(error.to_string()))?;
     if !metadata.is_file() {
         return Err(cant("it is not a file".to_owned()));
     }
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(cant(format!("its mode is {mode:04o}, so others can read it: chmod 0600 {}", path.display())));
-    }
-    if metadata.uid() != nix::unistd::geteuid().as_raw() && metadata.uid() != 0 {
-        return Err(cant("it belongs to another user: make it your own".to_owned()));
-    }
+    let judged = secret::judged(path, &metadata, Readers::Owner).map_err(|error| cant(error.to_string()))?;
+    judged.map_err(|exposed| {
+        cant(match exposed {
+            Exposed::Mode(mode) => {
+                format!("its mode is {mode:04o}, so others can read it: chmod 0600 {}", path.display())
+            }
+            Exposed::Owner => "it belongs to another user: make it your own".to_owned(),
+        })
+    })?;
     let mut text = String::new();
     file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| cant(error.to_string()))?;
     if text.len() as u64 > MOST_BYTES { Err(cant(format!("it has more than {MOST_BYTES} bytes"))) } else { Ok(text) }

@@ -1,6 +1,5 @@
 //! As whom a port answers, and by what it knows its clients: read from files, which change while the port is open.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,8 +10,10 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, CertificateRevocationListD
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use waypost_core::secrecy::{Exposed, Readers};
 
 use super::{ClientCertificates, Listen, PortError};
+use crate::secret;
 
 const LISTS: &str = "the list of certificates that were taken back";
 
@@ -58,7 +59,7 @@ impl Identity {
 impl Read {
     fn of(listen: &Listen, reading: u64) -> Result<Self, PortError> {
         let chain = certificates("the certificate", &listen.certificate)?;
-        let key = secret(&listen.key)?;
+        let key = key_of(&listen.key)?;
         let provider = Arc::new(ring::default_provider());
         let pair = |error: tokio_rustls::rustls::Error| PortError::Pair {
             certificate: listen.certificate.clone(),
@@ -120,12 +121,13 @@ fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
     if found.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(found) }
 }
 
-fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, PortError> {
+fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, PortError> {
     let wrong = |why: String| PortError::File { what: "the key", path: path.to_owned(), why };
-    let mode = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.mode() & 0o7777;
-    // A group may read it, as where a machine keeps its keys for several services; nobody else, and nobody may write.
-    if mode & 0o027 != 0 {
-        return Err(PortError::Open { path: path.to_owned(), mode });
+    let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    match secret::judged(path, &metadata, Readers::Group).map_err(|error| wrong(error.to_string()))? {
+        Ok(()) => {}
+        Err(Exposed::Mode(mode)) => return Err(PortError::Open { path: path.to_owned(), mode }),
+        Err(Exposed::Owner) => return Err(wrong("it belongs to another user".to_owned())),
     }
     PrivateKeyDer::from_pem_file(path).map_err(|error| wrong(error.to_string()))
 }

@@ -7,6 +7,7 @@ use waypost_api::{json, v1};
 use waypost_core::facts::DomainBrief;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::Depth;
+use waypost_core::queue::{Entry, SlotLimits};
 use waypost_core::request::Options;
 use waypost_core::tree::Shape as _;
 
@@ -22,7 +23,17 @@ use crate::service::Service;
     responses((status = 200, body = v1::Hosts, description = "In the order of the configuration"), Problems))]
 pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Json<v1::Hosts> {
     let hypervisor = &service.shared.parts.hypervisor;
-    Json(documents::hosts(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await)
+    let told = documents::hosts(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await;
+    let hosts = match places(&service).await {
+        Some((limits, queue)) => told.hosts.into_iter().map(|host| host.with_slots(&limits, &queue)).collect(),
+        None => told.hosts,
+    };
+    Json(v1::Hosts { hosts })
+}
+
+/// The places for migrations, and who has them; none where the record can't be read: hosts are shown all the same.
+async fn places(service: &Service) -> Option<(SlotLimits, Vec<Entry>)> {
+    service.blocking(|service| Ok(service.shared.parts.engine.queue()?)).await.ok()
 }
 
 /// One host.
@@ -31,8 +42,11 @@ pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Jso
     responses((status = 200, body = v1::Host, description = "The host"), Problems))]
 pub(crate) async fn host(State(service): State<Service>, Named(name): Named) -> Result<Json<v1::Host>, Failed> {
     let name = known(&service, &name)?;
-    let answer = service.shared.parts.hypervisor.host_facts(&name, Depth::default()).await;
-    Ok(Json(documents::host(&name, &answer)))
+    let host = documents::looked_at(service.shared.parts.hypervisor.as_ref(), &name).await;
+    Ok(Json(match places(&service).await {
+        Some((limits, queue)) => host.with_slots(&limits, &queue),
+        None => host,
+    }))
 }
 
 /// Everything that policies are told of a host.

@@ -71,6 +71,7 @@ async fn once(service: &Service, id: TaskId, order: Order, by: &str) -> Result<(
     desk.let_go(id).await;
     let done = match service.shared.parts.engine.act(id, order, by).await {
         Ok(Acted::Driver(driver)) => {
+            tracing::info!(task = %id, by, "a task is gone on with, as a person ordered");
             desk.take(*driver);
             Ok(())
         }

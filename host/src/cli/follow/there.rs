@@ -291,6 +291,8 @@ mod tests {
             cancel_requested: false,
             created_at: text(),
             updated_at: text(),
+            started_at: None,
+            ended_at: None,
             outcome,
             sample: None,
             sequence: 1,

@@ -11,6 +11,7 @@ use waypost_core::evidence::Evidence;
 use waypost_core::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::{FinishStep, Record, Step};
+use waypost_core::load::HostLoad;
 use waypost_core::login::{Admitted, Hold, Login};
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
@@ -146,6 +147,9 @@ impl Hypervisor for SpiedHosts {
     }
     fn host_facts<'a>(&'a self, host: &'a HostName, depth: Depth) -> Later<'a, Result<HostFacts, Fault>> {
         self.world.host_facts(host, depth)
+    }
+    fn load<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<HostLoad, Fault>> {
+        self.world.load(host)
     }
     fn domains<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Vec<DomainBrief>, Fault>> {
         self.world.domains(host)

@@ -91,8 +91,12 @@ pub(super) fn again(service: &Service, caller: &Caller, id: TaskId, within: Opti
 /// From here on it is a task, and it is driven: nothing can come between the two, also not a client that goes away.
 fn accept(service: &Service, id: TaskId, request: MigrationRequest, within: Option<&str>) -> Result<TaskId, Failed> {
     let domain = request.domain.clone();
+    let (requester, wanted, to) = (request.requester.clone(), domain.to_string(), request.destination.clone());
     match service.shared.parts.engine.accept_as(id, request) {
         Ok(driver) => {
+            // As text, in which what the names of others hold is escaped.
+            let (requester, domain, to) = (requester.as_str(), wanted.as_str(), to.as_str());
+            tracing::info!(task = %id, requester, domain, to, "a task is accepted");
             // Before it begins, because it may end at once; a migration is not given up for the sake of its trace.
             let noted = within.map_or(Ok(()), |within| service.shared.parts.feed.note_context(id, within));
             if let Err(fault) = noted {

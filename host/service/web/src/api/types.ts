@@ -1,6 +1,11 @@
 // The documents of /api/v1, as far as the pages read them. The names are those of `host/api/src/v1`; what is null there is
 // null here, units are in the names. Lists of words may grow, so words are strings.
 
+export interface Slots {
+  used: number;
+  limit: number;
+}
+
 export interface Host {
   name: string;
   error: string | null;
@@ -15,6 +20,11 @@ export interface Host {
   cpus: number | null;
   memory_kib: number | null;
   free_memory_kib: number | null;
+  /** vCPUs of its active domains. */
+  vcpus: number | null;
+  cpu_busy_permille: number | null;
+  outgoing: Slots | null;
+  incoming: Slots | null;
   active_domains: number | null;
   domains: number | null;
 }

@@ -396,28 +396,46 @@ function runs(host: Host): string {
   return [hypervisor, host.libvirt_version && `libvirt ${host.libvirt_version}`].filter(Boolean).join(" · ");
 }
 
-/** Memory as a bar; the rest in words. */
+/** Memory and CPUs as bars; the rest in words. */
 function load(host: Host): TemplateResult {
   const total = host.memory_kib ?? 0;
   const used = Math.max(0, total - (host.free_memory_kib ?? total));
-  const full = total ? used / total : 0;
+  const memory = `${bytes(used * 1024)} of ${bytes(total * 1024)}`;
+  return html`${meter(`Memory of ${host.name}`, total ? used / total : 0, `${memory} used`)}
+    <p class="tiny soft figures">
+      <span>${memory}</span>
+      <span>${host.active_domains ?? 0} of ${host.domains ?? 0} active</span>
+    </p>
+    ${
+      // Where libvirt does not tell there is no bar, which would say that the host is idle.
+      host.cpu_busy_permille == null
+        ? nothing
+        : meter(`CPUs of ${host.name}`, host.cpu_busy_permille / 1000, `${percent(host.cpu_busy_permille)} busy`)
+    }
+    <p class="tiny soft figures">
+      <span title="Promised to its domains, of those that it has">${host.vcpus == null ? "" : `${host.vcpus} vCPUs on `}${host.cpus ?? "?"} CPUs</span>
+      ${host.cpu_busy_permille == null ? nothing : html`<span>${percent(host.cpu_busy_permille)} busy</span>`}
+      ${
+        host.outgoing && host.incoming
+          ? html`<span title="Migrations at once, of those that may">out ${host.outgoing.used}/${host.outgoing.limit}, in ${host.incoming.used}/${host.incoming.limit}</span>`
+          : nothing
+      }
+    </p>`;
+}
+
+function meter(label: string, full: number, says: string): TemplateResult {
   const tone = full > 0.92 ? "full" : full > 0.8 ? "high" : "";
   return html`<div
-      class="bar load ${tone}"
-      role="meter"
-      aria-label=${`Memory of ${host.name}`}
-      aria-valuemin="0"
-      aria-valuemax="100"
-      aria-valuenow=${Math.round(full * 100)}
-      aria-valuetext=${`${bytes(used * 1024)} of ${bytes(total * 1024)} used`}
-    >
-      <i ${part(full)}></i>
-    </div>
-    <p class="tiny soft figures">
-      <span>${bytes(used * 1024)} of ${bytes(total * 1024)}</span>
-      <span>${host.cpus ?? "?"} CPUs</span>
-      <span>${host.active_domains ?? 0} of ${host.domains ?? 0} active</span>
-    </p>`;
+    class="bar load ${tone}"
+    role="meter"
+    aria-label=${label}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${Math.round(full * 100)}
+    aria-valuetext=${says}
+  >
+    <i ${part(full)}></i>
+  </div>`;
 }
 
 customElements.define("waypost-hosts", WaypostHosts);
