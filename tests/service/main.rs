@@ -18,6 +18,7 @@ mod managed;
 mod many;
 mod metrics;
 mod pages;
+mod origins;
 mod past;
 mod plugins;
 mod port;
