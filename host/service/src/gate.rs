@@ -106,11 +106,7 @@ async fn admit(
             });
         }
         return Err(match listed {
-            true => Failed::new(
-                Code::NoCaller,
-                "no bearer token says who asks, and for a page of another origin nothing else does",
-            )
-            .remedy("have the page send a token, or show it under the service's own origin"),
+            true => origins::no_token(),
             false => Failed::new(Code::NoCaller, "nothing says who asks"),
         });
     };

@@ -85,6 +85,12 @@ impl Elsewhere {
     }
 }
 
+/// What a page is told that is listed and sends no token.
+pub(crate) fn no_token() -> Failed {
+    let detail = "no bearer token says who asks, and for a page of another origin nothing else does";
+    Failed::new(Code::NoCaller, detail).remedy("have the page send a token, or show it under the service's own origin")
+}
+
 /// Says who may read an answer; what is for everybody has said so already.
 pub(crate) fn tell(keeper: &Keeper, page: Option<&Elsewhere>, headers: &mut HeaderMap) {
     if !keeper.lists_any() || headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
