@@ -78,6 +78,7 @@ contract: build ## requests of every kind, made from the description, against th
 	tests/contract/run.sh
 
 browser: build pages-test ## the dashboard in a browser over real hosts, with axe; needs chromium, node and npm; PICTURES=FOLDER keeps its screens
+	@cargo build --locked --quiet --example axum_dashboard
 	tests/browser/run.sh
 
 cockpit: build ## the page in Debian's Cockpit and a browser; needs cockpit-ws, chromium, node and npm

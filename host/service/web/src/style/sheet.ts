@@ -328,6 +328,17 @@ const shapes = css`
     font-size: 26px;
     opacity: 0.75;
   }
+  :host([compact]) .empty {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 2px 8px;
+    padding: 16px 14px;
+    text-align: start;
+  }
+  :host([compact]) .empty svg {
+    font-size: 16px;
+  }
   .empty strong {
     color: var(--text);
     font-size: var(--t-m);
