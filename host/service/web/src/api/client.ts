@@ -179,21 +179,20 @@ export class Client {
   /** Begins a migration. The same key never begins a second one, so it may be sent again after a lost answer. */
   create = (task: NewTask, key: string, why?: string) =>
     this.post<TaskStatus>("tasks", task, { headers: { "Idempotency-Key": key, ...because(why) } });
-  cancel = (id: string, why?: string) => this.of<unknown>(id, "cancel", why);
-  retry = (id: string, why?: string) => this.of<TaskStatus>(id, "retry", why);
-  steer = (id: string, wish: Steer, why?: string) => this.of<unknown>(id, "steer", why, wish);
+  cancel = (id: string, why?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`, undefined, { headers: because(why) });
+  retry = (id: string, why?: string) =>
+    this.post<TaskStatus>(`tasks/${encodeURIComponent(id)}/retry`, undefined, { headers: because(why) });
+  steer = (id: string, wish: Steer, why?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/steer`, wish, { headers: because(why) });
   act = (id: string, action: string, network?: string, why?: string) =>
-    this.of<unknown>(id, "actions", why, network ? { action, network } : { action });
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, network ? { action, network } : { action }, { headers: because(why) });
 
   /** The stream of all events, from after that one on. */
   events(after: number | null, signal: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (after !== null) headers["Last-Event-ID"] = String(after);
     return this.send("events", { headers, signal, cache: "no-store" });
-  }
-
-  private of<T>(id: string, verb: string, why?: string, body?: object): Promise<T> {
-    return this.post<T>(`tasks/${encodeURIComponent(id)}/${verb}`, body, { headers: because(why) });
   }
 
   private async get<T>(path: string, signal?: AbortSignal): Promise<T> {

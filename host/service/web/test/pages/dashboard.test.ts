@@ -129,8 +129,10 @@ test("cancelling is asked about, and the outcome says where the domain is", asyn
   await page.locator("waypost-dialog").getByRole("button", { name: "Go on" }).click();
   await page.locator("waypost-dialog").waitFor({ state: "detached" });
   await cancel.click();
+  await page.getByLabel("Why").fill("the backup runs");
   await page.locator("waypost-dialog").getByRole("button", named("Cancel")).click();
   await page.getByRole("heading", { name: "warehouse Cancelled" }).waitFor();
+  expect(site.fake.reasons).toEqual(["the backup runs"]);
   await page.getByText("warehouse is running on kvm4, and nothing of this migration is left on kvm1", { exact: true }).waitFor();
   await page.getByRole("button", named("Try again")).waitFor();
   await site.close();
@@ -255,6 +257,8 @@ test("the readiness is walked with the arrow keys", async () => {
   // What is kept stays while others are walked over.
   await page.getByRole("complementary", { name: "Findings" }).getByText("web2").waitFor();
   await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  // And so does what the signs mean.
+  await page.getByText("may go, with so many notes").waitFor();
   await page.getByLabel("Which domains").selectOption("barred");
   await page.getByRole("button", { name: /gpu1 to kvm2/ }).waitFor();
   expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);

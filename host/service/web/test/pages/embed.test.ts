@@ -110,7 +110,7 @@ test("the theme is the viewer's, or what the page says", async () => {
 });
 
 test("a page of another origin shows and changes something with a token where its origin is listed, and nothing else does", async () => {
-  const fake = new Fake({ pace: 8, token: "a-token" });
+  const fake = new Fake({ pace: 8, token: "a-token", history: false });
   const service = await serveToo({ fake });
   const at = service.url.replace(/\/$/, "");
   // It lets the service in, and nobody else.
