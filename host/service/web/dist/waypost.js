@@ -424,14 +424,15 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
   }
   :host([compact]) .empty {
     display: flex;
-    flex-wrap: wrap;
     align-items: center;
-    gap: 2px 8px;
-    padding: 16px 14px;
-    text-align: start;
+    gap: 8px;
+    padding: 12px 14px;
   }
   :host([compact]) .empty svg {
     font-size: 16px;
+  }
+  :host([compact]) .empty span {
+    display: none;
   }
   .empty strong {
     color: var(--text);
@@ -1415,7 +1416,7 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
         padding: 10px 12px;
         border-bottom: 1px solid var(--line);
       }
-      .list {
+      .list:not([hidden]) {
         min-height: 56px;
       }
       .task {
@@ -1523,7 +1524,7 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
       ${this.compact?z:this.tools()}
       <div class="margin">${this.linkNote()}</div>
       ${this.problem&&!this.live.listed?z:this.problem?L`<div class="margin">${this.problemNote(this.problem,`The migrations could not be read`,()=>void this.load())}</div>`:z}
-      <ul class="list">
+      <ul class="list" ?hidden=${!e.length}>
         ${ln(e,e=>e.id,e=>this.line(e))}
       </ul>
       ${e.length?z:this.nothing()}
@@ -1967,9 +1968,8 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
         box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--tone) 40%, transparent);
       }
       .legend {
-        gap: 6px;
-        border-top: 1px solid var(--line);
-        padding-top: 10px;
+        gap: 4px 18px;
+        margin-bottom: 10px;
       }
       .foot {
         text-align: center;
@@ -2001,7 +2001,13 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
       ${e?this.map(i,e):t?z:L`<div class="panel"><div class="empty">${Kt(6)}<span>Every host is read, and every policy is asked about every domain.</span></div></div>`}
       ${this.moving?L`<waypost-move .domain=${this.moving.domain} .to=${this.moving.to} .base=${this.base} .token=${this.token}
               @done=${()=>this.moving=null}></waypost-move>`:z}
-    `}narrow(e){Object.assign(this,e),this.most=dc,this.at=[0,0]}map(e,t){if(!t.rows.length)return L`<div class="panel">${Gt(`grid`,`No domains`,`No host that answered has one.`)}</div>`;let n=this.hosts,r=e.slice(0,this.most);return L`<div class="both">
+    `}narrow(e){Object.assign(this,e),this.most=dc,this.at=[0,0]}map(e,t){if(!t.rows.length)return L`<div class="panel">${Gt(`grid`,`No domains`,`No host that answered has one.`)}</div>`;let n=this.hosts,r=e.slice(0,this.most);return L`<div class="row legend" aria-label="What the signs mean" role="group">
+        <span class="key good"><i>${U(`check`)}</i>may go</span>
+        <span class="key good noted"><i>${U(`info`)}</i>may go, with so many notes</span>
+        <span class="key warn"><i>${U(`alert`)}</i>may go, with so many warnings</span>
+        <span class="key bad"><i>${U(`bar`)}</i>refused, by so many blockers</span>
+      </div>
+      <div class="both">
       <div class="panel">
         ${e.length?L`<div class="scroll map" @mouseleave=${()=>this.look(null)}>
                 <table role="grid" aria-label="Readiness: may the domain of the row go to the host of the column" aria-rowcount=${e.length+1} @keydown=${this.walk}>
@@ -2016,15 +2022,7 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
                 Show ${Math.min(dc,e.length-r.length)} more of ${e.length-r.length}
               </button></div>`:z}
       </div>
-      <aside class="panel stack" aria-label="Findings">
-        <div class="stack" aria-live="polite">${this.found()}</div>
-        <div class="stack legend">
-          <span class="key good"><i>${U(`check`)}</i>may go</span>
-          <span class="key good noted"><i>${U(`info`)}</i>may go, with so many notes</span>
-          <span class="key warn"><i>${U(`alert`)}</i>may go, with so many warnings</span>
-          <span class="key bad"><i>${U(`bar`)}</i>refused, by so many blockers</span>
-        </div>
-      </aside>
+      <aside class="panel stack" aria-live="polite" aria-label="Findings">${this.found()}</aside>
     </div>`}row(e,t,n){let{domain:r}=e,i=new Map(e.verdicts.map(e=>[e.destination,e]));return L`<tr>
       <th scope="row"><span><strong class="ellipsis" title=${r.name}>${r.name}</strong><span class="tiny ellipsis">${r.host}${r.state===`running`?``:`, ${It(r.state)}`}</span></span></th>
       ${n.map((e,n)=>{let a=i.get(e);if(!a)return L`<td><span class="here">${e===r.host?`here`:`–`}</span></td>`;let o=fn(a),s={domain:r,host:e,verdict:a},c=o.tone===`good`&&o.why!==``,l=this.at[0]===t&&this.at[1]===n,u=this.pinned?.domain.id===r.id&&this.pinned.host===e;return L`<td role="gridcell"><button

@@ -178,9 +178,8 @@ export class WaypostReadiness extends WaypostElement {
         box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--tone) 40%, transparent);
       }
       .legend {
-        gap: 6px;
-        border-top: 1px solid var(--line);
-        padding-top: 10px;
+        gap: 4px 18px;
+        margin-bottom: 10px;
       }
       .foot {
         text-align: center;
@@ -300,7 +299,13 @@ export class WaypostReadiness extends WaypostElement {
     if (!value.rows.length) return html`<div class="panel">${empty("grid", "No domains", "No host that answered has one.")}</div>`;
     const hosts = this.hosts;
     const some = rows.slice(0, this.most);
-    return html`<div class="both">
+    return html`<div class="row legend" aria-label="What the signs mean" role="group">
+        <span class="key good"><i>${icon("check")}</i>may go</span>
+        <span class="key good noted"><i>${icon("info")}</i>may go, with so many notes</span>
+        <span class="key warn"><i>${icon("alert")}</i>may go, with so many warnings</span>
+        <span class="key bad"><i>${icon("bar")}</i>refused, by so many blockers</span>
+      </div>
+      <div class="both">
       <div class="panel">
         ${
           rows.length
@@ -323,15 +328,7 @@ export class WaypostReadiness extends WaypostElement {
             : nothing
         }
       </div>
-      <aside class="panel stack" aria-label="Findings">
-        <div class="stack" aria-live="polite">${this.found()}</div>
-        <div class="stack legend">
-          <span class="key good"><i>${icon("check")}</i>may go</span>
-          <span class="key good noted"><i>${icon("info")}</i>may go, with so many notes</span>
-          <span class="key warn"><i>${icon("alert")}</i>may go, with so many warnings</span>
-          <span class="key bad"><i>${icon("bar")}</i>refused, by so many blockers</span>
-        </div>
-      </aside>
+      <aside class="panel stack" aria-live="polite" aria-label="Findings">${this.found()}</aside>
     </div>`;
   }
 

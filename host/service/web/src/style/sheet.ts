@@ -330,14 +330,15 @@ const shapes = css`
   }
   :host([compact]) .empty {
     display: flex;
-    flex-wrap: wrap;
     align-items: center;
-    gap: 2px 8px;
-    padding: 16px 14px;
-    text-align: start;
+    gap: 8px;
+    padding: 12px 14px;
   }
   :host([compact]) .empty svg {
     font-size: 16px;
+  }
+  :host([compact]) .empty span {
+    display: none;
   }
   .empty strong {
     color: var(--text);
