@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The dashboard of a real service over real hosts, driven in Debian's chromium. `make browser` runs it: four hosts of the lab with
-# guests, `waypost serve` with a TLS port whose certificate is made here, tokens for who logs in, then drive.mjs, and examples.mjs for the pages of the examples.
+# guests, `waypost serve` with a TLS port whose certificate is made here, tokens for who logs in, then drive.mjs, and examples.mjs for
+# the pages of the examples.
 # PICTURES=FOLDER keeps what is seen on the way, in light and dark. Leaves nothing behind.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
