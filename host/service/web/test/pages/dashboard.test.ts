@@ -336,7 +336,8 @@ test("who may only look is offered nothing else", async () => {
 test("a task that leads out of one's reach is seen and not offered for change", async () => {
   const site = await open(browser, {
     fleet: { role: "operator", who: { hosts: ["kvm1", "kvm3"] } },
-    begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1" }],
+    // Slow enough that it is under way whenever this is looked at.
+    begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1", options: { bandwidth_mib_s: 2 } }],
   });
   const { page, fake } = site;
   const [out, within] = ["warehouse", "web4"].map((domain) => [...fake.tasks.values()].find((task) => !task.outcome && task.domain === domain).id);
