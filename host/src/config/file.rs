@@ -224,8 +224,8 @@ impl File {
         let service_limits = self.service.limits.resolve(&wrong)?;
         let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
         let Service { socket, listen, socket_role, names, origins, tls, clients, issuers, .. } = self.service;
-        let (listen, access) =
-            WrittenAccess { listen, socket_role, names, origins, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
+        let (listen, access) = WrittenAccess { listen, socket_role, names, origins, tls, clients, issuers }
+            .resolve(folder, &hosts, &wrong)?;
         let written = Written {
             networks: self.declared,
             defaults: self.networks,
