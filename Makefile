@@ -8,7 +8,7 @@ TOOLS := $(CURDIR)/target/tools
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DEB_VERSION := 3.8.0
 
-.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients contract browser cockpit clean pages
+.PHONY: help setup plugins build demo test drill model lint bench docs-plots install deb deb-test clients contract browser cockpit clean pages pages-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ docs-plots: setup plugins ## the plots of docs/convergence.md from new recording
 pages: ## the bundle of host/service/web, which is committed; needs node and npm
 	cd host/service/web && npm ci && npm run build
 
+pages-test: ## every element in a browser over a made-up fleet, with axe, and whether the bundle is fresh; needs chromium, node and npm
+	cd host/service/web && npm ci --silent && npm run --silent check && npm test
+
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost
 	install -D -m 0755 target/release/waypost $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/waypost
@@ -74,8 +77,8 @@ clients: build ## a Python client generated from docs/openapi.json, used against
 contract: build ## requests of every kind, made from the description, against the service (schemathesis); needs the network (PyPI)
 	tests/contract/run.sh
 
-browser: build ## the dashboard in a browser over real hosts, with axe; needs chromium, node and npm; PICTURES=FOLDER keeps its screens
-	cd host/service/web && npm ci --silent
+browser: build pages-test ## the dashboard in a browser over real hosts, with axe; needs chromium, node and npm; PICTURES=FOLDER keeps its screens
+	@cargo build --locked --quiet --example axum_dashboard
 	tests/browser/run.sh
 
 cockpit: build ## the page in Debian's Cockpit and a browser; needs cockpit-ws, chromium, node and npm

@@ -1,5 +1,6 @@
 // `fetch` over an HTTP channel of Cockpit: what goes to one base URL is asked through the channel, all else as ever. Answers
-// are streams, so that server-sent events arrive as they come.
+// are streams, so that server-sent events arrive as they come. The channel is a binary one: what is sent and what is answered are the
+// bytes that they are, as of a policy that is uploaded.
 
 /**
  * @param http what `cockpit.http(...)` answers
@@ -12,7 +13,7 @@ export function channelFetch(http, base, otherwise) {
     if (!request.url.startsWith(base)) return otherwise(input, init);
     const signal = init.signal ?? request.signal;
     signal.throwIfAborted();
-    const body = request.method === "GET" || request.method === "HEAD" ? "" : await request.text();
+    const body = new Uint8Array(await request.arrayBuffer());
     return ask(http, request, request.url.slice(base.length - 1), body, signal);
   };
 }
@@ -21,9 +22,8 @@ export function channelFetch(http, base, otherwise) {
 const BARE = [101, 204, 205, 304];
 
 function ask(http, request, path, body, signal) {
-  const headers = Object.fromEntries(request.headers);
+  const headers = Object.fromEntries([...request.headers].map(([name, value]) => [name, asText(value)]));
   return new Promise((resolve, reject) => {
-    const bytes = new TextEncoder();
     let answered = false;
     let over = false;
     let pieces;
@@ -49,11 +49,11 @@ function ask(http, request, path, body, signal) {
         broke(signal.reason);
       });
 
-    const asked = http.request({ method: request.method, path, headers, body });
+    const asked = http.request({ method: request.method, path, headers, body: body.length ? body : "", binary: true });
     signal.addEventListener("abort", aborted);
     asked.response((status, told) => answer(status, told));
-    asked.stream((text) => {
-      if (!over) pieces.enqueue(bytes.encode(text));
+    asked.stream((piece) => {
+      if (!over) pieces.enqueue(piece);
     });
     asked.then(
       () =>
@@ -66,7 +66,7 @@ function ask(http, request, path, body, signal) {
           // An error of HTTP is an answer like any other; one of the channel (no socket, no right to it) is none.
           if (!error.problem && error.status) {
             answer(error.status, {});
-            if (rest) pieces.enqueue(bytes.encode(rest));
+            if (rest?.length) pieces.enqueue(rest);
             pieces.close();
           } else {
             broke(new TypeError(`the service can't be reached: ${error.message || error.problem}`));
@@ -74,6 +74,11 @@ function ask(http, request, path, body, signal) {
         }),
     );
   });
+}
+
+/** A header's bytes, which `fetch` has one by one, as the text in UTF-8 that the channel takes. */
+function asText(value) {
+  return new TextDecoder().decode(Uint8Array.from(value, (sign) => sign.charCodeAt(0)));
 }
 
 /** Without what belongs to the connection to the service, and not to the answer. */

@@ -42,6 +42,8 @@ function played() {
   return { all, elsewhere, fetch };
 }
 
+const bytes = (text) => new TextEncoder().encode(text);
+
 /** Lets what is awaited go on. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -55,10 +57,13 @@ test("an answer arrives with its status, its headers and its pieces", async () =
     path: "/api/v1/tasks?limit=2",
     headers: { accept: "application/json" },
     body: "",
+    binary: true,
   });
   asked.head(200, { "Content-Type": "application/json", "Content-Length": "14", ETag: '"1"' });
-  asked.piece('{"tasks":');
-  asked.piece("[\"ä\"]}");
+  const pieces = bytes('{"tasks":["ä"]}');
+  // A sign of two bytes comes in two pieces.
+  asked.piece(pieces.slice(0, 12));
+  asked.piece(pieces.slice(12));
   asked.done();
   const answer = await going;
   assert.deepEqual([answer.status, answer.ok, answer.headers.get("etag")], [200, true, '"1"']);
@@ -75,11 +80,31 @@ test("what is sent goes along, and a refusal is an answer", async () => {
   });
   await turn();
   const [asked] = all;
-  assert.equal(asked.options.body, '{"domain":"web1"}');
+  assert.deepEqual(asked.options.body, bytes('{"domain":"web1"}'));
   assert.equal(asked.options.headers["idempotency-key"], "k");
-  asked.failed({ status: 409, reason: "Conflict", message: "Conflict", problem: null }, '{"code":"domain-busy"}');
+  asked.failed({ status: 409, reason: "Conflict", message: "Conflict", problem: null }, bytes('{"code":"domain-busy"}'));
   const answer = await going;
   assert.deepEqual([answer.status, await answer.json()], [409, { code: "domain-busy" }]);
+});
+
+test("bytes of every kind go there and come back as they are", async () => {
+  const { all, fetch } = played();
+  const file = Uint8Array.from({ length: 256 }, (_, value) => value);
+  const going = fetch(`${BASE}api/v1/plugins/mine`, {
+    method: "PUT",
+    headers: { "Content-Type": "application/wasm", "Waypost-Reason": String.fromCharCode(...bytes("für anna")) },
+    body: new Blob([file]),
+  });
+  // A file is read in more than one turn.
+  while (!all.length) await turn();
+  const [asked] = all;
+  assert.ok(asked.options.body instanceof Uint8Array);
+  assert.deepEqual([...asked.options.body], [...file]);
+  assert.deepEqual([asked.options.binary, asked.options.headers["waypost-reason"]], [true, "für anna"]);
+  asked.head(200, {});
+  asked.piece(asked.options.body);
+  asked.done();
+  assert.deepEqual([...new Uint8Array(await (await going).arrayBuffer())], [...file]);
 });
 
 test("events arrive before the stream ends, and whoever leaves closes the channel", async () => {
@@ -90,13 +115,13 @@ test("events arrive before the stream ends, and whoever leaves closes the channe
   const [asked] = all;
   asked.head(200, { "Content-Type": "text/event-stream" });
   const reader = (await going).body.getReader();
-  asked.piece("id: 1\n\n");
+  asked.piece(bytes("id: 1\n\n"));
   assert.equal(new TextDecoder().decode((await reader.read()).value), "id: 1\n\n");
   leave.abort();
   assert.equal(asked.closed, "cancelled");
   await assert.rejects(reader.read(), { name: "AbortError" });
   // What comes late is nobody's any more.
-  asked.piece("id: 2\n\n");
+  asked.piece(bytes("id: 2\n\n"));
   asked.failed({ problem: "cancelled", message: "cancelled" });
   await turn();
 });

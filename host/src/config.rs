@@ -10,6 +10,7 @@ mod file;
 mod kimchi;
 mod limits;
 mod networks;
+mod origins;
 mod places;
 mod traces;
 

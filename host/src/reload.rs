@@ -71,7 +71,10 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     left(before.limits != *limits, "service.limits");
     left(before.traces != *traces, "service.traces");
     left(before.listen != *listen, "service.listen and service.tls, but for what the certificate's files hold");
-    left(before.access != *access, "service.socket_role, service.names, service.client and service.issuer");
+    left(
+        before.access != *access,
+        "service.socket_role, service.names, service.origins, service.client and service.issuer",
+    );
     let merged = Config {
         file: file.clone(),
         policies: policies.clone(),

@@ -126,12 +126,14 @@ try {
   await page.getByRole("link", { name: /web2.*Moving/ }).click();
   await screen.heading("web2 Moving").waitFor();
   await page.getByRole("button", exact("Cancel")).click();
+  await page.getByLabel("Why").fill("the backup runs");
   await screen.look("cancel");
   await page.locator("waypost-dialog").getByRole("button", exact("Cancel")).click();
   await screen.heading("web2 Cancelled").waitFor();
   await page.getByText(/^web2 is running on kvm1/).first().waitFor();
   assert.deepEqual([await state("kvm1", "web2"), await state("kvm4", "web2")], ["running", null], "virsh agrees");
   console.log(`${await page.getByText(/^web2 is running on kvm1/).first().innerText()}; virsh says so too; ${(await counts("web2")).trim()}`);
+  assert.match(await waypost("audit", "--limit", "5"), /the backup runs/, "and why is in the audit log");
   await screen.look("cancelled");
   await screen.go("#/migrations");
   await page.getByRole("link", { name: /mail1.*Completed/ }).waitFor({ timeout: LONG });

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The dashboard of a real service over real hosts, driven in Debian's chromium. `make browser` runs it: four hosts of the lab with
-# guests, `waypost serve` with a TLS port whose certificate is made here, tokens for who logs in, and then drive.mjs.
+# guests, `waypost serve` with a TLS port whose certificate is made here, tokens for who logs in, then drive.mjs, and examples.mjs for
+# the pages of the examples.
 # PICTURES=FOLDER keeps what is seen on the way, in light and dark. Leaves nothing behind.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -83,6 +84,12 @@ export URL
 say "the dashboard at $URL"
 status=0
 node "$here/drive.mjs" || status=$?
+if [ "$status" = 0 ]; then
+    say "the pages of the examples"
+    OTTO=$(token otto operator)
+    export OTTO
+    DOMAIN=web2 TO=kvm4 AXUM=$top/target/debug/examples/axum_dashboard node "$here/examples.mjs" || status=$?
+fi
 if [ "$status" != 0 ]; then
     say "what the service said"
     cat "$work/said"

@@ -19,6 +19,7 @@ mod managed;
 mod many;
 mod metrics;
 mod pages;
+mod origins;
 mod past;
 mod plugins;
 mod port;

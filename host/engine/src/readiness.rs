@@ -63,7 +63,9 @@ pub(crate) async fn read(ports: &Arc<Ports>) -> Result<Fleet, EngineError> {
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
     let mut snapshots = Vec::new();
     for source in &hosts {
-        for brief in &source.domains {
+        let mut domains: Vec<&DomainBrief> = source.domains.iter().collect();
+        domains.sort_by(|a, b| a.name.cmp(&b.name));
+        for brief in domains {
             match snapshot(ports, source, &hosts, brief).await {
                 Ok(facts) => snapshots.push((brief.clone(), Arc::new(facts))),
                 Err(fault) => unread.push(fault),

@@ -60,6 +60,6 @@ pub use inspect::{Inspection, Section, inspect};
 pub use plugin::Origin;
 pub use policies::{HOST, OLDER_VERSION};
 pub use registry::Listener;
-pub use rehearse::{COMPILE_TIME, Unusable, digest_of};
+pub use rehearse::{COMPILE_TIME, Unusable};
 pub use runtime::{AskedPolicy, CacheState, LoadedStatus, PluginState, PluginStatus, PolicyRuntime};
 pub use tally::Calls;

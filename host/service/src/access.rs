@@ -41,6 +41,9 @@ pub struct Access {
     /// Names with dots under which the socket may be asked for, in lower case: those of a proxy that passes requests on under its
     /// own. Pages of these names may have their browsers do what the proxy's user may.
     pub names: Vec<String>,
+    /// Origins whose pages may ask with a bearer token, as browsers write them: `https://dash.example`, with the port where it is not
+    /// that of the scheme, in lower case. Whatever else says who asks counts for pages of the service's own origin alone.
+    pub origins: Vec<String>,
     /// Who is behind a client certificate.
     pub clients: Vec<Client>,
     /// Issuers whose tokens are taken.
@@ -49,7 +52,13 @@ pub struct Access {
 
 impl Default for Access {
     fn default() -> Self {
-        Self { socket_role: Role::Operator, names: Vec::new(), clients: Vec::new(), issuers: Vec::new() }
+        Self {
+            socket_role: Role::Operator,
+            names: Vec::new(),
+            origins: Vec::new(),
+            clients: Vec::new(),
+            issuers: Vec::new(),
+        }
     }
 }
 
@@ -166,6 +175,16 @@ impl Keeper {
         let port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let name = host.rsplit_once(':').filter(|(_, text)| port(text)).map_or(host, |(name, _)| name);
         self.access.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether pages of that origin may ask, with a token.
+    pub(crate) fn lists(&self, origin: &str) -> bool {
+        self.access.origins.iter().any(|listed| listed == origin)
+    }
+
+    /// Whether there are pages of other origins that may.
+    pub(crate) fn lists_any(&self) -> bool {
+        !self.access.origins.is_empty()
     }
 
     /// Who is at the other end of a Unix socket.

@@ -23,6 +23,7 @@ use crate::access::permit::Named;
 use crate::access::table::{Listening, Route, Rule};
 use crate::access::{ByCookie, Who, audit, permit};
 use crate::caller::{Caller, Origin, Peer};
+use crate::origins::{self, Elsewhere};
 use crate::problem::{Code, Failed};
 use crate::rate::{Standing, Whose};
 use crate::service::Service;
@@ -32,8 +33,9 @@ pub(crate) async fn pass(State(service): State<Service>, request: Request, next:
     // Shared, not copied: they are needed only of who is refused.
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = request.extensions().get::<Peer>().map(|peer| peer.origin);
+    let page = Elsewhere::of(request.headers(), service.keeper());
     let mut standing = None;
-    let mut response = match admit(&service, request, next, &mut standing).await {
+    let mut response = match admit(&service, request, next, page.as_ref(), &mut standing).await {
         Ok(response) => response,
         Err(failed) => {
             // What is guessed and tried is seen by whoever reads the log.
@@ -52,6 +54,7 @@ pub(crate) async fn pass(State(service): State<Service>, request: Request, next:
     if let Some(standing) = standing {
         standing.tell(headers);
     }
+    origins::tell(service.keeper(), page.as_ref(), headers);
     response
 }
 
@@ -60,6 +63,7 @@ async fn admit(
     service: &Service,
     request: Request,
     next: Next,
+    page: Option<&Elsewhere>,
     standing: &mut Option<Standing>,
 ) -> Result<Response, Failed> {
     let route = Route::of(&request);
@@ -69,6 +73,15 @@ async fn admit(
             "on the socket the connection alone says who asks, and a page of any name could be led here: ask for localhost or an \
              address, open a port with TLS, or list the name of a proxy in service.names",
         ));
+    }
+    let unproven = parts.extensions.get::<Peer>().and_then(|peer| Whose::unproven(peer.origin));
+    if let Some(page) = page.filter(|_| Elsewhere::asks_beforehand(&parts)) {
+        count(service, unproven, standing)?;
+        return page.permission();
+    }
+    let listed = page.is_some_and(Elsewhere::is_listed);
+    if listed {
+        Elsewhere::takes_a_token_alone(&mut parts);
     }
     let known = match tokio::time::timeout(PROVING, who(service, &parts)).await {
         // What anybody may have is not kept from a browser whose session is over: it has to log in again.
@@ -80,15 +93,9 @@ async fn admit(
         // Whoever restarts what does not answer must not be kept from asking.
         Ok(Some(_)) if route.is_about_health() => None,
         Ok(Some(who)) => Whose::of(&who.caller),
-        Ok(None) | Err(_) => parts.extensions.get::<Peer>().and_then(|peer| Whose::unproven(peer.origin)),
+        Ok(None) | Err(_) => unproven,
     };
-    if let Some(whose) = whose {
-        *standing = service.shared.rate.take(&whose);
-        if let Some(Err(refused)) = standing.map(Standing::permits) {
-            service.shared.metrics.http.limited(&whose);
-            return Err(refused);
-        }
-    }
+    count(service, whose, standing)?;
     let Some(Who { caller, by_cookie }) = known? else {
         // What anybody may have, over a connection that could have shown a token.
         if route.needs_nothing() && parts.extensions.get::<Peer>().is_some() {
@@ -98,12 +105,17 @@ async fn admit(
                 _ => next.run(Request::from_parts(parts, body)).await,
             });
         }
-        return Err(Failed::new(Code::NoCaller, "nothing says who asks"));
+        return Err(match listed {
+            true => origins::no_token(),
+            false => Failed::new(Code::NoCaller, "nothing says who asks"),
+        });
     };
     if service.is_draining() && parts.method != Method::GET {
         return Err(Failed::new(Code::Draining, "the service is being stopped and takes on nothing new"));
     }
-    if is_from_elsewhere(&parts.method, &parts.headers, by_cookie) {
+    // A session is for pages of this origin, so none of another begins one.
+    let with_a_token = listed && parts.uri.path() != SESSION;
+    if !with_a_token && is_from_elsewhere(&parts.method, &parts.headers, by_cookie) {
         return Err(Failed::new(Code::OtherOrigin, "only a page of this service may have a browser change something"));
     }
     let rule = route.rule()?;
@@ -151,6 +163,19 @@ async fn admit(
         Err(_) => {
             Err(Failed::new(Code::TooSlow, format!("there is no answer after {} s", limits.request_time.as_secs())))
         }
+    }
+}
+
+/// Counts a request with whoever makes it, and refuses one that is too many.
+fn count(service: &Service, whose: Option<Whose>, standing: &mut Option<Standing>) -> Result<(), Failed> {
+    let Some(whose) = whose else { return Ok(()) };
+    *standing = service.shared.rate.take(&whose);
+    match standing.map(Standing::permits) {
+        Some(Err(refused)) => {
+            service.shared.metrics.http.limited(&whose);
+            Err(refused)
+        }
+        Some(Ok(())) | None => Ok(()),
     }
 }
 
@@ -253,6 +278,9 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     let mut all = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?"));
     all.find(|value| !value.trim().eq_ignore_ascii_case("identity")).map(str::to_owned)
 }
+
+/// Where a session is begun and ended.
+const SESSION: &str = "/api/v1/session";
 
 /// How long it may take to settle who asks: an issuer may have to be asked for its keys.
 const PROVING: Duration = Duration::from_secs(30);

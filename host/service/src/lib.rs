@@ -6,7 +6,7 @@
 //! process and renders it once for everybody who listens; `gate` is the one place that every request passes. The engine moves
 //! domains and the store remembers; what is here only asks, drives and tells.
 //!
-//! In reading order: [`service`] the whole, `gate`, `caller` and [`access`] who gets in and may do what, `routes` what may be asked,
+//! In reading order: [`service`] the whole, `gate`, `caller`, `origins` and [`access`] who gets in and may do what, `routes` what may be asked,
 //! `policies` what may be changed of those, `problem` what is said when it goes wrong, `pages` what a browser is shown, `metrics`
 //! what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`]
 //! the ways in, `kimchi` the same for clients of another program's API; and [`client`] the other end of it all.
@@ -27,6 +27,7 @@ mod kimchi;
 mod limits;
 mod metrics;
 mod openapi;
+mod origins;
 mod pages;
 mod places;
 mod policies;

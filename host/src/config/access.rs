@@ -11,7 +11,7 @@ use waypost_service::Access;
 use waypost_service::access::{Client, Grant, Issuer};
 use waypost_service::port::{ClientCertificates, Listen};
 
-use super::ConfigError;
+use super::{ConfigError, origins};
 
 /// `[service.tls]`.
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +62,7 @@ pub(super) struct WrittenAccess {
     pub(super) listen: Option<String>,
     pub(super) socket_role: Option<String>,
     pub(super) names: Vec<String>,
+    pub(super) origins: Vec<String>,
     pub(super) tls: WrittenTls,
     pub(super) clients: Vec<WrittenClient>,
     pub(super) issuers: Vec<WrittenIssuer>,
@@ -115,7 +116,8 @@ impl WrittenAccess {
             Some(role) => known.role("service.socket_role", &role)?,
         };
         let names = self.names.into_iter().map(|name| own_name(name, wrong)).collect::<Result<_, _>>()?;
-        Ok((listen, Access { socket_role, names, clients, issuers }))
+        let origins = self.origins.into_iter().map(|origin| origins::read(&origin, wrong)).collect::<Result<_, _>>()?;
+        Ok((listen, Access { socket_role, names, origins, clients, issuers }))
     }
 }
 
@@ -232,13 +234,18 @@ impl<W: Fn(String, String) -> ConfigError> Known<'_, W> {
     }
 }
 
-/// A name under which the service may be asked for, in lower case.
-fn own_name(name: String, wrong: &impl Fn(String, String) -> ConfigError) -> Result<String, ConfigError> {
+/// Whether that is a name of a host, of which nothing is left open.
+pub(super) fn is_host_name(name: &str) -> bool {
     let part = |part: &str| {
         let sign = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         (1..=63).contains(&part.len()) && part.chars().all(sign)
     };
-    if name.len() <= 253 && name.split('.').all(part) {
+    name.len() <= 253 && name.split('.').all(part)
+}
+
+/// A name under which the service may be asked for, in lower case.
+fn own_name(name: String, wrong: &impl Fn(String, String) -> ConfigError) -> Result<String, ConfigError> {
+    if is_host_name(&name) {
         return Ok(name.to_ascii_lowercase());
     }
     let why = format!("{name:?} is no name of a host, as waypost.example: without scheme, port, path and wildcards");

@@ -57,6 +57,7 @@ struct Service {
     listen: Option<String>,
     socket_role: Option<String>,
     names: Vec<String>,
+    origins: Vec<String>,
     tls: WrittenTls,
     #[serde(rename = "client")]
     clients: Vec<WrittenClient>,
@@ -222,9 +223,9 @@ impl File {
         let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
         let service_limits = self.service.limits.resolve(&wrong)?;
         let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
-        let Service { socket, listen, socket_role, names, tls, clients, issuers, .. } = self.service;
-        let (listen, access) =
-            WrittenAccess { listen, socket_role, names, tls, clients, issuers }.resolve(folder, &hosts, &wrong)?;
+        let Service { socket, listen, socket_role, names, origins, tls, clients, issuers, .. } = self.service;
+        let (listen, access) = WrittenAccess { listen, socket_role, names, origins, tls, clients, issuers }
+            .resolve(folder, &hosts, &wrong)?;
         let written = Written {
             networks: self.declared,
             defaults: self.networks,

@@ -28,10 +28,10 @@ export class Fake {
   /**
    * `token`: wanted of everybody, or a cookie that it begins; `role`: the viewer's; `who`: what else is different of who that is;
    * `pace`: how much faster time passes; `history`: migrations that are over already; `slots`: how many may run at once;
-   * `situation`: what is different of what both hosts say.
+   * `situation`: what is different of what both hosts say; `origins`: those whose pages may ask with a token.
    */
-  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {} } = {}) {
-    Object.assign(this, { token, pace, slots, situation, sequence: 0, log: [], down: false, acted: [] });
+  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {}, origins = [] } = {}) {
+    Object.assign(this, { token, pace, slots, situation, origins, sequence: 0, log: [], down: false, acted: [], reasons: [], preflights: [] });
     Object.assign(this, { streams: new Set(), keys: new Map(), tasks: new Map(), sessions: new Set() });
     this.who = { name: "anna", role, permissions: PERMISSIONS[role], hosts: [], domains: [], ...who };
     this.hosts = structuredClone(told.hosts);
@@ -246,6 +246,8 @@ export class Fake {
       request.on("data", (piece) => (text += piece)).on("end", () => resolve(text));
     });
     if (this.down) return request.socket.destroy();
+    if (this.elsewhere(request, response)) return;
+    if (request.headers["waypost-reason"]) this.reasons.push(Buffer.from(request.headers["waypost-reason"], "latin1").toString());
     const asks = this.asks(request);
     if (!asks) {
       const wrong = request.headers.authorization !== undefined;
@@ -258,6 +260,30 @@ export class Fake {
     const answer = this.route(request.method, path, url.searchParams, read, request.headers);
     // As long as a host takes to answer.
     setTimeout(() => reply(response, answer), path.startsWith("check") || path.startsWith("dry") ? 250 / this.pace : 5);
+  }
+
+  /** Pages of other origins, told as the program tells them; answers whether there is no more to be said. */
+  elsewhere(request, response) {
+    const { origin, host } = request.headers;
+    if (!origin || origin === `http://${host}`) return false;
+    const listed = this.origins.includes(origin);
+    response.setHeader("Vary", "Origin");
+    if (listed) {
+      response.setHeader("Access-Control-Allow-Origin", origin);
+      response.setHeader("Access-Control-Expose-Headers", "ETag, Location, Retry-After, RateLimit, RateLimit-Policy");
+      delete request.headers.cookie;
+    }
+    const beforehand = request.method === "OPTIONS" && request.headers["access-control-request-method"];
+    if (beforehand) this.preflights.push(origin);
+    if (beforehand && listed) {
+      const sent = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Waypost-Reason";
+      response.writeHead(204, { "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE", "Access-Control-Allow-Headers": sent });
+      response.end();
+      return true;
+    }
+    if (listed || request.method === "GET") return false;
+    reply(response, problem(403, "other-origin", "the origin of this page is not listed"));
+    return true;
   }
 
   session(method, { session, cookie }) {

@@ -20,8 +20,8 @@ export const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Listens; answers where, and how to end it. `more` are pages beside those of `dist`, by path. */
-export async function serve({ port = 0, fake = null, socket = null, more = {} } = {}) {
+/** Listens; answers where, and how to end it. `more` are pages beside those of `dist`, by path, under that `policy`. */
+export async function serve({ port = 0, fake = null, socket = null, more = {}, policy = POLICY } = {}) {
   const server = createServer((request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
     if (path.startsWith("/api/")) {
@@ -31,7 +31,9 @@ export async function serve({ port = 0, fake = null, socket = null, more = {} } 
     const name = normalize({ "/": "/index.html", "/login": "/login.html" }[path] ?? path);
     const file = join(dist, name);
     const head = (type) => ({ "Content-Type": `${type}; charset=utf-8`, "Content-Security-Policy": POLICY, "Cache-Control": "no-store" });
-    if (more[name]) return response.writeHead(200, head("text/html")).end(more[name]);
+    if (more[name]) return response.writeHead(200, { ...head("text/html"), "Content-Security-Policy": policy }).end(more[name]);
+    // For pages of every origin, and nothing else is.
+    if (name === "/waypost.js") response.setHeader("Access-Control-Allow-Origin", "*");
     if (!file.startsWith(dist) || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, head(TYPES[extname(file)] ?? "application/octet-stream"));
     createReadStream(file).pipe(response);

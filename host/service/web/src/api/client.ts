@@ -70,6 +70,12 @@ export interface Tagged<T> {
   tag: string;
 }
 
+/** Why something is changed, for the service's audit log. A header of `fetch` has bytes, so what is beyond ASCII goes as those of UTF-8. */
+function because(why = ""): Record<string, string> {
+  const bytes = new TextEncoder().encode(why.trim());
+  return bytes.length ? { "Waypost-Reason": String.fromCharCode(...bytes) } : {};
+}
+
 /** Longer than the service itself works on a request, ms. */
 const LONGEST_MS = 130_000;
 
@@ -147,33 +153,40 @@ export class Client {
 
   // Policies. What changes one names what it changes: its tag, or null where it must not be there yet.
   settings = (plugin: string) => this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`);
-  putPlugin(plugin: string, file: Blob, tag: string | null, enabled: boolean): Promise<Tagged<Plugin>> {
-    const headers: Record<string, string> = { "Content-Type": "application/wasm" };
+  putPlugin(plugin: string, file: Blob, tag: string | null, enabled: boolean, why?: string): Promise<Tagged<Plugin>> {
+    const headers: Record<string, string> = { "Content-Type": "application/wasm", ...because(why) };
     headers[tag === null ? "If-None-Match" : "If-Match"] = tag ?? "*";
     const query = enabled ? "" : "?enabled=false";
     return this.tagged<Plugin>(`plugins/${encodeURIComponent(plugin)}${query}`, { method: "PUT", headers, body: file });
   }
-  deletePlugin = (plugin: string, tag: string) =>
-    this.send(`plugins/${encodeURIComponent(plugin)}`, { method: "DELETE", headers: { "If-Match": tag } });
-  switchPlugin = (plugin: string, on: boolean) =>
-    this.post<Plugin>(`plugins/${encodeURIComponent(plugin)}/${on ? "enable" : "disable"}`);
-  putSettings = (plugin: string, settings: object, tag: string) =>
+  deletePlugin = (plugin: string, tag: string, why?: string) =>
+    this.send(`plugins/${encodeURIComponent(plugin)}`, { method: "DELETE", headers: { "If-Match": tag, ...because(why) } });
+  switchPlugin = (plugin: string, on: boolean, why?: string) =>
+    this.post<Plugin>(`plugins/${encodeURIComponent(plugin)}/${on ? "enable" : "disable"}`, undefined, { headers: because(why) });
+  putSettings = (plugin: string, settings: object, tag: string, why?: string) =>
     this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`, {
       method: "PUT",
-      headers: { "Content-Type": "application/json", "If-Match": tag },
+      headers: { "Content-Type": "application/json", "If-Match": tag, ...because(why) },
       body: JSON.stringify(settings),
     });
   /** Those of the configuration are in force again. */
-  forgetSettings = (plugin: string, tag: string) =>
-    this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`, { method: "DELETE", headers: { "If-Match": tag } });
+  forgetSettings = (plugin: string, tag: string, why?: string) =>
+    this.tagged<PluginSettings>(`plugins/${encodeURIComponent(plugin)}/settings`, {
+      method: "DELETE",
+      headers: { "If-Match": tag, ...because(why) },
+    });
 
   /** Begins a migration. The same key never begins a second one, so it may be sent again after a lost answer. */
-  create = (task: NewTask, key: string) => this.post<TaskStatus>("tasks", task, { headers: { "Idempotency-Key": key } });
-  cancel = (id: string) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`);
-  retry = (id: string) => this.post<TaskStatus>(`tasks/${encodeURIComponent(id)}/retry`);
-  steer = (id: string, wish: Steer) => this.post<unknown>(`tasks/${encodeURIComponent(id)}/steer`, wish);
-  act = (id: string, action: string, network?: string) =>
-    this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, network ? { action, network } : { action });
+  create = (task: NewTask, key: string, why?: string) =>
+    this.post<TaskStatus>("tasks", task, { headers: { "Idempotency-Key": key, ...because(why) } });
+  cancel = (id: string, why?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/cancel`, undefined, { headers: because(why) });
+  retry = (id: string, why?: string) =>
+    this.post<TaskStatus>(`tasks/${encodeURIComponent(id)}/retry`, undefined, { headers: because(why) });
+  steer = (id: string, wish: Steer, why?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/steer`, wish, { headers: because(why) });
+  act = (id: string, action: string, network?: string, why?: string) =>
+    this.post<unknown>(`tasks/${encodeURIComponent(id)}/actions`, network ? { action, network } : { action }, { headers: because(why) });
 
   /** The stream of all events, from after that one on. */
   events(after: number | null, signal: AbortSignal): Promise<Response> {

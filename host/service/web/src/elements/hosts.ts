@@ -233,7 +233,13 @@ export class WaypostHosts extends WaypostElement {
       <header>
         <div class="row spread">
           <h3 class="row">${icon("host")}<span class="break">${host.name}</span></h3>
-          ${unread ? html`<span class="badge bad">${icon("unlinked")}Not reached</span>` : html`<span class="tiny soft">${runs(host)}</span>`}
+          ${
+            this.picked?.domain.host === host.name
+              ? html`<span class="badge idle">It is here</span>`
+              : unread
+                ? html`<span class="badge bad">${icon("unlinked")}Not reached</span>`
+                : html`<span class="tiny soft">${runs(host)}</span>`
+          }
         </div>
         ${unread ? html`<p class="tiny error">${unread}</p>` : load(host)}
       </header>
@@ -294,7 +300,7 @@ export class WaypostHosts extends WaypostElement {
           : html`<span class="tiny soft state">${usual(domain) ? html`<span class="hidden">running</span>` : odd(domain)}</span>
               ${
                 movable
-                  ? html`<button class="quiet move" aria-label=${`Move ${domain.name}`} @click=${(event: Event) => void this.byHand(event, domain)}>Move</button>`
+                  ? html`<button class="move" aria-label=${`Move ${domain.name}`} @click=${(event: Event) => void this.byHand(event, domain)}>Move</button>`
                   : nothing
               }`
       }
@@ -344,8 +350,7 @@ export class WaypostHosts extends WaypostElement {
   /** What a host says to the domain that is held over it. */
   private target(host: Host): TemplateResult | typeof nothing {
     const picked = this.picked;
-    if (!picked) return nothing;
-    if (picked.domain.host === host.name) return html`<div class="target here"><span class="small soft">It is here</span></div>`;
+    if (!picked || picked.domain.host === host.name) return nothing;
     const verdict = this.verdict(host.name);
     const sum = verdict && summary(verdict);
     const open = this.over === host.name;
@@ -380,8 +385,10 @@ export class WaypostHosts extends WaypostElement {
     if (this.over === host && !(event.currentTarget as Element).contains(to)) this.over = null;
   }
 
+  /** What speaks against it; what is only remarked is told in the last step. */
   private why(verdict: Verdict): TemplateResult {
-    return html`${shown(verdict).map((finding) => html`<span class="line">${finding.message}</span>`)}
+    const against = shown(verdict).filter((finding) => finding.weight !== "info");
+    return html`${against.map((finding) => html`<span class="line">${finding.message}</span>`)}
       ${verdict.plan_error ? html`<span class="line">${verdict.plan_error}</span>` : nothing}`;
   }
 }

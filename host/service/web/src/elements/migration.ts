@@ -14,6 +14,7 @@ import { icon } from "../parts/icons";
 import { journal } from "../parts/journal";
 import "../parts/plot";
 import { bones, progress, standingBadge, when } from "../parts/small";
+import { whyField } from "../parts/why";
 import { bytes, duration, percent, rate } from "../text/format";
 import { action, placeSays, plain, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
@@ -24,6 +25,7 @@ interface Asked {
   wish: Wish;
   number: number | null;
   choice: string | null;
+  why: string;
 }
 
 export class WaypostMigration extends WaypostElement {
@@ -96,7 +98,7 @@ export class WaypostMigration extends WaypostElement {
         }
       }
       .plots {
-        min-height: 440px;
+        min-height: 500px;
       }
       .figures {
         display: grid;
@@ -350,7 +352,7 @@ export class WaypostMigration extends WaypostElement {
   }
 
   private ask(wish: Wish): void {
-    this.asked = { wish, number: null, choice: wish.choice?.of[0]?.value ?? null };
+    this.asked = { wish, number: null, choice: wish.choice?.of[0]?.value ?? null, why: "" };
   }
 
   private dialog(task: Task, asked: Asked): TemplateResult {
@@ -375,10 +377,11 @@ export class WaypostMigration extends WaypostElement {
               </select></label>`
             : nothing
         }
+        ${whyField(asked.why, (why) => (this.asked = { ...asked, why }), this.busy)}
       </div>
       <button slot="actions" ?disabled=${this.busy} @click=${() => (this.asked = null)}>${wish.leave ?? "Leave it"}</button>
       <button slot="actions" class="primary ${wish.grave ? "danger" : ""}" ?disabled=${this.busy || !fit}
-        @click=${() => void this.doIt(wish, { number: asked.number ?? 0, choice: asked.choice ?? "" })}>${icon(wish.icon)}${wish.label}</button>
+        @click=${() => void this.doIt(wish, { number: asked.number ?? 0, choice: asked.choice ?? "", why: asked.why })}>${icon(wish.icon)}${wish.label}</button>
     </waypost-dialog>`;
   }
 

@@ -39,7 +39,7 @@ export class WaypostMigrations extends WaypostElement {
         padding: 10px 12px;
         border-bottom: 1px solid var(--line);
       }
-      .list {
+      .list:not([hidden]) {
         min-height: 56px;
       }
       .task {
@@ -265,7 +265,7 @@ export class WaypostMigrations extends WaypostElement {
       ${this.compact ? nothing : this.tools()}
       <div class="margin">${this.linkNote()}</div>
       ${this.problem && !this.live.listed ? nothing : this.problem ? html`<div class="margin">${this.problemNote(this.problem, "The migrations could not be read", () => void this.load())}</div>` : nothing}
-      <ul class="list">
+      <ul class="list" ?hidden=${!tasks.length}>
         ${repeat(tasks, (task) => task.id, (task) => this.line(task))}
       </ul>
       ${tasks.length ? nothing : this.nothing()}

@@ -12,6 +12,7 @@ import { icon } from "../parts/icons";
 import "../parts/settings";
 import { bones, empty, pluginBadge, problemNote } from "../parts/small";
 import "../parts/upload";
+import { whyField } from "../parts/why";
 import { count } from "../text/format";
 import { hookSays } from "../text/words";
 import { WaypostElement } from "./base";
@@ -27,6 +28,7 @@ export class WaypostPlugins extends WaypostElement {
     busy: { state: true },
     failed: { state: true },
     leaving: { state: true },
+    why: { state: true },
   };
   static override styles = [
     WaypostElement.styles,
@@ -112,6 +114,8 @@ export class WaypostPlugins extends WaypostElement {
   private declare failed: { plugin: string; attempted: string; problem: Problem } | null;
   /** The one that is about to be deleted. */
   private declare leaving: Plugin | null;
+  /** Why the policy that is open is changed. */
+  private declare why: string;
 
   private readonly who = new Loaded<Whoami>(this, () => this.live.know());
   private readonly plugins = new Loaded<Plugins>(this, () => this.client.plugins(), 30_000);
@@ -123,6 +127,7 @@ export class WaypostPlugins extends WaypostElement {
     this.busy = false;
     this.failed = null;
     this.leaving = null;
+    this.why = "";
   }
 
   protected override served(): void {
@@ -141,6 +146,7 @@ export class WaypostPlugins extends WaypostElement {
     this.failed = null;
     try {
       await ask();
+      this.why = "";
     } catch (error) {
       this.failed = { plugin: plugin.name, attempted, problem: Problem.of(error) };
     }
@@ -206,7 +212,7 @@ export class WaypostPlugins extends WaypostElement {
   private plugin(plugin: Plugin): TemplateResult {
     const open = this.open === plugin.name;
     return html`<li>
-      <button class="line" aria-expanded=${open} @click=${() => (this.open = open ? null : plugin.name)}>
+      <button class="line" aria-expanded=${open} @click=${() => this.unfold(open ? null : plugin.name)}>
         <span class="turn">${icon("right")}</span>
         <span class="name ellipsis">${plugin.name}</span>
         <span>${pluginBadge(plugin.state)}</span>
@@ -215,6 +221,16 @@ export class WaypostPlugins extends WaypostElement {
       </button>
       ${open ? this.detail(plugin) : nothing}
     </li>`;
+  }
+
+  private unfold(name: string | null): void {
+    this.open = name;
+    this.why = "";
+  }
+
+  private changed(): void {
+    this.why = "";
+    void this.plugins.reload();
   }
 
   private detail(plugin: Plugin): TemplateResult {
@@ -236,12 +252,12 @@ export class WaypostPlugins extends WaypostElement {
         <dt>Imports</dt><dd class="mono">${plugin.imports.join(", ") || "nothing"}</dd>
       </dl>
       ${this.failed?.plugin === plugin.name ? problemNote(this.failed.problem, this.failed.attempted) : nothing}
-      ${this.may && plugin.etag ? this.controls(plugin) : nothing}
+      ${this.may && plugin.etag ? html`${whyField(this.why, (why) => (this.why = why), this.busy)}${this.controls(plugin)}` : nothing}
       ${
         plugin.etag
           ? html`<h3>Settings</h3>
               <waypost-settings .plugin=${plugin.name} .readonly=${!this.may} .base=${this.base} .token=${this.token}
-                @changed=${() => void this.plugins.reload()}></waypost-settings>`
+                .why=${this.why} @changed=${() => this.changed()}></waypost-settings>`
           : nothing
       }
       <h3>What it decided lately</h3>
@@ -262,7 +278,7 @@ export class WaypostPlugins extends WaypostElement {
         @click=${() =>
           why
             ? undefined
-            : void this.change(plugin, enabled ? "It was not switched off" : "It was not switched on", () => this.client.switchPlugin(name, !enabled))}
+            : void this.change(plugin, enabled ? "It was not switched off" : "It was not switched on", () => this.client.switchPlugin(name, !enabled, this.why))}
       >
         ${icon(enabled ? "stop" : "check")}${enabled ? "Switch off" : "Switch on"}<span class="hidden"> ${name}</span>
       </button>
@@ -281,7 +297,7 @@ export class WaypostPlugins extends WaypostElement {
   private last(plugin: Plugin): TemplateResult {
     const close = () => this.renderRoot.querySelector<WaypostDialog>("waypost-dialog")?.close();
     const go = async () => {
-      await this.change(plugin, "It was not deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? ""));
+      await this.change(plugin, "It was not deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? "", this.why));
       close();
     };
     return html`<waypost-dialog heading="Delete ${plugin.name}" .busy=${this.busy} @done=${() => (this.leaving = null)}>

@@ -172,6 +172,15 @@ export class WaypostReadiness extends WaypostElement {
         place-items: center;
         font-size: 10px;
       }
+      td button.noted,
+      .key.noted i {
+        background: transparent;
+        box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--tone) 40%, transparent);
+      }
+      .legend {
+        gap: 4px 18px;
+        margin-bottom: 10px;
+      }
       .foot {
         text-align: center;
         padding: 8px;
@@ -244,7 +253,7 @@ export class WaypostReadiness extends WaypostElement {
 
   protected override render(): TemplateResult {
     const { value, problem, loading, at } = this.readiness;
-    const rows = value?.rows.filter((row) => this.fits(row)) ?? [];
+    const rows = value?.rows.filter((row) => this.fits(row)).sort(byName) ?? [];
     const changes = value ? this.changes : 0;
     return html`
       <div class="row spread tools">
@@ -290,7 +299,13 @@ export class WaypostReadiness extends WaypostElement {
     if (!value.rows.length) return html`<div class="panel">${empty("grid", "No domains", "No host that answered has one.")}</div>`;
     const hosts = this.hosts;
     const some = rows.slice(0, this.most);
-    return html`<div class="both">
+    return html`<div class="row legend" aria-label="What the signs mean" role="group">
+        <span class="key good"><i>${icon("check")}</i>may go</span>
+        <span class="key good noted"><i>${icon("info")}</i>may go, with so many notes</span>
+        <span class="key warn"><i>${icon("alert")}</i>may go, with so many warnings</span>
+        <span class="key bad"><i>${icon("bar")}</i>refused, by so many blockers</span>
+      </div>
+      <div class="both">
       <div class="panel">
         ${
           rows.length
@@ -327,10 +342,11 @@ export class WaypostReadiness extends WaypostElement {
         if (!verdict) return html`<td><span class="here">${host === domain.host ? "here" : "–"}</span></td>`;
         const sum = summary(verdict);
         const cell = { domain, host, verdict };
+        const noted = sum.tone === "good" && sum.why !== "";
         const focused = this.at[0] === index && this.at[1] === column;
         const pinned = this.pinned?.domain.id === domain.id && this.pinned.host === host;
         return html`<td role="gridcell"><button
-          class=${sum.tone}
+          class=${noted ? "good noted" : sum.tone}
           tabindex=${focused ? 0 : -1}
           data-at="${index}:${column}"
           aria-pressed=${pinned}
@@ -341,7 +357,7 @@ export class WaypostReadiness extends WaypostElement {
             this.look(cell);
           }}
           @click=${() => (this.pinned = pinned ? null : cell)}
-        >${icon(sum.icon)}${sum.tone !== "good" && sum.why ? Number.parseInt(sum.why, 10) || nothing : nothing}</button></td>`;
+        >${icon(noted ? "info" : sum.icon)}${Number.parseInt(sum.why, 10) || nothing}</button></td>`;
       })}
     </tr>`;
   }
@@ -386,12 +402,7 @@ export class WaypostReadiness extends WaypostElement {
     const cell = this.pinned ?? this.looked;
     if (!cell) {
       return html`<h3>What the rules say</h3>
-        <p class="small soft">Point at a cell, or walk with the arrow keys. A click keeps it here.</p>
-        <div class="stack">
-          <span class="key good"><i>${icon("check")}</i>may go</span>
-          <span class="key warn"><i>${icon("alert")}</i>may go, with so many warnings</span>
-          <span class="key bad"><i>${icon("bar")}</i>refused, by so many blockers</span>
-        </div>`;
+        <p class="small soft">Point at a cell, or walk with the arrow keys. A click keeps it here.</p>`;
     }
     const sum = summary(cell.verdict);
     return html`<div class="row spread">
@@ -406,6 +417,12 @@ export class WaypostReadiness extends WaypostElement {
           : html`<button @click=${() => (this.moving = { domain: cell.domain, to: cell.host })}>${icon("arrow")}Move it there…</button>`
       }`;
   }
+}
+
+/** Rows by the domain's name, as people count; of one name by the host. */
+function byName(one: ReadinessRow, other: ReadinessRow): number {
+  const order = (a: string, b: string) => a.localeCompare(b, undefined, { numeric: true });
+  return order(one.domain.name, other.domain.name) || order(one.domain.host, other.domain.host);
 }
 
 customElements.define("waypost-readiness", WaypostReadiness);

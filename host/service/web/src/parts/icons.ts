@@ -8,6 +8,8 @@ const SHAPES: Record<string, TemplateResult> = {
   bar: svg`<circle cx="8" cy="8" r="5.7" /><path d="M5.3 8h5.4" />`,
   back: svg`<path d="M6 3.5 3 6.5l3 3M3 6.5h6.2a3.3 3.3 0 0 1 0 6.6H6.5" />`,
   stop: svg`<rect x="4" y="4" width="8" height="8" rx="1.2" />`,
+  pause: svg`<path d="M5.7 4v8M10.3 4v8" stroke-width="2" />`,
+  gauge: svg`<path d="M3.3 12.2a5.9 5.9 0 1 1 9.4 0M8 9.4l2.6-3.5" /><path d="M8 9.4h.01" stroke-width="2.4" />`,
   alert: svg`<path d="M8 2.6 14 13H2L8 2.6ZM8 6.6v3M8 11.3v.1" />`,
   cross: svg`<path d="m4 4 8 8M12 4l-8 8" />`,
   clock: svg`<circle cx="8" cy="8" r="5.7" /><path d="M8 4.8V8l2.2 1.4" />`,

@@ -12,6 +12,7 @@ import type { WaypostDialog } from "./dialog";
 import { findingList, summary } from "./findings";
 import { icon } from "./icons";
 import { bones, problemNote } from "./small";
+import { whyField } from "./why";
 
 export class WaypostMove extends WaypostElement {
   static override properties = {
@@ -65,6 +66,7 @@ export class WaypostMove extends WaypostElement {
 
   private readonly abort = new AbortController();
   private round = 0;
+  private why = "";
   private options: NonNullable<NewTask["options"]> = {};
   /** One key for one wish: sending it again after a lost answer begins nothing twice. */
   private key = freshKey();
@@ -107,7 +109,7 @@ export class WaypostMove extends WaypostElement {
     this.problem = null;
     let made: TaskStatus | null = null;
     try {
-      made = await this.client.create(this.task, this.key);
+      made = await this.client.create(this.task, this.key, this.why);
     } catch (error) {
       const problem = Problem.of(error);
       this.problem = { attempted: "The migration was not begun", problem };
@@ -150,7 +152,7 @@ export class WaypostMove extends WaypostElement {
               : bones(4)
         }
         ${this.plan?.plan_error && !sum?.refused ? html`<p class="toned bad">${this.plan.plan_error}</p>` : nothing}
-        ${open ? this.choices() : nothing}
+        ${open ? html`${this.choices()}${whyField(this.why, (why) => (this.why = why), this.sending)}` : nothing}
       </div>
       <button slot="actions" ?disabled=${this.sending} @click=${this.close}>${sum?.refused ? "Close" : "Leave it"}</button>
       ${

@@ -20,6 +20,8 @@ interface Chart {
   title: string;
   height: number;
   show: (value: number) => string;
+  /** Whether its highest value has a tick of its own: a limit, which is no round number. */
+  tops?: boolean;
   curves: Curve[];
 }
 
@@ -41,14 +43,18 @@ const CHARTS: Chart[] = [
   },
   {
     title: "Downtime to expect",
-    height: 96,
+    height: 140,
     show: duration,
+    tops: true,
     curves: [{ label: "Downtime", column: "downtime", tone: "--note" }],
   },
 ];
 
 /** Ticks on round numbers of the units that are shown. */
 const BINARY = Array.from({ length: 60 }, (_, power) => 2 ** power);
+
+/** How much higher a plot is than its highest value. */
+const ABOVE = 1.08;
 
 let plots = 0;
 
@@ -184,8 +190,9 @@ export class WaypostPlot extends LitElement {
         legend: { show: false },
         cursor: { sync: { key: this.together }, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
-          x: { time: false, range: (_u, _min, max) => [0, Math.max(max ?? 0, 5)] },
-          y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+          // From the first reading on: before it there is nothing to see.
+          x: { time: false, range: (_u, min, max) => [min ?? 0, Math.max(max ?? 0, (min ?? 0) + 5)] },
+          y: { range: (_u, _min, max) => [0, max > 0 ? max * ABOVE : 1] },
         },
         axes: [
           {
@@ -198,7 +205,7 @@ export class WaypostPlot extends LitElement {
             ...axis,
             size: 72,
             space: 34,
-            ...(chart.show === duration ? {} : { incrs: BINARY }),
+            ...(chart.tops ? { splits: (_u, _axis, _min, max) => [0, max / ABOVE / 2, max / ABOVE] } : { incrs: BINARY }),
             values: (_u, ticks) => ticks.map(chart.show),
           },
         ],
@@ -255,7 +262,7 @@ export class WaypostPlot extends LitElement {
               ${chart.curves.map((curve) => {
                 const value = this.series?.[curve.column][at];
                 return html`<span class="key ${curve.column} ${curve.dash ? "dashed" : ""}">
-                  <i></i>${chart.curves.length > 1 ? curve.label : ""}
+                  <i></i>${curve.label}
                   <output>${value === null || value === undefined ? "–" : chart.show(value)}</output>
                 </span>`;
               })}

@@ -13,6 +13,7 @@ export class WaypostSettings extends WaypostElement {
   static override properties = {
     plugin: { type: String },
     readonly: { type: Boolean },
+    why: { attribute: false },
     known: { state: true },
     theirs: { state: true },
     text: { state: true },
@@ -55,6 +56,8 @@ export class WaypostSettings extends WaypostElement {
 
   declare plugin: string;
   declare readonly: boolean;
+  /** Why they are changed, as it was entered for the policy. */
+  declare why: string;
   private declare known: Tagged<PluginSettings> | null;
   /** What is there now, where it is not what was known. */
   private declare theirs: Tagged<PluginSettings> | null;
@@ -66,6 +69,7 @@ export class WaypostSettings extends WaypostElement {
   constructor() {
     super();
     this.readonly = false;
+    this.why = "";
     this.known = null;
     this.theirs = null;
     this.text = "";
@@ -121,7 +125,7 @@ export class WaypostSettings extends WaypostElement {
   private save(tag: string): void {
     const typed = read(this.text);
     if ("wrong" in typed) return;
-    void this.send((tag) => this.client.putSettings(this.plugin, typed.settings, tag), tag, "Saved. The next decision uses them.");
+    void this.send((tag) => this.client.putSettings(this.plugin, typed.settings, tag, this.why), tag, "Saved. The next decision uses them.");
   }
 
   protected override render(): TemplateResult {
@@ -165,7 +169,7 @@ export class WaypostSettings extends WaypostElement {
               <button ?disabled=${this.busy || (same && !wrong)} @click=${() => this.take(known)}>Undo</button>
               ${
                 by === "service"
-                  ? html`<button ?disabled=${this.busy} @click=${() => void this.send((tag) => this.client.forgetSettings(this.plugin, tag), known.tag, "Taken back. Those of the configuration are in force.")}>
+                  ? html`<button ?disabled=${this.busy} @click=${() => void this.send((tag) => this.client.forgetSettings(this.plugin, tag, this.why), known.tag, "Taken back. Those of the configuration are in force.")}>
                       ${icon("back")}${configured ? "Use the configuration’s" : "Take them back"}
                     </button>`
                   : nothing

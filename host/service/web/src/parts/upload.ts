@@ -10,6 +10,7 @@ import "./dialog";
 import type { WaypostDialog } from "./dialog";
 import { icon } from "./icons";
 import { problemNote } from "./small";
+import { whyField } from "./why";
 
 export class WaypostUpload extends WaypostElement {
   static override properties = {
@@ -17,6 +18,7 @@ export class WaypostUpload extends WaypostElement {
     file: { state: true },
     name: { state: true },
     off: { state: true },
+    why: { state: true },
     over: { state: true },
     wrong: { state: true },
     problem: { state: true },
@@ -57,6 +59,7 @@ export class WaypostUpload extends WaypostElement {
   private declare file: File | null;
   private declare name: string;
   private declare off: boolean;
+  private declare why: string;
   private declare over: boolean;
   private declare wrong: string;
   private declare problem: Problem | null;
@@ -69,6 +72,7 @@ export class WaypostUpload extends WaypostElement {
     this.file = null;
     this.name = "";
     this.off = false;
+    this.why = "";
     this.over = false;
     this.wrong = "";
     this.problem = null;
@@ -84,6 +88,7 @@ export class WaypostUpload extends WaypostElement {
     if (this.wrong) return;
     this.name = nameOf(file.name);
     this.off = false;
+    this.why = "";
     this.file = file;
   }
 
@@ -98,7 +103,7 @@ export class WaypostUpload extends WaypostElement {
     this.busy = true;
     this.problem = null;
     try {
-      await this.client.putPlugin(name, file, there?.etag ?? null, !off);
+      await this.client.putPlugin(name, file, there?.etag ?? null, !off, this.why);
     } catch (error) {
       this.problem = Problem.of(error);
       this.busy = false;
@@ -180,6 +185,7 @@ export class WaypostUpload extends WaypostElement {
                 @change=${(event: Event) => (this.off = (event.target as HTMLInputElement).checked)} />
                 <span>Leave it switched off<br /><span class="soft">For one that wants settings first.</span></span></label>`
         }
+        ${whyField(this.why, (why) => (this.why = why), this.busy)}
         <p class="small soft">It may do what the configuration grants to its name, and nothing else.</p>
         ${this.problem ? problemNote(this.problem, "The policy was not put down") : nothing}
       </div>

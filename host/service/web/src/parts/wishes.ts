@@ -23,10 +23,11 @@ export interface Wish {
   run(client: Client, id: string, given: Given): Promise<string | null>;
 }
 
-/** What was entered: a number for whoever asked for one, one of the choices for whoever gave some. */
+/** What was entered: a number for whoever asked for one, one of the choices for whoever gave some, and why it is wanted. */
 export interface Given {
   number: number;
   choice: string;
+  why: string;
 }
 
 const done = (asked: Promise<unknown>) => asked.then(() => null);
@@ -37,7 +38,7 @@ const cancel: Wish = {
   grave: true,
   leave: "Go on",
   says: "libvirt is asked to abort the transfer, then both hosts are looked at. It may be too late; the outcome says where the domain is.",
-  run: (client, id) => done(client.cancel(id)),
+  run: (client, id, { why }) => done(client.cancel(id, why)),
 };
 
 const downtime: Wish = {
@@ -45,15 +46,15 @@ const downtime: Wish = {
   icon: "clock",
   says: "The guest may stand still for so long at the switch-over. A longer time lets a busy guest arrive.",
   number: { label: "Downtime, ms", most: 2_000_000 },
-  run: (client, id, { number }) => done(client.steer(id, { max_downtime_ms: number })),
+  run: (client, id, { number, why }) => done(client.steer(id, { max_downtime_ms: number }, why)),
 };
 
 const bandwidth: Wish = {
   label: "Bandwidth",
-  icon: "arrow",
+  icon: "gauge",
   says: "The transfer takes at most so much from now on.",
   number: { label: "Bandwidth, MiB/s", most: 4_294_967_295 },
-  run: (client, id, { number }) => done(client.steer(id, { bandwidth_mib_s: number })),
+  run: (client, id, { number, why }) => done(client.steer(id, { bandwidth_mib_s: number }, why)),
 };
 
 const postCopy: Wish = {
@@ -63,23 +64,23 @@ const postCopy: Wish = {
   says: "The guest goes on running on the destination now, and its memory follows.",
   warns:
     "From then on the guest has its memory on both hosts: if the way between them breaks and can’t be mended, it is lost. It can’t be cancelled any more.",
-  run: (client, id) => done(client.steer(id, { post_copy: true })),
+  run: (client, id, { why }) => done(client.steer(id, { post_copy: true }, why)),
 };
 
 const suspend: Wish = {
   label: "Pause the guest",
-  icon: "stop",
+  icon: "pause",
   grave: true,
   says: "The guest stands still while the rest is copied, and runs on the destination afterwards.",
   warns: "It does not answer for as long as the rest takes.",
-  run: (client, id) => done(client.steer(id, { suspend: true })),
+  run: (client, id, { why }) => done(client.steer(id, { suspend: true }, why)),
 };
 
 const retry: Wish = {
   label: "Try again",
   icon: "again",
   says: "The same is asked for again, as a new task: facts are read and rules are asked anew.",
-  run: async (client, id) => (await client.retry(id)).id,
+  run: async (client, id, { why }) => (await client.retry(id, why)).id,
 };
 
 /** What may be wanted of a task now, in the order of its buttons. */
@@ -120,6 +121,6 @@ export function recovery(word: string, networks: string[]): Wish {
           },
         }
       : {}),
-    run: (client, id, { choice }) => done(several ? client.act(id, word, choice) : client.act(id, word)),
+    run: (client, id, { choice, why }) => done(client.act(id, word, several ? choice : undefined, why)),
   };
 }

@@ -61,6 +61,10 @@ export const hostStyles = css`
     padding: 12px 14px 10px;
     border-bottom: 1px solid var(--line);
   }
+  /* As high with a badge as without. */
+  .card header > .row {
+    min-height: 24px;
+  }
   .card h3 svg {
     color: var(--soft);
   }
@@ -131,14 +135,15 @@ export const hostStyles = css`
   }
   .domain .move {
     min-height: 26px;
-    padding: 0 8px;
+    padding: 0 9px;
     grid-column: 5;
-    font-weight: 450;
+    font-size: var(--t-s);
+    font-weight: 500;
   }
   .domain:hover .move,
   .domain .move:focus-visible {
     color: var(--accent);
-    font-weight: 600;
+    border-color: var(--accent);
   }
   .domain .state {
     grid-column: 4;
@@ -183,20 +188,6 @@ export const hostStyles = css`
     overflow: auto;
     scrollbar-width: thin;
   }
-  .target.here {
-    pointer-events: none;
-    align-items: flex-end;
-    justify-content: flex-end;
-    border: 0;
-    padding: 10px;
-    background: transparent;
-  }
-  .target.here span {
-    background: var(--raised);
-    border: 1px solid var(--line);
-    border-radius: 99px;
-    padding: 3px 10px;
-  }
   .target:hover,
   .target.open,
   .target:focus-visible {
@@ -219,23 +210,14 @@ export const hostStyles = css`
     overflow-wrap: anywhere;
   }
   .target .line {
-    display: -webkit-box;
-    -webkit-box-orient: vertical;
-    -webkit-line-clamp: 2;
-    overflow: hidden;
     padding-inline-start: 10px;
     border-inline-start: 2px solid color-mix(in srgb, var(--tone) 45%, transparent);
-  }
-  .target:hover .line,
-  .target.open .line,
-  .target:focus-visible .line {
-    -webkit-line-clamp: 8;
   }
   .picking .domain:not(.picked) {
     opacity: 0.45;
   }
-  /* What could be covered by "It is here", and can't be used meanwhile. */
-  .picking .domain:not(.picked) :is(.state, .move) {
+  /* It can't be used meanwhile. */
+  .picking .domain:not(.picked) .move {
     visibility: hidden;
   }
   .banner {

@@ -328,6 +328,18 @@ const shapes = css`
     font-size: 26px;
     opacity: 0.75;
   }
+  :host([compact]) .empty {
+    display: flex;
+    align-items: center;
+    gap: 8px;
+    padding: 12px 14px;
+  }
+  :host([compact]) .empty svg {
+    font-size: 16px;
+  }
+  :host([compact]) .empty span {
+    display: none;
+  }
   .empty strong {
     color: var(--text);
     font-size: var(--t-m);

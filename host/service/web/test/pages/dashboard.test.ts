@@ -129,8 +129,10 @@ test("cancelling is asked about, and the outcome says where the domain is", asyn
   await page.locator("waypost-dialog").getByRole("button", { name: "Go on" }).click();
   await page.locator("waypost-dialog").waitFor({ state: "detached" });
   await cancel.click();
+  await page.getByLabel("Why").fill("the backup runs");
   await page.locator("waypost-dialog").getByRole("button", named("Cancel")).click();
   await page.getByRole("heading", { name: "warehouse Cancelled" }).waitFor();
+  expect(site.fake.reasons).toEqual(["the backup runs"]);
   await page.getByText("warehouse is running on kvm4, and nothing of this migration is left on kvm1", { exact: true }).waitFor();
   await page.getByRole("button", named("Try again")).waitFor();
   await site.close();
@@ -255,6 +257,8 @@ test("the readiness is walked with the arrow keys", async () => {
   // What is kept stays while others are walked over.
   await page.getByRole("complementary", { name: "Findings" }).getByText("web2").waitFor();
   await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  // And so does what the signs mean.
+  await page.getByText("may go, with so many notes").waitFor();
   await page.getByLabel("Which domains").selectOption("barred");
   await page.getByRole("button", { name: /gpu1 to kvm2/ }).waitFor();
   expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);
@@ -332,7 +336,8 @@ test("who may only look is offered nothing else", async () => {
 test("a task that leads out of one's reach is seen and not offered for change", async () => {
   const site = await open(browser, {
     fleet: { role: "operator", who: { hosts: ["kvm1", "kvm3"] } },
-    begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1" }],
+    // Slow enough that it is under way whenever this is looked at.
+    begun: [{ domain: "warehouse", to: "kvm1" }, { domain: "web4", to: "kvm1", options: { bandwidth_mib_s: 2 } }],
   });
   const { page, fake } = site;
   const [out, within] = ["warehouse", "web4"].map((domain) => [...fake.tasks.values()].find((task) => !task.outcome && task.domain === domain).id);

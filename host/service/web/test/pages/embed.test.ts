@@ -2,7 +2,7 @@
 
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { browse, flaws, open } from "./support";
+import { browse, Fake, flaws, open, serveToo } from "./support";
 
 let browser: Browser;
 beforeAll(async () => void (browser = await browse()));
@@ -107,4 +107,59 @@ test("the theme is the viewer's, or what the page says", async () => {
   expect(preferred).toBe("rgb(230, 234, 240)");
   expect(light).toBe("rgb(24, 32, 42)");
   await site.close();
+});
+
+test("a page of another origin shows and changes something with a token where its origin is listed, and nothing else does", async () => {
+  const fake = new Fake({ pace: 8, token: "a-token", history: false });
+  const service = await serveToo({ fake });
+  const at = service.url.replace(/\/$/, "");
+  // It lets the service in, and nobody else.
+  const policy = `default-src 'none'; script-src ${at}; connect-src ${at}`;
+  const theirs = (path: string, attributes: string) => [
+    path,
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Theirs</title>
+    <script type="module" src="${at}/waypost.js"></script></head><body><main><h1>Theirs</h1>
+    <waypost-hosts ${attributes}></waypost-hosts><waypost-migrations ${attributes}></waypost-migrations></main></body></html>`,
+  ];
+  const more = Object.fromEntries([theirs("/token.html", `token="a-token"`), theirs("/cookie.html", "")]);
+  const other = await serveToo({ more, policy });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(12_000);
+  const complaints: string[] = [];
+  page.on("console", (message) => void (message.type() === "error" && complaints.push(message.text())));
+
+  // Not listed: the module comes, for it is everybody's; what it asks does not.
+  await page.goto(`${other.url}token.html`);
+  await page.locator("waypost-hosts").getByText("the service does not answer", { exact: false }).first().waitFor();
+  expect(await page.getByText("web4", { exact: true }).count()).toBe(0);
+  expect(complaints.some((text) => text.includes("CORS policy"))).toBe(true);
+  expect(fake.preflights.length).toBeGreaterThan(0);
+
+  fake.origins = [other.url.replace(/\/$/, "")];
+  complaints.length = 0;
+  await page.goto(`${other.url}token.html`);
+  await page.locator("waypost-hosts").getByText("web4", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Move web4", exact: true }).click();
+  await page.getByRole("button", { name: /Move web4 to kvm1: Allowed/ }).click();
+  await page.getByLabel("Why").fill("für die Wartung");
+  await page.getByRole("button", { name: "Move to kvm1" }).click();
+  await page.locator("waypost-migrations").getByRole("button", { name: /web4.*(Moving|Completed)/ }).waitFor();
+  expect([...fake.tasks.values()].filter((task) => task.domain === "web4" && task.destination === "kvm1").length).toBe(1);
+  expect(fake.reasons).toEqual(["für die Wartung"]);
+  expect(fake.streams.size).toBe(1);
+  expect(complaints).toEqual([]);
+
+  // A session of the service's own pages counts for those alone.
+  const session = await context.request.post(`${service.url}api/v1/session`, { headers: { Authorization: "Bearer a-token" } });
+  expect(session.status()).toBe(201);
+  expect((await context.request.get(`${service.url}api/v1/hosts`)).status()).toBe(200);
+  await page.goto(`${other.url}cookie.html`);
+  for (const element of ["waypost-hosts", "waypost-migrations"]) {
+    await page.locator(element).getByText("nothing says who asks", { exact: false }).first().waitFor();
+  }
+  expect(await page.getByText("web4", { exact: true }).count()).toBe(0);
+  await context.close();
+  fake.stop();
+  await Promise.all([service.close(), other.close()]);
 });

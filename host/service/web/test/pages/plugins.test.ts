@@ -25,9 +25,11 @@ test("a policy is uploaded, switched off, and deleted", async () => {
   expect(await page.getByRole("button", named("Upload")).isDisabled()).toBe(true);
   await page.getByLabel("Name").fill("friday");
   expect(await flaws(page)).toEqual([]);
+  await page.getByLabel("Why").fill("no moves on Fridays");
   await page.getByRole("button", named("Upload")).click();
   await page.getByText("friday was uploaded.").waitFor();
   await page.getByRole("button", { name: /^friday/ }).click();
+  await page.getByLabel("Why").fill("it is Friday night – für heute");
   await page.getByRole("button", { name: /^Switch off/ }).click();
   await page.getByRole("button", { name: /^Switch on/ }).waitFor();
   expect(fake.policies.get("friday").plugin.enabled).toBe(false);
@@ -37,6 +39,8 @@ test("a policy is uploaded, switched off, and deleted", async () => {
   await page.locator("waypost-dialog").getByRole("button", named("Delete")).click();
   await page.getByRole("button", { name: /^friday/ }).waitFor({ state: "detached" });
   expect(fake.policies.has("friday")).toBe(false);
+  // Each is said of one change, and of no other.
+  expect(fake.reasons).toEqual(["no moves on Fridays", "it is Friday night – für heute"]);
   expect(site.complaints).toEqual([]);
   await site.close();
 });

@@ -12,6 +12,10 @@ export const browse: () => Promise<Browser> = driven.browse;
 /** What axe finds that is serious or worse, one line each. */
 export const flaws: (page: Page) => Promise<string[]> = driven.flaws;
 
+/** Serves pages of somebody else beside those of `dist`. */
+export const serveToo = serve as (options: object) => Promise<{ url: string; close(): Promise<void> }>;
+export { Fake };
+
 export interface Site {
   url: string;
   fake: InstanceType<typeof Fake>;
