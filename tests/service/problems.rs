@@ -71,6 +71,9 @@ fn what_is_wrong_with_a_request_is_said() {
                 ("POST", "/dry-runs", new(json!({"attempts": 1000})), 422, "request-refused"),
                 ("POST", "/tasks", new(json!({"persistence": "transient"})), 422, "request-refused"),
                 ("POST", "/tasks", new(json!({"mode": "warm"})), 422, "wrong-shape"),
+                ("POST", "/tasks", new(json!({"mode": "hibernation"})), 422, "request-refused"),
+                ("POST", "/dry-runs", new(json!({"mode": "hibernation"})), 422, "request-refused"),
+                ("POST", "/checks", json!({"domain": "g1", "options": {"mode": "hibernation"}}), 422, "request-refused"),
                 ("POST", "/tasks", new(json!({"bandwith_mib_s": 5})), 422, "wrong-shape"),
                 ("POST", "/tasks", json!({"domain": "g1"}), 422, "wrong-shape"),
                 ("POST", "/checks", json!({"domain": "g1", "to": "b"}), 422, "wrong-shape"),
@@ -87,6 +90,10 @@ fn what_is_wrong_with_a_request_is_said() {
             ],
         )
         .await;
+        let saved = anna.post("/tasks", new(json!({"mode": "hibernation"}))).await;
+        let saved = saved.problem(422, "request-refused");
+        assert!(saved["cause"].as_str().unwrap().contains("both hosts could start the guest"), "{saved}");
+        assert!(saved["remedy"].as_str().unwrap().contains("virsh managedsave"), "{saved}");
         let broken =
             Request::post("/api/v1/tasks").header("content-type", "application/json").body("{".into()).unwrap();
         anna.send(broken).await.problem(400, "bad-request");
