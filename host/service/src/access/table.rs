@@ -216,6 +216,11 @@ impl Rule {
     }
 }
 
+/// The rule of a route as the description has it.
+pub(crate) fn listed(method: &str, path: &str) -> Option<&'static Rule> {
+    TABLE.iter().find(|rule| rule.method == method && rule.path == path)
+}
+
 /// The rule for whoever replaces the settings of a policy.
 pub(crate) fn of_settings() -> Option<&'static Rule> {
     match find(&Method::PUT, SETTINGS) {
