@@ -105,6 +105,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("POST", "/api/v1/tasks/{task}/actions", MOVE, Reach::Path),
     rule("GET", "/api/v1/events", LOOK, Reach::Answer),
     rule("GET", "/api/v1/tasks/{task}/events", LOOK, Reach::Path),
+    rule("GET", "/api/v1/changes", LOOK, Reach::Answer),
     rule("GET", "/api/v1/decisions", LOOK, Reach::Answer),
     rule("GET", "/api/v1/audit", Needs::A(Permission::Audit), Reach::None),
     rule("GET", "/api/v1/session", Needs::Caller, Reach::None),
@@ -195,7 +196,7 @@ impl Rule {
     pub(crate) fn listening(&self) -> Listening {
         match self.path {
             "/api/v1/events" | "/api/v1/tasks/{task}/events" => Listening::Always,
-            "/api/v1/tasks/{task}" => Listening::WhereItWaits,
+            "/api/v1/tasks/{task}" | "/api/v1/changes" => Listening::WhereItWaits,
             _ => Listening::Never,
         }
     }
