@@ -153,13 +153,12 @@ fn who_cannot_listen_reads_the_same_in_pages_and_waits_for_what_is_not_there_yet
         let began = tokio::time::Instant::now();
         assert_eq!(anna.get("/changes?after=0&wait=20").await.expect(200), &none);
         assert_eq!(began.elapsed().as_secs(), 20, "in virtual time");
-        let waiting = tokio::spawn({
-            let anna = anna.clone();
-            async move { anna.get("/changes?after=0&wait=60").await.expect(200).clone() }
-        });
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let id = anna.migrate("g1", "b").await;
-        let first = waiting.await.unwrap();
+        let wait = async { anna.get("/changes?after=0&wait=60").await.expect(200).clone() };
+        let begin = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            anna.migrate("g1", "b").await
+        };
+        let (first, id) = tokio::join!(wait, begin);
         assert!(began.elapsed() < Duration::from_secs(60), "with the news, and not at its time");
         assert_eq!(
             (&first["records"][0]["task"], &first["records"][0]["sequence"]),
@@ -210,13 +209,13 @@ fn how_far_a_transfer_is_stands_beside_the_pages_of_records() {
         assert_eq!(page["progress"][0]["task"], *id, "{page}");
         assert!(page["progress"][0]["permille"].as_u64().unwrap() > 100, "{page}");
         // Who waits when the service stops is answered, and comes back.
-        let waiting = tokio::spawn({
-            let (anna, path) = (anna.clone(), format!("/changes?after={}&wait=60", page["last"]));
-            async move { anna.get(&path).await.expect(200).clone() }
-        });
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        service.begin_draining();
-        let last = waiting.await.unwrap();
+        let path = format!("/changes?after={}&wait=60", page["last"]);
+        let wait = async { anna.get(&path).await.expect(200).clone() };
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            service.begin_draining();
+        };
+        let (last, ()) = tokio::join!(wait, stop);
         assert!(last["last"].as_u64() >= page["last"].as_u64(), "{last}");
     });
 }
