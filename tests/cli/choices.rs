@@ -29,6 +29,17 @@ fn a_check_shows_what_no_plan_can_be_made_of() {
 }
 
 #[test]
+fn a_hibernation_is_refused_before_anything_and_says_what_to_do_instead() {
+    let site = Site::new(TWO_HOSTS);
+    for command in [&["check"][..], &["migrate"][..], &["migrate", "--dry-run"][..]] {
+        let said = site.expect(2, &[command, &["g1", "--to", "b", "--hibernate"]].concat()).err;
+        assert!(said.contains("both hosts could start the guest"), "{said}");
+        assert!(said.contains("`virsh managedsave DOMAIN`"), "{said}");
+    }
+    assert!(site.tasks().is_empty());
+}
+
+#[test]
 fn a_dry_run_and_a_migration_are_refused_in_the_words_of_the_check() {
     let site = Site::new(TWO_HOSTS);
     let zlib = ["migrate", "g1", "--to", "b", "--parallel", "2", "--compress", "zlib"];

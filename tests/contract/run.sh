@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Whether the service keeps what its description promises: schemathesis (PyPI) makes requests of every kind from it, right ones and
-# wrong ones, against a service over simulated hosts, on its port, and looks at every answer. `make contract` runs it, in minutes;
-# it needs the network where the tool is not there yet. Arguments go to the tool: `tests/contract/run.sh --max-examples 500`.
+# wrong ones, against a service over simulated hosts, on its port, and looks at every answer: as an administrator, and shortly as a
+# viewer. The description is the one that this service gives, every operation in it must have been asked, and each status that is not
+# described is a mistake. `make contract` runs it, in minutes; it needs the network where the tool is not there yet. Arguments go to
+# the tool: `tests/contract/run.sh --max-examples 500`.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -58,17 +60,31 @@ waypost() { "$top/target/debug/waypost" --sim fleet.toml "$@"; }
 serving=$!
 until grep -q 'listening on https' said; do kill -0 "$serving" 2>/dev/null || { cat said >&2; serving=; exit 1; }; sleep 0.1; done
 port=$(sed -n 's/^listening on https:.*:\([0-9]*\)$/\1/p' said)
-WAYPOST_TOKEN=$(waypost token create --name contract --role admin)
-export WAYPOST_TOKEN
+admin=$(waypost token create --name contract --role admin)
+viewer=$(waypost token create --name onlooker --role viewer)
 # Something to ask about: a migration that is over, one that was refused, and all that is on record of them.
 task() { curl -sS --unix-socket waypost.sock http://waypost/api/v1/tasks --json "$1" | sed 's/^{"id":"\([^"]*\)".*/\1/'; }
 over() { curl -sS --unix-socket waypost.sock "http://waypost/api/v1/tasks/$1" | grep -q '"phase":"ended"'; }
 moved=$(task '{"domain": "web1", "to": "kvm2"}')
 refused=$(task '{"domain": "nobody", "to": "kvm2"}')
 for one in "$moved" "$refused"; do until over "$one"; do sleep 0.1; done; done
+curl -sSf --cacert server.pem -H "Authorization: Bearer $viewer" "https://localhost:$port/api/v1/openapi.json" >openapi.json
+counted() { curl -sSf --unix-socket waypost.sock http://waypost/metrics; }
 status=0
-timeout 900 "$venv/bin/st" --config-file "$here/schemathesis.toml" run "$top/docs/openapi.json" --url "https://localhost:$port" \
-    --tls-verify server.pem --max-time 240 --no-color "$@" || status=$?
+# $1: the token, $2: seconds, and whatever else the tool is told.
+ask() {
+    token=$1 most=$2
+    shift 2
+    WAYPOST_TOKEN=$token timeout 900 "$venv/bin/st" --config-file "$here/schemathesis.toml" run openapi.json \
+        --url "https://localhost:$port" --tls-verify server.pem --max-time "$most" --no-color "$@" || status=$?
+}
+counted >before
+ask "$admin" 240 "$@"
+counted >between
+python3 "$here/exercised.py" openapi.json before between || status=1
+ask "$viewer" 90 --max-examples 5
+counted >after
+python3 "$here/exercised.py" openapi.json between after viewer || status=1
 # Whatever it was asked, it is there and well, and its log tells of no defect.
 curl -sS --unix-socket waypost.sock http://waypost/api/v1/system/health | grep '"ok":true' >/dev/null
 if grep -n -i defect said; then exit 1; fi

@@ -16,6 +16,7 @@ mod moves;
 mod networks;
 mod postcopy;
 mod rules;
+mod served;
 mod site;
 mod situations;
 mod steered;

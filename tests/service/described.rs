@@ -1,5 +1,6 @@
 //! The description for programs, as it is committed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 use waypost::OutcomeKind;
 use waypost::core::phase::Phase;
 use waypost::core::ports::DecisionVerdict;
+use waypost::service::Code;
 
 #[test]
 fn the_committed_description_is_that_of_the_routes() {
@@ -32,8 +34,14 @@ fn the_description_is_whole() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         assert!(path.starts_with("/api/v1/"), "{path}");
         for (method, operation) in operations.as_object().unwrap() {
-            let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
-            assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path}");
+            assert!(
+                operation["responses"].get("default").is_none(),
+                "whatever else it answers is a mistake: {method} {path}"
+            );
+            for always in ["400", "401", "403", "429", "500", "503", "504"] {
+                let problem = &operation["responses"][always]["content"]["application/problem+json"];
+                assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{always} {method} {path}");
+            }
             assert!(operation["summary"].is_string() || operation["description"].is_string(), "{method} {path}");
             for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {
                 let name = part.trim_end_matches('}');
@@ -66,6 +74,27 @@ fn a_default_is_one_word_or_number() {
     }
     let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
     look("", &document);
+}
+
+/// Each code comes with its status, of the routes that answer it; two say that there is no such route.
+#[test]
+fn every_code_is_described_with_its_status() {
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let responses: Vec<(String, String)> = operations
+        .flat_map(|operation| operation["responses"].as_object().unwrap())
+        .map(|(status, response)| (status.clone(), response["description"].as_str().unwrap().to_owned()))
+        .collect();
+    for code in Code::ALL {
+        let word = format!("`{}`", code.as_str());
+        let statuses: BTreeSet<&str> =
+            responses.iter().filter(|(_, told)| told.contains(&word)).map(|(status, _)| status.as_str()).collect();
+        let no_route = matches!(code, Code::NoSuchRoute | Code::WrongMethod);
+        let own = code.status().as_u16().to_string();
+        let expected: BTreeSet<&str> = if no_route { BTreeSet::new() } else { [own.as_str()].into() };
+        assert_eq!(statuses, expected, "{word}");
+    }
 }
 
 /// What a program may ask for is described by the words that there are.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use waypost::core::access::{Role, Scope};
 use waypost::core::feed::Feed as _;
 use waypost::core::ids::{DomainKey, HostName};
-use waypost::service::Limits;
+use waypost::service::{Caller, Limits};
 use waypost::{MigrationRequest, Options};
 
 use super::support::{Heard, SLOW, Site, TWO_HOSTS, in_virtual_time};
@@ -138,6 +140,83 @@ fn a_stream_on_which_nothing_happens_is_not_silent_though_much_happens_elsewhere
         let heard = all.until(|heard| heard.kind == "progress").await;
         assert!(heard.iter().all(|heard| !heard.ends(&busy)), "{heard:?}");
         assert_ne!(anna.get(&format!("/tasks/{busy}")).await.expect(200)["phase"], "ended");
+    });
+}
+
+#[test]
+fn who_cannot_listen_reads_the_same_in_pages_and_waits_for_what_is_not_there_yet() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let none = anna.get("/changes").await.expect(200).clone();
+        assert_eq!(none, json!({"records": [], "progress": [], "last": 0, "more": false}));
+        let began = tokio::time::Instant::now();
+        assert_eq!(anna.get("/changes?after=0&wait=20").await.expect(200), &none);
+        assert_eq!(began.elapsed().as_secs(), 20, "in virtual time");
+        let wait = async { anna.get("/changes?after=0&wait=60").await.expect(200).clone() };
+        let begin = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            anna.migrate("g1", "b").await
+        };
+        let (first, id) = tokio::join!(wait, begin);
+        assert!(began.elapsed() < Duration::from_secs(60), "with the news, and not at its time");
+        assert_eq!(
+            (&first["records"][0]["task"], &first["records"][0]["sequence"]),
+            (&json!(id), &json!(1)),
+            "{first}"
+        );
+
+        let mut stream = anna.listen("/events?after=0", None).await;
+        let heard = records(&stream.until(|heard| heard.ends(&id)).await);
+        let (mut read, mut after) = (Vec::new(), 0);
+        loop {
+            let page = anna.get(&format!("/changes?after={after}&limit=3")).await.expect(200).clone();
+            let told = page["records"].as_array().unwrap();
+            assert!(told.len() <= 3, "{page}");
+            read.extend(told.iter().map(|record| record["sequence"].as_u64().unwrap()));
+            after = page["last"].as_u64().unwrap();
+            if page["more"] == false {
+                break;
+            }
+        }
+        assert_eq!((&read, &read), (&heard, &written(&site)));
+
+        // Whoever may see nothing of it is told where to go on all the same.
+        let only = Scope { domains: vec!["g2".into()], ..Scope::default() };
+        let narrow = anna.by(Caller::named("x").with(Role::Viewer, only));
+        let theirs = narrow.get("/changes?after=0&limit=2").await.expect(200).clone();
+        assert_eq!(theirs, json!({"records": [], "progress": [], "last": after, "more": false}));
+        for (query, status, code) in [
+            ("after=100000", 409, "unknown-event"),
+            ("after=-1", 400, "bad-request"),
+            ("limit=0", 400, "bad-request"),
+            ("limit=501", 400, "bad-request"),
+            ("since=1", 400, "bad-request"),
+        ] {
+            anna.get(&format!("/changes?{query}")).await.problem(status, code);
+        }
+    });
+}
+
+#[test]
+fn how_far_a_transfer_is_stands_beside_the_pages_of_records() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 100).await;
+        let page = anna.get("/changes?after=0").await.expect(200).clone();
+        assert_eq!(page["progress"][0]["task"], *id, "{page}");
+        assert!(page["progress"][0]["permille"].as_u64().unwrap() > 100, "{page}");
+        // Who waits when the service stops is answered, and comes back.
+        let path = format!("/changes?after={}&wait=60", page["last"]);
+        let wait = async { anna.get(&path).await.expect(200).clone() };
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            service.begin_draining();
+        };
+        let (last, ()) = tokio::join!(wait, stop);
+        assert!(last["last"].as_u64() >= page["last"].as_u64(), "{last}");
     });
 }
 

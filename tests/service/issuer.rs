@@ -13,7 +13,7 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use waypost::core::access::{Role, Scope};
 use waypost::service::access::{Grant, Issuer};
@@ -42,6 +42,25 @@ impl Key {
     fn sign(&self, claims: &Value) -> String {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
         encode(&header, claims, &EncodingKey::from_ec_der(&self.pair.serialize_der())).unwrap()
+    }
+}
+
+/// A key of RSA, which is what most providers sign with unless they are told otherwise. It is published without the kind of signature,
+/// as some do.
+struct Rsa {
+    published: Value,
+    key: EncodingKey,
+}
+
+impl Rsa {
+    fn new() -> Self {
+        let der = PrivatePkcs1KeyDer::from_pem_slice(include_bytes!("issuer/rsa.pem")).unwrap();
+        let published = serde_json::from_str(include_str!("issuer/rsa.jwk.json")).unwrap();
+        Self { published, key: EncodingKey::from_rsa_der(der.secret_pkcs1_der()) }
+    }
+
+    fn sign(&self, algorithm: Algorithm, claims: &Value) -> String {
+        encode(&Header { kid: Some("rsa".into()), ..Header::new(algorithm) }, claims, &self.key).unwrap()
     }
 }
 
@@ -106,6 +125,10 @@ impl Published {
         let mut all = vec![json!({"kty": "of another time", "kid": "new"})];
         all.extend(keys.iter().map(|key| key.published()));
         *self.keys.lock().unwrap() = all;
+    }
+
+    fn publish_too(&self, key: &Value) {
+        self.keys.lock().unwrap().push(key.clone());
     }
 
     fn trusted(&self, authority: &Authority) -> Access {
@@ -241,6 +264,47 @@ fn what_is_forged_is_told_from_what_was_signed_and_made_up_keys_are_not_looked_f
     }
     client.get("/session", &newer.sign(&claims)).json(200);
     client.get("/session", &service.admin()).json(200);
+}
+
+#[test]
+fn a_provider_that_signs_with_rsa_is_taken_and_its_public_key_is_no_secret_to_sign_with() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let (curve, rsa) = (Key::new("1"), Rsa::new());
+    issuer.publish(&[&curve]);
+    issuer.publish_too(&rsa.published);
+    let access = issuer.trusted(&authority);
+    let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
+    let client = service.client();
+    let claims = issuer.claims(json!({}));
+    for algorithm in [Algorithm::RS256, Algorithm::RS384, Algorithm::PS256] {
+        let me = client.get("/session", &rsa.sign(algorithm, &claims)).json(200);
+        assert_eq!((&me["name"], &me["role"]), (&json!("corp:anna"), &json!("operator")), "{algorithm:?}");
+    }
+    // Both keys are good beside each other.
+    client.get("/session", &curve.sign(&claims)).json(200);
+
+    // Everybody has the public key: whoever signs with it as a shared secret, in whatever form, has proven nothing.
+    let n = rsa.published["n"].as_str().unwrap();
+    let modulus = URL_SAFE_NO_PAD.decode(n).unwrap();
+    let whole = rsa.published.to_string();
+    for secret in [n.as_bytes(), &modulus, whole.as_bytes()] {
+        for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+            let header = Header { kid: Some("rsa".into()), ..Header::new(algorithm) };
+            let confused = encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap();
+            client.get("/session", &confused).problem(401, "bad-token");
+        }
+    }
+    // Signed well, and said to be signed otherwise; and one key's signature under the other's name.
+    let good = rsa.sign(Algorithm::RS256, &claims);
+    let (_, rest) = good.split_once('.').unwrap();
+    let other_kind = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"rsa"}"#));
+    let other_key = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"1"}"#));
+    for forged in [&other_kind, &other_key] {
+        client.get("/session", forged).problem(401, "bad-token");
+    }
+    assert_eq!(issuer.asked.load(Ordering::SeqCst), 1, "all of these keys are known");
+    client.get("/session", &good).json(200);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use waypost::core::access::{Role, Scope};
 use waypost::service::{Caller, Kimchi, KnownHost, Limits, Service};
 use waypost_sim::{Lasting, What, Who};
 
-use super::support::{Client, SLOW, Site, TWO_HOSTS, command, in_virtual_time};
+use super::support::{Client, Program, SLOW, Site, TWO_HOSTS, command, in_virtual_time};
 
 const PREFIX: &str = "/plugins/kimchi";
 const SECRET: &str = "correct-horse-battery";
@@ -436,6 +436,33 @@ fn over_the_real_socket_a_password_leaves_no_trace() {
     for file in kept.iter().chain([&site.path("log")]) {
         assert!(!holds(file, SECRET) && !holds(file, "carla-the-admin"), "{}", file.display());
     }
+}
+
+/// Hosts that differ as Kimchi looks for it, and a guest that is in the middle of something: found by the shipped rules.
+const DIFFERENT: &str = r#"
+host = [{ name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }, { name = "xen", hypervisor = "Xen" }]
+domain = [{ name = "g1", host = "a" }, { name = "busy", host = "a", state = "in-snapshot" }]
+"#;
+
+#[test]
+fn what_the_shipped_rules_find_has_kimchis_code_and_no_task_is_made() {
+    let site = command::Site::with(DIFFERENT, "[service.kimchi]\nenabled = true\n");
+    let program = Program::start(&site);
+    let migrate = |name: &str, to: &str| {
+        over(&program.socket, "POST", &format!("{PREFIX}/vms/{name}/migrate"), &json!({ "remote_host": to }))
+    };
+    for (name, to, status, code, finding) in [
+        ("g1", "arm", 500, "KCHVM0064E", "(architecture-differs)"),
+        ("g1", "xen", 500, "KCHVM0065E", "(hypervisor-differs)"),
+        ("busy", "b", 400, "KCHVM0057E", "(state-in-transition)"),
+    ] {
+        let reason = refused(&migrate(name, to), status, code);
+        assert!(reason.contains(finding), "{reason}");
+    }
+    // Kimchi takes the last of these on and has its task fail; here nothing was taken on.
+    assert_eq!(program.get("/tasks")["tasks"], json!([]));
+    assert_eq!(migrate("g1", "b").0, 202, "what nothing speaks against goes");
+    assert_eq!(program.end("TERM").code, 0);
 }
 
 #[test]

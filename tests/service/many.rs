@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::json;
+use waypost::core::feed::Feed as _;
 use waypost::core::journal::Record;
 use waypost::core::ports::Store as _;
+use waypost::core::queue::SlotLimits;
 use waypost::service::Limits;
-use waypost::{HostName, OutcomeKind};
+use waypost::{HostName, OutcomeKind, TaskId};
+use waypost_store::SqliteStore;
 
-use super::support::{Site, in_virtual_time};
+use super::support::{Client, Site, in_virtual_time};
 
 const HOSTS: usize = 10;
 const DOMAINS: usize = 500;
@@ -23,6 +27,63 @@ fn fleet() -> String {
         writeln!(text, "[[domain]]\nname = \"g{domain}\"\nhost = \"h{}\"\nmemory_mib = 64", domain % HOSTS).unwrap();
     }
     text
+}
+
+/// Looks until hundreds wait at once, which must be before the end; no two that want the same hosts have one place.
+async fn hundreds_wait_in_line(anna: &Client) {
+    loop {
+        let unfinished = anna.get("/tasks?state=unfinished&limit=500").await.expect(200).clone();
+        let unfinished = unfinished["tasks"].as_array().unwrap().len();
+        assert!(unfinished > 0, "all of them ended, and hundreds were never seen to wait at once");
+        let queue = anna.get("/queue").await.expect(200).clone();
+        let entries = queue["entries"].as_array().unwrap();
+        let held = entries.iter().filter(|entry| entry["holds"] == true).count();
+        assert!(held <= HOSTS * 2, "{held} at once");
+        // `waiting for a slot: 7th; h0 sends 2 of 2`: whose turn it is and what is not read yet waits for nothing.
+        let waiting: Vec<(&str, &str)> = entries
+            .iter()
+            .filter_map(|entry| Some((entry["source"].as_str()?, entry["waits"].as_str()?.split(';').next()?)))
+            .collect();
+        let places: BTreeSet<_> = waiting.iter().collect();
+        assert_eq!(places.len(), waiting.len(), "each has a place of its own: {queue}");
+        if waiting.len() >= 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// By the one order of all records: from the intent to the end a migration has one place out of its source and one into its
+/// destination.
+fn no_host_exceeds_its_slots(store: &SqliteStore) {
+    let hosts: BTreeMap<TaskId, [String; 2]> = store
+        .tasks()
+        .unwrap()
+        .into_iter()
+        .map(|task| (task.id, [format!("out of {}", task.source.unwrap()), format!("into {}", task.destination)]))
+        .collect();
+    let limits = SlotLimits::default();
+    assert_eq!((limits.outgoing_per_host, limits.incoming_per_host), (2, 2));
+    let (mut running, mut most, mut after) = (BTreeMap::<&str, u32>::new(), 0, 0);
+    loop {
+        let changes = store.changes(None, after, 1000).unwrap();
+        let Some(last) = changes.last() else { break };
+        after = last.sequence;
+        for change in &changes {
+            for place in &hosts[&change.task] {
+                let used = running.entry(place.as_str()).or_default();
+                match change.record {
+                    Record::PerformIntended => *used += 1,
+                    Record::Ended { .. } => *used -= 1,
+                    _ => {}
+                }
+                assert!(*used <= 2, "{used} {place} at once, at {}", change.sequence);
+                most = most.max(*used);
+            }
+        }
+    }
+    assert_eq!(most, 2, "the slots were used");
+    assert!(running.values().all(|left| *left == 0), "{running:?}");
 }
 
 #[test]
@@ -50,6 +111,7 @@ fn five_hundred_migrations_all_end_and_none_is_done_twice() {
         });
         let ids: BTreeSet<String> = futures_util::future::join_all(asked).await.into_iter().collect();
         assert_eq!(ids.len(), DOMAINS);
+        hundreds_wait_in_line(&anna).await;
         for id in &ids {
             assert_eq!(anna.end(id).await["status"], "completed");
         }
@@ -67,6 +129,7 @@ fn five_hundred_migrations_all_end_and_none_is_done_twice() {
         }
         assert_eq!(moved.len(), DOMAINS);
         assert!(moved.values().all(|begun| *begun == 1), "{moved:?}");
+        no_host_exceeds_its_slots(&store);
         assert_eq!(site.world.violations(), []);
         for n in 0..DOMAINS {
             let id = site.world.domain(&format!("g{n}")).unwrap();

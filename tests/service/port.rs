@@ -209,7 +209,7 @@ fn what_is_too_large_or_never_ends_is_let_go() {
         assert!(Back::of(&answer).is_none(), "{answer:?}");
     }
     let slow = client.raw("GET /api/v1/system/version HTTP/1.1\r\nHost: loc");
-    assert!(slow.as_ref().is_none_or(|back| back.status == 408), "{slow:?}");
+    assert!(slow.is_none(), "nobody is told anything who has not asked anything: {slow:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -11,8 +12,9 @@ use waypost::Options;
 use waypost::api::v1;
 use waypost::core::facts::Disk;
 use waypost::core::plan::Plan;
+use waypost::core::ports::Store as _;
 use waypost::service::{Code, Limits};
-use waypost_sim::{Lasting, What, Who};
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use super::support::{Client, SLOW, Site, TWO_HOSTS, in_virtual_time};
 
@@ -71,6 +73,15 @@ fn what_is_wrong_with_a_request_is_said() {
                 ("POST", "/dry-runs", new(json!({"attempts": 1000})), 422, "request-refused"),
                 ("POST", "/tasks", new(json!({"persistence": "transient"})), 422, "request-refused"),
                 ("POST", "/tasks", new(json!({"mode": "warm"})), 422, "wrong-shape"),
+                ("POST", "/tasks", new(json!({"mode": "hibernation"})), 422, "request-refused"),
+                ("POST", "/dry-runs", new(json!({"mode": "hibernation"})), 422, "request-refused"),
+                (
+                    "POST",
+                    "/checks",
+                    json!({"domain": "g1", "options": {"mode": "hibernation"}}),
+                    422,
+                    "request-refused",
+                ),
                 ("POST", "/tasks", new(json!({"bandwith_mib_s": 5})), 422, "wrong-shape"),
                 ("POST", "/tasks", json!({"domain": "g1"}), 422, "wrong-shape"),
                 ("POST", "/checks", json!({"domain": "g1", "to": "b"}), 422, "wrong-shape"),
@@ -87,6 +98,10 @@ fn what_is_wrong_with_a_request_is_said() {
             ],
         )
         .await;
+        let saved = anna.post("/tasks", new(json!({"mode": "hibernation"}))).await;
+        let saved = saved.problem(422, "request-refused");
+        assert!(saved["cause"].as_str().unwrap().contains("both hosts could start the guest"), "{saved}");
+        assert!(saved["remedy"].as_str().unwrap().contains("virsh managedsave"), "{saved}");
         let broken =
             Request::post("/api/v1/tasks").header("content-type", "application/json").body("{".into()).unwrap();
         anna.send(broken).await.problem(400, "bad-request");
@@ -182,6 +197,105 @@ fn a_host_that_is_down_is_said_and_hides_no_other() {
 }
 
 #[test]
+fn which_domain_is_meant_must_be_told_where_two_hosts_have_the_name() {
+    in_virtual_time(async {
+        let site = Site::new(
+            r#"
+            host = [{ name = "a" }, { name = "b" }, { name = "c" }]
+            domain = [
+                { name = "g1", host = "a", uuid = "6f1c7a52-3c1b-4f0e-9a57-0d2f6b0a1c11" },
+                { name = "g1", host = "b", uuid = "6f1c7a52-3c1b-4f0e-9a57-0d2f6b0a1c12" },
+            ]
+            "#,
+        );
+        let (_service, anna) = site.serve();
+        let unclear = anna.post("/checks", json!({"domain": "g1", "to": ["c"]})).await;
+        let problem = unclear.problem(409, "domain-unclear");
+        assert!(problem["detail"].as_str().unwrap().contains("a, b"), "{problem}");
+        assert_eq!(problem["remedy"], "name the source with `from`");
+        let clear = json!({"domain": "g1", "from": "b", "to": ["c"]});
+        assert_eq!(anna.post("/checks", clear).await.expect(200)["source"], "b");
+    });
+}
+
+#[test]
+fn a_task_that_another_process_drives_is_not_acted_on() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        anna.end(&id).await;
+        let act = async || anna.post(&format!("/tasks/{id}/actions"), json!({"action": "accept-source"})).await;
+        // Its own driver may hold the task for a moment after its end.
+        let lock = loop {
+            if let Some(lock) = site.store().lock(id.parse().unwrap()).unwrap() {
+                break lock;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        assert_eq!(act().await.problem(409, "driven-elsewhere")["task"], *id);
+        drop(lock);
+        act().await.problem(409, "not-permitted");
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_said_and_what_is_on_record_is_told() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        anna.end(&id).await;
+        site.lose_the_locks();
+        let failed = anna.post("/tasks", json!({"domain": "g2", "to": "b"})).await;
+        let problem = failed.problem(503, "store-failed");
+        assert!(problem["cause"].is_string(), "{problem}");
+        assert_eq!(failed.headers["retry-after"], "1");
+        let tasks = anna.get("/tasks").await.expect(200).clone();
+        assert_eq!(tasks["tasks"].as_array().unwrap().len(), 1, "nothing was made: {tasks}");
+    });
+}
+
+#[test]
+fn a_host_that_hangs_is_told_from_one_that_is_down() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let (_service, anna) = site.serve();
+        site.world.script([Scripted::at(Step::HostFacts, What::Hang).on("b")]);
+        let silent = anna.get("/hosts/b/facts").await;
+        let problem = silent.problem(504, "host-silent");
+        assert!(problem["detail"].as_str().unwrap().ends_with(" on b"), "{problem}");
+        assert!(problem["cause"].is_string(), "{problem}");
+        anna.get("/hosts/b/facts").await.expect(200);
+    });
+}
+
+/// A program whose own part of the service has a defect.
+struct Defective;
+
+impl waypost::service::Site for Defective {
+    fn plugins(&self) -> v1::Plugins {
+        panic!("a defect that this test is about")
+    }
+    fn choices(&self, _: &Plan, _: &Options, _: &[Disk]) -> Vec<v1::Choice> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_defect_is_a_problem_and_not_a_connection_that_breaks() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let service = site.service_told(Arc::new(Defective));
+        let anna = Client::of(&service, "anna");
+        let defect = anna.get("/plugins").await;
+        let problem = defect.problem(500, "defect");
+        assert!(!problem.to_string().contains("this test is about"), "what broke is for the log alone: {problem}");
+        anna.get("/hosts").await.expect(200);
+    });
+}
+
+#[test]
 fn there_is_room_for_so_many_and_the_next_is_told_to_come_back() {
     in_virtual_time(async {
         let none = Limits { requests: 0, watchers: 1, ..Limits::default() };
@@ -201,7 +315,7 @@ fn there_is_room_for_so_many_and_the_next_is_told_to_come_back() {
 #[test]
 fn who_takes_too_long_is_told_so() {
     in_virtual_time(async {
-        let soon = Limits { request_time: std::time::Duration::from_secs(2), ..Limits::default() };
+        let soon = Limits { request_time: Duration::from_secs(2), ..Limits::default() };
         let site = Site::new(TWO_HOSTS).with_limits(soon);
         let (_service, anna) = site.serve();
         // A body that never comes.
@@ -216,7 +330,7 @@ fn a_service_that_is_being_stopped_answers_and_takes_on_nothing() {
     in_virtual_time(async {
         let site = Site::new(TWO_HOSTS);
         let (service, anna) = site.serve();
-        service.drain(std::time::Duration::from_secs(1)).await;
+        service.drain(Duration::from_secs(1)).await;
         anna.post("/tasks", json!({"domain": "g1", "to": "b"})).await.problem(503, "draining");
         let ready = anna.get("/system/ready").await;
         assert_eq!(ready.expect(503)["problems"][0], "it is being stopped");
@@ -256,7 +370,7 @@ fn whether_it_is_ready_is_looked_at_once_a_second_however_often_it_is_asked() {
         }
         assert_eq!(told.asked.load(Ordering::SeqCst), 1);
         told.broken.store(true, Ordering::SeqCst);
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let problems = json!(["plugin rule is broken: it was cut in half"]);
         for _ in 0..500 {
             assert_eq!(anna.get("/system/ready").await.expect(503)["problems"], problems);

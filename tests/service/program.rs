@@ -58,6 +58,44 @@ fn it_serves_whoever_may_have_its_socket_and_notes_who_asks() {
 }
 
 #[test]
+fn each_cell_of_the_readiness_says_what_was_found_by_whom_and_what_to_do() {
+    let site = command::Site::new(
+        r#"
+        host = [{ name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }]
+        domain = [{ name = "g1", host = "a" }]
+        "#,
+    );
+    let program = Program::start(&site);
+    let readiness = program.get("/readiness");
+    let row = &readiness["rows"][0];
+    assert_eq!((&row["domain"]["name"], &row["domain"]["host"]), (&"g1".into(), &"a".into()), "{readiness}");
+    let cell = |to: &str| row["verdicts"].as_array().unwrap().iter().find(|cell| cell["destination"] == to).unwrap();
+    assert_eq!(cell("b")["decision"], "allowed", "{readiness}");
+    let refused = cell("arm");
+    assert_eq!(refused["decision"], "refused", "{readiness}");
+    let found = refused["findings"].as_array().unwrap().iter().find(|found| found["code"] == "architecture-differs");
+    let expected = json!({
+        "code": "architecture-differs",
+        "severity": "blocker",
+        "weight": "blocker",
+        "message": "arm is a aarch64 host, the domain runs on x86_64.",
+        "evidence": [
+            {"name": "domain", "value": "x86_64"},
+            {"name": "source", "value": "x86_64"},
+            {"name": "destination", "value": "aarch64"},
+        ],
+        "remedy": "Choose a destination of architecture x86_64.",
+        "plugin": "precheck-architecture",
+        "mode": "enforce",
+    });
+    assert_eq!(found, Some(&expected), "{readiness}");
+    // The same words as those of a check.
+    let (_, check) = program.ask("POST", "/checks", &json!({"domain": "g1", "to": ["arm"]}));
+    assert_eq!(check["verdicts"][0]["findings"], refused["findings"]);
+    assert_eq!(program.end("TERM").code, 0);
+}
+
+#[test]
 fn a_proxy_under_its_own_name_is_answered_where_the_site_lists_it() {
     let site = command::Site::with(TWO_HOSTS, "[service]\nnames = ['dash.example']\n");
     let program = Program::start(&site);

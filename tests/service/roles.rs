@@ -68,6 +68,7 @@ fn needed() -> BTreeMap<&'static str, &'static str> {
         "taskSituation",
         "events",
         "taskEvents",
+        "changes",
     ];
     let act = ["createTask", "cancelTask", "retryTask", "steerTask", "actOnTask"];
     let change = [

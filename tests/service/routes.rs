@@ -80,6 +80,7 @@ fn every_route_succeeds() {
         let mut stream = client.listen(&format!("/tasks/{id}/events"), None).await;
         assert_eq!(stream.record().await.unwrap().data["task"], *id);
         asked.seen.extend(["events".to_owned(), "taskEvents".to_owned()]);
+        assert_eq!(asked.get("changes", "/changes?after=0").await["records"][0]["task"], *id);
         assert_eq!(asked.get("whoAmI", "/session").await["role"], "admin");
         assert_eq!(asked.get("audit", "/audit").await["entries"][0]["who"], "anna");
         asked.seen.extend(["beginSession", "endSession"].map(str::to_owned));

@@ -1,6 +1,7 @@
 //! A migration from the request to its end, as a client sees it.
 
 use serde_json::{Value, json};
+use waypost::HostName;
 use waypost::service::Caller;
 
 use super::support::{Client, SLOW, Site, TWO_HOSTS, in_virtual_time};
@@ -126,6 +127,71 @@ fn a_running_transfer_is_steered() {
             .collect();
         assert_eq!(done, [("set-downtime", 700, "anna"), ("set-bandwidth", 10, "anna")]);
         anna.post(&steer, json!({"suspend": true})).await.problem(409, "task-over");
+    });
+}
+
+/// What was ordered of a task's transfer: the record, the action, and of an intent who wished it, of an end what came of it.
+fn orders(records: &Value) -> Vec<[&str; 3]> {
+    let entries = records["journal"].as_array().unwrap().iter();
+    let told = |entry: &'_ Value| matches!(entry["record"].as_str(), Some("steer-intended" | "steer-settled"));
+    entries
+        .filter(|entry| told(entry))
+        .map(|entry| {
+            let (record, details) = (entry["record"].as_str().unwrap(), &entry["details"]);
+            let by_or_result = if record == "steer-intended" { &details["by"] } else { &details["result"] };
+            [record, details["action"].as_str().unwrap(), by_or_result.as_str().unwrap()]
+        })
+        .collect()
+}
+
+#[test]
+fn a_transfer_that_may_goes_on_as_post_copy_when_a_person_says_so() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let new = json!({"domain": "g1", "to": "b", "options": {"stream": {"post_copy": true}}});
+        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.named(Some("bert")).post(&format!("/tasks/{id}/steer"), json!({"post_copy": true})).await.expect(202);
+        let over = |status: &Value| status["phase"] == "ended";
+        let seen = anna.until(&id, |status| status["sample"]["stage"] == "post-copy" || over(status)).await;
+        assert_eq!(seen["phase"], "performing", "{seen}");
+        let g1 = site.world.domain("g1").unwrap();
+        assert_eq!(site.world.truth(g1).running_on, [HostName::new("b")], "while its memory follows");
+        assert_eq!(anna.end(&id).await["status"], "completed");
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let done = [["steer-intended", "post-copy", "bert"], ["steer-settled", "post-copy", "done"]];
+        assert_eq!(orders(&records), done);
+        let samples = anna.get(&format!("/tasks/{id}/samples")).await.expect(200).clone();
+        let stages: Vec<&str> =
+            samples["samples"].as_array().unwrap().iter().filter_map(|past| past["sample"]["stage"].as_str()).collect();
+        assert!(stages.contains(&"pre-copy") && stages.contains(&"post-copy"), "{samples}");
+        assert_eq!(site.world.violations(), []);
+    });
+}
+
+#[test]
+fn a_guest_that_a_person_has_paused_runs_on_where_it_arrives() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let g1 = site.world.domain("g1").unwrap();
+        assert_eq!(site.world.truth(g1).running_on, [HostName::new("a")]);
+        anna.post(&format!("/tasks/{id}/steer"), json!({"suspend": true})).await.expect(202);
+        let paused = || {
+            let truth = site.world.truth(g1);
+            truth.running_on.is_empty() && truth.paused_on.contains(&HostName::new("a"))
+        };
+        let seen = anna.until(&id, |status| paused() || status["phase"] == "ended").await;
+        assert_eq!(seen["phase"], "performing", "{seen}");
+        assert_eq!(anna.end(&id).await["status"], "completed");
+        assert_eq!(site.world.truth(g1).running_on, [HostName::new("b")]);
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let done = [["steer-intended", "suspend", "anna"], ["steer-settled", "suspend", "done"]];
+        assert_eq!(orders(&records), done);
+        assert_eq!(site.world.violations(), []);
     });
 }
 

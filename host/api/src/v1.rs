@@ -32,8 +32,8 @@ pub use plugin::{AnyObject, Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
 pub use service::{
-    Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation, TaskPage,
-    TaskStatus, Unread, Version, Withheld,
+    Changes, Health, NetworkLimit, Queue, QueueEntry, Readiness, ReadinessRow, RecordEvent, Serving, Situation,
+    TaskPage, TaskStatus, Unread, Version, Withheld,
 };
 pub use state::{AuditPruned, Backup, Pruned, Restored};
 pub use task::{Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};

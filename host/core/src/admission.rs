@@ -48,6 +48,9 @@ pub enum Refusal {
         /// What to do.
         remedy: &'static str,
     },
+    /// The guest is to be saved on the source and started from the image elsewhere.
+    #[error("{}: {}; {}", Self::NO_HIBERNATION, Self::TWO_GUESTS, Self::SAVE_IT)]
+    Hibernation,
     /// The site demands encryption, and the request refuses it.
     #[error(
         "no-tls is not allowed here: the configuration demands encrypted transfers ([transfers] encryption = \"required\")"
@@ -75,6 +78,18 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// What is refused as [`Self::Hibernation`].
+    pub const NO_HIBERNATION: &str =
+        "mode hibernation, a save on the source and a start from that image elsewhere, is not made";
+    /// Why.
+    pub const TWO_GUESTS: &str = "libvirt keeps the saved image on the source and has no call that moves it, and once \
+                                  there were two of it both hosts could start the guest";
+    /// What to do instead.
+    pub const SAVE_IT: &str = "move it live, or save it where it is with `virsh managedsave DOMAIN`: `virsh start DOMAIN` \
+                               on that host goes on from the image, and then it can move";
+}
+
 /// Checks a request by itself.
 pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
     if request.source.as_ref() == Some(&request.destination) {
@@ -85,6 +100,9 @@ pub fn admit(request: &MigrationRequest) -> Result<(), Refusal> {
 
 /// Checks the choices alone: what a check is asked about is refused in the same words as a migration.
 pub fn admit_options(options: &Options) -> Result<(), Refusal> {
+    if options.mode == Mode::Hibernation {
+        return Err(Refusal::Hibernation);
+    }
     in_range("bandwidth (MiB/s)", options.bandwidth_mib_s, 1, u64::from(u32::MAX), "1 to 4294967295")?;
     in_range("max-downtime (ms)", options.max_downtime_ms, 1, MAX_DOWNTIME_MS, "1 to 2000000")?;
     in_range("timeout (s)", Some(options.timeout_s), 1, 31_536_000, "1 to 31536000 (a year)")?;
@@ -189,6 +207,18 @@ mod tests {
         assert!(matches!(admit(&request(options.clone())), Err(Refusal::Conflict { .. })));
         let kept = Options { source_definition: SourceDefinition::Keep, ..options };
         assert_eq!(admit(&request(kept)), Ok(()));
+    }
+
+    #[test]
+    fn a_hibernation_is_refused_whatever_else_is_wanted_and_says_what_to_do() {
+        for options in [Options::default(), Options { bandwidth_mib_s: Some(0), ..Options::default() }] {
+            let refused = admit(&request(Options { mode: Mode::Hibernation, ..options })).unwrap_err();
+            assert_eq!(refused, Refusal::Hibernation);
+            let words = refused.to_string();
+            for part in [Refusal::NO_HIBERNATION, Refusal::TWO_GUESTS, Refusal::SAVE_IT] {
+                assert!(words.contains(part) && !part.contains("  "), "{words}");
+            }
+        }
     }
 
     #[test]

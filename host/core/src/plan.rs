@@ -5,7 +5,7 @@ mod encryption;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::admission::offline;
+use crate::admission::{Refusal, offline};
 use crate::copies::{Copies, Uncopyable, copies};
 use crate::edit::{Edit, Edits};
 use crate::facts::{Candidate, DomainState, Snapshot};
@@ -453,6 +453,8 @@ fn dotted(version: u64) -> String {
 fn travel(mode: Mode, state: DomainState) -> Result<(TransferMode, RunState), PlanError> {
     let wrong = |remedy| Err(PlanError::WrongState { state, mode, remedy });
     match (state, mode) {
+        // Refused before any host was asked; here only so that no way leads past that.
+        (_, Mode::Hibernation) => wrong(Refusal::SAVE_IT),
         (DomainState::Running | DomainState::Blocked, Mode::Auto | Mode::Live) => {
             Ok((TransferMode::Live, RunState::Running))
         }

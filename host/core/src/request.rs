@@ -14,6 +14,9 @@ words! {
         Live = "live",
         /// Only its definition travels; refused for an active domain, where libvirt would leave it running on the source.
         Offline = "offline",
+        /// Saved on the source and started from that image elsewhere, as other managers do it. Always refused: see
+        /// [`Refusal::Hibernation`](crate::admission::Refusal::Hibernation).
+        Hibernation = "hibernation",
     }
     /// Whether it is defined on the destination.
     pub enum Persistence {

@@ -59,6 +59,11 @@ impl PageSize {
         }
     }
 
+    /// How many.
+    pub(crate) fn most(self) -> u32 {
+        self.0
+    }
+
     /// How many have to be looked for: one more tells whether there are more.
     pub(crate) fn and_one(self) -> u32 {
         self.0 + 1

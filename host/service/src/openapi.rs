@@ -1,11 +1,12 @@
 //! The description of all this for programs: made from the routes themselves, so that it can't tell of others.
 
+mod failures;
+
 use std::collections::BTreeMap;
 
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::openapi::{OpenApi, RefOr, Response, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
-use waypost_api::v1::PROBLEM_JSON;
 
 use crate::access::sessions::COOKIE;
 use crate::routes;
@@ -41,7 +42,9 @@ pub(crate) struct Document;
 
 /// The OpenAPI 3.1 document of the routes.
 pub fn openapi() -> OpenApi {
-    plain(routes::all().into_openapi())
+    let mut document = plain(routes::all().into_openapi());
+    failures::fill_in(&mut document);
+    document
 }
 
 /// The same without defaults that are objects or lists. Generators of clients know none, and what may be left out is optional
@@ -96,14 +99,14 @@ impl Modify for Proofs {
     }
 }
 
+/// Where a route says that it may fail. It is in no document: [`failures`] puts what may go wrong there in its place.
+const ANY_PROBLEM: &str = "default";
+
 /// What every route may answer besides: a problem.
 pub(crate) struct Problems;
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response =
-            ResponseBuilder::new().description("It went wrong; `code` says how").content(PROBLEM_JSON, problem).build();
-        BTreeMap::from([("default".to_owned(), RefOr::T(response))])
+        BTreeMap::from([(ANY_PROBLEM.to_owned(), RefOr::T(Response::new("It went wrong; `code` says how")))])
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use waypost_api::v1::{PROBLEM_JSON, Problem};
+use waypost_core::admission::Refusal;
 use waypost_core::ids::TaskId;
 use waypost_core::phase::Phase;
 use waypost_core::ports::{ClaimError, Fault, FaultKind, StoreFault};
@@ -278,6 +279,9 @@ impl From<EngineError> for Failed {
     fn from(error: EngineError) -> Self {
         let words = error.to_string();
         match error {
+            EngineError::Refused(Refusal::Hibernation) => {
+                Self::new(Code::Refused, Refusal::NO_HIBERNATION).because(Refusal::TWO_GUESTS).remedy(Refusal::SAVE_IT)
+            }
             EngineError::Refused(refusal) => Self::new(Code::Refused, refusal.to_string()),
             EngineError::NoHost { known, .. } => {
                 Self::new(Code::NoSuchHost, words).remedy(format!("name one of: {known}"))

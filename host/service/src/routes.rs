@@ -53,6 +53,7 @@ pub(crate) fn all() -> OpenApiRouter<Service> {
         .routes(routes!(recovery::act))
         .routes(routes!(events::all))
         .routes(routes!(events::of_task))
+        .routes(routes!(events::changes))
         .routes(routes!(audit::list))
         .routes(routes!(session::get, session::begin, session::end))
 }

@@ -215,6 +215,8 @@ pub enum Power {
     Running,
     /// It is paused by a person.
     Paused,
+    /// It is paused for as long as somebody makes a snapshot of it, which here never ends.
+    InSnapshot,
     /// It is defined and off.
     ShutOff,
 }

@@ -163,7 +163,11 @@ impl State {
             stores.put_disks(&host.spec, spec);
             let id = DomainId(spec.domain_uuid());
             let runs = spec.state == Power::Running;
-            let reason = if runs { "booted" } else { "user" };
+            let reason = match spec.state {
+                Power::Running | Power::ShutOff => "booted",
+                Power::Paused => "user",
+                Power::InSnapshot => "snapshot",
+            };
             let process = Process { runs, reason, complete: true, overtaken: false, incoming: false, half: false };
             let process = (spec.state != Power::ShutOff).then_some(process);
             if process.is_some() {

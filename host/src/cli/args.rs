@@ -261,6 +261,9 @@ pub struct How {
     /// Insist on moving the definition of a domain that is shut off
     #[arg(long, conflicts_with_all = ["bandwidth", "max_downtime", "transient", "paused"])]
     pub offline: bool,
+    /// Save it here and start it from the image there: always refused, with what to do instead
+    #[arg(long, conflicts_with_all = ["live", "offline"])]
+    pub hibernate: bool,
     /// Define it on the destination
     #[arg(long, conflicts_with = "transient")]
     pub persistent: bool,

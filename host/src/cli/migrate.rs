@@ -25,9 +25,10 @@ use super::output::Out;
 impl How {
     pub fn options(&self) -> Options {
         let options = Options {
-            mode: match (self.live, self.offline) {
-                (true, _) => Mode::Live,
-                (_, true) => Mode::Offline,
+            mode: match (self.live, self.offline, self.hibernate) {
+                (true, ..) => Mode::Live,
+                (_, true, _) => Mode::Offline,
+                (.., true) => Mode::Hibernation,
                 _ => Mode::Auto,
             },
             destination_name: self.name.clone(),

@@ -13,7 +13,8 @@ use crate::{fault, lock};
 /// The version of the tables, in SQLite's `user_version`: how many of the [`STEPS`] were taken.
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
 
-/// What makes the tables of each version out of those of the one before. A step that was ever released never changes.
+/// What makes the tables of each version out of those of the one before. A step that was ever released never changes. A new
+/// one comes with a database of the version before it: `tests/older/README.md` says how.
 pub(crate) const STEPS: &[&str] = &[TABLES, WISHES, SLOTS, CHANGES, LOOKING_BACK, ACCESS, WITHIN];
 
 /// For whoever looks back: readings for plots, the one order of all decision records with what they are searched by, and

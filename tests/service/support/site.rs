@@ -143,6 +143,13 @@ impl Site {
         Arc::new(SqliteStore::open(&self.dir.path().join("state")).unwrap())
     }
 
+    /// Somebody puts a file where the folder of the locks was: no task can be made any more, and all that is on record is read.
+    pub fn lose_the_locks(&self) {
+        let locks = self.dir.path().join("state/locks");
+        std::fs::remove_dir_all(&locks).unwrap();
+        std::fs::write(locks, "").unwrap();
+    }
+
     /// Whether no task was ever made.
     pub fn store_is_empty(&self) -> bool {
         self.store().tasks().unwrap().is_empty()

@@ -13,7 +13,7 @@ use waypost_core::situation;
 use super::check::Verdict;
 use super::entry::Entry;
 use super::fleet::Domain;
-use super::task::{Look, Outcome, Sample, Side, TaskBrief};
+use super::task::{Look, Outcome, Progress, Sample, Side, TaskBrief};
 use crate::time::rfc3339;
 
 /// Which program answers.
@@ -312,7 +312,7 @@ impl From<&Change> for RecordEvent {
     }
 }
 
-impl From<&waypost_core::feed::Moving> for super::task::Progress {
+impl From<&waypost_core::feed::Moving> for Progress {
     fn from(moving: &waypost_core::feed::Moving) -> Self {
         let ports::TaskBrief { id, domain_name, source, destination, phase, permille, .. } = &moving.brief;
         Self {
@@ -327,6 +327,19 @@ impl From<&waypost_core::feed::Moving> for super::task::Progress {
             sample: Some(Sample::from(&moving.reading.sample)),
         }
     }
+}
+
+/// What happened, for clients that can't listen to events: what a stream tells in pages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Changes {
+    /// What `record` events hold, in the one order of all records; empty where nothing came in the time that was waited.
+    pub records: Vec<RecordEvent>,
+    /// How far each transfer is that runs now.
+    pub progress: Vec<Progress>,
+    /// `after` of the next request: all up to here was told, or is about tasks that the caller may not see.
+    pub last: u64,
+    /// Whether there may be more already.
+    pub more: bool,
 }
 
 /// What `waypost serve` says once it listens, and what `serve --check` found.

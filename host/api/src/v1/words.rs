@@ -56,6 +56,8 @@ words! {
         Live = "live",
         /// Only its definition travels.
         Offline = "offline",
+        /// Saved to a file and started from it elsewhere: always refused, with what to do instead.
+        Hibernation = "hibernation",
     }
     /// Whether it is defined on the destination.
     Persistence, default AsSource, core Persistence in request {

@@ -105,6 +105,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("POST", "/api/v1/tasks/{task}/actions", MOVE, Reach::Path),
     rule("GET", "/api/v1/events", LOOK, Reach::Answer),
     rule("GET", "/api/v1/tasks/{task}/events", LOOK, Reach::Path),
+    rule("GET", "/api/v1/changes", LOOK, Reach::Answer),
     rule("GET", "/api/v1/decisions", LOOK, Reach::Answer),
     rule("GET", "/api/v1/audit", Needs::A(Permission::Audit), Reach::None),
     rule("GET", "/api/v1/session", Needs::Caller, Reach::None),
@@ -195,7 +196,7 @@ impl Rule {
     pub(crate) fn listening(&self) -> Listening {
         match self.path {
             "/api/v1/events" | "/api/v1/tasks/{task}/events" => Listening::Always,
-            "/api/v1/tasks/{task}" => Listening::WhereItWaits,
+            "/api/v1/tasks/{task}" | "/api/v1/changes" => Listening::WhereItWaits,
             _ => Listening::Never,
         }
     }
@@ -214,6 +215,11 @@ impl Rule {
     pub(crate) fn may_be_quoted(&self) -> bool {
         self.path.starts_with("/api/v1/") && !self.is_upload()
     }
+}
+
+/// The rule of a route as the description has it.
+pub(crate) fn listed(method: &str, path: &str) -> Option<&'static Rule> {
+    TABLE.iter().find(|rule| rule.method == method && rule.path == path)
 }
 
 /// The rule for whoever replaces the settings of a policy.

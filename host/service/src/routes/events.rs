@@ -1,21 +1,22 @@
 //! What happens, as it happens: server-sent events, each record with its number, so that a client that comes back goes on
 //! where it was.
 
-use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use utoipa::IntoParams;
+use waypost_api::v1;
 use waypost_core::ids::TaskId;
 
 use super::tasks::brief_of;
 use crate::access::Grounds;
 use crate::caller::Caller;
-use crate::hub::Stream;
-use crate::input::{OfTask, Params};
+use crate::hub::{Stream, Waited};
+use crate::input::{OfTask, PageSize, Params};
 use crate::openapi::Problems;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
@@ -74,6 +75,77 @@ pub(crate) async fn of_task(
         })
         .await?;
     stream(&service, &caller, grounds, Some(id), known(named.unwrap_or(0), newest)?)
+}
+
+/// Where a page begins, how long it is waited for where there is nothing, and how long it is.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Asked {
+    /// `last` of the page before; without it, what comes from now on.
+    #[param(maximum = 18446744073709551615_u64)]
+    after: Option<u64>,
+    /// Seconds to wait at most, where there is nothing. More than 60 are 60. Without it the answer comes at once.
+    #[param(maximum = 18446744073709551615_u64)]
+    wait: Option<u64>,
+    /// Records on a page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+}
+
+/// What happened after that number, of all tasks: the records of the stream of events, in pages, for clients that can't listen. With
+/// `wait` the answer comes as soon as something was written.
+#[utoipa::path(get, path = "/api/v1/changes", tag = "events", operation_id = "changes", params(Asked),
+    responses((status = 200, body = v1::Changes, description = "A page of it"), Problems))]
+pub(crate) async fn changes(
+    State(service): State<Service>,
+    caller: Caller,
+    Params(Asked { after, wait, limit }): Params<Asked>,
+) -> Result<Json<v1::Changes>, Failed> {
+    let most = PageSize::of(limit)?.most();
+    let _place = wait.map(|_| service.place_to_wait()).transpose()?;
+    let mut ear = wait.map(|_| service.shared.hub.listen());
+    let longest = service.shared.limits.longest_wait;
+    let until = Instant::now() + Duration::from_secs(wait.unwrap_or_default()).min(longest);
+    let newest = service.read(|feed| feed.last_change()).await?;
+    let mut after = known(after.unwrap_or(newest), newest)?;
+    loop {
+        // Before it is read: what is written from here on ends the wait.
+        if let Some(ear) = &mut ear {
+            ear.attend();
+        }
+        let page = page(&service, &caller, after, most).await?;
+        if !page.records.is_empty() {
+            return Ok(Json(page));
+        }
+        after = page.last;
+        // What the caller may not see is passed over, however much it is.
+        if page.more {
+            continue;
+        }
+        let Some(ear) = &mut ear else { return Ok(Json(page)) };
+        match ear.wait(until.saturating_duration_since(Instant::now())).await {
+            Some(Waited::Published) => {}
+            Some(Waited::InVain) | None => return Ok(Json(page)),
+        }
+    }
+}
+
+async fn page(service: &Service, caller: &Caller, after: u64, most: u32) -> Result<v1::Changes, Failed> {
+    let caller = caller.clone();
+    service
+        .blocking(move |service| {
+            let feed = service.shared.parts.feed.as_ref();
+            let mut found = feed.changes(None, after, most)?;
+            let more = found.len() >= most as usize;
+            let last = found.last().map_or(after, |change| change.sequence);
+            caller.keep_seen(feed, &mut found, |change| change.task)?;
+            let moving = feed.moving()?;
+            let seen = moving.iter().filter(|moving| caller.scope().sees(&moving.brief));
+            let progress = seen.map(v1::Progress::from).collect();
+            Ok(v1::Changes { records: found.iter().map(v1::RecordEvent::from).collect(), progress, last, more })
+        })
+        .await
 }
 
 /// Whether what proved the caller is still worth something: a stream ends with it. That is looked at once in a heartbeat, however

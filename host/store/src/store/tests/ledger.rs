@@ -74,18 +74,3 @@ fn what_was_asked_for_is_on_record_before_what_came_of_it() {
     assert_eq!((all[2].outcome.as_deref(), all[2].asked.task), (Some("done"), Some(task(9))), "the one that was made");
     assert_eq!(all[3].asked, asked("anna", Some(task(1))));
 }
-
-#[test]
-fn tables_from_before_there_were_tokens_are_brought_up_to_date() {
-    let (_guard, dir) = folder();
-    drop(SqliteStore::open(&dir).unwrap());
-    let raw = Connection::open(dir.join("waypost.db")).unwrap();
-    raw.execute_batch(
-        "DROP TABLE token; DROP TABLE audit; ALTER TABLE task DROP COLUMN asked_within; PRAGMA user_version = 5",
-    )
-    .unwrap();
-    drop(raw);
-    let store = SqliteStore::open(&dir).unwrap();
-    store.put_token(&token("1")).unwrap();
-    assert_eq!(store.note(&Asked::default()).unwrap(), 1);
-}
