@@ -141,13 +141,13 @@ impl Service {
         let socket = site.config().with_file_name("waypost.sock");
         let log = File::create(site.config().with_file_name("service.log")).expect("a file for the log");
         let mut command = site.lab.controller_command(env!("CARGO_BIN_EXE_waypost")).expect("the lab is up");
-        command.arg("--config").arg(site.config()).args(["serve", "--socket"]).arg(&socket);
+        command.arg("--config").arg(site.config()).args(["--json", "serve", "--socket"]).arg(&socket);
         command.env("WAYPOST_LOG", "trace").env_remove("LIBVIRT_AUTH_FILE");
         let mut program = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the service starts");
         let mut listening = String::new();
         let stdout = program.stdout.take().expect("its standard output");
         BufReader::new(stdout).read_line(&mut listening).expect("what it says");
-        assert!(listening.contains("listening"), "{listening}");
+        assert!(listening.contains("serving"), "{listening}");
         Self { program, socket }
     }
 

@@ -224,6 +224,9 @@ fn establish(host: &HostConfig, login: Option<&Once>, closed: watch::Sender<Opti
         None => uri::explained(host, failure),
         Some(_) => uri::explained_with_login(host, failure),
     })?;
+    if login.is_some_and(|login| !login.was_given()) {
+        return Err(uri::not_asked_for(host));
+    }
     let interval = i32::try_from(host.limits.keepalive_interval_s).unwrap_or(i32::MAX);
     match connection.set_keep_alive(interval, host.limits.keepalive_count).map_err(Failure::from) {
         Err(failure) if !failure.is_unsupported() => return Err(failure.into()),

@@ -38,6 +38,11 @@ impl Once {
         self.user.text()
     }
 
+    /// Whether somebody asked for the password, or nobody may any more.
+    pub(crate) fn was_given(&self) -> bool {
+        self.password().is_none()
+    }
+
     /// Forgets the password.
     fn forget(&self) {
         drop(self.password().take());
@@ -143,7 +148,9 @@ mod tests {
         let once = once();
         assert_eq!(given(&once, &[]), Some(vec![]));
         assert_eq!(given(&once, &[Wanted::User]), Some(vec!["carla".into()]));
+        assert!(!once.was_given());
         assert_eq!(given(&once, &[Wanted::User, Wanted::Password]), Some(vec!["carla".into(), "horse".into()]));
+        assert!(once.was_given());
         assert_eq!(given(&once, &[Wanted::Password]), None, "that it was wrong once is enough");
         assert_eq!(given(&once, &[Wanted::User]), Some(vec!["carla".into()]));
         assert!(!format!("{once:?}").contains("carla"));

@@ -2,7 +2,7 @@
 
 mod login;
 
-pub(crate) use login::{explained_after_login, explained_with_login, for_login, peer_way, wants_login};
+pub(crate) use login::{explained_after_login, explained_with_login, for_login, not_asked_for, peer_way, wants_login};
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

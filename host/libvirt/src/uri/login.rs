@@ -9,7 +9,7 @@ use crate::error::{Cause, Failure, HOST_KEY};
 /// The ways of ssh that take a password.
 const BY_PASSWORD: &str = "password,keyboard-interactive";
 
-/// The URI for one open by a login: the configured one, without what would answer in its place. The transport stays: nothing is
+/// The URI for one open by a login: the configured one, without the file that would answer in its place. The transport stays: nothing is
 /// sent over another than the one that was configured.
 pub(crate) fn for_login(host: &HostConfig, user: &str) -> Result<String, Cause> {
     let wrong = |why| Cause::Login { uri: without_secrets(&host.uri), why };
@@ -21,8 +21,6 @@ pub(crate) fn for_login(host: &HostConfig, user: &str) -> Result<String, Cause> 
             query.push(format!("{key}={value}"));
         }
     }
-    // Else libvirt looks into its own files first.
-    query.push("authfile=/dev/null".to_owned());
     match parts.transport {
         "ssh" => return Err(wrong("ssh takes no password from us: give it a key, or say qemu+libssh2")),
         "libssh" | "libssh2" => {
@@ -42,7 +40,15 @@ pub(crate) fn for_login(host: &HostConfig, user: &str) -> Result<String, Cause> 
         }
         _ => {}
     }
-    Ok(format!("{base}?{}", query.join("&")))
+    Ok(if query.is_empty() { base } else { format!("{base}?{}", query.join("&")) })
+}
+
+/// Why a connection that opened is not the one that was asked for: the password was not what opened it. libvirt looks into files
+/// of its own before it asks, and they must not let in whoever gives a wrong one.
+pub(crate) fn not_asked_for(host: &HostConfig) -> Cause {
+    let why =
+        "the password was not asked for: libvirt's own auth.conf has another for this host, or it wants none any more";
+    Cause::Login { uri: without_secrets(&host.uri), why }
 }
 
 /// Whether a connection could not be opened only for want of a login: not of a certificate, and not for a host key.
@@ -110,12 +116,9 @@ mod tests {
 
     #[test]
     fn a_login_goes_the_configured_way_and_nothing_answers_in_its_place() {
-        let tcp = "qemu+tcp://h/system?authfile=/dev/null";
+        let tcp = "qemu+tcp://h/system";
         assert_eq!(uri("qemu+tcp://h/system", "carla").unwrap(), tcp);
-        assert_eq!(
-            uri("qemu+tls://h/system?pkipath=/p", "carla").unwrap(),
-            "qemu+tls://h/system?pkipath=/p&authfile=/dev/null"
-        );
+        assert_eq!(uri("qemu+tls://h/system?pkipath=/p", "carla").unwrap(), "qemu+tls://h/system?pkipath=/p");
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("auth.conf");
         std::fs::write(&file, "").unwrap();
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn over_ssh_a_password_is_for_the_user_of_the_uri_and_for_nothing_but_a_login() {
-        let ways = "authfile=/dev/null&sshauth=password,keyboard-interactive";
+        let ways = "sshauth=password,keyboard-interactive";
         for (configured, expected) in [
             ("qemu+libssh2://h:22/system", format!("qemu+libssh2://carla@h:22/system?{ways}")),
             (
@@ -137,7 +140,7 @@ mod tests {
             ),
             (
                 "qemu+libssh2://h/system?sshauth=agent,password&keyfile=/k",
-                "qemu+libssh2://carla@h/system?keyfile=/k&authfile=/dev/null&sshauth=password".to_owned(),
+                "qemu+libssh2://carla@h/system?keyfile=/k&sshauth=password".to_owned(),
             ),
         ] {
             assert_eq!(uri(configured, "carla").unwrap(), expected);
