@@ -1,6 +1,6 @@
 //! `waypost top` over the tasks of a service, as it is run: the screen has its own tests beside its code.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
