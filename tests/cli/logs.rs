@@ -66,11 +66,11 @@ struct Served {
 impl Served {
     /// What it is told of its standard error is the pipe's device, and the pipe's inode or another one.
     fn start(site: &Site, inode: impl FnOnce(u64) -> u64) -> Self {
-        let (reader, writer) = std::io::pipe().unwrap();
-        let pipe = File::from(OwnedFd::from(writer.try_clone().unwrap())).metadata().unwrap();
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let pipe = File::from(OwnedFd::from(writer.try_clone().expect("its end"))).metadata().expect("what it is");
         let mut command = site.command(&["serve", "--socket", "waypost.sock"]);
         command.env("JOURNAL_STREAM", format!("{}:{}", pipe.dev(), inode(pipe.ino())));
-        let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(writer).spawn().expect("waypost runs");
         // The command holds the pipe, which would never end.
         drop(command);
         let mut served = Self { child, lines: BufReader::new(reader), said: Vec::new() };
@@ -85,7 +85,11 @@ impl Served {
                 return line.clone();
             }
             let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "it ended without saying {text:?}: {:?}", self.said);
+            assert!(
+                self.lines.read_line(&mut line).expect("a line") > 0,
+                "it ended without saying {text:?}: {:?}",
+                self.said
+            );
             self.said.push(line.trim_end_matches('\n').to_owned());
         }
     }
@@ -93,10 +97,10 @@ impl Served {
     /// Ends it; answers all that it said.
     fn end(mut self) -> Vec<String> {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().expect("kill runs").success());
         let mut said = std::mem::take(&mut self.said);
         said.extend(self.lines.by_ref().lines().map(Result::unwrap));
-        assert!(self.child.wait().unwrap().success());
+        assert!(self.child.wait().expect("it ends").success());
         said
     }
 }
@@ -111,7 +115,7 @@ impl Drop for Served {
 
 fn migrate(site: &Site, more: &[&str]) {
     let at = format!("unix:{}", site.path("waypost.sock").display());
-    let output = site.asking(&at, &[&["migrate", "g1", "--to", "b"], more].concat()).output().unwrap();
+    let output = site.asking(&at, &[&["migrate", "g1", "--to", "b"], more].concat()).output().expect("waypost runs");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -64,7 +64,7 @@ fn a_connection_and_its_stream_end_with_the_client_certificate() {
             "{problem}"
         );
         assert_eq!(over.header("connection"), Some("close"));
-        assert!(kept.is_closed());
+        assert!(kept.closed());
     }
     assert_eq!(other.get("/session", &[]).json(200)["name"], "anna");
 }

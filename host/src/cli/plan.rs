@@ -65,7 +65,7 @@ fn unknown(writing: &Writing) -> [String; 2] {
 fn mib_s(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
     match tenths {
-        0..100 if tenths % 10 != 0 => format!("{}.{} MiB/s", tenths / 10, tenths % 10),
+        0..100 if !tenths.is_multiple_of(10) => format!("{}.{} MiB/s", tenths / 10, tenths % 10),
         _ => format!("{} MiB/s", tenths / 10),
     }
 }

@@ -79,7 +79,7 @@ impl Kept {
     }
 
     /// Whether the other side has closed it.
-    pub fn is_closed(mut self) -> bool {
+    pub fn closed(mut self) -> bool {
         match self.stream.read(&mut [0]) {
             Ok(read) => read == 0,
             // Nothing comes is another thing than that nothing can come.
