@@ -55,10 +55,11 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
         Record::Planned { plan } => Some(plan),
         _ => None,
     });
-    // Of the last attempt: what the ones before it found was judged by the look that let this one begin.
-    let last = records.iter().rposition(|record| matches!(record, Record::NextAttempt { .. })).unwrap_or(0);
-    let committed = records[last..].contains(&&Record::PerformIntended);
-    let began_ms = journal[last].0.0.saturating_sub(journal[0].0.0);
+    let committed = records.contains(&&Record::PerformIntended);
+    // Of an attempt after the first that has not begun: what happened since is not of its making, whoever looked meanwhile.
+    let again = records.iter().rposition(|record| matches!(record, Record::NextAttempt { .. }));
+    let again = again.filter(|last| !records[*last..].contains(&&Record::PerformIntended));
+    let since_ms = again.map(|last| journal[last].0.0.saturating_sub(journal[0].0.0));
     // A process that somebody kills after the last look, or before the commit point, is not of the migration's making.
     let died = {
         let told = site.ledger.told();
@@ -66,7 +67,8 @@ pub async fn judge(site: &Site, task: TaskId, outcome: Outcome) -> Ran {
             |host: &HostName| if committed { told.looked_at_change.get(host).copied().unwrap_or(0) } else { 0 };
         let mut changes = site.world.changes().into_iter().enumerate();
         changes.any(|(index, change)| {
-            let late = index >= looked(&change.host) && (committed || change.at_ms >= began_ms);
+            let since = since_ms.filter(|since| change.host == a() && change.at_ms >= *since);
+            let late = index >= looked(&change.host) || since.is_some();
             late && change.what.contains("its hypervisor died")
         })
     };
