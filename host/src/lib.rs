@@ -7,7 +7,8 @@
 //! # let fleet = folder.path().join("fleet.toml");
 //! # std::fs::write(&fleet, "host = [{ name = 'a' }, { name = 'b' }]\ndomain = [{ name = 'web1', host = 'a' }]")?;
 //! # let (state_dir, cache_dir) = (folder.path().join("state"), folder.path().join("cache"));
-//! # let config = Config { state_dir, cache_dir, ..Config::default() };
+//! # let plugin_folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/plugins")];
+//! # let config = Config { state_dir, cache_dir, plugin_folders, ..Config::default() };
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
 //! # runtime.block_on(async {
 //! // Over real hosts the configuration is `Config::find(None)?`, and nothing is `simulated`.

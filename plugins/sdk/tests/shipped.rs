@@ -104,6 +104,6 @@ fn a_shipped_policy_is_a_component_once_the_host_has_encoded_it() {
 fn a_shipped_policy_is_small() {
     for (name, path) in built("plugins").into_iter().chain(built("plugins-optional")) {
         let size = std::fs::metadata(&path).unwrap().len();
-        assert!(size < 150_000, "{name} has {size} bytes: is debug information in it?");
+        assert!(size < 200_000, "{name} has {size} bytes: is debug information in it?");
     }
 }
