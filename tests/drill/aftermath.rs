@@ -1,6 +1,7 @@
 //! Plays one row and judges what is left.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,10 @@ fn end_of(
     struck: Instant,
     person: &mut Person,
 ) -> Result<(Value, Duration), String> {
-    while controller.try_wait().map_err(|e| e.to_string())?.is_none() {
+    let exit = loop {
+        if let Some(exit) = controller.try_wait().map_err(|e| e.to_string())? {
+            break exit;
+        }
         if struck.elapsed() > LONGEST {
             // The process goes with the test; its task stays to be seen.
             controller.kill().ok();
@@ -102,7 +106,7 @@ fn end_of(
         }
         person.look(scene);
         std::thread::park_timeout(Duration::from_millis(50));
-    }
+    };
     let open_ended = row.fault().is_some_and(|fault| fault.ends_controller());
     if open_ended && let Some(fault) = row.fault() {
         fault.mend(scene);
@@ -112,7 +116,12 @@ fn end_of(
     let mut ended = read();
     if ended["outcome"].is_null() {
         if !open_ended {
-            return Err(format!("the controller ended and left its task open: {ended:#}"));
+            let mut said = String::new();
+            if let Some(mut pipe) = controller.stderr.take() {
+                pipe.read_to_string(&mut said).map_err(|e| e.to_string())?;
+            }
+            let record = scene.site.waypost(&["task", &task]).out;
+            return Err(format!("the controller ended ({exit}) and left its task open; it said:\n{said}\n{record}"));
         }
         scene.site.waypost(&["watch", &task]);
         ended = read();

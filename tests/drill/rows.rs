@@ -1,7 +1,5 @@
 //! What is broken, when, and what must be true afterwards.
 
-use waypost_lab::Link;
-
 use crate::fault::{Fault, LINKS};
 use crate::obstacle::Obstacle;
 
@@ -112,8 +110,7 @@ impl Row {
     fn is_about_the_bytes(&self) -> bool {
         match self.fault() {
             Some(Fault::Loss { .. } | Fault::Delay { .. } | Fault::HalfOpen { .. }) => true,
-            Some(Fault::Cut { links, s }) if *links == LINKS.migration => *s != Some(120),
-            Some(Fault::Cut { links, s }) => *links == LINKS.both && *s == Some(120),
+            Some(Fault::Cut { links, s }) => *links == LINKS.migration && s.is_some(),
             _ => false,
         }
     }
@@ -204,16 +201,6 @@ fn before_the_switch(way: Way, stage: Stage) -> impl Iterator<Item = Row> {
         (F::HangingPolicy, E::StuckOnSource),
     ];
     if stage == Stage::Storage {
-        // Nothing ends a copy whose packets can't come through, not even libvirt: it waits until there is a way again.
-        for (fault, expected) in &mut rows {
-            match fault {
-                F::Cut { links, s: s @ None } if links.contains(&Link::Migration) => {
-                    (*s, *expected) = (Some(120), E::Source);
-                }
-                F::HalfOpen { s } => *s = Some(60),
-                _ => {}
-            }
-        }
         rows.extend([(F::DiskFull, E::Source), (F::PoolStopped, E::Source)]);
     }
     rows.into_iter().map(move |(fault, expected)| Row {
@@ -270,18 +257,14 @@ fn after_the_switch(way: Way) -> impl Iterator<Item = Row> {
 }
 
 /// What is not played, and why; the same table is in `docs/drill.md`.
-pub const LEFT_OUT: [(&str, &str); 7] = [
+pub const LEFT_OUT: [(&str, &str); 6] = [
     (
         "start: obstacles in front of a post-copy",
         "a migration meets them in its handshake, which is over when it may be switched to post-copy",
     ),
     ("pre-copy and post-copy: disk of the copy full, pool of the copy stopped", "no disk is copied"),
     (
-        "storage copy: migration link or both links cut for good, connections half open for good",
-        "nothing ends a copy whose packets can't come through, not even libvirt's abort: 120 s and 60 s instead",
-    ),
-    (
-        "direct, storage copy: migration link cut for 4 s and 60 s, both links for 120 s, packets lost, delay, half open",
+        "direct, storage copy: migration link cut for 4 s and 60 s, packets lost, delay, half open",
         "the bytes of a disk go from one hypervisor process to the other whoever drives them: see peer-to-peer",
     ),
     (

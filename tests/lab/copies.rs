@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::process::Child;
 
 use waypost_lab::{DiskPlace, GuestSpec, Link};
 
@@ -107,31 +108,64 @@ fn something_that_is_there_already_is_never_written_over() {
     }
 }
 
-#[test]
-fn a_copy_that_is_cancelled_half_way_leaves_nothing_behind() {
-    let site = Site::new(2);
+/// Starts a guest whose disk is full, and its way to kvm2 with it, at 2 MiB/s; returns in the midst of the copying.
+fn half_copied(site: &Site, more: &[&str]) -> Child {
     let spec = local("g1", 64);
     site.lab.define_guest(&spec).expect("the guest is defined");
-    let disk = fs::OpenOptions::new().write(true).open(image(&site, "kvm1", "g1.img")).expect("the guest's image");
+    let disk = fs::OpenOptions::new().write(true).open(image(site, "kvm1", "g1.img")).expect("the guest's image");
     for mib in 1..64 {
         disk.write_all_at(&[0x5a; MIB as usize], mib * MIB).expect("the disk is filled");
     }
     drop(disk);
     site.virsh("kvm1", &["start", "g1"]);
-
-    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--bandwidth", "2", "--json"]);
+    let migrate = ["migrate", "g1", "--to", "kvm2", "--copy-storage", "full", "--bandwidth", "2", "--json"];
+    let child = site.start(&[&migrate[..], more].concat());
     site.until("a part of the disk is copied", |site| {
         let info = site.lab.host("kvm1").and_then(|host| host.virsh(&["domjobinfo", "g1"])).unwrap_or_default();
         let amount = info.lines().find_map(|line| line.strip_prefix("File processed:")).unwrap_or_default().to_owned();
         let number = amount.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
         number > 1.0 && amount.contains("MiB")
     });
-    assert_eq!(images(&site, "kvm2"), ["g1.img"], "the copy is under way");
+    assert_eq!(images(site, "kvm2"), ["g1.img"], "the copy is under way");
+    child
+}
+
+/// The hypervisor waits for the answers to what it sent, libvirt for the hypervisor, and no answer comes.
+#[test]
+fn a_copy_over_a_network_that_stays_cut_is_ended_by_closing_its_connections() {
+    let site = Site::with(2, "\n[engine]\nstall_s = 3\n");
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let child = half_copied(&site, &["--migrate-uri", &uri, "--listen-address", &listen]);
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("no byte moved for 3 s"), "{said}");
+    let record = site.waypost(&["task", &site.only_task()]).expect_code(0).out;
+    assert!(record.contains("waypost: sever: the abort does not end what is copied to kvm2"), "{record}");
+    assert!(record.contains("done: sever"), "{record}");
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    assert_eq!(images(&site, "kvm2"), Vec::<String>::new());
+    // What it costs, and no more.
+    let messages = site.virsh("kvm1", &["dominfo", "g1"]);
+    assert!(messages.contains("tainted: custom monitor control commands issued"), "{messages}");
+    kvm2.restore(Link::Migration).expect("the link is back");
+    site.assert_one_counting_guest("g1");
+    site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn a_copy_that_is_cancelled_half_way_leaves_nothing_behind() {
+    let site = Site::new(2);
+    let child = half_copied(&site, &[]);
     let task = site.only_task();
     site.waypost(&["cancel", &task]).expect_code(0);
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    assert!(!site.virsh("kvm1", &["dominfo", "g1"]).contains("custom monitor"), "an abort that works needs no more");
     assert_eq!(images(&site, "kvm2"), Vec::<String>::new());
     assert!(!site.virsh("kvm2", &["vol-list", "default"]).contains("g1.img"));
     site.assert_one_counting_guest("g1");

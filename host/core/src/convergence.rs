@@ -22,6 +22,9 @@ words! {
         Suspend = "suspend",
         /// Give up.
         Abort = "abort",
+        /// Have the connections closed over which disks are copied. Waypost does it by itself to a transfer that is being ended
+        /// and that the host's own abort doesn't end; no policy may choose it, and no person asks for it.
+        Sever = "sever",
     }
     /// Where the bandwidth of a prediction is known from.
     pub enum BandwidthFrom {

@@ -147,6 +147,9 @@ pub enum Command {
     },
     /// Abort the job.
     AbortJob,
+    /// Close the connections over which the disks of a running migration are copied: what ends a copy whose packets don't come
+    /// through, where the host's abort waits for them. An error where none is open.
+    SeverCopies,
     /// Limit the bandwidth of post-copy.
     SetPostCopyBandwidth {
         /// Limit.

@@ -271,6 +271,9 @@ impl Engine {
         if course.phase != Phase::Performing {
             return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
         }
+        if matches!(wish.action, Steering::Hold | Steering::Sever) {
+            return refused(format!("{} is nothing that is asked for", wish.action));
+        }
         let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
         if wish.action == Steering::PostCopy && !may_switch {
             return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());

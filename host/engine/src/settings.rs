@@ -23,6 +23,8 @@ pub struct Settings {
     /// How long a transfer may stand still, while the source answers, before it is ended (pre-copy) or interrupted
     /// (post-copy).
     pub stall_after: Duration,
+    /// Whether the connections of a disk's copy are closed where the host's own abort doesn't end it.
+    pub sever: bool,
     /// Most downtime that a policy may set where the request names no limit, ms.
     pub most_downtime_ms: u64,
     /// Whether a policy may pause a guest to bring its transfer to an end.
@@ -51,6 +53,7 @@ impl Default for Settings {
             proof_holds: Duration::from_secs(3600),
             steer_every: Duration::from_secs(1),
             stall_after: Duration::from_secs(20),
+            sever: true,
             // oVirt's highest step.
             most_downtime_ms: 5000,
             suspend: true,

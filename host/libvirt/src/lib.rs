@@ -26,6 +26,7 @@ mod orders;
 mod raw;
 mod read;
 mod rewrite;
+mod severing;
 mod transfer;
 mod uri;
 mod volumes;

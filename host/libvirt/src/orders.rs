@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::link::Session;
 use crate::raw;
 use crate::read::domain;
+use crate::severing;
 
 /// What is attempted, for an error.
 pub(crate) fn attempted(command: Command, id: DomainId) -> String {
@@ -18,6 +19,7 @@ pub(crate) fn attempted(command: Command, id: DomainId) -> String {
         Command::SetMaxDowntime { ms } => format!("limit the downtime of domain {id} to {ms} ms"),
         Command::SetBandwidth { mib_s } => format!("limit the bandwidth of domain {id} to {mib_s} MiB/s"),
         Command::AbortJob => format!("abort the job of domain {id}"),
+        Command::SeverCopies => format!("close the connections over which disks of domain {id} are copied"),
         Command::SetPostCopyBandwidth { mib_s } => {
             format!("limit the post-copy bandwidth of domain {id} to {mib_s} MiB/s")
         }
@@ -53,6 +55,7 @@ fn obey(domain: &Domain, command: Command) -> Result<(), Failure> {
         Command::SetMaxDowntime { ms } => set_max_downtime(domain, ms),
         Command::SetBandwidth { mib_s } => domain.migrate_set_max_speed(mib_s, 0).map(drop).map_err(Into::into),
         Command::AbortJob => raw::abort_job(domain),
+        Command::SeverCopies => severing::sever(domain),
         Command::SetPostCopyBandwidth { mib_s } => {
             let flag = sys::VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY;
             domain.migrate_set_max_speed(mib_s, flag).map(drop).map_err(Into::into)

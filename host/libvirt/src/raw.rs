@@ -15,6 +15,7 @@
 mod connection;
 mod domain;
 mod events;
+mod monitor;
 mod params;
 
 pub(crate) use connection::{Comparison, Connection, CpuQuestion, HostMemory};
@@ -24,6 +25,7 @@ pub(crate) use domain::{
     start_dirty_rate_calc, start_post_copy, state,
 };
 pub(crate) use events::{CloseWatch, Event, Subscription};
+pub(crate) use monitor::monitor;
 pub(crate) use params::{Param, Params};
 
 use std::ffi::{CStr, CString, c_char, c_int, c_ulong};

@@ -458,7 +458,8 @@ pub(crate) fn steering_answer(from: steer::Answer) -> Result<SteeringAnswer, Non
     let steer::Answer { action, value, reason } = from;
     let reason = sentence(&reason)?;
     let Some(action) = Steering::parse(&action) else {
-        let known = Steering::ALL.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
+        let choices = Steering::ALL.iter().filter(|action| **action != Steering::Sever);
+        let known = choices.map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Nonsense::UnknownAction { action: text::line(&action, CODE_BYTES), known });
     };
     Ok(SteeringAnswer { action, value, reason })

@@ -173,6 +173,7 @@ impl Run<'_> {
         checks::may_begin(&state, self.plan)?;
         let job = Job {
             may_post_copy: self.plan.stream.post_copy,
+            copies: !self.plan.copies.0.is_empty(),
             way: self.plan.migrate_uri.clone(),
             bandwidth_mib_s: self.plan.bandwidth_mib_s,
             ..Job::new(self.source, self.destination, shows)
@@ -263,7 +264,13 @@ impl Run<'_> {
             Some(_) => return Err(Trouble::DestinationDaemon),
             None => {}
         }
-        if job.abort && !handed_over {
+        if job.severed && !handed_over {
+            return Err(Trouble::Aborted);
+        }
+        // Not while blocks of a disk are on a way that carries nothing: the hypervisor waits for their answers.
+        let waits = job.copies && job.stage == Step::Perform;
+        let waits = waits && state.impassable(self.source, self.destination, &self.plan.migrate_uri).is_some();
+        if job.abort && !handed_over && !waits {
             return Err(Trouble::Aborted);
         }
         // A call that a daemon is in goes on to its end; with the incoming guest of nobody the transfer ends, too.
@@ -301,6 +308,11 @@ impl Run<'_> {
         };
         let notice = *job.cut_since.get_or_insert_with(Instant::now) + KEEPALIVE;
         if Instant::now() >= notice {
+            if job.copies && job.stage == Step::Perform {
+                // The daemon gives up, and has its own abort wait for what of a disk is on its way.
+                job.abort = true;
+                return Ok(Some(until.unwrap_or_else(|| Instant::now() + HANG)));
+            }
             return Err(Trouble::Cut);
         }
         Ok(Some(until.map_or(notice, |until| until.min(notice))))

@@ -167,6 +167,7 @@ struct Engine {
     cancel_poll_ms: Option<u64>,
     steer_every_ms: Option<u64>,
     stall_s: Option<u64>,
+    sever: Option<bool>,
     most_downtime_ms: Option<u64>,
     suspend: Option<bool>,
     max_attempts: Option<u32>,
@@ -338,6 +339,7 @@ impl Engine {
         Ok(waypost_engine::Settings {
             steer_every: ms("steer_every_ms", self.steer_every_ms, default.steer_every)?,
             stall_after,
+            sever: self.sever.unwrap_or(default.sever),
             most_downtime_ms,
             suspend: self.suspend.unwrap_or(default.suspend),
             sample_every: ms("sample_every_ms", self.sample_every_ms, default.sample_every)?,

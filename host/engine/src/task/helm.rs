@@ -6,6 +6,7 @@
 //! its helm with it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use waypost_core::convergence::{Bounds, HISTORY, SPACING_MS, Steering, SteeringAnswer, SteeringQuestion};
@@ -17,6 +18,7 @@ use waypost_core::stream::Transport;
 
 use super::Task;
 use super::ending::TOO_LATE;
+use super::performing::OURSELVES;
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
@@ -25,6 +27,10 @@ use crate::settings::Settings;
 const PASSES: usize = 1000;
 /// An order that a host refused so often isn't given again: it would be refused with every question.
 const TRIES: usize = 3;
+/// How long an abort has before the connections of a disk's copy are closed; doubled with each try, up to a minute. Over a way
+/// that carries something it takes no second.
+const ABORT_TAKES: Duration = Duration::from_secs(10);
+const SEVER_EVERY: Duration = Duration::from_secs(60);
 
 /// Steers one transfer.
 pub(super) struct Helm {
@@ -43,6 +49,8 @@ pub(super) struct Helm {
     refused: Vec<(Steering, Option<u64>)>,
     /// What a policy that isn't obeyed, or fails, said last: said again, it is no news.
     last_said: Option<(String, Option<String>)>,
+    /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
+    severing: Option<(Instant, Duration)>,
 }
 
 type Advice = (SteeringAnswer, Option<DecisionRecord>);
@@ -91,6 +99,7 @@ impl Helm {
             watchdog: Watchdog::new(),
             refused: Vec::new(),
             last_said: None,
+            severing: None,
         }
     }
 
@@ -188,7 +197,8 @@ impl Helm {
         let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
         // The switch is on its way from the order on, and the readings tell it later.
         let ordered = task.recorder.steered.done().iter().any(|done| done.action == Steering::PostCopy);
-        let post_copy = ordered || self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
+        let post_copy_runs = self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy);
+        let post_copy = ordered || post_copy_runs;
         let Order { action, value, by, reason, .. } = order.clone();
         let said = match value {
             Some(value) => format!("{by}: {action} {value}: {reason}"),
@@ -198,7 +208,7 @@ impl Helm {
         let (who, why) = (by.clone(), reason.clone());
         task.record(Record::SteerIntended { action, value, by: who, reason: why })?;
         let command = match (action, value) {
-            (Steering::Abort, _) if self.samples.back().is_some_and(|now| now.stage == Stage::PostCopy) => {
+            (Steering::Abort | Steering::Sever, _) if post_copy_runs => {
                 self.settle(task, &order, Err(TOO_LATE.to_owned()))?;
                 return Ok(None);
             }
@@ -211,6 +221,7 @@ impl Helm {
             (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
             (Steering::PostCopy, _) => Command::StartPostCopy,
             (Steering::Suspend, _) => Command::Suspend,
+            (Steering::Sever, _) => Command::SeverCopies,
             (Steering::Hold | Steering::SetDowntime | Steering::SetBandwidth, _) => {
                 self.settle(task, &order, Err(format!("{action} without a value")))?;
                 return Ok(None);
@@ -222,6 +233,23 @@ impl Helm {
             );
         self.doing = Some((order, carried_out));
         Ok(None)
+    }
+
+    /// Of a transfer that is being ended: has the connections closed over which its disks are copied, once the host's abort had
+    /// its time. A copy waits for the answers to what it sent, and nothing but the kernel's patience of many minutes ends that
+    /// where no packet comes through, not even a destination that lost its power and is back. It is thrown away in any case.
+    pub(super) fn sever(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
+        let now = Instant::now();
+        let (due, wait) = *self.severing.get_or_insert((now + ABORT_TAKES, ABORT_TAKES));
+        if now < due || self.doing.is_some() || plan.copies.0.is_empty() || !task.ports().settings().sever {
+            return Ok(None);
+        }
+        let wait = (wait * 2).min(SEVER_EVERY);
+        self.severing = Some((now + wait, wait));
+        let (action, by) = (Steering::Sever, OURSELVES.to_owned());
+        let reason = format!("the abort does not end what is copied to {}", plan.destination.host);
+        self.orders.push_front(Order { action, value: None, by, reason, wish: None });
+        self.go_on(task, plan)
     }
 
     /// Whether the transfer is as the answer wants it, or was proven not to become so.

@@ -85,11 +85,13 @@ impl Outside {
                     task.recorder.reading(sample);
                     obey(&mut task, &plan, &mut ending, demand, switched)?;
                 }
-                if !ending.is_wanted() {
+                let demand = if ending.is_wanted() {
+                    helm.sever(&mut task, &plan)?
+                } else {
                     helm.look_around(&task, &plan)?;
-                    let demand = helm.go_on(&mut task, &plan)?;
-                    obey(&mut task, &plan, &mut ending, demand, switched)?;
-                }
+                    helm.go_on(&mut task, &plan)?
+                };
+                obey(&mut task, &plan, &mut ending, demand, switched)?;
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));

@@ -100,6 +100,7 @@ impl Performing {
             }
             let demand = match demand {
                 None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
+                None => helm.sever(&mut task, &plan)?,
                 demand => demand,
             };
             obey(&mut task, &plan, &mut ending, demand, switched)?;

@@ -1,9 +1,12 @@
 //! Copied disks: their targets are made before the transfer, and taken back only where they can be nothing else.
 
+use std::time::Duration;
+
+use waypost_core::convergence::Steering;
 use waypost_core::journal::{Record, Step as Made, StepEnd};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::PlanError;
-use waypost_sim::{Scripted, Step, What, Who};
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use crate::killed::{bring_to_its_end, drive};
 use crate::support::{Case, Meddle, OWN, Site, Stroke, a, b, in_virtual_time, judge};
@@ -172,6 +175,49 @@ fn a_copy_cancelled_half_way_leaves_the_guest_where_it_was_and_nothing_there() {
         assert_eq!((outcome.kind, &outcome.remedy), (OutcomeKind::Cancelled, &None));
         let judged = judge(&site, task, outcome).await;
         assert_eq!((judged.wrong, names_there(&site)), (vec![], vec!["somebody.img".to_owned()]));
+    });
+}
+
+/// The abort waits for the blocks that are on their way, and none of them gets an answer.
+#[test]
+fn a_copy_that_the_abort_does_not_end_has_its_connections_closed() {
+    let orders = |site: &Site, task| {
+        let journal = site.store.journal(task).unwrap();
+        let began = journal[0].0.0;
+        let word = |at: u64, record: &Record| match record {
+            Record::SteerIntended { action, by, .. } if by == "waypost" => Some((*action, (at - began) / 1000)),
+            _ => None,
+        };
+        journal.iter().filter_map(|(at, record)| word(at.0, record)).collect::<Vec<_>>()
+    };
+    in_virtual_time(async move {
+        for (lasting, cut) in [
+            (Lasting::Forever, What::NetworkDown(Lasting::Forever)),
+            (Lasting::For(Duration::from_secs(300)), What::LinkCut(Lasting::For(Duration::from_secs(300)))),
+        ] {
+            let site = Site::new(Case::copying().fault(Scripted::at(Step::Perform, cut).permille(300)));
+            let driver = site.accept();
+            let task = driver.id();
+            let outcome = drive(driver).await.unwrap().unwrap();
+            assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{lasting:?}: {outcome:?}");
+            assert!(outcome.causes[0].contains("no byte moved for 20 s"), "{outcome:?}");
+            let given = orders(&site, task);
+            let [(Steering::Abort, aborted), (Steering::Sever, severed)] = given[..] else { panic!("{given:?}") };
+            assert!((9..=11).contains(&(severed - aborted)), "{given:?}");
+            let judged = judge(&site, task, outcome).await;
+            assert_eq!((judged.wrong, names_there(&site)), (vec![], vec!["somebody.img".to_owned()]));
+        }
+    });
+}
+
+#[test]
+fn an_abort_that_works_closes_no_connections() {
+    in_virtual_time(async {
+        // Back before the ten seconds are over.
+        let cut = What::NetworkDown(Lasting::For(Duration::from_secs(25)));
+        let (site, outcome, _) = played(Case::copying().fault(Scripted::at(Step::Perform, cut).permille(300))).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        assert!(!site.ledger.told().orders.contains(&waypost_core::ports::Command::SeverCopies));
     });
 }
 

@@ -16,6 +16,7 @@ pub(super) fn named(command: Command) -> (Step, &'static str) {
         Command::SetMaxDowntime { .. } => (Step::SetMaxDowntime, "set the downtime limit"),
         Command::SetBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit"),
         Command::AbortJob => (Step::AbortJob, "abort the job"),
+        Command::SeverCopies => (Step::AbortJob, "close the connections of the copies"),
         Command::SetPostCopyBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit of post-copy"),
         Command::InterruptPostCopy => (Step::AbortJob, "interrupt the post-copy"),
         Command::Suspend => (Step::Suspend, "suspend the domain"),
@@ -71,6 +72,13 @@ pub(super) fn obey(
                 }
                 state.wake(domain);
             }
+        },
+        Command::SeverCopies => match state.jobs.get_mut(&domain) {
+            Some(migration) if job == Some("migration-out") && migration.copies => {
+                migration.severed = true;
+                state.wake(domain);
+            }
+            _ => return refuse("no connection of a disk's copy is open"),
         },
         // The simulator's transfers have one rate.
         Command::SetPostCopyBandwidth { .. } => {}

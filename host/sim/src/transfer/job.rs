@@ -23,6 +23,10 @@ pub(crate) struct Job {
     pub(crate) stage: Step,
     pub(crate) woken: Arc<Notify>,
     pub(crate) abort: bool,
+    /// Disks are copied: an abort waits for what of them is on its way.
+    pub(crate) copies: bool,
+    /// The connections of the copies were closed.
+    pub(crate) severed: bool,
     /// The migration was begun with post-copy allowed.
     pub(crate) may_post_copy: bool,
     /// The limit that the request named, until somebody sets another.
@@ -113,6 +117,8 @@ impl Job {
             stage: Step::Begin,
             woken: Arc::new(Notify::new()),
             abort: false,
+            copies: false,
+            severed: false,
             may_post_copy: false,
             bandwidth_mib_s: None,
             post_copy: false,

@@ -90,6 +90,7 @@ impl Told {
             // A watchdog's, as the abort of a transfer that stands still.
             Command::InterruptPostCopy => self.records.contains(&Record::PerformIntended),
             Command::SetPostCopyBandwidth { .. } => steered(Steering::SetBandwidth),
+            Command::SeverCopies => steered(Steering::Sever),
         };
         self.orders.push(command);
         if !written {
