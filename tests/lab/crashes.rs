@@ -104,6 +104,7 @@ impl Store for Deadly {
         claim(id: TaskId, domain: DomainId, name: &str, source: &HostName) -> Result<(), ClaimError>;
         journal_after(id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault>;
         tasks() -> Result<Vec<TaskBrief>, StoreFault>;
+        moved_between(one: &HostName, other: &HostName, most: u32) -> Result<Vec<TaskId>, StoreFault>;
         lock(id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
         claim_slot(id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault>;
         hold_slot(id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault>;

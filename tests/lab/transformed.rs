@@ -28,6 +28,7 @@ networks = { red = "blue" }
 bridges = { br-red = "br-blue" }
 console = "address"
 title = "moved & named"
+on_crash = "restart"
 metadata = { "urn:site" = "<s:note xmlns:s='urn:site'>kept</s:note>" }
 "#;
 
@@ -59,6 +60,7 @@ fn a_guest_arrives_with_its_edits_in_the_running_and_in_the_persistent_definitio
         "interface 52:54:00:aa:00:02: bridge br-red becomes bridge br-blue",
         "vnc address: ",
         "title: nothing becomes moved & named",
+        "on-crash: destroy becomes restart",
         "[transform-map: ",
     ] {
         assert!(shown.contains(line), "{line}:\n{shown}");
@@ -74,6 +76,7 @@ fn a_guest_arrives_with_its_edits_in_the_running_and_in_the_persistent_definitio
         assert!(document.contains("bridge='br-blue'") && !document.contains("br-red"), "{document}");
         assert!(document.contains(&format!("address='{address}'")), "{document}");
         assert_eq!(lines_with(&document, "<title>"), ["<title>moved &amp; named</title>"], "{document}");
+        assert_eq!(lines_with(&document, "<on_crash>"), ["<on_crash>restart</on_crash>"], "{document}");
         assert!(document.contains("<s:note xmlns:s=\"urn:site\">kept</s:note>"), "{document}");
     }
     // What facts leave out travels nevertheless.

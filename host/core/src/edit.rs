@@ -9,6 +9,7 @@
 //! [`Edits::applied`] shows the domain as it will arrive.
 
 mod apply;
+mod cpus;
 mod resolve;
 
 use std::fmt;
@@ -41,6 +42,16 @@ words! {
         Description = "description",
         /// A metadata element; device: its namespace URI.
         Metadata = "metadata",
+        /// CPUs of the host that threads run on; device: `vcpu 0`, `emulator`, `iothread 1`. Nothing there: not pinned.
+        CpuPin = "cpu-pin",
+        /// NUMA nodes of the host that hold the memory, or `auto`.
+        MemoryNodes = "memory-nodes",
+        /// What becomes of the domain when its guest powers off.
+        OnPoweroff = "on-poweroff",
+        /// The same when its guest reboots.
+        OnReboot = "on-reboot",
+        /// The same when its guest crashes.
+        OnCrash = "on-crash",
     }
 }
 
@@ -79,7 +90,7 @@ pub struct Proposal {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Edits(pub Vec<Edit>);
 
-/// The value of a graphics port that libvirt chooses.
+/// The value of a graphics port that libvirt chooses, and of NUMA nodes that it does.
 pub const AUTO: &str = "auto";
 /// How the value of an interface's source begins that is a bridge; its name follows.
 pub const BRIDGE: &str = "bridge ";
@@ -121,7 +132,15 @@ pub fn place(kind: EditKind, device: Option<&str>) -> String {
         EditKind::GraphicsPort => format!("{device} port"),
         EditKind::CharacterPath => device.to_owned(),
         EditKind::Metadata => format!("metadata {device}"),
-        EditKind::Emulator | EditKind::Loader | EditKind::Title | EditKind::Description => kind.to_string(),
+        EditKind::CpuPin => format!("{device} pin"),
+        EditKind::MemoryNodes => "NUMA nodes of the memory".to_owned(),
+        EditKind::Emulator
+        | EditKind::Loader
+        | EditKind::Title
+        | EditKind::Description
+        | EditKind::OnPoweroff
+        | EditKind::OnReboot
+        | EditKind::OnCrash => kind.to_string(),
     }
 }
 

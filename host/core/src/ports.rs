@@ -535,6 +535,9 @@ pub trait Store: Send + Sync {
     fn journal_after(&self, id: TaskId, after: u32) -> Result<Vec<(Moment, Record)>, StoreFault>;
     /// Tasks, newest first.
     fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault>;
+    /// The newest tasks, at most so many, that moved a domain between these two hosts, in either direction: newest first. A
+    /// store may look through its newest tasks only, so that this costs no more where it holds very many.
+    fn moved_between(&self, one: &HostName, other: &HostName, most: u32) -> Result<Vec<TaskId>, StoreFault>;
     /// The lock of a task; none if another process has it.
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
     /// Puts a task into the queue for what it wishes, in place of what it wished or held before (it keeps its time of

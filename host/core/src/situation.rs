@@ -91,6 +91,12 @@ impl Situation {
         let (source, destination) = self.views(plan);
         post_copy::is_interrupted(source, destination)
     }
+    /// The source says that its post-copy broke, and the destination does not: it may go on by itself, which only the bytes
+    /// that move can tell.
+    pub fn is_left_alone(&self, plan: &Plan) -> bool {
+        let (source, destination) = self.views(plan);
+        post_copy::is_left_alone(source, destination)
+    }
     /// The domain's memory is on both sides.
     pub fn is_post_copy(&self, plan: &Plan) -> bool {
         let (source, destination) = self.views(plan);

@@ -5,19 +5,18 @@
 //! long as the network is what it was, which is why only the last ones are asked. One with a limit shows the limit, and one of
 //! another kind (encrypted, over parallel connections, compressed) another way.
 
+use std::cmp::Reverse;
+
 use waypost_core::convergence::{Bandwidth, BandwidthFrom, Steering};
-use waypost_core::ids::{HostName, TaskId};
+use waypost_core::ids::TaskId;
 use waypost_core::journal::Record;
 use waypost_core::network::Networks;
-use waypost_core::outcome::OutcomeKind;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Store, StoreFault, TaskBrief};
+use waypost_core::ports::{Store, StoreFault};
 use waypost_core::sample::Sample;
 
-/// So many transfers that are alike are asked.
-const ALIKE: usize = 10;
-/// So many of the pair are looked through for them.
-const LOOKED_AT: usize = 50;
+/// So many transfers of the pair are looked at.
+const LOOKED_AT: u32 = 20;
 /// What moved fewer bytes shows how long it takes to begin, and not how fast the network is.
 const LEAST_BYTES: u64 = 32 << 20;
 
@@ -37,28 +36,25 @@ pub(crate) fn declared(plan: &Plan, networks: &Networks) -> Option<Bandwidth> {
 }
 
 /// What the fastest of the last transfers between the two hosts, in either direction, carried; none where there was none that
-/// shows it. Reads the store.
+/// shows it. Reads the store: a migration waits for it, so it asks for those of the pair only, and for no journal but that of
+/// the fastest, and of the next where that one was held back.
 pub(crate) fn earlier(store: &dyn Store, plan: &Plan) -> Result<Option<Bandwidth>, StoreFault> {
-    let (here, there) = (&plan.source.host, &plan.destination.host);
-    let between = |brief: &&TaskBrief| {
-        let ends = |from: &HostName, to: &HostName| brief.source.as_ref() == Some(from) && brief.destination == *to;
-        brief.outcome == Some(OutcomeKind::Completed) && (ends(here, there) || ends(there, here))
-    };
-    let (mut alike, mut best) = (0, None);
-    for brief in store.tasks()?.iter().filter(between).take(LOOKED_AT) {
-        let Some(rate) = shown(store, brief.id, plan)? else { continue };
-        best = best.max(Some(rate));
-        alike += 1;
-        if alike == ALIKE {
-            break;
+    let mut shown: Vec<(u64, TaskId)> = Vec::new();
+    for task in store.moved_between(&plan.source.host, &plan.destination.host, LOOKED_AT)? {
+        let rate = store.reading(task)?.and_then(|reading| rate(&reading.sample));
+        shown.extend(rate.map(|rate| (rate, task)));
+    }
+    shown.sort_unstable_by_key(|(rate, _)| Reverse(*rate));
+    for (bytes_per_s, task) in shown {
+        if shows(store, task, plan)? {
+            return Ok(Some(Bandwidth { bytes_per_s, from: BandwidthFrom::EarlierTransfers }));
         }
     }
-    Ok(best.map(|bytes_per_s| Bandwidth { bytes_per_s, from: BandwidthFrom::EarlierTransfers }))
+    Ok(None)
 }
 
-/// What a transfer shows of the way that a plan takes; none where it took another, or was held back.
-fn shown(store: &dyn Store, task: TaskId, plan: &Plan) -> Result<Option<u64>, StoreFault> {
-    let Some(rate) = store.reading(task)?.and_then(|reading| rate(&reading.sample)) else { return Ok(None) };
+/// Whether a transfer shows the way that a plan takes: it took the same, and nothing held it back.
+fn shows(store: &dyn Store, task: TaskId, plan: &Plan) -> Result<bool, StoreFault> {
     let journal = store.journal(task)?;
     let planned = journal.iter().rev().find_map(|(_, record)| match record {
         Record::Planned { plan } => Some(plan),
@@ -67,8 +63,7 @@ fn shown(store: &dyn Store, task: TaskId, plan: &Plan) -> Result<Option<u64>, St
     let held_back = |record: &Record| {
         matches!(record, Record::SteerIntended { action: Steering::SetBandwidth, .. } | Record::Resumed { .. })
     };
-    let free = planned.is_some_and(|was| is_alike(was, plan)) && !journal.iter().any(|(_, record)| held_back(record));
-    Ok(free.then_some(rate))
+    Ok(planned.is_some_and(|was| is_alike(was, plan)) && !journal.iter().any(|(_, record)| held_back(record)))
 }
 
 /// Whether what one transfer carried says something of another.

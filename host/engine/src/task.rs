@@ -8,6 +8,7 @@ mod by_hand;
 mod ears;
 mod ending;
 mod finishing;
+mod following;
 pub(crate) mod helm;
 mod notice;
 mod outside;

@@ -9,6 +9,7 @@ mod domain;
 mod job;
 mod network;
 mod pool;
+pub(crate) mod threads;
 mod words;
 pub(crate) mod xml;
 

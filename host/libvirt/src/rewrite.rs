@@ -9,6 +9,7 @@ use roxmltree::{Document, Node};
 use waypost_core::edit::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK};
 
 use crate::error::Failure;
+use crate::facts::threads;
 use crate::facts::xml::{at, child, children, escaped, parse, sound, text};
 
 /// Which of a domain's documents it is.
@@ -100,7 +101,16 @@ impl<'d, 'i> Place<'d, 'i> {
 
     /// Whether the value is good on one host only: one that isn't what was thought would be wrong on the other.
     fn ties_to_host(&self) -> bool {
-        !matches!(self.edit.kind, EditKind::Title | EditKind::Description | EditKind::Metadata | EditKind::GraphicsPort)
+        !matches!(
+            self.edit.kind,
+            EditKind::Title
+                | EditKind::Description
+                | EditKind::Metadata
+                | EditKind::GraphicsPort
+                | EditKind::OnPoweroff
+                | EditKind::OnReboot
+                | EditKind::OnCrash
+        )
     }
 
     /// The element that is edited, of a device.
@@ -128,6 +138,13 @@ impl<'d, 'i> Place<'d, 'i> {
             EditKind::Metadata => child(self.root(), "metadata")?
                 .children()
                 .find(|node| node.is_element() && node.tag_name().namespace() == Some(device)),
+            EditKind::CpuPin => {
+                child(self.root(), "cputune")?.children().find(|pin| threads::pinned(*pin).as_deref() == Some(device))
+            }
+            EditKind::MemoryNodes => at(self.root(), &["numatune", "memory"]),
+            EditKind::OnPoweroff => child(self.root(), "on_poweroff"),
+            EditKind::OnReboot => child(self.root(), "on_reboot"),
+            EditKind::OnCrash => child(self.root(), "on_crash"),
         }
     }
 
@@ -158,7 +175,15 @@ impl<'d, 'i> Place<'d, 'i> {
             EditKind::CharacterPath => {
                 child(node?, "source").and_then(|source| source.attribute("path")).map(str::to_owned)
             }
-            EditKind::Emulator | EditKind::Loader | EditKind::Title | EditKind::Description => text(node),
+            EditKind::CpuPin => node.and_then(|pin| pin.attribute("cpuset")).map(str::to_owned),
+            EditKind::MemoryNodes => node.and_then(threads::nodes),
+            EditKind::Emulator
+            | EditKind::Loader
+            | EditKind::Title
+            | EditKind::Description
+            | EditKind::OnPoweroff
+            | EditKind::OnReboot
+            | EditKind::OnCrash => text(node),
             EditKind::Metadata => node.map(|node| self.document.input_text()[node.range()].to_owned()),
         })
     }
@@ -227,13 +252,18 @@ impl<'d, 'i> Place<'d, 'i> {
             (EditKind::Emulator | EditKind::Loader, Some(path)) => vec![inner(device()?, path)],
             (EditKind::Title | EditKind::Description, text) => self.child_of_root(text.map(escaped)),
             (EditKind::Metadata, element) => self.metadata(element)?,
+            (EditKind::CpuPin, cpus) => self.pin(cpus),
+            (EditKind::MemoryNodes, nodes) => self.memory_nodes(nodes),
+            (EditKind::OnPoweroff | EditKind::OnReboot | EditKind::OnCrash, Some(word)) => {
+                self.child_of_root(Some(escaped(word)))
+            }
             (_, None) => return Err(refused(self.edit, "something has to stand there")),
         })
     }
 
-    /// The title or the description, which libvirt has behind the name.
+    /// An element of the domain itself that is its text; a new one stands behind the name, where libvirt has the title.
     fn child_of_root(&self, content: Option<String>) -> Changes {
-        let name = self.edit.kind.as_str();
+        let name = self.edit.kind.as_str().replace('-', "_");
         let element = content.map(|content| format!("<{name}>{content}</{name}>")).unwrap_or_default();
         match (self.node(), child(self.root(), "name")) {
             (Some(node), _) => vec![(node.range(), element)],
@@ -251,14 +281,54 @@ impl<'d, 'i> Place<'d, 'i> {
                 return Err(refused(self.edit, "the element that shall stand there has another namespace"));
             }
         }
-        Ok(match (self.node(), child(self.root(), "metadata"), child(self.root(), "name")) {
-            (Some(node), ..) => vec![(node.range(), element.to_owned())],
-            (None, Some(all), _) => vec![(all.range(), with_child(all, element))],
-            (None, None, Some(name)) => {
-                vec![(name.range().end..name.range().end, format!("<metadata>{element}</metadata>"))]
-            }
-            (None, None, None) => Vec::new(),
+        Ok(match self.node() {
+            Some(node) => vec![(node.range(), element.to_owned())],
+            None => self.within("metadata", element),
         })
+    }
+
+    fn pin(&self, cpus: Option<&str>) -> Changes {
+        match (self.node(), cpus) {
+            (Some(pin), Some(cpus)) => vec![attribute(pin, "cpuset", cpus)],
+            (Some(pin), None) => vec![(with_empty_parent(pin), String::new())],
+            (None, Some(cpus)) => {
+                let threads = match self.device().split_once(' ') {
+                    Some((kind, number)) => format!("{kind}pin {kind}='{}'", escaped(number)),
+                    None => format!("{}pin", self.device()),
+                };
+                self.within("cputune", &format!("<{threads} cpuset='{}'/>", escaped(cpus)))
+            }
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn memory_nodes(&self, nodes: Option<&str>) -> Changes {
+        match (self.node(), nodes) {
+            (Some(memory), Some(nodes)) => {
+                let mut changes = vec![attribute(memory, "nodeset", nodes)];
+                if memory.has_attribute("placement") {
+                    changes.push(attribute(memory, "placement", "static"));
+                }
+                changes
+            }
+            (Some(memory), None) => vec![(with_empty_parent(memory), String::new())],
+            // `strict` is what libvirt takes where no mode is named.
+            (None, Some(nodes)) => {
+                self.within("numatune", &format!("<memory mode='strict' nodeset='{}'/>", escaped(nodes)))
+            }
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// One more element in that child of the domain, which is made behind the name where it isn't there.
+    fn within(&self, parent: &str, element: &str) -> Changes {
+        match (child(self.root(), parent), child(self.root(), "name")) {
+            (Some(all), _) => vec![(all.range(), with_child(all, element))],
+            (None, Some(name)) => {
+                vec![(name.range().end..name.range().end, format!("<{parent}>{element}</{parent}>"))]
+            }
+            (None, None) => Vec::new(),
+        }
     }
 }
 
@@ -279,6 +349,12 @@ fn inner(node: Node<'_, '_>, text: &str) -> (Range<usize>, String) {
         (Some(first), Some(last)) => (first.range().start..last.range().end, escaped(text)),
         _ => (node.range(), format!("<{0}>{1}</{0}>", node.tag_name().name(), escaped(text))),
     }
+}
+
+/// What goes with an element: also the one around it, where that holds no other.
+fn with_empty_parent(node: Node<'_, '_>) -> Range<usize> {
+    let alone = |parent: &Node<'_, '_>| parent.children().filter(Node::is_element).count() == 1;
+    node.parent_element().filter(alone).unwrap_or(node).range()
 }
 
 /// An element with another one at its end.

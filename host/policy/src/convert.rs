@@ -38,6 +38,7 @@ macro_rules! same {
 same! {
     firmware: Firmware => Firmware { kind, loader, nvram, kernel, initrd, }
     memory_backing: MemoryBacking => MemoryBacking { huge_page_kib, locked, source, access, }
+    pin: Pin => Pin { threads, cpus, }
     cpu_feature: CpuFeature => CpuFeature { name, policy, }
     guest_cpu: GuestCpu => GuestCpu { mode, model, vendor, check, migratable, }
         + |cpu| { features: all(&cpu.features, cpu_feature), }
@@ -418,6 +419,11 @@ fn proposal(from: rewrite::Edit) -> Result<Proposal, Nonsense> {
         Change::Title(title) => (EditKind::Title, None, title),
         Change::Description(text) => (EditKind::Description, None, text),
         Change::Metadata(to) => (EditKind::Metadata, Some(to.namespace), to.element),
+        Change::CpuPin(to) => (EditKind::CpuPin, Some(to.threads), to.cpus),
+        Change::MemoryNodes(nodes) => (EditKind::MemoryNodes, None, nodes),
+        Change::OnPoweroff(word) => (EditKind::OnPoweroff, None, Some(word)),
+        Change::OnReboot(word) => (EditKind::OnReboot, None, Some(word)),
+        Change::OnCrash(word) => (EditKind::OnCrash, None, Some(word)),
     };
     Ok(Proposal { kind, device, after, reason: sentence(&reason)? })
 }

@@ -55,6 +55,12 @@ impl inventory::HostDomainFacts for Call {
         memory_kib: u64 = MemoryKib, domain => domain.memory_kib;
         memory_max_kib: u64 = MemoryMaxKib, domain => domain.memory_max_kib;
         memory_backing: wit::MemoryBacking = MemoryBacking, domain => convert::memory_backing(&domain.memory_backing);
+        iothreads: Vec<u32> = Iothreads, domain => domain.iothreads.clone();
+        pins: Vec<wit::Pin> = Pins, domain => all(&domain.pins, convert::pin);
+        memory_nodes: Option<String> = MemoryNodes, domain => domain.memory_nodes.clone();
+        on_poweroff: Option<String> = OnPoweroff, domain => domain.on_poweroff.clone();
+        on_reboot: Option<String> = OnReboot, domain => domain.on_reboot.clone();
+        on_crash: Option<String> = OnCrash, domain => domain.on_crash.clone();
         cpu: wit::GuestCpu = Cpu, domain => convert::guest_cpu(&domain.cpu);
         disks: Vec<wit::Disk> = Disks, domain => all(&domain.disks, convert::disk);
         network_interfaces: Vec<wit::NetworkInterface> = NetworkInterfaces,

@@ -70,6 +70,17 @@ fn make(edit: &Edit, spec: &mut DomainSpec, paths: &mut [String]) {
                 None => spec.metadata.remove(&namespace),
             };
         }
+        EditKind::CpuPin => {
+            let threads = edit.device.clone().unwrap_or_default();
+            match after {
+                Some(cpus) => spec.pins.insert(threads, cpus),
+                None => spec.pins.remove(&threads),
+            };
+        }
+        EditKind::MemoryNodes => spec.memory_nodes = after,
+        EditKind::OnPoweroff => spec.on_poweroff = after.unwrap_or_default(),
+        EditKind::OnReboot => spec.on_reboot = after.unwrap_or_default(),
+        EditKind::OnCrash => spec.on_crash = after.unwrap_or_default(),
         // No simulated domain has any, so the plan has no such edit.
         EditKind::CharacterPath | EditKind::Loader => {}
     }

@@ -275,6 +275,16 @@ pub struct DomainSpec {
     pub graphics_port: Option<u16>,
     /// Path of the emulator; none: where its host has it.
     pub emulator: Option<String>,
+    /// CPUs by the threads that are pinned to them: `vcpu 0`, `emulator`.
+    pub pins: BTreeMap<String, String>,
+    /// NUMA nodes of its memory; none: nothing is said.
+    pub memory_nodes: Option<String>,
+    /// What becomes of it when its guest powers off.
+    pub on_poweroff: String,
+    /// The same when its guest reboots.
+    pub on_reboot: String,
+    /// The same when its guest crashes.
+    pub on_crash: String,
 }
 
 impl Default for DomainSpec {
@@ -305,6 +315,11 @@ impl Default for DomainSpec {
             graphics_listen: "127.0.0.1".into(),
             graphics_port: None,
             emulator: None,
+            pins: BTreeMap::new(),
+            memory_nodes: None,
+            on_poweroff: "destroy".into(),
+            on_reboot: "restart".into(),
+            on_crash: "destroy".into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use waypost_core::facts::{
     ActiveJob, BackingLayer, CpuFeature, Disk, Document, DomainBrief, DomainFacts, Firmware, Graphics, GuestCpu,
     GuestSupport, HostCpu, HostFacts, HostLink, Hostdev, Interface, Machine, MemoryBacking, Metadata, MigrationPorts,
-    Network, NodeDevice, NumaCell, Pool, Tpm,
+    Network, NodeDevice, NumaCell, Pin, Pool, Tpm,
 };
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::load::HostLoad;
@@ -220,6 +220,16 @@ impl State {
             memory_kib,
             memory_max_kib: memory_kib,
             memory_backing: MemoryBacking { huge_page_kib: None, locked: false, source: None, access: None },
+            iothreads: vec![],
+            pins: spec
+                .pins
+                .iter()
+                .map(|(threads, cpus)| Pin { threads: threads.clone(), cpus: cpus.clone() })
+                .collect(),
+            memory_nodes: spec.memory_nodes.clone(),
+            on_poweroff: Some(spec.on_poweroff.clone()),
+            on_reboot: Some(spec.on_reboot.clone()),
+            on_crash: Some(spec.on_crash.clone()),
             cpu: guest_cpu(spec),
             disks: disks(local, host),
             interfaces: interfaces(spec, host),

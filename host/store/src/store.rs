@@ -10,6 +10,7 @@ use waypost_core::convergence::Steering;
 use waypost_core::facts::StorageProof;
 use waypost_core::ids::{DomainId, DomainKey, HostName, Moment, TaskId};
 use waypost_core::journal::Record;
+use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
@@ -35,6 +36,9 @@ mod trying;
 
 pub use audit_pruning::{AuditLimits, AuditPruned};
 pub use pruning::Pruned;
+
+/// So many of the newest tasks are looked through for those between two hosts: some milliseconds of work.
+const LOOKED_THROUGH: u32 = 10_000;
 
 /// Tasks in a folder: `waypost.db` and `locks/`. Cheap to clone; all clones use the same connections.
 #[derive(Clone)]
@@ -229,6 +233,22 @@ impl Store for SqliteStore {
                 ))
                 .map_err(trying.sql())?;
             let rows = statement.query_map([], brief).map_err(trying.sql())?;
+            rows.collect::<Result<_, _>>().map_err(trying.sql())
+        })
+    }
+
+    fn moved_between(&self, one: &HostName, other: &HostName, most: u32) -> Result<Vec<TaskId>, StoreFault> {
+        let trying = self.inner.trying(format!("find what was moved between {one} and {other}"));
+        trying.visibly(|db| {
+            // The inner query goes along the index by age, and no further than that.
+            let select = "SELECT id FROM (SELECT id, created_at, source, destination, outcome FROM task
+                                          ORDER BY created_at DESC, id DESC LIMIT ?4)
+                          WHERE outcome = ?5 AND ((source = ?1 AND destination = ?2) OR (source = ?2 AND destination = ?1))
+                          ORDER BY created_at DESC, id DESC LIMIT ?3";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let completed = OutcomeKind::Completed.as_str();
+            let values = params![one.as_str(), other.as_str(), most, LOOKED_THROUGH, completed];
+            let rows = statement.query_map(values, |row| rows::id(row, 0).map(TaskId)).map_err(trying.sql())?;
             rows.collect::<Result<_, _>>().map_err(trying.sql())
         })
     }

@@ -7,7 +7,7 @@
 use crate::types::{
     ActiveJob, BlockJob, CharacterDevice, CpuComparison, Disk, DiskView, DomainBrief, DomainState, Filesystem,
     Firmware, Graphics, GuestCpu, HostCpu, Hostdev, HugePages, Machine, MemoryBacking, MigrationPorts, Network,
-    NetworkInterface, NumaCell, Pool, Presence, Tpm,
+    NetworkInterface, NumaCell, Pin, Pool, Presence, Tpm,
 };
 
 #[cfg(not(target_family = "wasm"))]
@@ -92,6 +92,18 @@ macro_rules! domain_getters {
                 copy memory_max_kib: u64,
                 /// What holds its memory.
                 record memory_backing: MemoryBacking,
+                /// Numbers of its I/O threads.
+                list iothreads: Vec<u32>,
+                /// Which of its threads may run on which of the host's CPUs only.
+                list pins: Vec<Pin>,
+                /// NUMA nodes of the host that hold its memory (`0-1,3`); `auto`: libvirt chooses them; none: nothing is said.
+                maybe memory_nodes: Option<String>,
+                /// What becomes of it when its guest powers off: `destroy`, `restart`, ...
+                maybe on_poweroff: Option<String>,
+                /// The same when its guest reboots.
+                maybe on_reboot: Option<String>,
+                /// The same when its guest crashes.
+                maybe on_crash: Option<String>,
                 /// CPU.
                 record cpu: GuestCpu,
                 /// Disks, CD-ROMs and floppies, in the order of the XML.

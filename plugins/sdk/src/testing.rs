@@ -68,6 +68,12 @@ pub fn domain() -> DomainFacts {
         memory_kib: 4 * 1024 * 1024,
         memory_max_kib: 4 * 1024 * 1024,
         memory_backing: MemoryBacking { huge_page_kib: None, locked: false, source: None, access: None },
+        iothreads: vec![],
+        pins: vec![],
+        memory_nodes: None,
+        on_poweroff: Some("destroy".into()),
+        on_reboot: Some("restart".into()),
+        on_crash: Some("destroy".into()),
         cpu: GuestCpu {
             mode: Some("custom".into()),
             model: Some("Skylake-Server-IBRS".into()),

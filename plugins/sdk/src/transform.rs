@@ -1,7 +1,7 @@
 //! How a transform policy says what it edits: one constructor per change.
 
 use crate::bindings::transform::exports::waypost::transform::rewrite::{
-    CharacterPath, DiskSource, GraphicsListen, GraphicsPort, InterfaceSource, Metadata,
+    CharacterPath, CpuPin, DiskSource, GraphicsListen, GraphicsPort, InterfaceSource, Metadata,
 };
 use crate::{Edit, EditChange};
 
@@ -49,6 +49,12 @@ impl Edit {
     pub fn character(device: &str, index: u32, path: impl Into<String>, reason: impl Into<String>) -> Self {
         let to = CharacterPath { device: device.to_owned(), index, path: path.into() };
         Self::of(EditChange::CharacterPath(to), reason)
+    }
+
+    /// These threads (`vcpu 0`, `emulator`, `iothread 1`) run on these CPUs only, as `0-3,8`; none: the pin goes.
+    pub fn pin(threads: &str, cpus: Option<String>, reason: impl Into<String>) -> Self {
+        let to = CpuPin { threads: threads.to_owned(), cpus };
+        Self::of(EditChange::CpuPin(to), reason)
     }
 
     /// The metadata element of that namespace is this one, as XML; none: it is removed.

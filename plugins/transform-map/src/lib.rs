@@ -7,6 +7,9 @@
 //! | `paths` | folder: the folder on the destination; for disks and for files behind character devices, the longest one that fits |
 //! | `emulators` | path of an emulator: its path on the destination |
 //! | `loaders` | path of a firmware image: its path on the destination |
+//! | `cpus` | CPUs that threads are pinned to, as libvirt writes them (`0-3`): the CPUs of the destination |
+//! | `nodes` | NUMA nodes of the memory, likewise: the nodes of the destination |
+//! | `on_crash` | what becomes of the domain when its guest crashes: `destroy`, `restart`, ... |
 //! | `console` | `"address"`: a console that listens on an address of the source listens on the destination's of the same place in `addresses` |
 //! | `title` | the title that the domain gets |
 //! | `metadata` | namespace URI: the element that the domain gets, as XML |
@@ -28,7 +31,7 @@ impl Transform for Map {
         // Settings that can't be read were refused before anybody asked.
         let Ok(settings) = Rules::read(&settings()) else { return Vec::new() };
         let case = Case { settings: &settings, domain, source, there };
-        [case.interfaces(), case.paths(), case.programs(), case.console(), case.notes()].concat()
+        [case.interfaces(), case.paths(), case.programs(), case.places(), case.console(), case.notes()].concat()
     }
 
     fn validate_settings(text: &str) -> Result<(), String> {
@@ -118,6 +121,18 @@ impl Case<'_> {
         emulator.into_iter().chain(loader).collect()
     }
 
+    fn places(&self) -> Vec<Edit> {
+        let pins = self.domain.pins().iter().filter_map(|pin| {
+            let to = self.mapped(&pin.cpus, |rules| &rules.cpus)?;
+            Some(Edit::pin(&pin.threads, Some(to), self.called(&pin.cpus)))
+        });
+        let nodes = self.domain.memory_nodes().and_then(|nodes| {
+            let to = self.mapped(nodes, |rules| &rules.nodes)?;
+            Some(Edit::of(EditChange::MemoryNodes(Some(to)), self.called(nodes)))
+        });
+        pins.chain(nodes).collect()
+    }
+
     fn console(&self) -> Vec<Edit> {
         if !self.rules().any(|rules| rules.console) {
             return Vec::new();
@@ -137,6 +152,8 @@ impl Case<'_> {
         let title = self.rules().find_map(|rules| rules.title.clone());
         let mut edits: Vec<Edit> =
             title.map(|title| Edit::of(EditChange::Title(Some(title)), wanted())).into_iter().collect();
+        let on_crash = self.rules().find_map(|rules| rules.on_crash.clone());
+        edits.extend(on_crash.map(|word| Edit::of(EditChange::OnCrash(word), wanted())));
         let mut seen: Vec<&str> = Vec::new();
         for (namespace, element) in self.rules().flat_map(|rules| &rules.metadata) {
             if !seen.contains(&namespace.as_str()) {

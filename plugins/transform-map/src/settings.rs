@@ -21,6 +21,11 @@ pub struct Rules {
     pub console: bool,
     pub title: Option<String>,
     pub metadata: Names,
+    /// CPUs here and there, of pins.
+    pub cpus: Names,
+    /// NUMA nodes here and there, of the memory.
+    pub nodes: Names,
+    pub on_crash: Option<String>,
     /// The same for one destination each; those have none of their own.
     pub destinations: Vec<(String, Rules)>,
 }
@@ -53,6 +58,9 @@ impl Rules {
                 ("emulators", value) => rules.emulators = names(&key, value)?,
                 ("loaders", value) => rules.loaders = names(&key, value)?,
                 ("metadata", value) => rules.metadata = names(&key, value)?,
+                ("cpus", value) => rules.cpus = names(&key, value)?,
+                ("nodes", value) => rules.nodes = names(&key, value)?,
+                ("on_crash", Value::Text(word)) => rules.on_crash = Some(word),
                 ("console", Value::Text(word)) if word == "address" => rules.console = true,
                 ("console", _) => return Err("console: the only word is \"address\"".to_owned()),
                 ("title", Value::Text(title)) => rules.title = Some(title),

@@ -1,7 +1,7 @@
 //! Each setting, the destination's own before the others', and what is left alone.
 
 use waypost_plugin::testing::{self, with_settings};
-use waypost_plugin::types::CharacterDevice;
+use waypost_plugin::types::{CharacterDevice, Pin};
 
 use super::*;
 
@@ -96,6 +96,23 @@ fn title_and_metadata_are_noted() {
 }
 
 #[test]
+fn pins_and_nodes_have_other_numbers() {
+    let web = testing::domain_with(|domain| {
+        let pin = |threads: &str, cpus: &str| Pin { threads: threads.into(), cpus: cpus.into() };
+        domain.pins = vec![pin("vcpu 0", "0-3"), pin("vcpu 1", "4"), pin("emulator", "0-3")];
+        domain.memory_nodes = Some("0".into());
+    });
+    let expected = [
+        Edit::pin("vcpu 0", Some("8-11".into()), "x").change,
+        Edit::pin("emulator", Some("8-11".into()), "x").change,
+        EditChange::MemoryNodes(Some("1".into())),
+    ];
+    assert_eq!(edits(r#"{"cpus":{"0-3":"8-11"},"nodes":{"0":"1","1":"0"}}"#, &web), expected);
+    assert_eq!(edits(r#"{"cpus":{"0-3":"8-11"},"nodes":{"0":"1"}}"#, &testing::domain()), []);
+    assert_eq!(edits(r#"{"on_crash":"restart"}"#, &web), [EditChange::OnCrash("restart".into())]);
+}
+
+#[test]
 fn texts_are_read_with_their_escapes() {
     let settings = r#" { "title" : "a\"b\\c\/\u00e4\ud83d\ude00\n" } "#.replace("\\n", "");
     let expected = EditChange::Title(Some("a\"b\\c/\u{e4}\u{1f600}".into()));
@@ -109,6 +126,8 @@ fn settings_that_make_no_sense_are_refused() {
         (r#"{"console":"there"}"#, "console: the only word"),
         (r#"{"bridges":{"a":{}}}"#, "bridges.a: not a text"),
         (r#"{"title":{}}"#, "title:"),
+        (r#"{"on_crash":{}}"#, "on_crash:"),
+        (r#"{"cpus":"0"}"#, "cpus: not a table"),
         (r#"{"paths":{"srv":"/x"}}"#, "must begin with a /"),
         (r#"{"paths":{"/srv/":"/x"}}"#, "not end with one"),
         (r#"{"destinations":{"kvm2":{"destinations":{}}}}"#, "destinations: there is no such setting here"),

@@ -450,7 +450,9 @@ mod tests {
 
     #[test]
     fn an_edit_is_told_in_the_words_of_the_core() {
-        for (kind, device) in [(EditKind::DiskSource, Some("vda")), (EditKind::Title, None)] {
+        for (kind, device) in
+            [(EditKind::DiskSource, Some("vda")), (EditKind::Title, None), (EditKind::CpuPin, Some("vcpu 0"))]
+        {
             let edit = edit::Edit {
                 plugin: "p".into(),
                 kind,

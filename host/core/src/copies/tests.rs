@@ -123,6 +123,12 @@ pub(crate) fn scene() -> (Disks, Snapshot) {
         memory_kib: 1,
         memory_max_kib: 1,
         memory_backing: MemoryBacking { huge_page_kib: None, locked: false, source: None, access: None },
+        iothreads: vec![],
+        pins: vec![],
+        memory_nodes: None,
+        on_poweroff: None,
+        on_reboot: None,
+        on_crash: None,
         cpu: GuestCpu {
             mode: None,
             model: None,

@@ -2,7 +2,7 @@
 
 use super::resolve::names_of;
 use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK};
-use crate::facts::{DomainFacts, Metadata};
+use crate::facts::{DomainFacts, Metadata, Pin};
 
 impl Edits {
     /// The facts of the domain with all edits made. An edit of a device that isn't there changes nothing.
@@ -54,6 +54,14 @@ fn apply(edit: &Edit, domain: &mut DomainFacts) {
                 there.path = after;
             }
         }
+        EditKind::CpuPin => {
+            domain.pins.retain(|pin| pin.threads != device);
+            domain.pins.extend(after.map(|cpus| Pin { threads: device.to_owned(), cpus }));
+        }
+        EditKind::MemoryNodes => domain.memory_nodes = after,
+        EditKind::OnPoweroff => domain.on_poweroff = after,
+        EditKind::OnReboot => domain.on_reboot = after,
+        EditKind::OnCrash => domain.on_crash = after,
         EditKind::Emulator => domain.emulator = after,
         EditKind::Loader => domain.firmware.loader = after,
         EditKind::Title => domain.title = after,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK, Proposal, place};
+use super::{AUTO, BRIDGE, Edit, EditKind, Edits, NETWORK, Proposal, cpus, place};
 use crate::facts::{CharacterDevice, DomainFacts, Graphics, Interface};
 use crate::ids::PluginName;
 use crate::{network, notice};
@@ -13,6 +13,11 @@ use crate::{network, notice};
 const SHORT_BYTES: usize = 4096;
 /// Bytes of a description or a metadata element.
 const LONG_BYTES: usize = 65_536;
+
+/// What can become of a domain whose guest ends.
+const LIFECYCLE: [&str; 4] = ["destroy", "restart", "preserve", "rename-restart"];
+/// What else where the guest crashed.
+const CRASH: [&str; 2] = ["coredump-destroy", "coredump-restart"];
 
 /// Why an edit can't be made. Each names the place.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -65,6 +70,10 @@ pub fn resolve(plugin: &PluginName, domain: &DomainFacts, proposals: &[Proposal]
         let case = Case { domain, kind, device: device.as_deref(), at: &at };
         let before = case.before(after.as_deref())?;
         case.check(after.as_deref())?;
+        let after = match kind {
+            EditKind::CpuPin | EditKind::MemoryNodes => after.and_then(|set| cpus::written(&set)),
+            _ => after,
+        };
         seen.push((kind, device.clone()));
         if before != after {
             edits.push(Edit { plugin: plugin.clone(), kind, device, before, after, reason });
@@ -131,6 +140,11 @@ impl Case<'_> {
                 return self.unfit("the domain names no loader image");
             }
             EditKind::Loader => domain.firmware.loader.clone(),
+            EditKind::CpuPin => self.pin()?,
+            EditKind::MemoryNodes => domain.memory_nodes.clone(),
+            EditKind::OnPoweroff => domain.on_poweroff.clone(),
+            EditKind::OnReboot => domain.on_reboot.clone(),
+            EditKind::OnCrash => domain.on_crash.clone(),
             EditKind::Title => domain.title.clone(),
             EditKind::Description => domain.description.clone(),
             EditKind::Metadata => {
@@ -175,6 +189,20 @@ impl Case<'_> {
         }
     }
 
+    fn pin(&self) -> Result<Option<String>, EditError> {
+        let vcpus = (0..self.domain.vcpus_max).map(|number| format!("vcpu {number}"));
+        let iothreads = self.domain.iothreads.iter().map(|number| format!("iothread {number}"));
+        let mut threads = vcpus.chain(["emulator".to_owned()]).chain(iothreads);
+        if !threads.any(|name| Some(name.as_str()) == self.device) {
+            let last = self.domain.vcpus_max.saturating_sub(1);
+            let mut has = vec![format!("vcpu 0 to vcpu {last}"), "emulator".to_owned()];
+            has.extend(self.domain.iothreads.iter().map(|number| format!("iothread {number}")));
+            return Err(self.no_device(has));
+        }
+        let pin = self.domain.pins.iter().find(|pin| Some(pin.threads.as_str()) == self.device);
+        Ok(pin.map(|pin| pin.cpus.clone()))
+    }
+
     fn graphics(&self) -> Result<&Graphics, EditError> {
         let all = &self.domain.graphics;
         let found = all.iter().find(|graphics| Some(graphics.kind.as_str()) == self.device);
@@ -202,7 +230,12 @@ impl Case<'_> {
         let most = if multiline { LONG_BYTES } else { SHORT_BYTES };
         let Some(after) = after else {
             return match self.kind {
-                EditKind::DiskSource | EditKind::Title | EditKind::Description | EditKind::Metadata => Ok(()),
+                EditKind::DiskSource
+                | EditKind::Title
+                | EditKind::Description
+                | EditKind::Metadata
+                | EditKind::CpuPin
+                | EditKind::MemoryNodes => Ok(()),
                 _ => refuse("something has to"),
             };
         };
@@ -228,6 +261,15 @@ impl Case<'_> {
             EditKind::GraphicsListen if after.parse::<IpAddr>().is_err() => refuse("an IP address can"),
             EditKind::GraphicsPort if after != AUTO && !after.parse::<u16>().is_ok_and(|port| port > 0) => {
                 refuse("1 to 65535 can")
+            }
+            EditKind::CpuPin | EditKind::MemoryNodes if cpus::written(after).is_none() => {
+                refuse("numbers and ranges below 16384, as 0-3,^2,8, can, and not none of them")
+            }
+            EditKind::OnPoweroff | EditKind::OnReboot if !LIFECYCLE.contains(&after) => {
+                refuse("destroy, restart, preserve and rename-restart can")
+            }
+            EditKind::OnCrash if !LIFECYCLE.contains(&after) && !CRASH.contains(&after) => {
+                refuse("destroy, restart, preserve, rename-restart, coredump-destroy and coredump-restart can")
             }
             EditKind::Metadata if !after.starts_with('<') || after.contains("<!") || after.contains("<?") => {
                 refuse("one XML element can")

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::copies::tests::scene;
-use crate::facts::{CharacterDevice, DomainFacts, Graphics, Interface, Metadata};
+use crate::facts::{CharacterDevice, DomainFacts, Graphics, Interface, Metadata, Pin};
 
 const MAC: &str = "52:54:00:00:00:01";
 
@@ -41,6 +41,10 @@ fn domain() -> DomainFacts {
     };
     domain.character_devices =
         vec![character("serial", "pty", "/dev/pts/1"), character("serial", "file", "/var/log/web")];
+    domain.vcpus_max = 2;
+    domain.iothreads = vec![1];
+    domain.pins = vec![Pin { threads: "vcpu 0".into(), cpus: "0-3".into() }];
+    domain.on_crash = Some("destroy".into());
     domain.metadata = vec![Metadata { namespace: "urn:site".into(), xml: "<s xmlns='urn:site'/>".into() }];
     domain
 }
@@ -76,6 +80,12 @@ fn an_edit_shows_what_stands_there_before_and_after() {
         (EditKind::Emulator, "", Some("/opt/emulator"), "emulator: /usr/bin/emulator becomes /opt/emulator"),
         (EditKind::Title, "", Some("web server"), "title: nothing becomes web server"),
         (EditKind::Metadata, "urn:site", None, "metadata urn:site: <s xmlns='urn:site'/> becomes nothing"),
+        (EditKind::CpuPin, "vcpu 0", Some("7,4-6"), "vcpu 0 pin: 0-3 becomes 4-7"),
+        (EditKind::CpuPin, "vcpu 0", None, "vcpu 0 pin: 0-3 becomes nothing"),
+        (EditKind::CpuPin, "iothread 1", Some("4"), "iothread 1 pin: nothing becomes 4"),
+        (EditKind::CpuPin, "emulator", Some("0-3,^2"), "emulator pin: nothing becomes 0-1,3"),
+        (EditKind::MemoryNodes, "", Some("1"), "NUMA nodes of the memory: nothing becomes 1"),
+        (EditKind::OnCrash, "", Some("coredump-restart"), "on-crash: destroy becomes coredump-restart"),
     ] {
         assert_eq!(shown(kind, device, after), expected);
     }
@@ -86,6 +96,8 @@ fn what_is_as_it_should_be_is_no_edit() {
     assert_eq!(one(EditKind::DiskSource, "vda", Some("/srv/images/web.img")), Ok(vec![]));
     assert_eq!(one(EditKind::InterfaceSource, &MAC.to_ascii_uppercase(), Some("network default")), Ok(vec![]));
     assert_eq!(one(EditKind::Title, "", None), Ok(vec![]));
+    assert_eq!(one(EditKind::CpuPin, "vcpu 0", Some("0,1,2,3")), Ok(vec![]), "the same CPUs in other words");
+    assert_eq!(one(EditKind::CpuPin, "vcpu 1", None), Ok(vec![]));
 }
 
 #[test]
@@ -110,6 +122,13 @@ fn what_cannot_be_made_is_refused_with_its_place() {
         (EditKind::Title, "", Some("two\nlines"), "control characters"),
         (EditKind::Title, "", Some(" "), "empty"),
         (EditKind::Metadata, "urn:site", Some("text"), "one XML element"),
+        (EditKind::CpuPin, "vcpu 2", Some("0"), "it has: vcpu 0 to vcpu 1, emulator, iothread 1"),
+        (EditKind::CpuPin, "iothread 2", None, "iothread 2 pin: the domain has no such device"),
+        (EditKind::CpuPin, "vcpu 0", Some("3-1"), "numbers and ranges"),
+        (EditKind::MemoryNodes, "", Some("auto"), "numbers and ranges"),
+        (EditKind::OnReboot, "", Some("coredump-restart"), "destroy, restart, preserve and rename-restart"),
+        (EditKind::OnCrash, "", Some("ignore"), "coredump-destroy"),
+        (EditKind::OnPoweroff, "", None, "something has to"),
         (EditKind::Metadata, crate::network::NAMESPACE, None, "not for policies"),
         (EditKind::Metadata, crate::notice::NAMESPACE, None, "not for policies"),
     ] {
@@ -150,6 +169,12 @@ fn the_facts_show_the_domain_as_it_arrives_and_nothing_else_changes() {
         proposal(EditKind::Title, "", Some("t")),
         proposal(EditKind::Description, "", Some("two\nlines")),
         proposal(EditKind::Metadata, "urn:site", Some("<s xmlns='urn:site'>1</s>")),
+        proposal(EditKind::CpuPin, "vcpu 0", None),
+        proposal(EditKind::CpuPin, "vcpu 1", Some("4-7")),
+        proposal(EditKind::MemoryNodes, "", Some("0,1")),
+        proposal(EditKind::OnPoweroff, "", Some("restart")),
+        proposal(EditKind::OnReboot, "", Some("destroy")),
+        proposal(EditKind::OnCrash, "", Some("preserve")),
     ];
     let edits = Edits(resolve(&PluginName::new("p"), &domain(), &proposals).unwrap());
     assert_eq!(edits.still_hold(&domain()), Ok(()));
@@ -170,6 +195,11 @@ fn the_facts_show_the_domain_as_it_arrives_and_nothing_else_changes() {
     expected.title = Some("t".into());
     expected.description = Some("two\nlines".into());
     expected.metadata[0].xml = "<s xmlns='urn:site'>1</s>".into();
+    expected.pins = vec![Pin { threads: "vcpu 1".into(), cpus: "4-7".into() }];
+    expected.memory_nodes = Some("0-1".into());
+    expected.on_poweroff = Some("restart".into());
+    expected.on_reboot = Some("destroy".into());
+    expected.on_crash = Some("preserve".into());
     assert_eq!(there, expected);
     let why = edits.still_hold(&there).unwrap_err();
     assert!(why.contains("disk vda: it is /b/x, and the plan was made for /srv/images/web.img"), "{why}");

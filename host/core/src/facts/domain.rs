@@ -70,6 +70,19 @@ facts! {
         pub memory_max_kib: u64,
         /// Memory backing.
         pub memory_backing: MemoryBacking,
+        /// Numbers of its I/O threads.
+        pub iothreads: Vec<u32>,
+        /// Which of its threads may run on which of the host's CPUs only.
+        pub pins: Vec<Pin>,
+        /// NUMA nodes of the host that hold its memory, as libvirt writes them (`0-1,3`); [`crate::edit::AUTO`] where libvirt
+        /// chooses them at each start, none where nothing is said.
+        pub memory_nodes: Option<String>,
+        /// What becomes of it when its guest powers off: `destroy`, `restart`, ...
+        pub on_poweroff: Option<String>,
+        /// The same when its guest reboots.
+        pub on_reboot: Option<String>,
+        /// The same when its guest crashes.
+        pub on_crash: Option<String>,
         /// CPU.
         pub cpu: GuestCpu,
         /// Disks, CD-ROMs and floppies.
@@ -135,6 +148,14 @@ facts! {
         pub source: Option<String>,
         /// `shared` or `private`.
         pub access: Option<String>,
+    }
+
+    /// Threads that are pinned.
+    pub struct Pin {
+        /// `vcpu 0`, `emulator`, `iothread 1`.
+        pub threads: String,
+        /// CPUs of the host, as libvirt writes them: `0-3,8`.
+        pub cpus: String,
     }
 
     /// The CPU that the guest sees, with the features as libvirt expanded them for the running domain.

@@ -42,6 +42,11 @@ pub(super) fn is_interrupted(source: View, destination: View) -> bool {
     }
 }
 
+/// Whether the source alone says that it broke. It says so, too, where only whoever drove the migration is gone.
+pub(super) fn is_left_alone(source: View, destination: View) -> bool {
+    (source, destination) == (View::PostCopy(Half::Broken), View::PostCopy(Half::Flowing))
+}
+
 /// The destination's process is gone before it had all memory. One that was shut down in order had it; of one that was
 /// to be transient nothing is left to tell the two apart.
 fn destination_died(plan: &Plan, destination: View) -> bool {

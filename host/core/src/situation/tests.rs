@@ -135,6 +135,39 @@ fn answered(side: &Side, planned: Uuid) -> bool {
 }
 
 #[test]
+fn a_post_copy_is_left_alone_where_its_source_alone_says_that_it_broke() {
+    let plan = plans().remove(0);
+    let side = |host, state, reason: &str| {
+        Side::Present(Observed {
+            host: Some(host),
+            name: "g1".into(),
+            state,
+            reason: reason.into(),
+            persistent: true,
+            autostart: false,
+            job: true,
+            disk_errors: DiskErrors::default(),
+        })
+    };
+    for (here, there, alone) in [
+        ("post-copy-failed", "post-copy", true),
+        ("post-copy-failed", "post-copy-failed", false),
+        ("post-copy", "post-copy-failed", false),
+        ("post-copy", "post-copy", false),
+        ("post-copy-failed", "migrated", false),
+    ] {
+        let situation = Situation {
+            source: side(SOURCE, DomainState::Paused, here),
+            destination: side(DESTINATION, DomainState::Running, there),
+        };
+        assert_eq!(situation.is_left_alone(&plan), alone, "{here}, {there}");
+    }
+    let stranger = side(STRANGER, DomainState::Running, "post-copy");
+    let situation = Situation { source: side(SOURCE, DomainState::Paused, "post-copy-failed"), destination: stranger };
+    assert!(!situation.is_left_alone(&plan), "another host answers");
+}
+
+#[test]
 fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_one() {
     let (sources, destinations, plans) = (sides(SOURCE), sides(DESTINATION), plans());
     let mut looked_at = 0_u32;

@@ -17,7 +17,7 @@ use super::accepted::Accepted;
 use super::outside::Outside;
 use super::performing::{OURSELVES, begun};
 use super::prepared::Undone;
-use super::{Stage, Task, finishing, notice, prepared, tell, volumes, waiting};
+use super::{Stage, Task, finishing, following, notice, prepared, tell, volumes, waiting};
 use crate::check::blocking;
 use crate::error::EngineError;
 
@@ -47,6 +47,9 @@ impl Locating {
 impl Recovering {
     pub(super) async fn act(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, situation, permitted: allowed } = self;
+        if let Some(now) = following::follow(&mut task, &plan, &situation).await? {
+            return located(task, plan, now);
+        }
         let (answer, by) = match owed(&task, &plan, &situation, &allowed) {
             Some(answer) => (answer, PluginName::new(OURSELVES)),
             None => ask(&task, &plan, &situation, &allowed).await?,
@@ -136,7 +139,8 @@ fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, En
     Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
 }
 
-async fn wanted(task: &mut Task) {
+/// Waits for a wish to cancel that is not on record yet.
+pub(super) async fn wanted(task: &mut Task) {
     loop {
         task.cancel_changed().await;
         if !task.recorder.course.cancel_requested && matches!(task.cancel_wanted(), Ok(Some(_))) {

@@ -6,6 +6,7 @@ use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::{FaultKind, Hypervisor as _};
 use waypost_core::request::Options;
 use waypost_core::situation::Side;
+use waypost_core::stream::Transport;
 use waypost_sim::{Lasting, Scripted, Step, What};
 
 use crate::support::{Case, Dice, Mind, Ran, Site, a, b, in_virtual_time, judge, side_by_side, tell};
@@ -47,13 +48,15 @@ pub fn hasty() -> Options {
 }
 
 /// With everything that has a step of its own: a downtime limit, and autostart to carry over.
-fn kinds() -> [Case; 4] {
+fn kinds() -> [Case; 5] {
     let limited = Options { max_downtime_ms: Some(500), ..hasty() };
     [
         Case::live().options(limited.clone()),
-        Case::transient().options(limited),
+        Case::transient().options(limited.clone()),
         Case::offline().options(hasty()),
         Case::copying(),
+        // Driven by its client, and bound to it.
+        Case::live().options(limited).by(Transport::Direct),
     ]
 }
 

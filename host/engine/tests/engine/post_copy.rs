@@ -13,7 +13,7 @@ use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::situation::Action;
 use waypost_core::stream::{Encryption, Stream, Transport};
-use waypost_engine::{Acted, EngineError};
+use waypost_engine::{Acted, Adopted, EngineError};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use crate::faults::hasty;
@@ -82,6 +82,57 @@ fn a_cut_in_post_copy_is_resumed_until_the_link_is_back() {
         let outcome = driver.drive().await.unwrap();
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
         assert!(resumed(&site, task) >= 1);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+/// A direct one with a quarter of an hour of memory still to come: that is far beyond the patience of any policy.
+fn slow() -> Case {
+    let stream = Stream { post_copy: true, ..Stream::default() };
+    let options = Options { stream, bandwidth_mib_s: Some(1), timeout_s: 3600, ..Options::default() };
+    let switch = Scripted::at(Step::Perform, What::SwitchToPostCopy).permille(10);
+    Case::live().options(options).by(Transport::Direct).fault(switch)
+}
+
+/// Its client lost the connection to the destination: the source says that it failed, and it goes on. What isn't broken is not
+/// joined, and no person is called as long as it moves.
+#[test]
+fn a_post_copy_that_was_left_alone_is_followed_for_as_long_as_it_moves() {
+    in_virtual_time(async {
+        let lost = What::Unreachable(Who::Destination, Lasting::For(Duration::from_secs(120)));
+        let site = Site::new(slow().fault(Scripted::at(Step::PostCopy, lost)));
+        let driver = site.accept();
+        let task = driver.id();
+        let since = Instant::now();
+        let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert!(since.elapsed() > Duration::from_secs(600), "{:?}", since.elapsed());
+        assert_eq!(resumed(&site, task), 0);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+/// The client is gone with its controller; the next controller finds what goes on by itself.
+#[test]
+fn a_post_copy_that_its_controller_left_alone_is_followed_by_the_next() {
+    in_virtual_time(async {
+        let site = Site::new(slow());
+        let driver = site.accept();
+        let task = driver.id();
+        let driving = tokio::spawn(driver.drive());
+        while !site.world.truth(site.id).running_on.contains(&b()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        driving.abort();
+        let _ = driving.await;
+
+        let Adopted::Driver(driver) = site.engine(None).0.adopt(task).unwrap() else { panic!("nobody drives it") };
+        let since = Instant::now();
+        let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert!(since.elapsed() > Duration::from_secs(600), "{:?}", since.elapsed());
+        assert_eq!(resumed(&site, task), 0);
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
     });
 }

@@ -66,6 +66,9 @@ fn edits() -> Vec<Edit> {
         edit(EditKind::Title, None, None, "moved"),
         edit(EditKind::GraphicsListen, Some("vnc"), Some("127.0.0.1"), "10.0.0.2"),
         edit(EditKind::Metadata, Some("urn:x"), None, "<x xmlns='urn:x'/>"),
+        edit(EditKind::CpuPin, Some("vcpu 0"), None, "2-3"),
+        edit(EditKind::MemoryNodes, None, None, "0"),
+        edit(EditKind::OnCrash, None, Some("destroy"), "restart"),
     ]
 }
 
@@ -105,6 +108,8 @@ fn every_kind_of_domain_arrives_with_its_edits_and_the_plan_is_on_record() {
             assert_eq!(there.title.as_deref(), Some("moved"));
             assert_eq!(there.graphics[0].listen, ["10.0.0.2"]);
             assert_eq!(there.metadata[0].namespace, "urn:x");
+            assert_eq!((there.pins[0].threads.as_str(), there.pins[0].cpus.as_str()), ("vcpu 0", "2-3"));
+            assert_eq!((there.memory_nodes.as_deref(), there.on_crash.as_deref()), (Some("0"), Some("restart")));
             assert_eq!(engine.read(task).unwrap().plan.unwrap().edits.0, edits());
             let shown = policies.shown.lock().unwrap();
             assert!(

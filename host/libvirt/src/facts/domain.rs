@@ -9,7 +9,7 @@ use waypost_core::ids::DomainId;
 use waypost_core::network::NAMESPACE;
 
 use super::xml::{at, attr, bytes, child, children, parse, source, text, unit};
-use super::{devices, disks};
+use super::{devices, disks, threads};
 use crate::error::Failure;
 
 /// What isn't in the document.
@@ -56,6 +56,12 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
         memory_kib: bytes(child(root, "currentMemory")).map_or(memory_max_kib, |bytes| bytes / 1024),
         memory_max_kib,
         memory_backing: memory_backing(child(root, "memoryBacking")),
+        iothreads: threads::iothreads(root),
+        pins: threads::pins(root),
+        memory_nodes: at(root, &["numatune", "memory"]).and_then(threads::nodes),
+        on_poweroff: text(child(root, "on_poweroff")),
+        on_reboot: text(child(root, "on_reboot")),
+        on_crash: text(child(root, "on_crash")),
         cpu: cpu(child(root, "cpu")),
         disks: disks::disks(devices),
         interfaces: devices::interfaces(devices),

@@ -146,6 +146,106 @@ fn metadata_are_set_added_and_removed() {
     }
 }
 
+const PINNED: &str = "<domain type='kvm'>
+  <name>web</name>
+  <vcpu placement='static'>2</vcpu>
+  <iothreads>1</iothreads>
+  <cputune>
+    <shares>2048</shares>
+    <vcpupin vcpu='0' cpuset='0-3'/>
+    <emulatorpin cpuset='0'/>
+  </cputune>
+  <numatune>
+    <memory mode='interleave' nodeset='0'/>
+  </numatune>
+  <on_crash>destroy</on_crash>
+  <devices/>
+</domain>
+";
+
+#[track_caller]
+fn assert_becomes(document: &str, edit: Edit, from: &str, to: &str) {
+    assert!(document.contains(from), "{from}");
+    let text = rewritten(document, &Edits(vec![edit.clone()]), Which::Present).unwrap();
+    assert_eq!(text, document.replace(from, to));
+    assert_eq!(rewritten(&text, &Edits(vec![edit]), Which::Present).unwrap(), text, "what is as it should be stays");
+}
+
+#[test]
+fn a_pin_is_set_replaced_and_removed() {
+    let pin = |threads, before, after| edit(EditKind::CpuPin, Some(threads), before, after);
+    assert_becomes(PINNED, pin("vcpu 0", Some("0-3"), Some("4-7")), "cpuset='0-3'", "cpuset='4-7'");
+    assert_becomes(PINNED, pin("vcpu 0", Some("0-3"), None), "<vcpupin vcpu='0' cpuset='0-3'/>", "");
+    assert_becomes(
+        PINNED,
+        pin("emulator", Some("0"), Some("8")),
+        "<emulatorpin cpuset='0'/>",
+        "<emulatorpin cpuset='8'/>",
+    );
+    assert_becomes(PINNED, pin("vcpu 1", None, Some("2")), "</cputune>", "<vcpupin vcpu='1' cpuset='2'/></cputune>");
+    assert_becomes(
+        PINNED,
+        pin("iothread 1", None, Some("2,5")),
+        "</cputune>",
+        "<iothreadpin iothread='1' cpuset='2,5'/></cputune>",
+    );
+
+    let bare = "<domain><name>x</name><devices/></domain>";
+    let pinned = "<domain><name>x</name><cputune><emulatorpin cpuset='1'/></cputune><devices/></domain>";
+    assert_becomes(bare, pin("emulator", None, Some("1")), bare, pinned);
+    assert_becomes(pinned, pin("emulator", Some("1"), None), pinned, bare);
+}
+
+#[test]
+fn a_pin_that_is_another_by_now_refuses_also_in_the_definition() {
+    let edits = Edits(vec![edit(EditKind::CpuPin, Some("vcpu 0"), Some("2"), Some("4-7"))]);
+    for which in [Which::Present, Which::Definition] {
+        let why = rewritten(PINNED, &edits, which).unwrap_err().message;
+        for part in ["transform-site", "vcpu 0 pin", "0-3", "made for 2"] {
+            assert!(why.contains(part), "{part}: {why}");
+        }
+    }
+}
+
+#[test]
+fn nodes_of_the_memory_are_set_replaced_and_removed() {
+    let nodes = |before, after| edit(EditKind::MemoryNodes, None, before, after);
+    assert_becomes(PINNED, nodes(Some("0"), Some("1")), "nodeset='0'", "nodeset='1'");
+    let whole = "<numatune>\n    <memory mode='interleave' nodeset='0'/>\n  </numatune>";
+    assert_becomes(PINNED, nodes(Some("0"), None), whole, "");
+    let each = PINNED.replace("</numatune>", "<memnode cellid='0' mode='strict' nodeset='0'/></numatune>");
+    assert_becomes(&each, nodes(Some("0"), None), "<memory mode='interleave' nodeset='0'/>", "");
+
+    let bare = "<domain><name>x</name><devices/></domain>";
+    let placed = "<domain><name>x</name><numatune><memory mode='strict' nodeset='0-1'/></numatune><devices/></domain>";
+    assert_becomes(bare, nodes(None, Some("0-1")), bare, placed);
+    let automatic = placed.replace("nodeset='0-1'", "placement='auto'");
+    assert_becomes(
+        &automatic,
+        nodes(Some("auto"), Some("1")),
+        "<memory mode='strict' placement='auto'/>",
+        "<memory nodeset='1' mode='strict' placement='static'/>",
+    );
+}
+
+#[test]
+fn what_becomes_of_a_domain_whose_guest_ends_is_set_and_replaced() {
+    assert_becomes(
+        PINNED,
+        edit(EditKind::OnCrash, None, Some("destroy"), Some("restart")),
+        "<on_crash>destroy</on_crash>",
+        "<on_crash>restart</on_crash>",
+    );
+    for (kind, name) in [(EditKind::OnPoweroff, "on_poweroff"), (EditKind::OnReboot, "on_reboot")] {
+        let to = format!("<name>web</name><{name}>preserve</{name}>");
+        assert_becomes(PINNED, edit(kind, None, None, Some("preserve")), "<name>web</name>", &to);
+    }
+    // Of the definition it doesn't matter what stood there: the word is good on every host.
+    let edits = Edits(vec![edit(EditKind::OnCrash, None, Some("preserve"), Some("restart"))]);
+    let text = rewritten(PINNED, &edits, Which::Definition).unwrap();
+    assert!(text.contains("<on_crash>restart</on_crash>"), "{text}");
+}
+
 #[test]
 fn an_edit_that_is_a_bomb_of_xml_is_refused_in_its_own_name() {
     let nested = format!("<o:x xmlns:o='urn:other'>{}{}</o:x>", "<o:y>".repeat(50_000), "</o:y>".repeat(50_000));

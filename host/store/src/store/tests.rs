@@ -444,3 +444,34 @@ fn the_attempt_of_each_record_is_kept_with_it() {
     }
     assert_eq!(attempts, [1, 1, 1, 1, 1, 1, 2, 2]);
 }
+
+#[test]
+fn what_was_moved_between_two_hosts_is_found_in_either_direction_newest_first() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let (a, b, c) = (HostName::new("a"), HostName::new("b"), HostName::new("c"));
+    for (number, source, destination, moved) in
+        [(1, &a, &b, true), (2, &b, &a, true), (3, &a, &b, false), (4, &c, &b, true), (5, &a, &b, true)]
+    {
+        let request = MigrationRequest {
+            domain: DomainKey::Name("g1".into()),
+            source: None,
+            destination: destination.clone(),
+            options: Options::default(),
+            requester: "test".into(),
+        };
+        let lock = store.create(task(number), Moment(10), &Record::Accepted { request }).unwrap();
+        store.claim(task(number), domain(7), "g1", source).unwrap();
+        store.append(task(number), Moment(20), &ended(OutcomeKind::RolledBack)).unwrap();
+        drop(lock);
+        if moved {
+            // As at the end of a course that would be long to write.
+            let update = "UPDATE task SET outcome = 'completed' WHERE id = ?1";
+            held(&store.inner.durable).execute(update, [task(number).to_string()]).unwrap();
+        }
+    }
+    assert_eq!(store.moved_between(&a, &b, 10).unwrap(), [task(5), task(2), task(1)]);
+    assert_eq!(store.moved_between(&b, &a, 2).unwrap(), [task(5), task(2)]);
+    assert_eq!(store.moved_between(&c, &b, 10).unwrap(), [task(4)]);
+    assert_eq!(store.moved_between(&a, &c, 10).unwrap(), []);
+}

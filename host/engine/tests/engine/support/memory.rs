@@ -171,6 +171,16 @@ impl Store for MemoryStore {
         Ok(self.kept().tasks.iter().rev().map(brief).collect())
     }
 
+    fn moved_between(&self, one: &HostName, other: &HostName, most: u32) -> Result<Vec<TaskId>, StoreFault> {
+        let ends =
+            |row: &Row, from: &HostName, to: &HostName| row.source.as_ref() == Some(from) && row.destination == *to;
+        let between =
+            |row: &Row| row.outcome == Some(OutcomeKind::Completed) && (ends(row, one, other) || ends(row, other, one));
+        let kept = self.kept();
+        let found = kept.tasks.iter().rev().filter(|entry| between(entry.1)).map(|(id, _)| *id);
+        Ok(found.take(most as usize).collect())
+    }
+
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
         self.with(id, |row| {
             let taken = row.held.swap(true, Ordering::SeqCst);

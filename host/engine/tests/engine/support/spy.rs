@@ -402,6 +402,9 @@ impl Store for SpiedStore {
     fn tasks(&self) -> Result<Vec<TaskBrief>, StoreFault> {
         self.inner.tasks()
     }
+    fn moved_between(&self, one: &HostName, other: &HostName, most: u32) -> Result<Vec<TaskId>, StoreFault> {
+        self.inner.moved_between(one, other, most)
+    }
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault> {
         self.inner.lock(id)
     }
