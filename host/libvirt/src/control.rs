@@ -200,7 +200,7 @@ impl Control {
     pub(crate) async fn own_link(&self) -> Result<Link, Error> {
         match self.lent() {
             Some(link) => Ok(link),
-            None => self.opened(Link::open(self.host.clone(), None)).await,
+            None => self.opened(Link::open_alone(self.host.clone())).await,
         }
     }
 

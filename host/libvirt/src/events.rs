@@ -8,7 +8,7 @@ use waypost_core::sample::Stage;
 use crate::control::Control;
 use crate::error::Error;
 use crate::facts;
-use crate::link::Link;
+use crate::link::{Link, Turn};
 use crate::raw::{Event, Subscription};
 
 /// Events of one connection. A new connection has none of them: after [`HostEvent::Disconnected`] somebody must ask anew,
@@ -16,7 +16,8 @@ use crate::raw::{Event, Subscription};
 pub(crate) struct Stream {
     events: mpsc::UnboundedReceiver<Event>,
     closed: watch::Receiver<Option<String>>,
-    subscription: Option<Subscription>,
+    /// With the turn on its connection.
+    subscription: Option<(Subscription, Turn)>,
     link: Link,
     over: bool,
 }
@@ -25,8 +26,11 @@ pub(crate) async fn subscribe(control: &Control) -> Result<Stream, Error> {
     let link = control.link().await?;
     let (sender, events) = mpsc::unbounded_channel();
     let limit = control.host().limits.read;
-    let subscription =
-        link.call("subscribe to events", limit, move |session| Subscription::new(&session.connection, sender)).await?;
+    let subscription = link
+        .call("subscribe to events", limit, move |session| {
+            Ok((Subscription::new(&session.connection, sender)?, session.turn()))
+        })
+        .await?;
     Ok(Stream { events, closed: link.watch(), subscription: Some(subscription), link, over: false })
 }
 
@@ -51,8 +55,8 @@ impl Events for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // Deregistering asks the daemon, which may take long.
-        if let Some(subscription) = self.subscription.take() {
-            self.link.drop_there(subscription);
+        if let Some((subscription, turn)) = self.subscription.take() {
+            self.link.drop_there(subscription, Some(turn));
         }
     }
 }

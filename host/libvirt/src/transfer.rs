@@ -95,7 +95,7 @@ pub(crate) async fn start(
             link.submit_for_good(move |_| {
                 let result = raw::migrate(&domain, &connection, &order.params, order.flags);
                 // The last reference closes the connection, and that may wait for the daemon: not on somebody else's thread.
-                there.drop_there(connection);
+                there.drop_there(connection, None);
                 result
             })
         }
