@@ -1,9 +1,13 @@
 //! Hosts that come and go under a service that runs, and those that a task keeps.
 
 use serde_json::{Value, json};
+use waypost::core::facts::StorageProof;
+use waypost::core::ids::Moment;
+use waypost::core::ports::KeptProof;
+use waypost::{Config, HostName, Pace, Waypost};
 
-use super::support::Program;
-use super::support::command::{SLOW, Site, TWO_HOSTS};
+use super::support::command::{self, SLOW, Site, TWO_HOSTS};
+use super::support::{Program, in_virtual_time};
 
 /// A fleet with one more host.
 fn with(fleet: &str, name: &str) -> String {
@@ -159,4 +163,32 @@ fn a_file_of_hosts_that_can_not_be_used_changes_nothing() {
     assert!(why.contains("fleet.toml") && why.contains("there is no host"), "{why}");
     assert_eq!(names(&program), ["a", "b"]);
     assert_eq!(program.end("TERM").code, 0);
+}
+
+#[test]
+fn what_was_proven_of_the_storage_of_a_host_that_went_holds_no_longer() {
+    in_virtual_time(async {
+        let fleet = with(TWO_HOSTS, "c");
+        let site = Site::new(&fleet);
+        let written = Config::read(&site.path("waypost.toml")).unwrap();
+        let config = Config { plugin_folders: vec![command::shipped()], ..written };
+        let waypost = Waypost::builder().config(config.clone());
+        let waypost = waypost.simulated(site.path("fleet.toml"), Pace::Virtual).open().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(HostName::new);
+        let proof = StorageProof { source_pool: "shared".into(), destination_pool: "shared".into(), shared: true };
+        let pairs = [(&a, &b), (&b, &c), (&a, &c)];
+        for (source, destination) in pairs {
+            let (source, destination) = (source.clone(), destination.clone());
+            let kept = KeptProof { source, destination, proof: proof.clone(), at: waypost.now() };
+            waypost.store().put_proof(&kept).unwrap();
+        }
+        site.write("fleet.toml", &fleet.replace("name = \"b\"", "name = \"d\""));
+        let reloaded = waypost.reload(&config).unwrap();
+        assert_eq!((reloaded.taken.len(), reloaded.left.len()), (1, 0), "{reloaded:?}");
+        let holds = pairs.map(|(source, destination)| {
+            let kept = waypost.store().proofs(source, destination).unwrap();
+            kept.iter().any(|kept| kept.at != Moment(0))
+        });
+        assert_eq!(holds, [false, false, true]);
+    });
 }
