@@ -16,6 +16,7 @@ mod traces;
 
 pub use client::Remote;
 pub use error::ConfigError;
+pub(crate) use kimchi::known;
 pub use places::{SEARCHED, user_name};
 
 use std::io::ErrorKind;

@@ -11,20 +11,22 @@ use waypost_core::ports::{Clock, Hypervisor, Policies};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_engine::{CheckReport, Engine, EngineError, Question, View};
 use waypost_policy::PolicyRuntime;
-use waypost_service::{Condition, Limits, NotChanged, Parts, PluginCalls, PluginChange, Service, Site};
+use waypost_service::{Condition, KnownHost, Limits, NotChanged, Parts, PluginCalls, PluginChange, Service, Site};
 
 use crate::builder::Builder;
 use crate::choices::{planned_choices, recorded_choices};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::overlay::{self, Overlay};
 use crate::reload::{self, ReloadError, Reloaded};
-use crate::wiring::{self, Hosts, OpenError, SharedFeed, SharedLedger, SharedStore, Stores, Watching, World};
+use crate::wiring::{self, Holder, Hosts, OpenError, SharedFeed, SharedLedger, SharedStore, Stores, Watching, World};
 
 /// Hosts, policies, store and the engine over them. Made and used inside a tokio runtime.
 #[derive(Clone)]
 pub struct Waypost {
     engine: Engine,
     hypervisor: Arc<dyn Hypervisor>,
+    /// Their owner, under the same roof.
+    holder: Holder,
     policies: Arc<PolicyRuntime>,
     stores: Stores,
     clock: Arc<dyn Clock>,
@@ -92,7 +94,7 @@ impl Waypost {
     }
 
     fn of(hosts: Hosts, stores: Stores, policies: PolicyRuntime, in_force: InForce) -> Self {
-        let Hosts { hypervisor, clock } = hosts;
+        let Hosts { hypervisor, clock, holder } = hosts;
         let policies = Arc::new(policies);
         let config = &in_force.effective;
         let engine = Engine::new(
@@ -104,7 +106,7 @@ impl Waypost {
             wiring::depth(config),
         );
         let config = Arc::new(RwLock::new(in_force));
-        Self { engine, hypervisor, policies, stores, clock, config, reloading: Arc::default() }
+        Self { engine, hypervisor, holder, policies, stores, clock, config, reloading: Arc::default() }
     }
 
     /// What answers questions and moves domains.
@@ -181,21 +183,45 @@ impl Waypost {
     }
 
     /// Takes as much of another configuration as a running program can: what is said of policies (what was said of them over the
-    /// service stays before it), settings of the engine,
-    /// networks and limits, from the next decision on. What was kept as it was is in the answer. Where the new configuration
-    /// can't be used (a policy refuses its settings, one that is named is missing), everything stays as it is, and the error
-    /// says why. Policies, engine and configuration change one after the other, so a decision that is being made meanwhile may
-    /// see some of either; the next one sees the new. One reload waits for the one before it. Reads and compiles policies: call
-    /// it where blocking is allowed.
+    /// service stays before it), settings of the engine, networks and limits, from the next decision on; and the hosts: those that
+    /// are new are connected to, those that go are left, and those that are reached by another way are connected to anew. What was
+    /// kept as it was is in the answer. Where the new configuration can't be used (a policy refuses its settings, one that is named
+    /// is missing, a task needs a host that would go), everything stays as it is, and the error says why. Policies, engine, hosts
+    /// and configuration change one after the other, so a decision that is being made meanwhile may see some of either; the next
+    /// one sees the new. One reload waits for the one before it. Reads and compiles policies: call it where blocking is allowed, on
+    /// a thread of the runtime.
     pub fn reload(&self, new: &Config) -> Result<Reloaded, ReloadError> {
         // Two at once could leave the policies of the one beside the limits of the other. What a panic leaves is overwritten.
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let InForce { written, effective, overlay } = self.in_force();
-        let (now, reloaded) = reload::merged(&written, new);
+        let (now, mut reloaded) = reload::merged(&written, new);
         // As it is on the disk: a person may have taken something of it away.
         let overlay = Overlay::read(overlay.folder).map_err(OpenError::from)?;
         reload::rehearse(&overlay.clone().over(&now), &effective, &self.policies)?;
-        self.put_in_force(&Arc::new(now), overlay);
+        let others = self.holder.others(&written, &now)?;
+        if !others.differ {
+            self.put_in_force(&Arc::new(now), overlay);
+            return Ok(reloaded);
+        }
+        reloaded.other_hosts();
+        let came = others.came.clone();
+        // What is seen of the tasks holds until the hosts are others: no task begins to need one meanwhile.
+        self.engine.between_tasks(|| -> Result<(), ReloadError> {
+            let needed = reload::needed(&self.engine, self.stores.feed.as_ref(), &others.leaving)?;
+            if !needed.is_empty() {
+                return Err(ReloadError::Needed(needed));
+            }
+            self.engine.forget_proofs(&others.leaving)?;
+            // Before the hosts, so that what is said of a new one holds when it is first asked.
+            self.put_in_force(&Arc::new(now), overlay);
+            tracing::info!(came = ?others.came, leaving = ?others.leaving, "there are other hosts now");
+            self.holder.take(others);
+            Ok(())
+        })?;
+        // To those of a simulation nothing has to be opened.
+        if matches!(self.holder, Holder::Libvirt(_)) {
+            wiring::connect_to(&self.hypervisor, came);
+        }
         Ok(reloaded)
     }
 
@@ -261,6 +287,10 @@ impl Site for Configured {
 
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
         planned_choices(&self.0.in_force().effective, &self.0.policies, plan, asked, disks)
+    }
+
+    fn known_hosts(&self) -> Vec<KnownHost> {
+        self.0.in_force().written.hosts.iter().map(config::known).collect()
     }
 
     fn recorded_choices(&self, plan: &Plan, asked: &Options) -> Vec<v1::Choice> {

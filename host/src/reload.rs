@@ -1,13 +1,23 @@
 //! Another configuration for a program that runs: what of it can be taken at once, and what only a new start can.
 //!
-//! Whatever is a function of the next decision can change under the program; whatever it holds open (folders, sockets,
-//! connections) stays. A plan that was made is never touched: it carries everything that it needs in its own record.
+//! Whatever is a function of the next decision can change under the program; whatever it holds open (folders, sockets) stays.
+//! Connections to hosts are between the two: a host that no task needs may come, go, or be reached by another way. A plan that was
+//! made is never touched: it carries everything that it needs in its own record.
+
+mod needed;
 
 use thiserror::Error;
+use waypost_engine::EngineError;
 use waypost_policy::{PluginState, PluginStatus, PolicyRuntime};
 
 use crate::config::Config;
 use crate::wiring::{self, OpenError, Watching};
+
+pub use needed::Needed;
+pub(crate) use needed::needed;
+
+/// How the hosts are called in what came of a reload.
+const HOSTS: &str = "the hosts, with what is said of connections to them";
 
 /// What came of a reload. Words for a person, each a part of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +42,31 @@ pub enum ReloadError {
         /// Why not.
         why: String,
     },
+    /// Hosts would go, or be reached by another way, that tasks still need.
+    #[error(
+        "hosts are needed that would go or be reached by another way: {}; wait for these tasks or cancel them, bring one that is stuck \
+         to its end with `waypost recover`, and reload again",
+        needed::listed(.0)
+    )]
+    Needed(Vec<Needed>),
+    /// Which tasks need a host can't be told.
+    #[error("what is on record of the tasks can't be read, so no host can go")]
+    Tasks(#[source] Box<EngineError>),
+}
+
+impl From<EngineError> for ReloadError {
+    fn from(error: EngineError) -> Self {
+        Self::Tasks(Box::new(error))
+    }
+}
+
+impl Reloaded {
+    /// The hosts differ, whether or not the configuration does: those of a simulation are in a file of their own.
+    pub(crate) fn other_hosts(&mut self) {
+        if !self.taken.contains(&HOSTS) {
+            self.taken.insert(0, HOSTS);
+        }
+    }
 }
 
 /// The new configuration with what can't change as it was, and what that comes to.
@@ -64,7 +99,6 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     } = new;
     left(before.state_dir != *state_dir, "state_dir");
     left(before.cache_dir != *cache_dir, "cache_dir");
-    left(before.hosts != *hosts, "the hosts, with what is said of connections to them");
     left(before.plugin_folders != *plugin_folders, "the plugin folders");
     left(before.socket != *socket, "service.socket");
     left(before.kimchi != *kimchi, "service.kimchi");
@@ -77,6 +111,7 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
     );
     let merged = Config {
         file: file.clone(),
+        hosts: hosts.clone(),
         policies: policies.clone(),
         engine: waypost_engine::Settings { controller: before.engine.controller.clone(), ..engine.clone() },
         ..before.clone()
@@ -87,6 +122,7 @@ pub(crate) fn merged(before: &Config, new: &Config) -> (Config, Reloaded) {
             told.taken.push(what);
         }
     };
+    taken(before.hosts != merged.hosts, HOSTS);
     taken(before.policies != merged.policies, "what is said of policies");
     taken(was.networks != is.networks, "networks, clusters and rules");
     taken(was.slots != is.slots, "how many may move at once");
@@ -148,6 +184,7 @@ mod tests {
         assert_eq!(
             told.taken,
             [
+                HOSTS,
                 "what is said of policies",
                 "networks, clusters and rules",
                 "how many may move at once",
@@ -155,11 +192,15 @@ mod tests {
                 "settings of the engine"
             ]
         );
-        assert_eq!(told.left, ["state_dir", "the hosts, with what is said of connections to them", "service.socket"]);
+        assert_eq!(told.left, ["state_dir", "service.socket"]);
         assert_eq!((now.engine.max_attempts, now.engine.slots.outgoing_per_host), (7, 5));
-        assert_eq!((&now.hosts, &now.state_dir, &now.socket), (&before.hosts, &before.state_dir, &before.socket));
+        assert_eq!((&now.hosts, &now.state_dir, &now.socket), (&new.hosts, &before.state_dir, &before.socket));
         assert_eq!(now.engine.controller, before.engine.controller, "what domains are marked with does not change");
         // What was left is still told by the next one.
-        assert_eq!(merged(&now, &new).1, Reloaded { taken: vec![], left: told.left });
+        let mut again = merged(&now, &new).1;
+        assert_eq!(again, Reloaded { taken: vec![], left: told.left });
+        again.other_hosts();
+        again.other_hosts();
+        assert_eq!(again.taken, [HOSTS]);
     }
 }

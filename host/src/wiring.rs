@@ -3,6 +3,7 @@
 //! Each part can be had alone, because a command that lists tasks must not wait for hosts or policies.
 
 mod fleet;
+mod holder;
 mod listing;
 mod named;
 
@@ -14,12 +15,13 @@ use thiserror::Error;
 use tokio::time::Instant;
 use waypost_core::access::Ledger;
 use waypost_core::feed::Feed;
-use waypost_core::ids::Moment;
+use waypost_core::ids::{HostName, Moment};
 use waypost_core::ports::{Clock, Depth, Hypervisor, Store, StoreFault, Wanted};
 use waypost_policy::{Grant, Places, PluginStatus, PolicyRuntime, Watch};
 use waypost_store::{POLICY_FOLDER, SqliteStore};
 
 pub use fleet::SimulationError;
+pub(crate) use holder::Holder;
 pub use listing::{plugins, standing, unheld};
 
 use crate::config::{Config, ConfigError};
@@ -175,18 +177,22 @@ pub struct Hosts {
     pub hypervisor: Arc<dyn Hypervisor>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Their owner, who can be given others.
+    pub(crate) holder: Holder,
 }
 
 /// The hosts of a world.
 pub fn hosts(config: &Config, world: &World) -> Result<Hosts, OpenError> {
     match world {
         World::Libvirt => {
-            let hosts = waypost_libvirt::Libvirt::new(config.hosts.iter().cloned());
-            Ok(Hosts { hypervisor: Arc::new(hosts), clock: Arc::new(WallClock) })
+            let hosts = Arc::new(waypost_libvirt::Libvirt::new(config.hosts.iter().cloned()));
+            let holder = Holder::Libvirt(Arc::clone(&hosts));
+            Ok(Hosts { hypervisor: hosts, clock: Arc::new(WallClock), holder })
         }
         World::Simulated { fleet: path, .. } => {
             let world = fleet::world(path).map_err(|source| OpenError::Fleet { path: path.clone(), source })?;
-            Ok(Hosts { hypervisor: Arc::new(world), clock: Arc::new(RuntimeClock::start()) })
+            let holder = Holder::Simulated { world: world.clone(), file: path.clone() };
+            Ok(Hosts { hypervisor: Arc::new(world), clock: Arc::new(RuntimeClock::start()), holder })
         }
     }
 }
@@ -194,10 +200,14 @@ pub fn hosts(config: &Config, world: &World) -> Result<Hosts, OpenError> {
 /// Begins to connect to every host. Whoever asks next finds the connection open, or waits for the rest of its opening;
 /// what is wrong with a host is told to whoever asks.
 pub fn connect_early(hypervisor: &Arc<dyn Hypervisor>, world: &World) {
-    if *world != World::Libvirt {
-        return;
+    if *world == World::Libvirt {
+        connect_to(hypervisor, hypervisor.hosts());
     }
-    for host in hypervisor.hosts() {
+}
+
+/// The same for some hosts. Must be called inside a tokio runtime.
+pub(crate) fn connect_to(hypervisor: &Arc<dyn Hypervisor>, hosts: impl IntoIterator<Item = HostName>) {
+    for host in hosts {
         let hypervisor = Arc::clone(hypervisor);
         tokio::spawn(async move {
             // Any question opens the connection; this one is the cheapest.

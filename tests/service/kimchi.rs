@@ -12,9 +12,8 @@ use std::process::{Child, Command, Stdio};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use waypost::HostName;
 use waypost::core::access::{Role, Scope};
-use waypost::service::{Caller, Kimchi, KnownHost, Limits, Service};
+use waypost::service::{Caller, Kimchi, Limits, Service};
 use waypost_sim::{Lasting, What, Who};
 
 use super::support::{Client, Program, SLOW, Site, TWO_HOSTS, command, in_virtual_time};
@@ -26,8 +25,7 @@ const SECRET: &str = "correct-horse-battery";
 const OF_G1: &str = "/plugins/kimchi/tasks?status=running&target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2Fg1%2Fmigrate";
 
 fn kimchi() -> Kimchi {
-    let known = |name: &str, address: &str| KnownHost::new(HostName::new(name), &[address.to_owned()], []);
-    Kimchi { hosts: vec![known("a", "10.0.0.1"), known("b", "kvm2.example")], ..Kimchi::default() }
+    Kimchi::default()
 }
 
 fn serve(site: &Site, kimchi: Kimchi) -> (Service, Client) {

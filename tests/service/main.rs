@@ -10,6 +10,7 @@ mod described;
 mod embedded;
 mod events;
 mod examples;
+mod hosts;
 mod issuer;
 mod kept;
 mod keys;

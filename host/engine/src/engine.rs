@@ -1,7 +1,7 @@
 //! The engine: what the facade holds.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use waypost_core::network::ways;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
-use waypost_core::ports::{Clock, Depth, Hypervisor, Policies, ProbeVolume, Store, TaskLock, Wish};
+use waypost_core::ports::{Clock, Depth, Hypervisor, KeptProof, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::queue::{Entry, SlotLimits, Turn};
 use waypost_core::request::{MigrationRequest, Options};
 use waypost_core::situation::{Action, History, Situation};
@@ -40,6 +40,9 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     /// What a site says, which a running program may be told anew.
     said: RwLock<(Arc<Settings>, Depth)>,
+    /// Held by whoever puts the name of a host on the record of a task, from where the host was known to be there until the record
+    /// is written; and alone by whoever takes hosts away.
+    naming: RwLock<()>,
     /// The queue, as the tasks of this process see it.
     pub(crate) line: Line,
     /// What journals come to, for whoever watches.
@@ -55,6 +58,11 @@ impl Ports {
     /// How much of each host is read.
     pub(crate) fn depth(&self) -> Depth {
         self.said.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// No host goes as long as the answer lives. It must not be kept over a wait.
+    pub(crate) fn naming(&self) -> RwLockReadGuard<'_, ()> {
+        self.naming.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,6 +143,7 @@ impl Engine {
                 store,
                 clock,
                 said,
+                naming: RwLock::default(),
                 line: Line::default(),
                 courses: Courses::default(),
             }),
@@ -147,6 +156,30 @@ impl Engine {
         *self.ports.said.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(settings), depth);
         // A limit that was raised is a slot that was freed.
         self.ports.line.freed();
+    }
+
+    /// Does something while no task is taken on by this engine and none of its tasks turns to another destination: the tasks on
+    /// record are then all that name a host, for whoever is about to take one away. Whoever takes a task on waits for it, so it
+    /// must be short.
+    pub fn between_tasks<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _alone = self.ports.naming.write().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
+    /// Lets no proof hold any longer of these hosts' storage: under their names there will be other machines, or none.
+    pub fn forget_proofs(&self, of: &BTreeSet<HostName>) -> Result<(), EngineError> {
+        let (hosts, store) = (self.ports.hypervisor.hosts(), &self.ports.store);
+        for one in of {
+            for other in &hosts {
+                for (source, destination) in [(one, other), (other, one)] {
+                    for kept in store.proofs(source, destination)? {
+                        // In the place of the one that holds.
+                        store.put_proof(&KeptProof { at: Moment(0), ..kept })?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What do the rules say? Nothing is touched.
@@ -191,6 +224,7 @@ impl Engine {
         let request = MigrationRequest { options, ..request };
         admit(&request).map_err(EngineError::Refused)?;
         within_attempts(&request.options, self.ports.settings().max_attempts).map_err(EngineError::Refused)?;
+        let _naming = self.ports.naming();
         let known = self.ports.hypervisor.hosts();
         known_host(&known, &request.destination)?;
         if let Some(source) = &request.source {

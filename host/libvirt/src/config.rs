@@ -37,6 +37,13 @@ impl HostConfig {
         format!("open a connection to {}", without_secrets(&self.uri))
     }
 
+    /// Whether the other one is the same host, reached by the same way and with the same credentials: a connection to the one
+    /// is a connection to the other. What else is said of it may differ.
+    pub fn is_reached_as(&self, other: &Self) -> bool {
+        let same_uris = self.uri == other.uri && self.peer_uri == other.peer_uri;
+        self.name == other.name && same_uris && self.auth_file == other.auth_file && self.unverified == other.unverified
+    }
+
     /// A host with everything else at its default.
     pub fn new(name: impl Into<String>, uri: impl Into<String>) -> Self {
         Self {

@@ -4,11 +4,12 @@
 //! place of the control connection, and of a transfer's own, for as long as somebody holds the host; it is not opened again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use waypost_core::ids::HostName;
 use waypost_core::load::CpuTime;
 use waypost_core::login::{Admitted, Login};
 use waypost_core::ports::Connection;
@@ -31,7 +32,9 @@ const LEFT_BEHIND: u32 = 3;
 
 /// One host and the connection to it.
 pub(crate) struct Control {
-    host: Arc<HostConfig>,
+    name: HostName,
+    /// What is said of it now. The way by which it is reached never changes: another way is another one of these.
+    host: RwLock<Arc<HostConfig>>,
     state: Mutex<State>,
     /// Whether anybody needed a connection yet: a host that nobody asked is not down.
     tried: AtomicBool,
@@ -57,7 +60,8 @@ impl Control {
     pub(crate) fn new(host: HostConfig) -> Self {
         let state = Mutex::new(State::Down { failures: 0, not_before: None });
         Self {
-            host: Arc::new(host),
+            name: host.name.clone(),
+            host: RwLock::new(Arc::new(host)),
             state,
             tried: AtomicBool::new(false),
             stay: Mutex::default(),
@@ -65,8 +69,19 @@ impl Control {
         }
     }
 
-    pub(crate) fn host(&self) -> &Arc<HostConfig> {
-        &self.host
+    pub(crate) fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    /// What is said of it now. Who needs several things of it that belong together keeps the answer.
+    pub(crate) fn host(&self) -> Arc<HostConfig> {
+        Arc::clone(&self.host.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes something else that is said of a host that is [reached as](HostConfig::is_reached_as) this one: the connection
+    /// stays, with the keepalive that it was opened with, and calls that come have the new time limits.
+    pub(crate) fn adjust(&self, host: HostConfig) {
+        *self.host.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(host);
     }
 
     /// The share of the time that its CPUs worked lately, permille, by this reading of their counters and the one before.
@@ -77,7 +92,7 @@ impl Control {
     /// How it stands, without asking.
     pub(crate) fn connection(&self) -> Connection {
         if self.lent().is_some() {
-            return Connection::Lent(uri::peer_way(&self.host));
+            return Connection::Lent(uri::peer_way(&self.host()));
         }
         match &*self.state() {
             State::Up(link) if link.closed().is_none() => Connection::Up,
@@ -93,7 +108,7 @@ impl Control {
         work: impl Fn(&Session) -> Result<T, Failure> + Send + Sync + 'static,
     ) -> Result<T, Error> {
         let work = Arc::new(work);
-        let limit = self.host.limits.read;
+        let limit = self.host().limits.read;
         let mut link = self.link().await?;
         let first = work.clone();
         let mut result = link.call(attempted.as_ref(), limit, move |session| first(session)).await;
@@ -113,7 +128,7 @@ impl Control {
         work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
         let link = self.link().await?;
-        let result = link.call(attempted.as_ref(), self.host.limits.order, work).await;
+        let result = link.call(attempted.as_ref(), self.host().limits.order, work).await;
         self.note(&link, &result);
         result
     }
@@ -139,8 +154,8 @@ impl Control {
         let once = Once::new(login);
         // Also where nobody waits for this any more, and the host never answers.
         let _forgetting = Forgetting(Arc::clone(&once));
-        let link = self.opened(Link::open(Arc::clone(&self.host), Some(once))).await?;
-        tracing::info!(host = %self.host.name, "a login that somebody gave opened the connection; it is not kept");
+        let link = self.opened(Link::open(self.host(), Some(once))).await?;
+        tracing::info!(host = %self.name, "a login that somebody gave opened the connection; it is not kept");
         stay.lend(link);
         Ok(Admitted::Opened)
     }
@@ -168,7 +183,7 @@ impl Control {
 
     /// The connection as it is configured, opened if need be.
     async fn configured(&self) -> Result<Link, Error> {
-        let limit = self.host.limits.open;
+        let limit = self.host().limits.open;
         let deadline = Instant::now() + limit;
         let late = || self.error(Cause::Deadline(limit));
         loop {
@@ -200,13 +215,13 @@ impl Control {
     pub(crate) async fn own_link(&self) -> Result<Link, Error> {
         match self.lent() {
             Some(link) => Ok(link),
-            None => self.opened(Link::open_alone(self.host.clone())).await,
+            None => self.opened(Link::open_alone(self.host())).await,
         }
     }
 
     /// What comes of an open that nobody else waits for.
     async fn opened(&self, mut opening: Opening) -> Result<Link, Error> {
-        let limit = self.host.limits.open;
+        let limit = self.host().limits.open;
         match tokio::time::timeout(limit, opening.wait_for(Option::is_some)).await {
             Err(_) => Err(self.error(Cause::Deadline(limit))),
             Ok(Ok(opened)) => opened.clone().unwrap_or_else(|| Err(self.error(Cause::Defect))),
@@ -215,7 +230,7 @@ impl Control {
     }
 
     fn error(&self, cause: Cause) -> Error {
-        Error { host: self.host.name.clone(), attempted: self.host.opening(), cause }
+        Error { host: self.name.clone(), attempted: self.host().opening(), cause }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -230,7 +245,7 @@ impl Control {
         let (failures, left_behind) = match &*state {
             State::Up(link) if link.closed().is_none() => return Step::Use(link.clone()),
             State::Up(link) => {
-                tracing::info!(host = %self.host.name, why = link.closed(), "the connection is gone");
+                tracing::info!(host = %self.name, why = link.closed(), "the connection is gone");
                 (0, 0)
             }
             State::Down { not_before: Some(until), .. } if *until > now => return Step::Pause(*until),
@@ -243,7 +258,7 @@ impl Control {
                 (*failures, left_behind + 1)
             }
         };
-        let opening = Link::open(self.host.clone(), None);
+        let opening = Link::open(self.host(), None);
         *state = State::Opening { opening: opening.clone(), since: now, failures, left_behind };
         Step::Await(opening)
     }

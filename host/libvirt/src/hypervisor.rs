@@ -1,6 +1,6 @@
 //! The hypervisor port over libvirt.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -34,18 +34,49 @@ use crate::{events, notice, orders, transfer, uri};
 const MEASURED_YET: Duration = Duration::from_millis(50);
 
 /// Real hosts. A host is connected to when it is first asked something.
+///
+/// This is the one owner of which hosts there are. Whoever works with one has looked it up by its name for that one call, so
+/// that other hosts hold from the next call on.
 pub struct Libvirt {
-    hosts: Vec<Arc<Control>>,
+    controls: RwLock<Vec<Arc<Control>>>,
 }
 
 impl Libvirt {
     /// These hosts. Where a name comes twice, the first one is meant.
     pub fn new(hosts: impl IntoIterator<Item = HostConfig>) -> Self {
-        Self { hosts: hosts.into_iter().map(|host| Arc::new(Control::new(host))).collect() }
+        Self { controls: RwLock::new(hosts.into_iter().map(|host| Arc::new(Control::new(host))).collect()) }
     }
 
-    fn control(&self, host: &HostName, attempted: &str) -> Result<&Arc<Control>, Error> {
-        self.hosts.iter().find(|control| control.host().name == *host).ok_or_else(|| Error {
+    /// Other hosts in the place of these. One that is [reached as](HostConfig::is_reached_as) before keeps its connection, and
+    /// what else is said of it holds from the next call on. Of any other the connection is closed as soon as nobody works with it,
+    /// and a new one is opened when it is first needed. Whether somebody still needs what goes is the caller's to know.
+    pub fn take(&self, hosts: impl IntoIterator<Item = HostConfig>) {
+        let mut controls = self.controls.write().unwrap_or_else(PoisonError::into_inner);
+        let mut now = Vec::new();
+        for host in hosts {
+            let known = controls.iter().find(|known| known.host().is_reached_as(&host)).cloned();
+            now.push(match known {
+                Some(known) => {
+                    known.adjust(host);
+                    known
+                }
+                None => Arc::new(Control::new(host)),
+            });
+        }
+        *controls = now;
+    }
+
+    fn controls(&self) -> RwLockReadGuard<'_, Vec<Arc<Control>>> {
+        // A change is one assignment, so they are never half of one.
+        self.controls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, host: &HostName) -> Option<Arc<Control>> {
+        self.controls().iter().find(|control| control.name() == host).cloned()
+    }
+
+    fn control(&self, host: &HostName, attempted: &str) -> Result<Arc<Control>, Error> {
+        self.known(host).ok_or_else(|| Error {
             host: host.clone(),
             attempted: attempted.to_owned(),
             cause: Cause::UnknownHost,
@@ -55,14 +86,15 @@ impl Libvirt {
     /// Starts a migration, or goes on with one.
     async fn transfer(&self, plan: &Plan, course: Course) -> Result<Box<dyn Transfer>, Error> {
         let attempted = format!("migrate domain {}", plan.name);
-        let control = self.control(&plan.source.host, &attempted)?;
+        let source = self.control(&plan.source.host, &attempted)?;
         let destination = self.control(&plan.destination.host, &attempted)?;
-        let configured = destination.host().peer_uri.as_deref();
+        let there = destination.host();
+        let configured = there.peer_uri.as_deref();
         // The plan is on record, so it holds the URI without its secrets; a host that was configured anew since then is
         // reached the way that was planned.
         let peer_uri = configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
         let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
-        Ok(Box::new(transfer::start(control, destination, &plan, course).await?))
+        Ok(Box::new(transfer::start(&source, &destination, &plan, course).await?))
     }
 
     /// Asks a host something, from any thread of its connection.
@@ -184,17 +216,15 @@ fn cpu_question(domain: &DomainFacts) -> Result<CpuQuestion, &'static str> {
 
 impl Hypervisor for Libvirt {
     fn hosts(&self) -> Vec<HostName> {
-        self.hosts.iter().map(|control| control.host().name.clone()).collect()
+        self.controls().iter().map(|control| control.name().clone()).collect()
     }
 
     fn connection(&self, host: &HostName) -> Connection {
-        let control = self.hosts.iter().find(|control| control.host().name == *host);
-        control.map_or(Connection::Unknown, |control| control.connection())
+        self.known(host).map_or(Connection::Unknown, |control| control.connection())
     }
 
     fn hold(&self, host: &HostName) -> Hold {
-        let control = self.hosts.iter().find(|control| control.host().name == *host);
-        control.map_or_else(|| Hold::new(Arc::new(())), |control| Hold::new(control.hold()))
+        self.known(host).map_or_else(|| Hold::new(Arc::new(())), |control| Hold::new(control.hold()))
     }
 
     fn admit<'a>(&'a self, host: &'a HostName, login: Login) -> Later<'a, Result<Admitted, Fault>> {
@@ -322,7 +352,7 @@ impl Hypervisor for Libvirt {
                 return Ok(());
             }
             let source = self.control(&plan.source.host, "edit a definition")?;
-            Ok(transfer::rehearse(source, plan).await?)
+            Ok(transfer::rehearse(&source, plan).await?)
         })
     }
 
@@ -360,7 +390,7 @@ impl Hypervisor for Libvirt {
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {
         Box::pin(async move {
             let control = self.control(host, "subscribe to events")?;
-            Ok(Box::new(events::subscribe(control).await?) as Box<dyn Events>)
+            Ok(Box::new(events::subscribe(&control).await?) as Box<dyn Events>)
         })
     }
 

@@ -12,7 +12,7 @@ use virt::domain::Domain;
 use waypost_core::facts::{CpuComparison, DomainState};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::plan::Autostart;
-use waypost_core::ports::{Command, Depth, Fault, FaultKind, HostEvent, Hypervisor, Wanted};
+use waypost_core::ports::{Command, Connection, Depth, Fault, FaultKind, HostEvent, Hypervisor, Wanted};
 use waypost_core::situation::Side;
 use waypost_libvirt::{HostConfig, Libvirt, Limits};
 
@@ -193,6 +193,39 @@ async fn events_tell_what_others_do() {
         let HostEvent::Lifecycle { domain: which, event, detail } = event else { panic!("{event:?}") };
         assert_eq!((which, event.as_str(), detail.as_str()), (domain, expected.0, expected.1));
     }
+}
+
+#[tokio::test]
+async fn who_stays_keeps_the_connection_and_who_goes_or_is_reached_otherwise_does_not() {
+    let Private { hosts, host, _file } = private();
+    let uri = format!("test://{}", _file.path().display());
+    let before = HostConfig::new(HOST, uri.as_str());
+    // The driver makes a copy of the file for each connection: what is done there is seen on the same one only.
+    let state = async || {
+        let domains = hosts.domains(&host).await.unwrap();
+        domains.iter().find(|domain| domain.id == runs()).unwrap().state
+    };
+    hosts.command(&host, runs(), Command::Destroy).await.unwrap();
+    assert_eq!(state().await, DomainState::ShutOff);
+
+    let limits = Limits { read: Duration::from_secs(7), ..Limits::default() };
+    let addressed = HostConfig { addresses: vec!["10.0.0.1".into()], limits, ..before.clone() };
+    hosts.take([HostConfig::new("beside", "test:///default"), addressed.clone()]);
+    assert_eq!(hosts.hosts(), ["beside", HOST].map(HostName::from));
+    assert_eq!((hosts.connection(&host), state().await), (Connection::Up, DomainState::ShutOff));
+    assert_eq!(hosts.host_facts(&host, Depth::default()).await.unwrap().addresses, ["10.0.0.1"]);
+    assert_eq!(hosts.domains(&"beside".into()).await.unwrap().len(), 1);
+
+    hosts.take([HostConfig { peer_uri: Some("test:///peer".into()), ..addressed }]);
+    assert_eq!(hosts.connection(&host), Connection::Unknown, "nobody asked yet");
+    assert_eq!(state().await, DomainState::Running);
+    let gone = hosts.domains(&"beside".into()).await.unwrap_err();
+    assert_eq!(gone.kind, FaultKind::NoHost, "{gone}");
+
+    hosts.take([]);
+    assert!(hosts.hosts().is_empty());
+    assert_eq!(hosts.connection(&host), Connection::Unknown);
+    assert_eq!(hosts.domains(&host).await.unwrap_err().kind, FaultKind::NoHost);
 }
 
 fn unix(path: &std::path::Path, open: Duration) -> Libvirt {

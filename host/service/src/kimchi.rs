@@ -39,8 +39,6 @@ const PLUGIN: &str = "/plugins/kimchi";
 /// each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kimchi {
-    /// By what else than their names hosts may be meant.
-    pub hosts: Vec<KnownHost>,
     /// Time for a whole transfer, s, at least 1; at its end it is aborted.
     pub migration_destination_timeout: u64,
     /// Bandwidth limit of a transfer, MiB/s; 0: none.
@@ -55,7 +53,6 @@ impl Default for Kimchi {
     /// The defaults that vdsm has for the settings of these names.
     fn default() -> Self {
         Self {
-            hosts: Vec::new(),
             migration_destination_timeout: 21_600,
             migration_max_bandwidth: 52,
             migration_downtime: 500,

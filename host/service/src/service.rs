@@ -22,7 +22,7 @@ use waypost_engine::Engine;
 use crate::access::{Access, Keeper};
 use crate::desk::Desk;
 use crate::hub::Hub;
-use crate::kimchi::{self, Kimchi};
+use crate::kimchi::{self, Kimchi, KnownHost};
 use crate::limits::Limits;
 use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
@@ -55,6 +55,10 @@ pub trait Site: Send + Sync {
     }
     /// The plan of a task in words, without the disks that stay, which are on no record.
     fn recorded_choices(&self, _plan: &Plan, _asked: &Options) -> Vec<v1::Choice> {
+        Vec::new()
+    }
+    /// By what else than their names hosts may be meant, as of now.
+    fn known_hosts(&self) -> Vec<KnownHost> {
         Vec::new()
     }
     /// What the calls of policies came to so far, by policy and hook.

@@ -32,7 +32,7 @@ pub use fleet::{
 pub use generate::Generate;
 pub use oracle::{Change, Truth, Violation};
 pub use script::{Lasting, Scripted, Step, What, Who};
-pub use world::World;
+pub use world::{OtherHosts, World};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //! reached. Whatever changes here is written to the log and checked against invariant 1 at once. It is as long as the list of
 //! these ways: in several files, something could change without the check.
 
+mod others;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! A world: the simulated hosts behind one handle, and what a test or a person does to them from outside.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -23,11 +24,37 @@ struct Inner {
     job_ended: Notify,
 }
 
+/// Hosts that a world may have instead of those that it has.
+#[derive(Debug, Clone)]
+pub struct OtherHosts {
+    /// Expanded.
+    fleet: Fleet,
+    /// Those that are new.
+    pub came: Vec<HostName>,
+    /// Those that would be there no more.
+    pub gone: BTreeSet<HostName>,
+}
+
 impl World {
     /// The world of a fleet.
     pub fn new(fleet: &Fleet) -> Result<Self, FleetError> {
         let state = Mutex::new(State::new(&fleet.expand()?));
         Ok(Self { inner: Arc::new(Inner { state, job_ended: Notify::new() }) })
+    }
+
+    /// What the hosts of that fleet are to this world. Only which hosts there are is looked at: whoever stays is as it is.
+    pub fn others(&self, fleet: &Fleet) -> Result<OtherHosts, FleetError> {
+        let fleet = fleet.expand()?;
+        let then: Vec<HostName> = fleet.hosts.iter().map(|host| HostName::new(host.name.as_str())).collect();
+        let now: Vec<HostName> = self.state().hosts.iter().map(|host| host.name.clone()).collect();
+        let came = then.iter().filter(|name| !now.contains(name)).cloned().collect();
+        let gone = now.iter().filter(|name| !then.contains(name)).cloned().collect();
+        Ok(OtherHosts { fleet, came, gone })
+    }
+
+    /// Has those from now on. Whether somebody still needs what goes is the caller's to know.
+    pub fn take(&self, others: &OtherHosts) {
+        self.state().take_hosts(&others.fleet);
     }
 
     /// Adds faults to the script.

@@ -221,7 +221,7 @@ impl File {
         }
 
         let client = self.client.resolve(folder, &wrong)?;
-        let kimchi = self.service.kimchi.resolve(&hosts, &wrong)?;
+        let kimchi = self.service.kimchi.resolve(&wrong)?;
         let service_limits = self.service.limits.resolve(&wrong)?;
         let traces = self.service.traces.map(|traces| traces.resolve(folder, &wrong)).transpose()?;
         let Service { socket, listen, socket_role, names, origins, tls, clients, issuers, .. } = self.service;

@@ -23,11 +23,7 @@ pub(super) struct WrittenKimchi {
 
 impl WrittenKimchi {
     /// None where the routes are not wanted; what is written is checked in any case.
-    pub(super) fn resolve(
-        self,
-        hosts: &[HostConfig],
-        wrong: &impl Fn(String, String) -> ConfigError,
-    ) -> Result<Option<Kimchi>, ConfigError> {
+    pub(super) fn resolve(self, wrong: &impl Fn(String, String) -> ConfigError) -> Result<Option<Kimchi>, ConfigError> {
         let default = Kimchi::default();
         let within = |key: &str, value: Option<u64>, default: u64, least: u64, most: u64| match value {
             Some(value) if !(least..=most).contains(&value) => {
@@ -36,7 +32,6 @@ impl WrittenKimchi {
             value => Ok(value.unwrap_or(default)),
         };
         let kimchi = Kimchi {
-            hosts: hosts.iter().map(known).collect(),
             migration_destination_timeout: within(
                 "migration_destination_timeout",
                 self.migration_destination_timeout,
@@ -64,7 +59,8 @@ impl WrittenKimchi {
     }
 }
 
-fn known(host: &HostConfig) -> KnownHost {
+/// A host, as a client of Kimchi may name it.
+pub(crate) fn known(host: &HostConfig) -> KnownHost {
     let uris = host.peer_uri.as_deref().into_iter().chain([host.uri.as_str()]);
     KnownHost::new(host.name.clone(), &host.addresses, uris)
 }

@@ -291,7 +291,7 @@ fn kimchis_clients_are_served_where_that_is_said() {
     )
     .unwrap();
     let kimchi = config.kimchi.unwrap();
-    assert_eq!(kimchi.hosts[0].addresses, ["10.0.0.2", "fd00::2", "kvm2.example"]);
+    assert_eq!(known(&config.hosts[0]).addresses, ["10.0.0.2", "fd00::2", "kvm2.example"]);
     assert_eq!((kimchi.migration_destination_timeout, kimchi.migration_downtime), (21_600, 500));
     assert_eq!((kimchi.migration_max_bandwidth, kimchi.rdma), (0, false));
     for (line, key) in [

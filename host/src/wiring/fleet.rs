@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use waypost_core::ids::HostName;
 use waypost_core::ports::FaultKind;
-use waypost_sim::{Fleet, FleetError, Lasting, Scripted, Step, What, Who, World};
+use waypost_sim::{Fleet, FleetError, Lasting, OtherHosts, Scripted, Step, What, Who, World};
 
 /// Why there is no simulated world.
 #[derive(Debug, Error)]
@@ -41,23 +41,32 @@ pub enum SimulationError {
 
 /// Reads a file and makes its world.
 pub(super) fn world(path: &Path) -> Result<World, SimulationError> {
+    let (fleet, script) = read(path)?;
+    let world = World::new(&fleet).map_err(SimulationError::Fleet)?;
+    world.script(script);
+    Ok(world)
+}
+
+/// Reads it again, for a world that goes on: which hosts it has now. Its faults are those of the beginning.
+pub(super) fn others(world: &World, path: &Path) -> Result<OtherHosts, SimulationError> {
+    world.others(&read(path)?.0).map_err(SimulationError::Fleet)
+}
+
+fn read(path: &Path) -> Result<(Fleet, Vec<Scripted>), SimulationError> {
     let text = std::fs::read_to_string(path).map_err(SimulationError::Read)?;
     let shape = |error| SimulationError::Shape(Box::new(error));
     let mut table: toml::Table = text.parse().map_err(shape)?;
     let Some(faults) = table.remove("fault") else {
         // The text itself, so that an error can name its line.
-        let fleet = Fleet::parse(&text).map_err(SimulationError::Fleet)?;
-        return World::new(&fleet).map_err(SimulationError::Fleet);
+        return Ok((Fleet::parse(&text).map_err(SimulationError::Fleet)?, Vec::new()));
     };
     let fleet = Fleet::parse(&table.to_string()).map_err(SimulationError::Fleet)?;
-    let world = World::new(&fleet).map_err(SimulationError::Fleet)?;
     let faults: Vec<FaultSpec> = faults.try_into().map_err(shape)?;
     let script = faults
         .into_iter()
         .enumerate()
         .map(|(at, fault)| fault.script().map_err(|why| SimulationError::Fault { number: at + 1, why }));
-    world.script(script.collect::<Result<Vec<_>, _>>()?);
-    Ok(world)
+    Ok((fleet, script.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// One `[[fault]]`.

@@ -1,5 +1,6 @@
 //! A destination that lets nobody in without a login, and what a request's user and password are good for.
 
+use waypost::HostName;
 use waypost::core::login::PeerWay;
 use waypost::core::ports::{Connection, Hypervisor as _};
 

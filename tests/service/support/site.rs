@@ -10,11 +10,11 @@ use waypost::api::v1;
 use waypost::core::access::Ledger;
 use waypost::core::facts::Disk;
 use waypost::core::feed::Feed;
-use waypost::core::ids::Moment;
+use waypost::core::ids::{HostName, Moment};
 use waypost::core::plan::Plan;
 use waypost::core::ports::{Clock, Depth, Hypervisor, Policies, Store};
 use waypost::core::queue::SlotLimits;
-use waypost::service::{Limits, Parts, Service};
+use waypost::service::{KnownHost, Limits, Parts, Service};
 use waypost::{Engine, Options, Settings};
 use waypost_sim::{Fleet, World};
 use waypost_store::SqliteStore;
@@ -90,6 +90,10 @@ impl waypost::service::Site for Told {
     }
     fn choices(&self, plan: &Plan, asked: &Options, disks: &[Disk]) -> Vec<v1::Choice> {
         waypost::choices::choices(plan, asked, Some(disks)).iter().map(v1::Choice::from).collect()
+    }
+    fn known_hosts(&self) -> Vec<KnownHost> {
+        let known = |name: &str, address: &str| KnownHost::new(HostName::new(name), &[address.to_owned()], []);
+        vec![known("a", "10.0.0.1"), known("b", "kvm2.example")]
     }
 }
 

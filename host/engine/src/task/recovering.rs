@@ -201,9 +201,14 @@ async fn try_again(mut task: Task, plan: Plan, change: AttemptChange) -> Result<
         task.record(Record::ActionDone { action: Action::TryAgain, result: Err(why) })?;
         return Ok(Stage::Locating(Locating { task, plan }));
     }
-    let change = change.within(&others(&task, &plan), &task.recorder.course.current);
-    let attempt = task.recorder.course.attempt + 1;
-    task.record(Record::NextAttempt { attempt, change })?;
+    let ports = task.ports().clone();
+    {
+        // The destination that is chosen must be on record before its host may go.
+        let _naming = ports.naming();
+        let change = change.within(&others(&task, &plan), &task.recorder.course.current);
+        let attempt = task.recorder.course.attempt + 1;
+        task.record(Record::NextAttempt { attempt, change })?;
+    }
     Ok(Stage::Accepted(Accepted(task)))
 }
 

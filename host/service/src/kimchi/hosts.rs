@@ -50,7 +50,7 @@ pub(super) fn meant(asked: &str, there: &[HostName], known: &[KnownHost]) -> Res
             &format!(
                 "{asked} is none of the configured hosts ({}), and without its keys nothing is sent there. Name one of them, by \
                  its name or address, or add a [[host]] with the name, the uri and the addresses of {asked} to the configuration and \
-                 start the service again",
+                 have the service read it again",
                 names(there)
             ),
         )),

@@ -84,7 +84,8 @@ fn wanted(
 ) -> Result<v1::NewTask, Refusal> {
     // Hosts outside of the scope are not even named.
     let there = caller.hosts_in_reach(service.shared.parts.hypervisor.hosts());
-    let to = hosts::meant(&asked.remote_host, &there, &kimchi.hosts)?;
+    let known = service.shared.parts.site.known_hosts();
+    let to = hosts::meant(&asked.remote_host, &there, &known)?;
     let mut options = v1::Options {
         timeout_s: kimchi.migration_destination_timeout,
         bandwidth_mib_s: Some(kimchi.migration_max_bandwidth).filter(|limit| *limit > 0),
@@ -100,7 +101,7 @@ fn wanted(
                  [service.kimchi] of the configuration",
             ));
         }
-        options.migrate_uri = Some(rdma_uri(hosts::rdma_address(&asked.remote_host, &to, &kimchi.hosts)));
+        options.migrate_uri = Some(rdma_uri(hosts::rdma_address(&asked.remote_host, &to, &known)));
         options.stream.encryption = v1::Encryption::Off;
     }
     Ok(v1::NewTask { domain: name.to_owned(), from: None, to: to.to_string(), options })

@@ -27,6 +27,44 @@ async fn a_fleet_of_four_hundred_domains_is_made_and_read_quickly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hosts_come_and_go_and_who_stays_is_as_it_is() {
+    let fleet = |text: &str| Fleet::parse(text).unwrap();
+    let hosts = |names: &[&str]| names.iter().map(|name| format!("[[host]]\nname = '{name}'\n")).collect::<String>();
+    let guest = |name: &str, on: &str| format!("[[domain]]\nname = '{name}'\nhost = '{on}'\n");
+    let two = hosts(&["a", "b"]) + &guest("g1", "a") + &guest("g2", "b");
+    let world = World::new(&fleet(&two)).unwrap();
+    let (g1, g2) = (world.domain("g1").unwrap(), world.domain("g2").unwrap());
+    migrate(&world, g1, Options::default()).await.unwrap();
+    let before = world.domains(&host("b")).await.unwrap();
+
+    // g1 of the file is on b by now: c comes with its own alone.
+    let three = hosts(&["a", "b", "c"]) + &guest("g1", "c") + &guest("g2", "b") + &guest("g3", "c");
+    let others = world.others(&fleet(&three)).unwrap();
+    assert_eq!((others.came.clone(), others.gone.len()), (vec![host("c")], 0));
+    world.take(&others);
+    assert_eq!(world.hosts(), ["a", "b", "c"].map(host));
+    let names: Vec<String> = world.domains(&host("c")).await.unwrap().into_iter().map(|domain| domain.name).collect();
+    assert_eq!((names, world.truth(g1).running_on), (vec!["g3".to_owned()], vec![host("b")]));
+    assert_eq!(world.domains(&host("b")).await.unwrap(), before);
+    let g3 = world.domain("g3").unwrap();
+    let to_c = plan(&world, g1, "b", "c", Options::default()).await;
+    world.start(&to_c).await.unwrap().finished().await.unwrap();
+
+    // b goes, and with it what is there.
+    let events = world.events(&host("b")).await.unwrap();
+    let others = world.others(&fleet(&hosts(&["c", "a"]))).unwrap();
+    assert_eq!((others.came.len(), others.gone.clone()), (0, [host("b")].into()));
+    world.take(&others);
+    assert_eq!(world.hosts(), ["c", "a"].map(host));
+    assert_eq!(heard(events).await, ["disconnected"]);
+    assert_eq!(world.domains(&host("b")).await.unwrap_err().kind, waypost_core::ports::FaultKind::NoHost);
+    assert_eq!(world.truth(g1).running_on, [host("c")]);
+    assert!(!world.truth(g3).lost && world.truth(g2).running_on.is_empty());
+    assert_eq!(world.violations(), []);
+    assert!(world.others(&fleet("")).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fleet_file_makes_a_world() {
     let text = r#"
         [[host]]
