@@ -152,9 +152,17 @@ words! {
 }
 
 impl Action {
-    /// Whether it takes something away. Both sides are read again right before such an action.
-    pub fn is_destructive(self) -> bool {
-        matches!(self, Self::DestroyDestination | Self::UndefineDestination | Self::DestroySource)
+    /// Whether it takes something away, or lets a copy run that may be a second one. Both sides are read again right before
+    /// such an action: after its record, which takes the time that the disk takes.
+    pub fn needs_fresh_look(self) -> bool {
+        matches!(
+            self,
+            Self::ResumeSource
+                | Self::ResumeDestination
+                | Self::DestroyDestination
+                | Self::UndefineDestination
+                | Self::DestroySource
+        )
     }
 }
 

@@ -225,9 +225,10 @@ async fn resume_post_copy(mut task: Task, plan: Plan, wanted: Option<String>) ->
     begun(task, plan, call, events).await
 }
 
-/// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
+/// Gives an order to one host. One that ends a copy or lets one run is given only if both sides, read right before, still
+/// permit it.
 async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), String> {
-    if action.is_destructive() && !task.still_permits(plan, action).await {
+    if action.needs_fresh_look() && !task.still_permits(plan, action).await {
         return Err("the situation changed right before it; not done".into());
     }
     let (host, command) = match action {

@@ -25,9 +25,15 @@ use waypost_core::situation::{Action, Side};
 use waypost_engine::CancelHandle;
 use waypost_sim::World;
 
+use super::meanwhile::{Meanwhile, Sight};
+
 /// What was written and done.
 #[derive(Default)]
-pub struct Ledger(Mutex<Told>);
+pub struct Ledger {
+    told: Mutex<Told>,
+    /// What a test lets happen at the moment in which a spy sees something.
+    pub meanwhile: Meanwhile,
+}
 
 #[derive(Default)]
 pub struct Told {
@@ -51,7 +57,7 @@ pub struct Told {
 
 impl Ledger {
     pub fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,8 +102,8 @@ impl Told {
         if !written {
             self.breach(format!("{command:?} on {host} was not intended"));
         }
-        let destructive = matches!(command, Command::Destroy | Command::Undefine);
-        if destructive && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
+        let decides = matches!(command, Command::Destroy | Command::Undefine | Command::Resume);
+        if decides && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
             self.breach(format!("{command:?} on {host} without a look at both sides right before it"));
         }
         if self.broken && command != Command::AbortJob {
@@ -330,9 +336,12 @@ impl SpiedStore {
         *self.appends.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn written(&self, record: &Record) {
-        let mut told = self.ledger.told();
-        told.records.push(record.clone());
-        told.observed.clear();
+        {
+            let mut told = self.ledger.told();
+            told.records.push(record.clone());
+            told.observed.clear();
+        }
+        self.ledger.meanwhile.comes(&Sight::Written(record));
     }
 }
 

@@ -1,0 +1,71 @@
+//! Something happens between the last look and the order that it was for: while the order is being written down, on its way,
+//! or among the questions that go before it.
+
+use waypost_core::journal::Record;
+use waypost_core::outcome::OutcomeKind;
+use waypost_core::ports::Command;
+use waypost_core::situation::Action;
+use waypost_engine::Acted;
+use waypost_sim::{Lasting, Scripted, Step, What};
+
+use crate::faults::hasty;
+use crate::support::{Case, Mind, Sight, Site, b, in_virtual_time, judge};
+
+/// What came of an action, each time that it was intended.
+fn results(site: &Site, task: waypost_core::ids::TaskId, of: Action) -> Vec<Result<(), String>> {
+    let journal = site.store.journal(task).unwrap();
+    let result = |record: &Record| match record {
+        Record::ActionDone { action, result } if *action == of => Some(result.clone()),
+        _ => None,
+    };
+    journal.iter().filter_map(|(_, record)| result(record)).collect()
+}
+
+/// One that stands still on its source when its migration has failed, and a copy that somebody restores on the destination
+/// while the order to let it run again is being written down.
+fn restored_meanwhile(mind: Mind) -> Site {
+    let cut = Scripted::at(Step::Finish, What::LinkCut(Lasting::Forever));
+    let site = Site::new(Case::live().options(hasty()).fault(cut).mind(mind));
+    let (world, id) = (site.world.clone(), site.id);
+    site.ledger.meanwhile.set(move |sight| {
+        if matches!(sight, Sight::Written(Record::ActionIntended { action: Action::ResumeSource, .. })) {
+            world.restore(&b(), id);
+        }
+    });
+    site
+}
+
+#[test]
+fn nothing_is_let_run_beside_a_copy_that_began_to_run_while_that_was_written_down() {
+    in_virtual_time(async {
+        let site = restored_meanwhile(Mind::Conservative);
+        let driver = site.accept();
+        let task = driver.id();
+        let outcome = driver.drive().await.unwrap();
+        // Which copy is the good one no program knows.
+        assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
+        assert!(!site.ledger.told().orders.contains(&Command::Resume));
+        assert!(matches!(&results(&site, task, Action::ResumeSource)[..], [Err(why)] if why.contains("changed")));
+        assert_eq!(site.world.truth(site.id).running_on, [b()]);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn nor_is_it_by_hand() {
+    in_virtual_time(async {
+        let site = restored_meanwhile(Mind::HandsOver);
+        let driver = site.accept();
+        let task = driver.id();
+        assert_eq!(driver.drive().await.unwrap().kind, OutcomeKind::Stuck);
+        assert_eq!(site.world.truth(site.id).running_on, []);
+        let acted = site.engine(None).0.act(task, Action::ResumeSource, "ann").await.unwrap();
+        let Acted::Open(seen) = acted else { panic!("nothing follows") };
+        assert_eq!(seen.permitted, [Action::HandOver], "it was looked at again");
+        assert!(!site.ledger.told().orders.contains(&Command::Resume));
+        assert!(matches!(&results(&site, task, Action::ResumeSource)[..], [Err(why)] if why.contains("changed")));
+        assert_eq!(site.world.truth(site.id).running_on, [b()]);
+        assert_eq!(site.world.violations(), []);
+        assert_eq!(site.ledger.told().breaches, Vec::<String>::new());
+    });
+}
