@@ -8,12 +8,14 @@
 mod clues;
 mod history;
 mod post_copy;
+mod standing;
 mod table;
 mod told;
 mod view;
 
 pub use clues::clue;
 pub use history::{History, Withheld};
+pub use standing::Standing;
 pub use table::{arrived, permitted};
 pub use told::why;
 

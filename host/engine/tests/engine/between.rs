@@ -69,3 +69,32 @@ fn nor_is_it_by_hand() {
         assert_eq!(site.ledger.told().breaches, Vec::<String>::new());
     });
 }
+
+/// The migration leaves a copy on the destination that has all memory and never ran, beside the one that stands still on the
+/// source. While the order to end it is on its way somebody lets it run: from then on it is the only one that can.
+#[test]
+fn a_copy_that_began_to_run_while_the_order_to_end_it_was_on_its_way_is_not_ended() {
+    in_virtual_time(async {
+        let left = Scripted::at(Step::Finish, What::LeftBehind);
+        let site = Site::new(Case::live().options(hasty()).fault(left));
+        let (world, id) = (site.world.clone(), site.id);
+        site.ledger.meanwhile.set(move |sight| {
+            if matches!(sight, Sight::Ordered(host, Command::Destroy) if **host == b()) {
+                world.resume(&b(), id);
+            }
+        });
+        let driver = site.accept();
+        let task = driver.id();
+        let outcome = driver.drive().await.unwrap();
+        let refused = results(&site, task, Action::DestroyDestination);
+        let words = "is running (unpaused) by now, and was paused (migration)";
+        assert!(matches!(&refused[..], [Err(why)] if why.contains(words)), "{refused:?}");
+        // It was looked at again: now it is the source's copy that is overtaken.
+        assert_eq!(results(&site, task, Action::DestroySource), [Ok::<(), String>(())]);
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        let truth = site.world.truth(site.id);
+        assert!(truth.running_on == [b()] && truth.paused_on.is_empty(), "{truth:?}");
+        assert_eq!(site.world.violations(), []);
+        assert_eq!(site.ledger.told().breaches, Vec::<String>::new());
+    });
+}

@@ -2,12 +2,16 @@
 
 use std::sync::OnceLock;
 
+use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
+use waypost_core::ports::Command;
 
 /// What a spy sees.
 pub enum Sight<'a> {
     /// A record was written.
     Written(&'a Record),
+    /// An order is on its way to a host.
+    Ordered(&'a HostName, Command),
 }
 
 /// What a test does then; nothing unless it is set.

@@ -21,7 +21,7 @@ use waypost_core::ports::{
 };
 use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 use waypost_core::sample::Sample;
-use waypost_core::situation::{Action, Side};
+use waypost_core::situation::{Action, Side, Standing};
 use waypost_engine::CancelHandle;
 use waypost_sim::World;
 
@@ -68,7 +68,7 @@ impl Told {
     }
 
     /// Holds an order against the journal.
-    fn ordered(&mut self, host: &HostName, command: Command) {
+    fn ordered(&mut self, host: &HostName, command: Command, expected: Option<&Standing>) {
         let last = self.records.last();
         let intended = |action: Action| matches!(last, Some(Record::ActionIntended { action: a, .. }) if *a == action);
         let finishing = |step: FinishStep| matches!(last, Some(Record::FinishIntended { step: s }) if *s == step);
@@ -105,6 +105,9 @@ impl Told {
         let decides = matches!(command, Command::Destroy | Command::Undefine | Command::Resume);
         if decides && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
             self.breach(format!("{command:?} on {host} without a look at both sides right before it"));
+        }
+        if decides && expected.is_none_or(|expected| expected.host.is_none()) {
+            self.breach(format!("{command:?} on {host} without what it was decided on"));
         }
         if self.broken && command != Command::AbortJob {
             self.breach(format!("{command:?} on {host} after the store failed"));
@@ -212,9 +215,16 @@ impl Hypervisor for SpiedHosts {
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)
     }
-    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
-        self.ledger.told().ordered(host, command);
-        self.world.command(host, domain, command)
+    fn command_if<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        command: Command,
+        expected: Option<&'a Standing>,
+    ) -> Later<'a, Result<(), Fault>> {
+        self.ledger.told().ordered(host, command, expected);
+        self.ledger.meanwhile.comes(&Sight::Ordered(host, command));
+        self.world.command_if(host, domain, command, expected)
     }
     fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
         self.world.notice(host, domain)
