@@ -1,15 +1,16 @@
 //! Something happens between the last look and the order that it was for: while the order is being written down, on its way,
 //! or among the questions that go before it.
 
+use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::Command;
 use waypost_core::situation::Action;
 use waypost_engine::Acted;
-use waypost_sim::{Lasting, Scripted, Step, What};
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use crate::faults::hasty;
-use crate::support::{Case, Mind, Sight, Site, b, in_virtual_time, judge};
+use crate::support::{Case, Mind, OWN, Sight, Site, a, b, in_virtual_time, judge};
 
 /// What came of an action, each time that it was intended.
 fn results(site: &Site, task: waypost_core::ids::TaskId, of: Action) -> Vec<Result<(), String>> {
@@ -97,4 +98,36 @@ fn a_copy_that_began_to_run_while_the_order_to_end_it_was_on_its_way_is_not_ende
         assert_eq!(site.world.violations(), []);
         assert_eq!(site.ledger.told().breaches, Vec::<String>::new());
     });
+}
+
+/// Somebody gives the target of a copy that failed to a domain of theirs, on one host or the other, when both sides and the
+/// destination's domains were looked at already.
+#[test]
+fn a_volume_that_a_domain_came_to_use_meanwhile_is_not_removed() {
+    const TAKEN: &str = "/srv/images/g1-vdb.raw";
+    fn somebody_starts_one(site: &Site, on: HostName) {
+        let world = site.world.clone();
+        site.ledger.meanwhile.set(move |sight| {
+            if matches!(sight, Sight::Sought(path) if *path == TAKEN) && world.domain("other").is_none() {
+                world.define_beside(&on, "other", TAKEN);
+                world.boot(&on, world.domain("other").expect("it is defined"));
+            }
+        });
+    }
+    for host in [b(), a()] {
+        in_virtual_time(async {
+            let died = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+            let site = Site::new(Case::copying().fault(died));
+            somebody_starts_one(&site, host.clone());
+            let driver = site.accept();
+            let task = driver.id();
+            let outcome = driver.drive().await.unwrap();
+            assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+            let remedy = outcome.remedy.clone().unwrap();
+            assert!(remedy.contains(&format!("domain other on {host} names {TAKEN}")), "{remedy}");
+            // The other disk is nobody's.
+            assert_eq!(site.world.volumes(&b(), OWN), ["g1-vdb.raw", "somebody.img"]);
+            assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+        });
+    }
 }

@@ -12,6 +12,8 @@ pub enum Sight<'a> {
     Written(&'a Record),
     /// An order is on its way to a host.
     Ordered(&'a HostName, Command),
+    /// A host is asked which volume is at a path.
+    Sought(&'a str),
 }
 
 /// What a test does then; nothing unless it is set.

@@ -275,6 +275,7 @@ impl Hypervisor for SpiedHosts {
         self.world.volume(host, pool, volume)
     }
     fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>> {
+        self.ledger.meanwhile.comes(&Sight::Sought(path));
         self.world.volume_at(host, path)
     }
     fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>> {
