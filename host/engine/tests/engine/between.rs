@@ -1,7 +1,7 @@
 //! Something happens between the last look and the order that it was for: while the order is being written down, on its way,
 //! or among the questions that go before it.
 
-use waypost_core::ids::HostName;
+use waypost_core::ids::{HostName, TaskId};
 use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::Command;
@@ -13,7 +13,7 @@ use crate::faults::hasty;
 use crate::support::{Case, Mind, OWN, Sight, Site, a, b, in_virtual_time, judge};
 
 /// What came of an action, each time that it was intended.
-fn results(site: &Site, task: waypost_core::ids::TaskId, of: Action) -> Vec<Result<(), String>> {
+fn results(site: &Site, task: TaskId, of: Action) -> Vec<Result<(), String>> {
     let journal = site.store.journal(task).unwrap();
     let result = |record: &Record| match record {
         Record::ActionDone { action, result } if *action == of => Some(result.clone()),
@@ -53,7 +53,7 @@ fn nothing_is_let_run_beside_a_copy_that_began_to_run_while_that_was_written_dow
 }
 
 #[test]
-fn nor_is_it_by_hand() {
+fn nor_does_a_person_let_one_run_beside_it() {
     in_virtual_time(async {
         let site = restored_meanwhile(Mind::HandsOver);
         let driver = site.accept();

@@ -16,9 +16,11 @@ pub enum Sight<'a> {
     Sought(&'a str),
 }
 
+type Act = dyn Fn(&Sight<'_>) + Send + Sync;
+
 /// What a test does then; nothing unless it is set.
 #[derive(Default)]
-pub struct Meanwhile(OnceLock<Box<dyn Fn(&Sight<'_>) + Send + Sync>>);
+pub struct Meanwhile(OnceLock<Box<Act>>);
 
 impl Meanwhile {
     /// From now on. It may change the world, and must not ask the ledger.
