@@ -26,7 +26,7 @@ use crate::queue::{Entry, SlotLimits, SlotWish, Turn};
 use crate::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use crate::request::CheckRequest;
 use crate::sample::Sample;
-use crate::situation::Side;
+use crate::situation::{Side, Standing};
 use crate::verdict::{Judged, Verdict};
 use crate::words;
 
@@ -297,8 +297,19 @@ pub trait Hypervisor: Send + Sync {
         time: Duration,
         least: u64,
     ) -> Later<'a, Result<Option<Activity>, Fault>>;
-    /// Gives an order.
-    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>>;
+    /// Gives an order, however the domain stands.
+    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+        self.command_if(host, domain, command, None)
+    }
+    /// Gives an order if whoever answers is the host that is meant, and the domain stands there as expected: looked at on the
+    /// connection that carries the order, right before it. [`FaultKind::Refused`] if not, and nothing was done.
+    fn command_if<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        command: Command,
+        expected: Option<&'a Standing>,
+    ) -> Later<'a, Result<(), Fault>>;
     /// Whether the edits of a plan can be made in the definitions as they are now; a plan without edits costs nothing.
     /// Touches nothing. What only the migration itself can tell - whether the guest would notice - is not asked here.
     fn rehearse<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<(), Fault>>;

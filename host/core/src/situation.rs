@@ -8,12 +8,14 @@
 mod clues;
 mod history;
 mod post_copy;
+mod standing;
 mod table;
 mod told;
 mod view;
 
 pub use clues::clue;
 pub use history::{History, Withheld};
+pub use standing::Standing;
 pub use table::{arrived, permitted};
 pub use told::why;
 
@@ -152,9 +154,17 @@ words! {
 }
 
 impl Action {
-    /// Whether it takes something away. Both sides are read again right before such an action.
-    pub fn is_destructive(self) -> bool {
-        matches!(self, Self::DestroyDestination | Self::UndefineDestination | Self::DestroySource)
+    /// Whether it takes something away, or lets a copy run that may be a second one. Both sides are read again right before
+    /// such an action: after its record, which takes the time that the disk takes.
+    pub fn needs_fresh_look(self) -> bool {
+        matches!(
+            self,
+            Self::ResumeSource
+                | Self::ResumeDestination
+                | Self::DestroyDestination
+                | Self::UndefineDestination
+                | Self::DestroySource
+        )
     }
 }
 

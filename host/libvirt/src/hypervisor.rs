@@ -17,7 +17,7 @@ use waypost_core::ports::{
     Command, Connection, Creation, Depth, Events, Fault, FoundVolume, Hypervisor, Later, Transfer,
 };
 use waypost_core::sample::Sample;
-use waypost_core::situation::Side;
+use waypost_core::situation::{Side, Standing};
 
 use crate::config::HostConfig;
 use crate::control::Control;
@@ -338,11 +338,20 @@ impl Hypervisor for Libvirt {
         })
     }
 
-    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+    fn command_if<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        command: Command,
+        expected: Option<&'a Standing>,
+    ) -> Later<'a, Result<(), Fault>> {
         Box::pin(async move {
             let attempted = orders::attempted(command, domain);
             let control = self.control(host, &attempted)?;
-            Ok(control.order(attempted, move |session| orders::carry_out(session, domain, command)).await?)
+            // The call may outlive whoever waits for it.
+            let expected = expected.cloned();
+            let order = move |session: &Session| orders::carry_out(session, domain, command, expected.as_ref());
+            Ok(control.order(attempted, order).await?)
         })
     }
 

@@ -6,6 +6,7 @@ use waypost_core::convergence::Activity;
 use waypost_core::ids::{DomainId, DomainKey};
 use waypost_core::plan::Autostart;
 use waypost_core::ports::Command;
+use waypost_core::situation::Standing;
 
 use crate::error::Failure;
 use crate::link::Session;
@@ -39,9 +40,22 @@ pub(crate) fn attempted(command: Command, id: DomainId) -> String {
 const ORPHANED_JOB: &str = "no process of the domain is left here, so this is the orphaned job of a migration that broke \
                             in post-copy: only a restart of libvirt's daemon on this host takes it away";
 
-/// Carries an order out.
-pub(crate) fn carry_out(session: &Session, id: DomainId, command: Command) -> Result<(), Failure> {
+/// Carries an order out; where something is expected only if it is so, on this very connection and right before.
+pub(crate) fn carry_out(
+    session: &Session,
+    id: DomainId,
+    command: Command,
+    expected: Option<&Standing>,
+) -> Result<(), Failure> {
+    // First: another host need not have such a domain at all.
+    let host = if expected.is_some() { session.host_uuid()? } else { None };
     let domain = domain::find(session, &DomainKey::Id(id))?;
+    if let Some(expected) = expected {
+        let (state, reason) = domain::state(&domain)?;
+        if let Some(why) = expected.differs(host, state, &reason) {
+            return Err(Failure::refused(why));
+        }
+    }
     obey(&domain, command).map_err(|failure| match domain.is_active() {
         Ok(false) if failure.is_behind_a_job() => {
             Failure { message: format!("{}; {ORPHANED_JOB}", failure.message), ..failure }

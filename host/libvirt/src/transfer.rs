@@ -218,7 +218,8 @@ impl Running {
         let (source, id) = (Arc::clone(&self.source), self.domain);
         let ordered = async move {
             let attempted = orders::attempted(Command::AbortJob, id);
-            let order = source.order(&attempted, move |session| orders::carry_out(session, id, Command::AbortJob));
+            let order =
+                source.order(&attempted, move |session| orders::carry_out(session, id, Command::AbortJob, None));
             if let Err(error) = order.await {
                 tracing::warn!(%error, "the connection to the destination broke, and the migration can't be ended");
             }

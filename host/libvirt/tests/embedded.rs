@@ -11,9 +11,9 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use waypost_core::facts::{CpuComparison, DomainState};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
-use waypost_core::plan::Autostart;
+use waypost_core::plan::{Autostart, End};
 use waypost_core::ports::{Command, Connection, Depth, Fault, FaultKind, HostEvent, Hypervisor, Wanted};
-use waypost_core::situation::Side;
+use waypost_core::situation::{Side, Standing};
 use waypost_libvirt::{HostConfig, Libvirt, Limits};
 
 const HOST: &str = "h";
@@ -138,6 +138,23 @@ async fn orders_are_carried_out_and_a_definition_in_use_is_kept() {
     }
     let gone = hosts.command(&host, runs(), Command::Resume).await.unwrap_err();
     assert_eq!(gone.kind, FaultKind::NoDomain);
+}
+
+#[tokio::test]
+async fn an_order_for_a_domain_that_stood_otherwise_is_not_carried_out() {
+    let Private { hosts, host, _file } = private();
+    let planned = End { host: host.clone(), uuid: None };
+    let before = Standing::of(&hosts.observe(&host, runs()).await, &planned).unwrap();
+    hosts.command_if(&host, runs(), Command::Suspend, Some(&before)).await.unwrap();
+    let paused = Standing::of(&hosts.observe(&host, runs()).await, &planned).unwrap();
+    assert_eq!((before.state, paused.state), (DomainState::Running, DomainState::Paused));
+    for command in [Command::Destroy, Command::Resume] {
+        let refused = hosts.command_if(&host, runs(), command, Some(&before)).await.unwrap_err();
+        assert!(refused.kind == FaultKind::Refused && refused.message.contains("the domain is paused ("), "{refused}");
+        let Side::Present(seen) = hosts.observe(&host, runs()).await else { panic!("it is there") };
+        assert_eq!((seen.state, &seen.reason), (paused.state, &paused.reason));
+    }
+    hosts.command_if(&host, runs(), Command::Destroy, Some(&paused)).await.unwrap();
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use waypost_core::plan::{Autostart, End, Plan, SourceFate, TransferMode, plan};
 use waypost_core::ports::{Command, Creation, Depth, Events, FaultKind, HostEvent, Hypervisor, Wanted};
 use waypost_core::request::Options;
 use waypost_core::sample::Stage;
-use waypost_core::situation::{Side, Situation, arrived};
+use waypost_core::situation::{Side, Situation, Standing, arrived};
 use waypost_lab::{DiskPlace, GuestSpec, Lab, LabSpec, Program, SPIN};
 use waypost_libvirt::{HostConfig, Libvirt, Limits};
 
@@ -312,6 +312,40 @@ async fn a_plan_that_no_longer_fits_is_refused_before_anything_begins() {
     let situation = look(&hosts, plan.domain).await;
     assert!(matches!(situation.destination, Side::Absent { .. }), "{situation:?}");
     LAB.check_counter("stays").unwrap();
+}
+
+#[tokio::test]
+async fn an_order_for_a_copy_that_stood_otherwise_or_for_another_host_is_refused() {
+    let (hosts, one) = (hosts(), name(1));
+    LAB.start_guest(&GuestSpec::tick("expected")).unwrap();
+    let id = hosts.domain_facts(&one, &DomainKey::Name("expected".into())).await.unwrap().id;
+    let planned = End { host: one.clone(), uuid: Some(Uuid::parse_str(&LAB.host("kvm1").unwrap().uuid()).unwrap()) };
+    let seen = async || Standing::of(&hosts.observe(&one, id).await, &planned).unwrap();
+    let runs = seen().await;
+    assert_eq!((runs.host, runs.state), (planned.uuid, DomainState::Running));
+    let never_ran = Standing { state: DomainState::Paused, reason: "migration".into(), ..runs.clone() };
+    let elsewhere = Standing { host: Some(Uuid::nil()), ..runs.clone() };
+    for (wrong, words) in [(&never_ran, "the domain is running ("), (&elsewhere, "the order is for host 00000000-")] {
+        let fault = hosts.command_if(&one, id, Command::Destroy, Some(wrong)).await.unwrap_err();
+        assert!(fault.kind == FaultKind::Refused && fault.message.contains(words), "{fault}");
+    }
+    LAB.check_counter("expected").unwrap();
+
+    hosts.command_if(&one, id, Command::Suspend, Some(&runs)).await.unwrap();
+    let paused = seen().await;
+    assert_eq!((paused.state, paused.reason.as_str()), (DomainState::Paused, "user"));
+    // One that may have run is none that never did.
+    let fault = hosts.command_if(&one, id, Command::Resume, Some(&never_ran)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+    assert_eq!(seen().await, paused);
+    hosts.command_if(&one, id, Command::Resume, Some(&paused)).await.unwrap();
+    let again = seen().await;
+    assert_eq!(again.state, DomainState::Running);
+    let fault = hosts.command_if(&one, id, Command::Destroy, Some(&paused)).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+    hosts.command_if(&one, id, Command::Destroy, Some(&again)).await.unwrap();
+    let Side::Present(seen) = hosts.observe(&one, id).await else { panic!("its definition is there") };
+    assert_eq!(seen.state, DomainState::ShutOff);
 }
 
 #[tokio::test]

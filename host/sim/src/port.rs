@@ -22,7 +22,7 @@ use waypost_core::ports::{
     Command, Connection, Creation, Depth, Events, Fault, FaultKind, FoundVolume, HostEvent, Hypervisor, Later, Transfer,
 };
 use waypost_core::sample::Sample;
-use waypost_core::situation::Side;
+use waypost_core::situation::{Side, Standing};
 use waypost_core::stream::Transport;
 
 use crate::fleet::{HostSpec, PoolSpec};
@@ -299,7 +299,13 @@ impl Hypervisor for World {
         })
     }
 
-    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
+    fn command_if<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        command: Command,
+        expected: Option<&'a Standing>,
+    ) -> Later<'a, Result<(), Fault>> {
         let (step, attempted) = orders::named(command);
         Box::pin(async move {
             if matches!(command, Command::Resume | Command::Undefine | Command::SetAutostart(_))
@@ -307,7 +313,11 @@ impl Hypervisor for World {
             {
                 self.behind_the_job(host, domain, attempted).await?;
             }
-            self.call(step, host, attempted, move |state| orders::obey(state, host, domain, command, attempted)).await
+            self.call(step, host, attempted, move |state| {
+                orders::as_expected(state, host, domain, expected, attempted)?;
+                orders::obey(state, host, domain, command, attempted)
+            })
+            .await
         })
     }
 

@@ -11,7 +11,7 @@ use waypost_core::ids::{DomainId, HostName};
 use crate::fleet::{DomainSpec, Fleet, FleetError};
 use crate::oracle::{Change, Truth, Violation};
 use crate::script::{Lasting, Scripted, What, Who};
-use crate::state::{Local, State, lifecycle};
+use crate::state::{Local, Process, State, lifecycle};
 
 /// Simulated hosts. Clones are the same world, as seen by another controller.
 #[derive(Clone)]
@@ -162,6 +162,24 @@ impl World {
     /// A person starts a defined domain; nothing stops them from starting a second copy.
     pub fn boot(&self, host: &HostName, domain: DomainId) {
         self.state().start(host, domain);
+    }
+    /// A person lets a paused copy run; nothing stops them from letting a second one run.
+    pub fn resume(&self, host: &HostName, domain: DomainId) {
+        let mut state = self.state();
+        state.run(host, domain, "unpaused", "a person let it run");
+        state.tell(host, lifecycle(domain, "resumed", "unpaused"));
+    }
+    /// A person restores the domain there from a memory image of their own, without a definition; nothing stops them from
+    /// making a second copy.
+    pub fn restore(&self, host: &HostName, domain: DomainId) {
+        let mut state = self.state();
+        let Some(local) = state.hosts.iter().find_map(|host| host.domains.get(&domain).cloned()) else { return };
+        let process =
+            Process { runs: false, reason: "restored", complete: true, overtaken: false, incoming: false, half: false };
+        let local = Local { persistent: false, autostart: false, process: Some(process), ..local };
+        state.begin(host, domain, local, "a person restores it");
+        state.run(host, domain, "restored", "a person restored it");
+        state.tell(host, lifecycle(domain, "started", "restored"));
     }
     /// A person shuts the domain down in order.
     pub fn shut_down(&self, host: &HostName, domain: DomainId) {

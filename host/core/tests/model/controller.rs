@@ -401,7 +401,7 @@ impl Course<'_, '_, '_, '_> {
                 self.go("what was made ready is taken back", &[record], At::Undoing(action, Look::Nothing), |_| {});
                 return;
             }
-            action if action.is_destructive() => {
+            action if action.needs_fresh_look() => {
                 self.go("both sides once more", &[record], At::Intended(action, Look::Nothing), |_| {});
                 return;
             }

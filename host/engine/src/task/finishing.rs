@@ -7,7 +7,7 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Autostart, Before, DestinationFate, End, Plan, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events, HostEvent};
 use waypost_core::sample::Sample;
-use waypost_core::situation::{Action, Side, Situation, arrived, permitted};
+use waypost_core::situation::{Action, Side, Situation, Standing, arrived, permitted};
 
 use super::recovering::Locating;
 use super::{Stage, Task, notice, tell, ticker};
@@ -182,6 +182,7 @@ fn steps(plan: &Plan, situation: &Situation) -> Vec<FinishStep> {
 }
 
 async fn apply(task: &mut Task, plan: &Plan, step: FinishStep) -> Result<(), String> {
+    let mut expected = None;
     let (host, command) = match step {
         FinishStep::SetAutostart => (&plan.destination.host, Command::SetAutostart(plan.autostart)),
         FinishStep::ClearSourceAutostart => (&plan.source.host, Command::SetAutostart(Autostart::Off)),
@@ -197,10 +198,15 @@ async fn apply(task: &mut Task, plan: &Plan, step: FinishStep) -> Result<(), Str
                     "undefine-source: it stays, because the domain is not seen to run on the destination".into()
                 );
             }
+            expected = Standing::of(&now.source, &plan.source);
+            if expected.is_none() {
+                return Err("undefine-source: the source no longer shows a domain".into());
+            }
             (&plan.source.host, Command::Undefine)
         }
     };
-    task.ports().hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
+    let ordered = task.ports().hypervisor.command_if(host, plan.domain, command, expected.as_ref());
+    ordered.await.map_err(|fault| fault.to_string())
 }
 
 /// The outcome of a verified arrival.

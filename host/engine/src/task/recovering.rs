@@ -11,7 +11,7 @@ use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Command;
 use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::sample::Stage as Copying;
-use waypost_core::situation::{Action, Side, Situation};
+use waypost_core::situation::{Action, Side, Situation, Standing};
 
 use super::accepted::Accepted;
 use super::outside::Outside;
@@ -230,19 +230,17 @@ async fn resume_post_copy(mut task: Task, plan: Plan, wanted: Option<String>) ->
     begun(task, plan, call, events).await
 }
 
-/// Gives an order to one host. A destructive one is given only if both sides, read right before, still permit it.
+/// Gives an order to one host. One that ends a copy or lets one run is given only if both sides, read right before, still
+/// permit it, and carried out only if its host still shows what was read.
 async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), String> {
-    if action.is_destructive() && !task.still_permits(plan, action).await {
-        return Err("the situation changed right before it; not done".into());
-    }
-    let (host, command) = match action {
-        Action::AbortJob => (&plan.source.host, Command::AbortJob),
-        Action::InterruptPostCopy => (&plan.source.host, Command::InterruptPostCopy),
-        Action::ResumeSource => (&plan.source.host, Command::Resume),
-        Action::DestroySource => (&plan.source.host, Command::Destroy),
-        Action::ResumeDestination => (&plan.destination.host, Command::Resume),
-        Action::DestroyDestination => (&plan.destination.host, Command::Destroy),
-        Action::UndefineDestination => (&plan.destination.host, Command::Undefine),
+    let (end, command) = match action {
+        Action::AbortJob => (&plan.source, Command::AbortJob),
+        Action::InterruptPostCopy => (&plan.source, Command::InterruptPostCopy),
+        Action::ResumeSource => (&plan.source, Command::Resume),
+        Action::DestroySource => (&plan.source, Command::Destroy),
+        Action::ResumeDestination => (&plan.destination, Command::Resume),
+        Action::DestroyDestination => (&plan.destination, Command::Destroy),
+        Action::UndefineDestination => (&plan.destination, Command::Undefine),
         Action::Wait
         | Action::AcceptSource
         | Action::AcceptDestination
@@ -251,7 +249,17 @@ async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), Strin
         | Action::ResumePostCopy
         | Action::TryAgain => return Ok(()),
     };
-    task.ports().hypervisor.command(host, plan.domain, command).await.map_err(|fault| fault.to_string())
+    let mut expected = None;
+    if action.needs_fresh_look() {
+        let now = task.look(plan).await;
+        let side = if end.host == plan.source.host { &now.source } else { &now.destination };
+        expected = Standing::of(side, end);
+        if expected.is_none() || !task.permitted(plan, &now).contains(&action) {
+            return Err("the situation changed right before it; not done".into());
+        }
+    }
+    let ordered = task.ports().hypervisor.command_if(&end.host, plan.domain, command, expected.as_ref());
+    ordered.await.map_err(|fault| fault.to_string())
 }
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {

@@ -2,8 +2,9 @@
 //!
 //! A volume is removed only if it can be nothing but what this migration made. That takes more than a name: the planned
 //! host must answer, the domain must not be active there, the volume must be of the size and format that were made - and
-//! as empty as it was made, where nobody heard whether it was -, no domain of that host may name it, and it must not be
-//! the file that the source runs from. Whatever can't be shown is left where it is and told to a person.
+//! as empty as it was made, where nobody heard whether it was -, no domain of that host may name it, nor one of the source
+//! where that has a volume at the same path, and it must not be the file that the source runs from. What a moment can change
+//! is asked once more at the very end. Whatever can't be shown is left where it is and told to a person.
 
 use waypost_core::copies::{CopiedDisk, fits, is_as_new, may_be_the_source};
 use waypost_core::facts::DomainBrief;
@@ -115,6 +116,17 @@ async fn unused(task: &Task, plan: &Plan, disk: &CopiedDisk) -> Result<(), Strin
     }
 }
 
+/// Whether no domain of the source but the one that moves names the path: the two volumes there may be one, on a store that
+/// both hosts have.
+async fn unused_by_source(task: &Task, plan: &Plan, disk: &CopiedDisk) -> Result<(), String> {
+    let host = &plan.source.host;
+    let users = task.ports().hypervisor.users_of(host, disk).await.map_err(|fault| fault.to_string())?;
+    match users.iter().find(|user| user.id != plan.domain) {
+        Some(user) => Err(format!("domain {} on {host} names {}", user.name, disk.path)),
+        None => Ok(()),
+    }
+}
+
 /// Takes one target back. The error says why it is still there.
 pub(super) async fn take_back(task: &mut Task, plan: &Plan, host: &HostName, disk: &CopiedDisk) -> Result<(), String> {
     let words = |fault: waypost_core::ports::Fault| fault.to_string();
@@ -137,6 +149,12 @@ pub(super) async fn take_back(task: &mut Task, plan: &Plan, host: &HostName, dis
     if may_be_the_source(before.as_ref(), &now.volume, after.as_ref()) {
         return Err(format!("it may be the file that {source} has there"));
     }
+    // All of this took time, and somebody may have come meanwhile.
+    if before.is_some() || after.is_some() {
+        unused_by_source(task, plan, disk).await?;
+    }
+    unused(task, plan, disk).await?;
+    may_be_taken_back(task, plan).await?;
     hypervisor.remove_volume(host, &disk.pool, &disk.volume).await.map_err(words)?;
     match hypervisor.volume(host, &disk.pool, &disk.volume).await.map_err(words)? {
         None => Ok(()),
@@ -144,7 +162,7 @@ pub(super) async fn take_back(task: &mut Task, plan: &Plan, host: &HostName, dis
     }
 }
 
-/// Both sides, right before: the domain must be known not to need anything that is on the destination.
+/// Both sides, right now: the domain must be known not to need anything that is on the destination.
 async fn may_be_taken_back(task: &mut Task, plan: &Plan) -> Result<(), String> {
     let now = task.look(plan).await;
     let answers = match &now.destination {

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod between;
 mod cancelled;
 mod clock;
 mod copies;

@@ -3,6 +3,7 @@
 use waypost_core::ids::{DomainId, HostName};
 use waypost_core::plan::Autostart;
 use waypost_core::ports::{Command, Fault, FaultKind};
+use waypost_core::situation::{Side, Standing};
 
 use super::no_domain;
 use crate::script::Step;
@@ -25,6 +26,22 @@ pub(super) fn named(command: Command) -> (Step, &'static str) {
         Command::Destroy => (Step::Destroy, "destroy the domain"),
         Command::Undefine => (Step::Undefine, "undefine the domain"),
         Command::SetAutostart(_) => (Step::SetAutostart, "set autostart"),
+    }
+}
+
+/// Refuses an order that was meant for another host, or for a domain that stood otherwise.
+pub(super) fn as_expected(
+    state: &State,
+    host: &HostName,
+    domain: DomainId,
+    expected: Option<&Standing>,
+    attempted: &str,
+) -> Result<(), Fault> {
+    let Some(expected) = expected else { return Ok(()) };
+    let Side::Present(now) = state.observe(host, domain) else { return Err(no_domain(host, attempted, &domain)) };
+    match expected.differs(now.host, now.state, &now.reason) {
+        Some(why) => Err(words::fault(FaultKind::Refused, host, attempted, why)),
+        None => Ok(()),
     }
 }
 

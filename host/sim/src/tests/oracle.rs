@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use waypost_core::ports::Command;
+use waypost_core::facts::DomainState;
+use waypost_core::ports::{Command, FaultKind};
 use waypost_core::request::SourceDefinition;
+use waypost_core::situation::{Side, Standing};
 
 use super::*;
 use crate::{Power, Scripted, Step, Violation, What, Who};
@@ -44,6 +46,22 @@ async fn destroying_the_only_copy_is_seen_and_destroying_another_is_not() {
     world.command(&host("b"), id, Command::Destroy).await.unwrap();
     assert!(matches!(&world.violations()[..], [Violation::OnlyCopyDestroyed { .. }]));
     assert!(world.truth(id).lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_for_another_host_or_for_a_copy_that_stood_otherwise_does_nothing() {
+    let (world, id) = pair();
+    let Side::Present(seen) = world.observe(&host("a"), id).await else { panic!("it is there") };
+    let here = Standing { host: seen.host, state: seen.state, reason: seen.reason };
+    let elsewhere = Standing { host: Some(uuid::Uuid::nil()), ..here.clone() };
+    let paused = Standing { state: DomainState::Paused, ..here.clone() };
+    for (wrong, words) in [(elsewhere, "the order is for host"), (paused, "the domain is running")] {
+        let fault = world.command_if(&host("a"), id, Command::Destroy, Some(&wrong)).await.unwrap_err();
+        assert!(fault.kind == FaultKind::Refused && fault.message.contains(words), "{fault}");
+        assert_eq!(world.truth(id).running_on, [host("a")]);
+    }
+    world.command_if(&host("a"), id, Command::Suspend, Some(&here)).await.unwrap();
+    assert_eq!(world.truth(id).paused_on, [host("a")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,13 +21,19 @@ use waypost_core::ports::{
 };
 use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn};
 use waypost_core::sample::Sample;
-use waypost_core::situation::{Action, Side};
+use waypost_core::situation::{Action, Side, Standing};
 use waypost_engine::CancelHandle;
 use waypost_sim::World;
 
+use super::meanwhile::{Meanwhile, Sight};
+
 /// What was written and done.
 #[derive(Default)]
-pub struct Ledger(Mutex<Told>);
+pub struct Ledger {
+    told: Mutex<Told>,
+    /// What a test lets happen at the moment in which a spy sees something.
+    pub meanwhile: Meanwhile,
+}
 
 #[derive(Default)]
 pub struct Told {
@@ -51,7 +57,7 @@ pub struct Told {
 
 impl Ledger {
     pub fn told(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +68,7 @@ impl Told {
     }
 
     /// Holds an order against the journal.
-    fn ordered(&mut self, host: &HostName, command: Command) {
+    fn ordered(&mut self, host: &HostName, command: Command, expected: Option<&Standing>) {
         let last = self.records.last();
         let intended = |action: Action| matches!(last, Some(Record::ActionIntended { action: a, .. }) if *a == action);
         let finishing = |step: FinishStep| matches!(last, Some(Record::FinishIntended { step: s }) if *s == step);
@@ -96,9 +102,12 @@ impl Told {
         if !written {
             self.breach(format!("{command:?} on {host} was not intended"));
         }
-        let destructive = matches!(command, Command::Destroy | Command::Undefine);
-        if destructive && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
+        let decides = matches!(command, Command::Destroy | Command::Undefine | Command::Resume);
+        if decides && self.observed.iter().collect::<BTreeSet<_>>().len() < 2 {
             self.breach(format!("{command:?} on {host} without a look at both sides right before it"));
+        }
+        if decides && expected.is_none_or(|expected| expected.host.is_none()) {
+            self.breach(format!("{command:?} on {host} without what it was decided on"));
         }
         if self.broken && command != Command::AbortJob {
             self.breach(format!("{command:?} on {host} after the store failed"));
@@ -206,9 +215,16 @@ impl Hypervisor for SpiedHosts {
     fn max_downtime<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<u64>, Fault>> {
         self.world.max_downtime(host, domain)
     }
-    fn command<'a>(&'a self, host: &'a HostName, domain: DomainId, command: Command) -> Later<'a, Result<(), Fault>> {
-        self.ledger.told().ordered(host, command);
-        self.world.command(host, domain, command)
+    fn command_if<'a>(
+        &'a self,
+        host: &'a HostName,
+        domain: DomainId,
+        command: Command,
+        expected: Option<&'a Standing>,
+    ) -> Later<'a, Result<(), Fault>> {
+        self.ledger.told().ordered(host, command, expected);
+        self.ledger.meanwhile.comes(&Sight::Ordered(host, command));
+        self.world.command_if(host, domain, command, expected)
     }
     fn notice<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Result<Option<Notice>, Fault>> {
         self.world.notice(host, domain)
@@ -259,6 +275,7 @@ impl Hypervisor for SpiedHosts {
         self.world.volume(host, pool, volume)
     }
     fn volume_at<'a>(&'a self, host: &'a HostName, path: &'a str) -> Later<'a, Result<Option<Volume>, Fault>> {
+        self.ledger.meanwhile.comes(&Sight::Sought(path));
         self.world.volume_at(host, path)
     }
     fn create_volume<'a>(&'a self, host: &'a HostName, disk: &'a CopiedDisk) -> Later<'a, Result<Creation, Fault>> {
@@ -330,9 +347,12 @@ impl SpiedStore {
         *self.appends.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn written(&self, record: &Record) {
-        let mut told = self.ledger.told();
-        told.records.push(record.clone());
-        told.observed.clear();
+        {
+            let mut told = self.ledger.told();
+            told.records.push(record.clone());
+            told.observed.clear();
+        }
+        self.ledger.meanwhile.comes(&Sight::Written(record));
     }
 }
 
