@@ -12,7 +12,7 @@ done
 ls /etc/libvirt/qemu | sed -n 's/\.xml$//p' | sed 's/^/definition of /'
 ls /var/lib/libvirt/images | sed 's/^/image /'
 { ls -d /run/libvirt/qemu/* /run/libvirt/qemu/*/* /var/lib/libvirt/qemu/* /var/lib/libvirt/qemu/*/* /var/lib/libvirt/qemu/*/*/*; } 2>/dev/null |
-    grep -E '/(domain-[0-9]+-)?[a-z]+[0-9]?(\.[a-z]+|-master-key.aes)?$' | grep -E 'g1|intruder|domain-' |
+    grep -E '/(domain-[0-9]+-)?[a-z]+[0-9]?(_VARS)?(\.[a-z]+|-master-key.aes)?$' | grep -E 'g1|intruder|domain-' |
     grep -v '/var/lib/libvirt/qemu/domain-[0-9]*-[^/]*/' | sed -E 's/domain-[0-9]+-/domain-/; s/^/file /'
 ss -Htln | sed -E 's/^[^ ]+ +[^ ]+ +[^ ]+ +([^ ]+).*/port \1/'
 find /proc/[0-9]*/fd -lname '*g1.img' 2>/dev/null | cut -d/ -f3 | sort -u | while read -r process; do

@@ -168,6 +168,8 @@ fn plan(mode: TransferMode) -> Plan {
         network: None,
         detours: waypost::core::network::Detours::default(),
         memory_bytes: None,
+        firmware_variables: None,
+        tpm_state: None,
         edits: waypost::core::edit::Edits::default(),
         notes: Notes::default(),
     }

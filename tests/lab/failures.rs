@@ -4,9 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use waypost_lab::Link;
+use waypost_lab::{Firmware, GuestSpec, Link};
 
-use crate::site::{Site, lines_of_stderr};
+use crate::site::{Site, busy, lines_of_stderr};
 
 #[test]
 fn a_cancelled_migration_leaves_the_guest_on_the_source() {
@@ -51,6 +51,45 @@ fn the_destination_hypervisor_dies_in_mid_copy() {
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
     assert_still_on_source(&site);
+}
+
+/// libvirt makes a file of the firmware's variables for a guest that comes in. It takes that away neither when the guest does
+/// not arrive nor with the definition of one that left.
+#[test]
+fn the_variables_of_a_firmware_travel_and_each_file_of_them_that_stays_is_told() {
+    let site = Site::new(2);
+    let spec = GuestSpec { firmware: Firmware::Flash, ..busy("g1") };
+    let variables = spec.variables().expect("it has a file of them");
+    site.start_guest(&spec);
+    let is_on = |host: &str| {
+        let look = format!("ls {variables}; true");
+        let seen = site.lab.host(host).and_then(|h| h.run(&["sh", "-c", &look])).expect("the host is looked at");
+        String::from_utf8_lossy(&seen.stdout).contains(&variables)
+    };
+    assert!(is_on("kvm1") && !is_on("kvm2"));
+
+    let child = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--json"]);
+    site.until_copying("kvm1", "g1");
+    site.lab.host("kvm2").and_then(|h| h.kill_qemu("g1")).expect("the incoming process is killed");
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(site.state("kvm2", "g1"), None, "it is not defined there");
+    assert!(is_on("kvm2"), "libvirt takes the file away itself: then nothing is left, and nobody need be told");
+    let told = site.waypost(&["task", &site.only_task(), "--json"]).json();
+    let said = |field: &str| told["outcome"][field].as_str().unwrap_or_default().to_owned();
+    let made = format!("{variables} (the variables of its firmware)");
+    assert!(said("summary").contains(&format!("is left on kvm2, but perhaps {made}")), "{told:#}");
+    assert!(said("remedy").contains(&format!("look whether {made} was left on kvm2")), "{told:#}");
+
+    // What is there already is taken for the guest's, and written over when it arrives.
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
+    let ran =
+        site.waypost(&["migrate", "g1", "--to", "kvm2", "--max-downtime", "20000", "--json"]).expect_code(0).json();
+    let summary = ran["outcome"]["summary"].as_str().unwrap_or_default();
+    assert!(summary.contains(&format!("the variables of its firmware stay on kvm1, too: {variables}")), "{ran:#}");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    assert!(is_on("kvm1") && is_on("kvm2"));
+    site.assert_one_counting_guest("g1");
 }
 
 #[test]

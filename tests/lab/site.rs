@@ -124,12 +124,7 @@ impl Site {
 
     /// A guest whose memory can't be moved while it runs free: it dirties all of its working set all the time.
     pub fn busy_guest(&self, name: &str) -> GuestSpec {
-        let mut spec = GuestSpec::tick(name);
-        spec.memory_mib = 256;
-        if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
-            *working_set_mib = 128;
-            *dirty_pages_per_tick = waypost_lab::SPIN;
-        }
+        let spec = busy(name);
         self.start_guest(&spec);
         spec
     }
@@ -196,6 +191,17 @@ impl Site {
         assert_eq!(list.len(), 1, "{tasks:#}");
         list[0]["id"].as_str().expect("an id").to_owned()
     }
+}
+
+/// A guest that writes all of its working set all the time, not started.
+pub fn busy(name: &str) -> GuestSpec {
+    let mut spec = GuestSpec::tick(name);
+    spec.memory_mib = 256;
+    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
+        *working_set_mib = 128;
+        *dirty_pages_per_tick = waypost_lab::SPIN;
+    }
+    spec
 }
 
 /// The lines of a child's standard error, as they come.

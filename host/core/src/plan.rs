@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::admission::{Refusal, offline};
 use crate::copies::{Copies, Uncopyable, copies};
 use crate::edit::{Edit, Edits};
-use crate::facts::{Candidate, DomainState, Snapshot};
+use crate::facts::{Candidate, DomainState, Snapshot, Tpm};
 use crate::ids::{DomainId, HostName};
 use crate::network::Detours;
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
@@ -135,6 +135,10 @@ pub struct Plan {
     pub detours: Detours,
     /// Memory of the domain; none where the facts don't tell.
     pub memory_bytes: Option<u64>,
+    /// The file in which its hosts keep the variables of the guest's firmware; none where it has none.
+    pub firmware_variables: Option<String>,
+    /// Where its hosts keep the state of the guest's emulated TPM, a path or in words; none where it has none.
+    pub tpm_state: Option<String>,
     /// What is edited in the definition on its way.
     pub edits: Edits,
     /// What a person should know of these choices, one sentence each.
@@ -363,6 +367,8 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         network: None,
         detours: Detours::default(),
         memory_bytes: Some(domain.memory_kib.saturating_mul(1024)),
+        firmware_variables: domain.firmware.nvram.clone(),
+        tpm_state: tpm_state(&domain.tpms),
         edits: Edits::default(),
         notes,
     })
@@ -403,7 +409,24 @@ impl ForMemory {
     }
 }
 
+/// Of a TPM of the host nothing is kept for the guest.
+fn tpm_state(tpms: &[Tpm]) -> Option<String> {
+    let emulated = tpms.iter().find(|tpm| tpm.backend == "emulator")?;
+    Some(emulated.state_path.clone().unwrap_or_else(|| "its folder below that of the host's TPM emulator".to_owned()))
+}
+
 impl Plan {
+    /// What a host that takes the guest's memory in makes for it beside its definition and its disks, each with what it is. A
+    /// definition that travels makes nothing.
+    pub fn made_for_the_guest(&self) -> Vec<String> {
+        let of = |place: Option<&String>, what: &str| place.map(|place| format!("{place} ({what})"));
+        let kept = [
+            of(self.firmware_variables.as_ref(), "the variables of its firmware"),
+            of(self.tpm_state.as_ref(), "the state of its emulated TPM"),
+        ];
+        kept.into_iter().flatten().filter(|_| self.mode == TransferMode::Live).collect()
+    }
+
     /// The plan with edits of the definition.
     pub fn with_edits(self, edits: Edits) -> Result<Self, PlanError> {
         match self.copies.0.iter().find_map(|disk| edits.of_disk(&disk.target)) {

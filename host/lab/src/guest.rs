@@ -38,6 +38,8 @@ pub struct GuestSpec {
     pub cache: String,
     /// Does its definition outlive it?
     pub persistence: Persistence,
+    /// What its firmware is in.
+    pub firmware: Firmware,
     /// A `<cpu>` element, or nothing for QEMU's default model qemu64.
     pub cpu_xml: String,
     /// More device elements.
@@ -76,6 +78,20 @@ pub enum DiskPlace {
     None,
 }
 
+/// What a guest's firmware is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Firmware {
+    /// In read-only memory, as QEMU brings it.
+    Rom,
+    /// The same firmware in flash, beside a flash of variables ([`GuestSpec::variables`]) that libvirt makes as it does for UEFI.
+    /// This firmware never looks at its variables.
+    Flash,
+}
+
+/// QEMU's own firmware: what it takes from here unasked, and what it takes as flash when asked. The size of a flash is that of
+/// its file, so that the variables are made from it as well.
+const FIRMWARE: &str = "/usr/share/seabios/bios-256k.bin";
+
 /// Does a definition outlive its domain?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Persistence {
@@ -98,6 +114,7 @@ impl GuestSpec {
             disk_mib: 1,
             cache: "none".to_owned(),
             persistence: Persistence::Defined,
+            firmware: Firmware::Rom,
             cpu_xml: String::new(),
             devices_xml: String::new(),
         }
@@ -118,6 +135,14 @@ impl GuestSpec {
         Some(format!("{folder}/{}.img", self.name))
     }
 
+    /// The file of its firmware's variables as its host sees it; none where it has none.
+    pub fn variables(&self) -> Option<String> {
+        match self.firmware {
+            Firmware::Rom => None,
+            Firmware::Flash => Some(format!("/var/lib/libvirt/qemu/nvram/{}_VARS.fd", self.name)),
+        }
+    }
+
     /// The domain XML.
     pub fn xml(&self) -> String {
         let disk = self.image().map(|image| {
@@ -125,6 +150,12 @@ impl GuestSpec {
                 "    <disk type='file' device='disk'>\n      <driver name='qemu' type='raw' cache='{cache}'/>\n      \
                  <source file='{image}'/>\n      <target dev='vda' bus='virtio'/>\n    </disk>\n",
                 cache = self.cache
+            )
+        });
+        let flash = self.variables().map(|variables| {
+            format!(
+                "    <loader readonly='yes' type='pflash'>{FIRMWARE}</loader>\n    \
+                 <nvram template='{FIRMWARE}'>{variables}</nvram>\n"
             )
         });
         let boot = match self.program {
@@ -138,7 +169,7 @@ impl GuestSpec {
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
-{boot}  </os>
+{flash}{boot}  </os>
   <features><acpi/></features>
   {cpu}
   <on_poweroff>destroy</on_poweroff>
@@ -160,6 +191,7 @@ impl GuestSpec {
             name = self.name,
             memory = self.memory_mib,
             disk = disk.unwrap_or_default(),
+            flash = flash.unwrap_or_default(),
             cpu = self.cpu_xml,
             devices = self.devices_xml,
         )
@@ -305,6 +337,16 @@ mod tests {
         };
         assert_eq!(texts(&spec, &["domain", "cpu", "model"]), ["<model>Westmere</model>"]);
         assert_eq!(texts(&spec, &["domain", "devices", "interface", "source"]), ["<source bridge='br0'/>"]);
+    }
+
+    #[test]
+    fn a_firmware_in_flash_has_its_variables_in_a_file_of_the_host() {
+        let rom = GuestSpec::tick("g1");
+        assert_eq!((rom.variables(), texts(&rom, &["domain", "os", "nvram"])), (None, vec![]));
+        let flash = GuestSpec { firmware: Firmware::Flash, ..rom };
+        let made = "<nvram template='/usr/share/seabios/bios-256k.bin'>/var/lib/libvirt/qemu/nvram/g1_VARS.fd</nvram>";
+        assert_eq!(texts(&flash, &["domain", "os", "nvram"]), [made]);
+        assert_eq!(texts(&flash, &["domain", "os", "boot"]), ["<boot dev='hd'/>"]);
     }
 
     #[test]

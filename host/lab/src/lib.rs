@@ -61,7 +61,7 @@ mod linux;
 
 pub use counter::{CounterFault, CounterReport, Segment};
 pub use error::{LabError, Result};
-pub use guest::{DiskPlace, GuestSpec, Persistence, Program, SPIN};
+pub use guest::{DiskPlace, Firmware, GuestSpec, Persistence, Program, SPIN};
 pub use host::{Host, InterfaceBytes};
 pub use lab::{HostStatus, Lab, LabStatus};
 pub use layout::{LOCAL, Link, SHARED};

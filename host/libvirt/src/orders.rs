@@ -129,7 +129,9 @@ fn set_max_downtime(domain: &Domain, ms: u64) -> Result<(), Failure> {
 }
 
 /// Removes a definition. Of an active domain it is not removed: that would leave a guest that is gone for good when it
-/// stops.
+/// stops. The state that libvirt keeps of the guest stays: whether the file was there before libvirt would have made it is a
+/// question that no call answers, and a file on a shared store is the one that the guest uses elsewhere. Where a migration
+/// failed, its outcome names it (`Plan::made_for_the_guest`).
 fn undefine(domain: &Domain) -> Result<(), Failure> {
     if domain.is_active()? {
         return Err(Failure::refused(

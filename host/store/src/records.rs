@@ -287,7 +287,8 @@ wire_struct! {
         destination_before: destination_before, storage: storage, migrate_uri: migrate_uri,
         listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s, max_downtime_ms: max_downtime_ms,
         timeout_s: timeout_s, transport: transport, stream: stream, disks: disks, copies: copies, network: network,
-        detours: detours, memory_bytes: memory_bytes, edits: edits, notes: notes,
+        detours: detours, memory_bytes: memory_bytes, firmware_variables: firmware_variables, tpm_state: tpm_state,
+        edits: edits, notes: notes,
     }
     End { host: host, uuid: uuid }
     CopiedDisk {

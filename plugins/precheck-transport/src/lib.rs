@@ -33,7 +33,7 @@ impl Precheck for Transport {
         }
         // Without memory and without a connection of the daemons nothing goes from host to host.
         if (live || peer.is_some()) && findings.iter().all(|finding| finding.code != "peer-uri-local") {
-            findings.push(unproven(request, peer, destination));
+            findings.push(unproven(request, live, peer, destination));
         }
         findings
     }
@@ -165,18 +165,39 @@ fn ports(fixed: Option<u16>, destination: &HostFacts) -> Option<Finding> {
     }
 }
 
-fn unproven(request: &Request, peer: Option<&str>, destination: &HostFacts) -> Finding {
-    let ports = destination.migration_ports();
-    let by_default = || format!("tcp://{}:{}-{}", destination.hostname(), ports.first, ports.last);
-    Finding::info(
+/// All that the start has to show: who is reached, at which ports, and which names certificates must bear. Whether the memory
+/// will be encrypted is decided later, in the plan, so the name is told in any case.
+fn unproven(request: &Request, live: bool, peer: Option<&str>, destination: &HostFacts) -> Finding {
+    let finding = Finding::info(
         "transport-unproven",
         format!(
             "Whether the source reaches {} can't be asked of libvirt; the migration's start shows it.",
             destination.name()
         ),
     )
-    .with_option("daemon", peer, "not needed: this program drives both")
-    .with("memory", request.migrate_uri.clone().unwrap_or_else(by_default))
+    .with_option("daemon", peer, "not needed: this program drives both");
+    let by_tls = peer.map(Uri::parse).filter(|uri| uri.transport().is_none_or(|transport| transport == "tls"));
+    let finding = match by_tls {
+        Some(uri) => finding.with("name in the daemon's certificate", uri.host),
+        None => finding,
+    };
+    if !live {
+        return finding;
+    }
+    let range = destination.migration_ports();
+    let range = format!("{}-{}", range.first, range.last);
+    let given = request.migrate_uri.as_deref();
+    let memory = given.map_or_else(|| format!("tcp://{}:{range}", destination.hostname()), str::to_owned);
+    let finding = finding.with("memory", memory);
+    let wanted = given.map(Uri::parse);
+    if wanted.as_ref().is_some_and(|uri| uri.scheme == "unix") {
+        return finding;
+    }
+    let (name, port) = wanted.map_or((destination.hostname(), None), |uri| (uri.host, uri.port));
+    finding.with("port", port.map_or(range, |port| port.to_string())).with(
+        "name in the hypervisor's certificate",
+        format!("{name}, or the one that the plan says; without TLS none"),
+    )
 }
 
 export_precheck!(Transport);
@@ -216,10 +237,33 @@ mod tests {
     }
 
     #[test]
-    fn a_good_way_is_still_unproven() {
-        let found = testing::check::<Transport>(&testing::request(), &testing::domain(), &testing::host("kvm2"));
-        assert_eq!(codes(&found), [("transport-unproven", Info)]);
-        assert_eq!(found[0].evidence[1].1, "tcp://kvm2.example.org:49152-49215");
+    fn a_good_way_is_still_unproven_and_all_of_it_is_named() {
+        let named = |request: &Request, domain: &DomainFacts, host: &HostFacts| {
+            let found = testing::check::<Transport>(request, domain, host);
+            assert_eq!(codes(&found), [("transport-unproven", Info)]);
+            let evidence: Vec<_> = found[0].evidence.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            evidence.join("; ")
+        };
+        let to = |uri: &str| testing::request_with(|request| request.migrate_uri = Some(uri.to_owned()));
+        let tls = &testing::host("kvm2");
+        let ssh = &testing::host_with("kvm2", |host| host.peer_uri = Some("qemu+ssh://root@kvm2/system".into()));
+        let daemon = "daemon: qemu+tls://kvm2.example.org/system; name in the daemon's certificate: kvm2.example.org";
+        let all = named(&testing::request(), &testing::domain(), tls);
+        assert_eq!(
+            all,
+            format!(
+                "{daemon}; memory: tcp://kvm2.example.org:49152-49215; port: 49152-49215; name in the hypervisor's \
+                 certificate: kvm2.example.org, or the one that the plan says; without TLS none"
+            )
+        );
+        let fixed = named(&to("tcp://10.88.0.2:50000"), &testing::domain(), ssh);
+        assert!(fixed.contains("memory: tcp://10.88.0.2:50000; port: 50000; name in the hyp"), "{fixed}");
+        assert!(fixed.contains("certificate: 10.88.0.2,") && !fixed.contains("daemon's certificate"), "{fixed}");
+        let free = named(&to("tcp://10.88.0.2"), &testing::domain(), ssh);
+        assert!(free.contains("port: 49152-49215"), "an address of a network has the range's ports: {free}");
+        let socket = named(&to("unix:///srv/mig.sock"), &testing::domain(), ssh);
+        assert_eq!(socket, "daemon: qemu+ssh://root@kvm2/system; memory: unix:///srv/mig.sock");
+        assert_eq!(named(&testing::request(), &off(), tls), daemon, "no memory travels");
     }
 
     #[test]

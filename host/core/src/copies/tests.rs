@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::facts::{
     BackingLayer, CpuComparison, DomainFacts, DomainState, Firmware, GuestCpu, HostCpu, HostFacts, MemoryBacking,
-    MigrationPorts, PairFacts, PoolSource, StorageProof,
+    MigrationPorts, PairFacts, PoolSource, StorageProof, Tpm,
 };
 use crate::ids::{DomainId, Moment};
 use crate::plan::{PlanError, TransferMode};
@@ -454,6 +454,30 @@ fn a_plan_names_every_disk_that_it_copies_and_none_else() {
     let plan = crate::plan::plan(1, &options, &facts, &facts.candidates[0]).unwrap();
     assert_eq!((plan.disks, plan.copies), (Disks::default(), Copies::default()));
     assert!(plan.notes.0[0].contains("no disk is copied"));
+}
+
+/// It is neither copied nor looked for, so that only a person can be told of it.
+#[test]
+fn a_plan_names_what_its_hosts_keep_of_the_guest_beside_its_disks() {
+    let (_, mut facts) = scene();
+    let plan = |facts: &Snapshot| crate::plan::plan(1, &Options::default(), facts, &facts.candidates[0]).unwrap();
+    assert_eq!(plan(&facts).made_for_the_guest(), Vec::<String>::new());
+    let domain = Arc::make_mut(&mut facts.domain);
+    domain.firmware.nvram = Some("/nvram/web_VARS.fd".into());
+    let chip = |backend: &str| Tpm {
+        model: None,
+        backend: backend.into(),
+        version: None,
+        state_path: Some("/swtpm/web".into()),
+        device_path: None,
+    };
+    domain.tpms = vec![chip("passthrough")];
+    let variables = "/nvram/web_VARS.fd (the variables of its firmware)";
+    assert_eq!(plan(&facts).made_for_the_guest(), [variables], "a chip of the host is not the guest's");
+    Arc::make_mut(&mut facts.domain).tpms = vec![chip("emulator")];
+    assert_eq!(plan(&facts).made_for_the_guest(), [variables, "/swtpm/web (the state of its emulated TPM)"]);
+    Arc::make_mut(&mut facts.domain).state = DomainState::ShutOff;
+    assert_eq!(plan(&facts).made_for_the_guest(), Vec::<String>::new(), "a definition that travels makes nothing");
 }
 
 #[test]

@@ -135,9 +135,11 @@ pub fn choose(
         let address = places.get(&destination.name).map(|place| place.address);
         let notes = address.map(|address| {
             let link = unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
+            let ports = &destination.migration_ports;
             format!(
-                "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that tries it",
-                source.name
+                "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that tries it, \
+                 and so are the ports {}-{} there",
+                source.name, ports.first, ports.last
             )
         });
         return Ok(Chosen {

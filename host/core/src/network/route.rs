@@ -69,7 +69,12 @@ pub fn route(
             // host's name, and what a certificate must say shall not depend on the network.
             let addressed = chosen.address.is_some() || !plan.detours.0.is_empty();
             if addressed && plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
-                plan.stream.tls_destination = Some(to.host.hostname.clone());
+                let name = to.host.hostname.clone();
+                plan.notes.0.push(format!(
+                    "that the hypervisor's certificate on {} names {name} is unproven: the start of the transfer shows it",
+                    to.host.name
+                ));
+                plan.stream.tls_destination = Some(name);
             }
         }
         None if given => plan.notes.0.extend(

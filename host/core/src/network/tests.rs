@@ -123,6 +123,8 @@ fn up_on_both_sides_or_what_the_fallback_says() {
                 let unproven =
                     chosen.notes.iter().any(|note| note.contains("is unproven, because libvirt has no call"));
                 assert_eq!(unproven, name.is_some(), "{:?}", chosen.notes);
+                let ports = chosen.notes.iter().any(|note| note.ends_with("and so are the ports 1-2 there"));
+                assert_eq!(ports, name.is_some(), "{:?}", chosen.notes);
             }
             (Err(error), Err(())) => assert!(error.to_string().contains(said), "{said}: {error}"),
             (chosen, _) => panic!("{said}: {chosen:?}"),

@@ -50,6 +50,8 @@ fn failed(encryption: Encryption) -> Plan {
         network: None,
         detours: crate::network::Detours::default(),
         memory_bytes: None,
+        firmware_variables: None,
+        tpm_state: None,
         edits: crate::edit::Edits::default(),
         notes: Notes::default(),
         copies: crate::copies::Copies::default(),

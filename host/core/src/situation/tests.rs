@@ -91,6 +91,8 @@ fn plans() -> Vec<Plan> {
                             network: None,
                             detours: crate::network::Detours::default(),
                             memory_bytes: None,
+                            firmware_variables: None,
+                            tpm_state: None,
                             edits: crate::edit::Edits::default(),
                             notes: crate::plan::Notes::default(),
                         });

@@ -47,6 +47,8 @@ fn live() -> Plan {
         network: None,
         detours: waypost_core::network::Detours::default(),
         memory_bytes: None,
+        firmware_variables: None,
+        tpm_state: None,
         edits: waypost_core::edit::Edits::default(),
         notes: Notes::default(),
     }

@@ -223,6 +223,9 @@ pub(super) fn completed(task: &Task, plan: &Plan, situation: &Situation, figures
         summary.push_str("; its post-copy broke and was resumed");
     }
     summary.extend(tell::kept_images(plan));
+    summary.extend(tell::kept_variables(plan));
+    let others: Vec<_> = course.tried.iter().filter(|host| **host != plan.destination.host).cloned().collect();
+    summary.extend(tell::state_left(plan, &others).map(|state| format!("; {state}")));
     if course.cancel_requested {
         summary.push_str("; the request to cancel came too late");
     }

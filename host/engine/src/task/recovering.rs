@@ -286,7 +286,7 @@ async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<St
         kind,
         summary: tell::stayed(&plan, now, &volumes::still_there(&task)) + &late,
         causes: task.recorder.all_causes(),
-        remedy: prepared::remedy_for(&left),
+        remedy: tell::both_of(prepared::remedy_for(&left), tell::state_left(&plan, &course.tried)),
     };
     task.end(outcome)
 }

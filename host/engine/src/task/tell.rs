@@ -1,8 +1,10 @@
 //! Sentences about where a domain is. Only what was observed is said.
 
+use std::collections::BTreeSet;
+
 use waypost_core::ids::{HostName, TaskId};
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::plan::Plan;
+use waypost_core::plan::{Before, Plan, SourceFate, TransferMode};
 use waypost_core::situation::{Side, Situation};
 
 /// `running on kvm1`, as the host said it.
@@ -36,12 +38,45 @@ pub(super) fn arrived(plan: &Plan, situation: &Situation) -> String {
 
 pub(super) fn stayed(plan: &Plan, situation: &Situation, volumes: &[String]) -> String {
     let left = if volumes.is_empty() { "nothing".to_owned() } else { volumes.join(", ") };
-    format!(
+    let mut stayed = format!(
         "{} is {}, and {left} of this migration is left on {}",
         plan.name,
         side(&situation.source, &plan.source.host),
         plan.destination.host
-    )
+    );
+    let made = plan.made_for_the_guest();
+    if plan.destination_before == Before::Absent && !made.is_empty() {
+        stayed.push_str(&format!(", but perhaps {}", made.join(" and ")));
+    }
+    stayed
+}
+
+/// What the hosts of failed attempts may have kept of the guest, for a person. libvirt has no call that tells such a file, or
+/// whether it was there before, and what may be another guest's state, or the same file by way of a shared store, is not for a
+/// program to delete. On a host that had the domain before it is that definition's.
+pub(super) fn state_left(plan: &Plan, tried: &[HostName]) -> Option<String> {
+    let made = plan.made_for_the_guest();
+    let theirs = |host: &&HostName| **host == plan.destination.host && plan.destination_before == Before::Defined;
+    let hosts: BTreeSet<_> = tried.iter().filter(|host| !theirs(host)).map(HostName::as_str).collect();
+    (!made.is_empty() && !hosts.is_empty()).then(|| {
+        format!(
+            "look whether {} was left on {}, and remove it there if no domain of that host uses it and no other host shares it",
+            made.join(" or "),
+            hosts.into_iter().collect::<Vec<_>>().join(" or ")
+        )
+    })
+}
+
+/// What a move leaves of the guest's firmware: libvirt keeps the file where it removes a definition.
+pub(super) fn kept_variables(plan: &Plan) -> Option<String> {
+    let gone = plan.source_fate != SourceFate::KeepWithoutAutostart && plan.mode == TransferMode::Live;
+    let file = plan.firmware_variables.as_ref().filter(|_| gone)?;
+    Some(format!("; the variables of its firmware stay on {}, too: {file}", plan.source.host))
+}
+
+/// Two sentences, as far as there are any.
+pub(super) fn both_of(one: Option<String>, other: Option<String>) -> Option<String> {
+    one.into_iter().chain(other).reduce(|one, other| format!("{one}; {other}"))
 }
 
 /// What a move leaves on purpose: the images of copied disks.

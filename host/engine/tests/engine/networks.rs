@@ -15,7 +15,7 @@ use waypost_core::ports::{Clock, DecisionRecord, Depth, Judgement, Policies, Sto
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, MigrationRequest, Options};
 use waypost_core::situation::Action;
-use waypost_core::stream::{DiskCopy, Disks, Stream};
+use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream};
 use waypost_core::verdict::Verdict;
 use waypost_engine::{Acted, Driver, Engine, EngineError, Order, Settings};
 use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, Lasting, PoolSpec, Scripted, Step, What, World};
@@ -85,8 +85,10 @@ fn begin(
     let states = |eth1: &str| -> BTreeMap<String, String> {
         [("eth1", eth1), ("eth2", "up"), ("eth3", "up")].map(|(n, s)| (n.to_owned(), s.to_owned())).into()
     };
+    let migration_tls = options.stream.encryption == Encryption::Required;
     let host = |name, eth1| HostSpec {
         interface_states: states(eth1),
+        migration_tls,
         pools: vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")],
         ..HostSpec::named(name)
     };
@@ -133,6 +135,19 @@ fn the_plan_has_the_address_on_the_chosen_network_and_its_limit() {
     assert_eq!(plan.migrate_uri.as_deref(), Some("tcp://[fd00::2]"));
     assert_eq!(plan.listen_address.as_deref(), Some("fd00::2"));
     assert_eq!(plan.bandwidth_mib_s, Some(5));
+}
+
+/// An address is in no certificate: the host's name is compared, and only the start shows whether it is in there.
+#[test]
+fn an_encrypted_way_says_which_name_is_unproven() {
+    let encrypted = Stream { encryption: Encryption::Required, ..Stream::default() };
+    let plan = migrate(networks(), "up", Options { stream: encrypted, ..Options::default() }).1.unwrap();
+    let name = plan.stream.tls_destination.clone().unwrap();
+    let said = |part: &str| plan.notes.0.iter().any(|note| note.contains(part));
+    assert!(said(&format!("that the hypervisor's certificate on b names {name} is unproven")), "{:?}", plan.notes);
+    assert!(said("and so are the ports 49152-49215 there"), "{:?}", plan.notes);
+    let plain = migrate(networks(), "up", Options::default()).1.unwrap();
+    assert!(!plain.notes.0.iter().any(|note| note.contains("certificate")), "{:?}", plain.notes);
 }
 
 #[test]

@@ -77,6 +77,33 @@ fn an_action_that_is_refused_for_good_is_handed_over() {
     });
 }
 
+/// What a host makes for a guest that comes in is no step of a task, and no call shows it afterwards.
+#[test]
+fn what_a_host_may_have_kept_of_a_guest_that_did_not_stay_is_told() {
+    let dies = || Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+    let with_tpm = || Case { tpm: true, ..Case::live() };
+    for (case, kind, told) in [
+        (with_tpm().fault(dies()), OutcomeKind::RolledBack, true),
+        (Case::live().fault(dies()), OutcomeKind::RolledBack, false),
+        (with_tpm(), OutcomeKind::Completed, false),
+    ] {
+        in_virtual_time(async {
+            let site = Site::new(case);
+            let driver = site.accept();
+            let task = driver.id();
+            let outcome = driver.drive().await.unwrap();
+            assert_eq!(outcome.kind, kind, "{outcome:?}");
+            let remedy = outcome.remedy.clone().unwrap_or_default();
+            let asks =
+                "(the state of its emulated TPM) was left on b, and remove it there if no domain of that host uses it";
+            assert_eq!(remedy.contains(asks), told, "{outcome:?}");
+            assert_eq!(outcome.summary.contains("is left on b, but perhaps its folder"), told, "{outcome:?}");
+            let ran = judge(&site, task, outcome).await;
+            assert_eq!(ran.wrong, Vec::<String>::new());
+        });
+    }
+}
+
 /// Answers one thing and nothing else, and tells what it was asked.
 struct Stubborn {
     action: Action,

@@ -88,25 +88,6 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
     })
 }
 
-/// A document without the passwords of its consoles: libvirt puts them into the migratable one unasked, and facts reach
-/// policies and records.
-pub(crate) fn without_passwords(document: String) -> Result<String, Failure> {
-    let passwords: Vec<_> = {
-        let parsed = parse("domain", &document)?;
-        let graphics = parsed.descendants().filter(|node| node.has_tag_name("graphics"));
-        graphics
-            .flat_map(|node| node.attributes())
-            .filter(|attribute| attribute.name() == "passwd")
-            .map(|attribute| attribute.range())
-            .collect()
-    };
-    let mut document = document;
-    for range in passwords.into_iter().rev() {
-        document.replace_range(range, "");
-    }
-    Ok(document)
-}
-
 /// `0000:03:00.0`, of an `<address>` of that kind.
 pub(super) fn pci_address(address: Node<'_, '_>) -> Option<String> {
     let part = |name: &str| {
@@ -281,15 +262,6 @@ mod tests {
         assert_eq!(read.machine.as_deref(), Some("pc-q35-7.2"));
         assert_eq!(read.disks.len(), 3);
         assert_eq!(read.graphics[0].port, Some(-1));
-    }
-
-    #[test]
-    fn a_password_never_gets_into_the_facts() {
-        let secret = "<domain><devices><graphics type='vnc' passwd='geheim' port='-1'/>\
-            <graphics type='spice' passwd=\"auch &lt; geheim\"><listen type='none'/></graphics></devices></domain>";
-        let clean = without_passwords(secret.to_owned()).unwrap();
-        assert!(!clean.contains("geheim") && !clean.contains("passwd"), "{clean}");
-        assert!(clean.contains("port='-1'") && clean.contains("<listen type='none'/>"), "{clean}");
     }
 
     #[test]

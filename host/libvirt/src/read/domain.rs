@@ -78,10 +78,12 @@ fn snapshots(domain: &Domain) -> Result<Vec<String>, Failure> {
     Ok(snapshots.iter().map(|snapshot| snapshot.get_name()).collect::<Result<_, _>>()?)
 }
 
+/// The documents without secrets. None is asked for with libvirt's SECURE flag; the migratable one has them all the same, and
+/// some are in every one (`facts/secrets.rs`). What is sent to a destination is read anew, with them (`transfer/sent.rs`).
 fn documents(domain: &Domain, state: DomainState, persistent: bool, current: &str) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();
     let mut add = |kind: &str, xml: String| -> Result<(), Failure> {
-        documents.push(Document { kind: kind.to_owned(), xml: facts::without_passwords(xml)? });
+        documents.push(Document { kind: kind.to_owned(), xml: facts::without_secrets(xml)? });
         Ok(())
     };
     if state.is_active() {

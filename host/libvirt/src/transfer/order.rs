@@ -201,6 +201,8 @@ mod tests {
             network: None,
             detours: waypost_core::network::Detours::default(),
             memory_bytes: None,
+            firmware_variables: None,
+            tpm_state: None,
             edits: waypost_core::edit::Edits::default(),
             notes: waypost_core::plan::Notes::default(),
         }

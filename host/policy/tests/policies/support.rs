@@ -242,6 +242,8 @@ pub fn plan() -> Plan {
         network: None,
         detours: waypost_core::network::Detours::default(),
         memory_bytes: None,
+        firmware_variables: None,
+        tpm_state: None,
         edits: Edits::default(),
         notes: Notes::default(),
     }

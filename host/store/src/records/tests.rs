@@ -136,7 +136,8 @@ prop_compose! {
         (storage, migrate_uri, listen_address) in (select(StorageSafety::ALL), optional(text()), optional(text())),
         (bandwidth_mib_s, max_downtime_ms) in (optional(any::<u64>()), optional(any::<u64>())), timeout_s in any::<u64>(),
         (network, transport, stream, disks) in (optional(text()), select(Transport::ALL), stream(), disks()),
-        (memory_bytes, notes) in (optional(any::<u64>()), prop::collection::vec(text(), 0..3)),
+        (memory_bytes, notes, firmware_variables, tpm_state) in
+            (optional(any::<u64>()), prop::collection::vec(text(), 0..3), optional(text()), optional(text())),
         copies in prop::collection::vec(copied_disk(), 0..3), edits in prop::collection::vec(edit(), 0..3),
         detours in prop::collection::vec(detour(), 0..3),
     ) -> Plan {
@@ -144,7 +145,8 @@ prop_compose! {
             attempt, domain: DomainId(id), name, destination_name, source, destination, peer_uri, mode, initially,
             finally, source_fate, destination_fate, autostart, destination_before, storage, migrate_uri,
             listen_address, bandwidth_mib_s, max_downtime_ms, timeout_s, transport, stream, disks, network, memory_bytes,
-            detours: Detours(detours), copies: Copies(copies), edits: Edits(edits), notes: Notes(notes),
+            firmware_variables, tpm_state, detours: Detours(detours), copies: Copies(copies), edits: Edits(edits),
+            notes: Notes(notes),
         }
     }
 }

@@ -47,6 +47,7 @@ pub struct Case {
     pub mind: Mind,
     pub dirty_pages_s: u64,
     pub working_set_mib: u64,
+    pub tpm: bool,
 }
 
 impl Case {
@@ -61,6 +62,7 @@ impl Case {
             mind: Mind::Conservative,
             dirty_pages_s: 1000,
             working_set_mib: 64,
+            tpm: false,
         }
     }
     /// A guest that dirties more in a second than a transfer of 100 MiB/s carries: without help it never arrives.
@@ -148,6 +150,7 @@ impl Site {
             autostart: case.persistent,
             dirty_pages_s: case.dirty_pages_s,
             working_set_mib: case.working_set_mib,
+            tpm: case.tpm,
             disks: match case.disks {
                 Place::Shared => vec![DiskSpec::default()],
                 Place::Own => ["qcow2", "raw"].map(own_disk).into(),
