@@ -122,11 +122,12 @@ impl Abandoned {
         Self { task, plan, why: "cancelled before the transfer began".into(), kind: OutcomeKind::Cancelled }
     }
 
-    /// Takes back what was made ready, newest first. What can't be taken back is told.
+    /// Takes back what was made ready, newest first. What can't be taken back is told, and where the domain is once that is done.
     pub(super) async fn roll_back(self) -> Result<Stage, EngineError> {
         let Self { mut task, plan, why, kind } = self;
         let Undone { left, .. } = undo(&mut task, &plan).await?;
-        let summary = format!("{why}; {} was not touched on {}", plan.name, plan.source.host);
+        let source = task.ports().hypervisor.observe(&plan.source.host, plan.domain).await;
+        let summary = format!("{why}; {}", tell::never_moved(&plan, &source, &left));
         let remedy = remedy_for(&left);
         task.end_untouched(kind, summary, remedy)
     }

@@ -36,6 +36,15 @@ pub(super) fn arrived(plan: &Plan, situation: &Situation) -> String {
     format!("{} is {state} on {}", plan.destination_name, plan.destination.host)
 }
 
+/// Of a task that ends before its transfer began: where the domain is by now, and what of the preparation can't be taken back.
+pub(super) fn never_moved(plan: &Plan, source: &Side, left: &[String]) -> String {
+    let here = format!("{} is {}: nothing of it was moved", plan.name, side(source, &plan.source.host));
+    match left {
+        [] => format!("{here}, and nothing of this migration is left"),
+        left => format!("{here}, and of this migration is left: {}", left.join("; ")),
+    }
+}
+
 pub(super) fn stayed(plan: &Plan, situation: &Situation, volumes: &[String]) -> String {
     let left = if volumes.is_empty() { "nothing".to_owned() } else { volumes.join(", ") };
     let mut stayed = format!(

@@ -84,6 +84,30 @@ fn what_cannot_be_removed_is_told_to_a_person() {
 }
 
 #[test]
+fn what_a_preparation_leaves_is_said_and_not_that_nothing_was_touched() {
+    in_virtual_time(async {
+        let mut case = Case::copying();
+        case.options.source_definition = waypost_core::request::SourceDefinition::Keep;
+        let refused = waypost_core::ports::FaultKind::Refused;
+        let full = Scripted::at(Step::CreateVolume, What::Error(waypost_core::ports::FaultKind::Storage));
+        // Off, and then on again.
+        let kept_off = Scripted::at(Step::SetAutostart, What::Error(refused)).occurrence(2);
+        let site = Site::new(case.clone().fault(full.clone()).fault(kept_off));
+        let outcome = drive(site.accept()).await.unwrap().unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        assert!(outcome.summary.contains("g1 is running on a ("), "{outcome:?}");
+        assert!(outcome.summary.contains("): nothing of it was moved"), "{outcome:?}");
+        assert!(outcome.summary.contains("is left: the autostart of g1 on a, now off"), "{outcome:?}");
+        assert!(outcome.remedy.unwrap().contains("the autostart of g1 on a"));
+
+        let site = Site::new(case.fault(full));
+        let outcome = drive(site.accept()).await.unwrap().unwrap();
+        assert!(outcome.summary.contains("nothing of this migration is left"), "{outcome:?}");
+        assert_eq!(outcome.remedy, None);
+    });
+}
+
+#[test]
 fn an_image_that_is_there_refuses_the_copy() {
     in_virtual_time(async {
         let site = Site::new(Case::copying());
