@@ -25,6 +25,9 @@ words! {
         /// Have the connections closed over which disks are copied. Waypost does it by itself to a transfer that is being ended
         /// and that the host's own abort doesn't end; no policy may choose it, and no person asks for it.
         Sever = "sever",
+        /// Interrupt a post-copy in which nothing moves, so that it can be resumed. Waypost does it by itself; no policy may
+        /// choose it while a transfer runs, and no person asks for it so.
+        Interrupt = "interrupt",
     }
     /// Where the bandwidth of a prediction is known from.
     pub enum BandwidthFrom {
@@ -34,6 +37,13 @@ words! {
         Network = "network",
         /// The fastest of the last transfers between the two hosts.
         EarlierTransfers = "earlier-transfers",
+    }
+}
+
+impl Steering {
+    /// What Waypost does by itself: no answer of a policy, and no wish of a person.
+    pub fn is_our_own(self) -> bool {
+        matches!(self, Self::Sever | Self::Interrupt)
     }
 }
 

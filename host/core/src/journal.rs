@@ -121,6 +121,13 @@ pub enum Record {
         /// What came of it.
         result: Result<(), String>,
     },
+    /// The transfer was to be aborted, and it isn't known to be over.
+    AbortUnconfirmed {
+        /// Why not: what the source answered last, if anything.
+        why: String,
+        /// Nobody heard what became of an order to abort: it may still come, and hit another attempt.
+        may_come: bool,
+    },
     /// The call is over, or what it would have said was seen from outside.
     PerformReturned {
         /// Moved, or why not.
@@ -215,7 +222,7 @@ impl Record {
             Self::Prepared => Event::Prepared,
             Self::PerformIntended => Event::PerformIntended,
             Self::Adopted => Event::Adopted,
-            Self::SteerIntended { .. } | Self::SteerSettled { .. } => Event::Steered,
+            Self::SteerIntended { .. } | Self::SteerSettled { .. } | Self::AbortUnconfirmed { .. } => Event::Steered,
             Self::PerformReturned { result: Ok(()) } => Event::ReturnedMoved,
             Self::PerformReturned { result: Err(_) } => Event::ReturnedFailed,
             Self::FinishIntended { .. } | Self::FinishSettled { .. } => Event::FinishStep,

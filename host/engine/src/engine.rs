@@ -305,7 +305,7 @@ impl Engine {
         if course.phase != Phase::Performing {
             return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
         }
-        if matches!(wish.action, Steering::Hold | Steering::Sever) {
+        if wish.action == Steering::Hold || wish.action.is_our_own() {
             return refused(format!("{} is nothing that is asked for", wish.action));
         }
         let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);

@@ -36,5 +36,5 @@ pub use planning::Planned;
 pub use probe::Probed;
 pub use readiness::{Fleet, Readiness, ReadinessRow};
 pub use settings::Settings;
-pub use task::{Acted, CancelHandle, Driver, Order};
+pub use task::{ABORT_TAKES, Acted, CancelHandle, Driver, Order};
 pub use view::View;

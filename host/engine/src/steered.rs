@@ -10,7 +10,7 @@ pub(crate) struct SteeringLog {
     done: Vec<Steered>,
     /// On record as intended. Without its end nobody knows whether it was done, so it doesn't count: giving an order twice
     /// does no harm, and taking one for given that never was would keep a transfer from its end.
-    open: Option<Steered>,
+    open: Vec<Steered>,
 }
 
 impl SteeringLog {
@@ -19,10 +19,12 @@ impl SteeringLog {
         match record {
             Record::PerformIntended | Record::NextAttempt { .. } => *self = Self::default(),
             Record::SteerIntended { action, value, .. } => {
-                self.open = Some(Steered { at_ms, action: *action, value: *value });
+                self.open.retain(|open| open.action != *action);
+                self.open.push(Steered { at_ms, action: *action, value: *value });
             }
-            Record::SteerSettled { result, .. } => {
-                self.done.extend(self.open.take().filter(|_| result.is_ok()));
+            // Of the same kind: what Waypost orders by itself may come between another order and its end.
+            Record::SteerSettled { action, result } => {
+                self.done.extend(self.open.extract_if(.., |open| open.action == *action).filter(|_| result.is_ok()));
             }
             _ => {}
         }
@@ -63,6 +65,15 @@ mod tests {
         assert_eq!(log(&[order.clone(), settled(Steering::SetDowntime, Err("no".into()))]).done(), []);
         let done = Steered { at_ms: 0, action: Steering::SetDowntime, value: Some(500) };
         assert_eq!(log(&[order, settled(Steering::SetDowntime, Ok(()))]).done(), [done]);
+    }
+
+    #[test]
+    fn an_order_of_another_kind_in_between_takes_no_end_away() {
+        let (order, between) = (intended(Steering::SetDowntime, 500), intended(Steering::Abort, 0));
+        let records =
+            [order, between, settled(Steering::Abort, Err("no".into())), settled(Steering::SetDowntime, Ok(()))];
+        let done = Steered { at_ms: 0, action: Steering::SetDowntime, value: Some(500) };
+        assert_eq!(log(&records).done(), [done]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each phase is a type that consumes the one before, so nothing can be prepared that was not planned and nothing be
 //! finished that was not performed. [`Stage`] is what a journal can be resumed at.
 
+mod aborting;
 mod accepted;
 mod by_hand;
 mod ears;
@@ -20,6 +21,7 @@ mod testimony;
 mod volumes;
 pub(crate) mod waiting;
 
+pub use aborting::ABORT_TAKES;
 pub(crate) use by_hand::act;
 pub use by_hand::{Acted, Order};
 
@@ -188,7 +190,9 @@ impl Stage {
                 "the controller was restarted before the transfer began",
             )),
             // An intent without its result: it may have run.
-            Phase::Performing => Self::Outside(outside::Outside { task, plan, lost: None }),
+            Phase::Performing => {
+                Self::Outside(outside::Outside { task, plan, aborts: aborting::Aborts::default(), lost: None })
+            }
             Phase::Finishing => Self::Finishing(finishing::Finishing { task, plan, figures: None, events: None }),
             Phase::Locating | Phase::Recovering | Phase::Ended => Self::Locating(recovering::Locating { task, plan }),
         }

@@ -464,7 +464,7 @@ pub(crate) fn steering_answer(from: steer::Answer) -> Result<SteeringAnswer, Non
     let steer::Answer { action, value, reason } = from;
     let reason = sentence(&reason)?;
     let Some(action) = Steering::parse(&action) else {
-        let choices = Steering::ALL.iter().filter(|action| **action != Steering::Sever);
+        let choices = Steering::ALL.iter().filter(|action| !action.is_our_own());
         let known = choices.map(|action| action.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Nonsense::UnknownAction { action: text::line(&action, CODE_BYTES), known });
     };

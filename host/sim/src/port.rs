@@ -82,6 +82,7 @@ impl World {
                 sleep(DEADLINE).await;
                 return fault(FaultKind::Deadline);
             }
+            Some(What::Slow(time)) => sleep(time).await,
             Some(What::ReplyLost(kind)) => {
                 {
                     let mut state = self.state();

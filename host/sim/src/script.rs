@@ -144,6 +144,8 @@ pub enum What {
     /// A call never answers and has no effect; its caller gets a deadline. A migration stalls: until it is aborted
     /// while it still can be, and for ten minutes where it can't.
     Hang,
+    /// A call is carried out so much later. One that is given up before never is.
+    Slow(Duration),
     /// Somebody switches the transfer to post-copy; nothing happens where its migration does not allow that.
     SwitchToPostCopy,
     /// Somebody interrupts a post-copy on the source.

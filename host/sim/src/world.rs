@@ -229,7 +229,7 @@ impl State {
                     };
                 }
             }
-            What::Error(_) | What::ReplyLost(_) | What::Hang | What::LeftBehind => {}
+            What::Error(_) | What::ReplyLost(_) | What::Hang | What::Slow(_) | What::LeftBehind => {}
         }
     }
 

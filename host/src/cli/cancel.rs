@@ -11,8 +11,8 @@ use super::app::App;
 use super::exit::Exit;
 use super::follow::{self, Interrupt};
 
-/// An abort is carried out within a second; what takes longer than this is worth a word.
-const UNCONFIRMED: Duration = Duration::from_secs(10);
+/// An abort is carried out within a second; what takes longer than this is worth a word, as the task itself has it.
+const UNCONFIRMED: Duration = waypost::ABORT_TAKES;
 
 pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
     let answers = Answers::of(app)?;

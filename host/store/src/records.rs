@@ -235,6 +235,7 @@ wire_enum! {
         "adopted" => Adopted {},
         "steer-intended" => SteerIntended { action: action, value: value, by: by, reason: reason },
         "steer-settled" => SteerSettled { action: action, result: result },
+        "abort-unconfirmed" => AbortUnconfirmed { why: why, may_come: may_come },
         "perform-returned" => PerformReturned { result: result },
         "finish-intended" => FinishIntended { step: step },
         "finish-settled" => FinishSettled { step: step, result: result },

@@ -80,6 +80,7 @@ fn entry(record: &Record) -> (&'static str, Value) {
             "steer-settled",
             json!({"action": action.as_str(), "result": done(result), "error": result.as_ref().err()}),
         ),
+        Record::AbortUnconfirmed { why, may_come } => ("abort-unconfirmed", json!({"why": why, "may_come": may_come})),
         Record::PerformReturned { result: Ok(()) } => ("perform-returned", json!({"result": "moved"})),
         Record::PerformReturned { result: Err((class, message)) } => {
             ("perform-returned", json!({"result": "failed", "class": class.as_str(), "error": message}))

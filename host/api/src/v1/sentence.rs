@@ -34,6 +34,10 @@ pub(super) fn sentence(record: &Record) -> String {
         Record::SteerIntended { action, value: None, by, reason } => format!("{by}: {action}: {reason}"),
         Record::SteerSettled { action, result: Ok(()) } => format!("done: {action}"),
         Record::SteerSettled { action, result: Err(why) } => format!("failed: {action}: {why}"),
+        Record::AbortUnconfirmed { why, may_come: false } => format!("the abort is not confirmed: {why}"),
+        Record::AbortUnconfirmed { why, may_come: true } => {
+            format!("the abort is not confirmed, and an order to abort may still come: {why}")
+        }
         Record::FinishIntended { step } => format!("about to {}", step.as_str()),
         Record::FinishSettled { step, result } => match result {
             Ok(()) => format!("done: {}", step.as_str()),

@@ -72,6 +72,7 @@ impl History {
             Record::Adopted => self.unheard = true,
             // Also where its end says that it failed: the answer may be what got lost.
             Record::SteerIntended { action: Steering::Suspend, .. } => self.paused_by_us = true,
+            Record::AbortUnconfirmed { may_come, .. } => self.astray |= may_come,
             Record::Located { situation, .. } => {
                 self.astray |= self.given.take().is_some_and(outlasts);
                 self.seen(situation);

@@ -271,6 +271,21 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
 }
 
 #[test]
+fn an_abort_that_may_still_come_keeps_the_next_attempt_from_beginning() {
+    let plan = plans().into_iter().find(|plan| plan.initially == RunState::Running).unwrap();
+    let now = Situation { source: Side::Absent { host: None }, destination: Side::Absent { host: None } };
+    let left = |record: Record| {
+        let permitted = vec![Action::TryAgain, Action::HandOver];
+        History::of([&record]).judge(&plan, &now, permitted).0
+    };
+    let told = |may_come| Record::AbortUnconfirmed { why: "a does not answer".into(), may_come };
+    assert_eq!(left(told(true)), [Action::HandOver]);
+    assert_eq!(left(told(false)), [Action::TryAgain, Action::HandOver]);
+    let history = History::of([&told(true), &Record::PerformIntended]);
+    assert_eq!(history, History::default(), "of the attempt before");
+}
+
+#[test]
 fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
     let source = |state, reason: &str, job| {
         Side::Present(Observed {

@@ -17,6 +17,7 @@ use waypost_core::sample::{Sample, Stage};
 use waypost_core::stream::Transport;
 
 use super::Task;
+use super::aborting::{ABORT_TAKES, Aborts};
 use super::ending::TOO_LATE;
 use super::performing::OURSELVES;
 use crate::check::blocking;
@@ -27,10 +28,9 @@ use crate::settings::Settings;
 const PASSES: usize = 1000;
 /// An order that a host refused so often isn't given again: it would be refused with every question.
 const TRIES: usize = 3;
-/// How long an abort has before the connections of a disk's copy are closed; doubled with each try, up to a minute. Over a way
-/// that carries something it takes no second.
-const ABORT_TAKES: Duration = Duration::from_secs(10);
-const SEVER_EVERY: Duration = Duration::from_secs(60);
+/// Orders that Waypost gives by itself, and that may be of no use, are given again after [`ABORT_TAKES`], doubled with each try, up
+/// to this.
+const AGAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Steers one transfer.
 pub(super) struct Helm {
@@ -51,6 +51,10 @@ pub(super) struct Helm {
     last_said: Option<(String, Option<String>)>,
     /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
     severing: Option<(Instant, Duration)>,
+    /// When a post-copy may be interrupted once more, and how long after that again.
+    interrupting: Option<(Instant, Duration)>,
+    /// The orders to abort the transfer.
+    pub(super) aborts: Aborts,
 }
 
 type Advice = (SteeringAnswer, Option<DecisionRecord>);
@@ -100,6 +104,8 @@ impl Helm {
             refused: Vec::new(),
             last_said: None,
             severing: None,
+            interrupting: None,
+            aborts: Aborts::default(),
         }
     }
 
@@ -222,6 +228,7 @@ impl Helm {
             (Steering::PostCopy, _) => Command::StartPostCopy,
             (Steering::Suspend, _) => Command::Suspend,
             (Steering::Sever, _) => Command::SeverCopies,
+            (Steering::Interrupt, _) => Command::InterruptPostCopy,
             (Steering::Hold | Steering::SetDowntime | Steering::SetBandwidth, _) => {
                 self.settle(task, &order, Err(format!("{action} without a value")))?;
                 return Ok(None);
@@ -235,16 +242,40 @@ impl Helm {
         Ok(None)
     }
 
+    /// Has a post-copy interrupted, in which nothing moves, as soon as no other order is under way. One that a host refuses is
+    /// not asked for with every reading.
+    pub(super) fn interrupt(&mut self, task: &mut Task, plan: &Plan, why: &str) -> Result<(), EngineError> {
+        let now = Instant::now();
+        let doing = self.doing.as_ref().map(|(order, _)| order);
+        let given = self.orders.iter().chain(doing).any(|order| order.action == Steering::Interrupt);
+        if given || self.interrupting.is_some_and(|(due, _)| now < due) {
+            return Ok(());
+        }
+        let wait = self.interrupting.map_or(ABORT_TAKES, |(_, wait)| (wait * 2).min(AGAIN_EVERY));
+        self.interrupting = Some((now + wait, wait));
+        let reason = format!("{why} It is resumed once the destination has noticed, too");
+        let (action, by) = (Steering::Interrupt, OURSELVES.to_owned());
+        self.orders.push_front(Order { action, value: None, by, reason, wish: None });
+        // The next order is this one, and makes no demand.
+        self.go_on(task, plan).map(drop)
+    }
+
+    /// Of a transfer that is being ended and goes on: says that nothing confirms the abort, and has what no abort ends closed.
+    pub(super) fn pursue(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
+        self.aborts.tell(task, plan)?;
+        self.sever(task, plan)
+    }
+
     /// Of a transfer that is being ended: has the connections closed over which its disks are copied, once the host's abort had
     /// its time. A copy waits for the answers to what it sent, and nothing but the kernel's patience of many minutes ends that
     /// where no packet comes through, not even a destination that lost its power and is back. It is thrown away in any case.
-    pub(super) fn sever(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
+    fn sever(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
         let now = Instant::now();
         let (due, wait) = *self.severing.get_or_insert((now + ABORT_TAKES, ABORT_TAKES));
         if now < due || self.doing.is_some() || plan.copies.0.is_empty() || !task.ports().settings().sever {
             return Ok(None);
         }
-        let wait = (wait * 2).min(SEVER_EVERY);
+        let wait = (wait * 2).min(AGAIN_EVERY);
         self.severing = Some((now + wait, wait));
         let (action, by) = (Steering::Sever, OURSELVES.to_owned());
         let reason = format!("the abort does not end what is copied to {}", plan.destination.host);

@@ -9,10 +9,11 @@ use waypost_core::recovery::FailureClass;
 use waypost_core::sample;
 use waypost_core::situation::{Situation, arrived};
 
+use super::aborting::Aborts;
 use super::ending::{Ending, too_late};
 use super::finishing::Finishing;
 use super::helm::Helm;
-use super::performing::{abort, end, end_if_wanted, obey};
+use super::performing::{end, end_if_wanted, obey};
 use super::recovering::Locating;
 use super::{Stage, Task, tell, testimony, ticker};
 use crate::error::EngineError;
@@ -21,6 +22,8 @@ use crate::error::EngineError;
 pub(crate) struct Outside {
     pub(super) task: Task,
     pub(super) plan: Plan,
+    /// The orders to abort it that this process gave before.
+    pub(super) aborts: Aborts,
     /// What ended the call of this process, if there was one.
     pub(super) lost: Option<Fault>,
 }
@@ -43,12 +46,13 @@ fn is_quiet(task: &Task, plan: &Plan, looks: u32, since: Instant) -> bool {
 
 impl Outside {
     pub(super) async fn watch(self) -> Result<Stage, EngineError> {
-        let Self { mut task, plan, lost } = self;
+        let Self { mut task, plan, aborts, lost } = self;
         task.record(Record::Adopted)?;
         task.recorder.note("watching from outside");
         let deadline = task.deadline(&plan);
         let (mut ending, mut overdue) = (Ending::No, false);
         let mut helm = Helm::new(&task);
+        helm.aborts = aborts;
         // From the switch on nothing can be taken back.
         let mut switched = task.recorder.history.is_resuming();
         let mut quiet = 0;
@@ -63,35 +67,35 @@ impl Outside {
             too_late(&task, &mut ending, switched);
             if !ending.is_wanted() && !overdue && Instant::now() >= deadline {
                 overdue = true;
-                end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
+                end(&mut task, &plan, &mut ending, &mut helm, Ending::Clock(plan.timeout_s), switched)?;
             }
             if !ending.is_wanted() {
-                end_if_wanted(&mut task, &plan, &mut ending, switched)?;
+                end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
             }
             if situation.is_interrupted(&plan) {
                 // Both halves show their job for ever: nothing will come of it by itself.
-                let message = "the post-copy is interrupted".to_owned();
-                return failed(task, plan, &ending, lost, FailureClass::Network, message, Some(&situation)).await;
+                let found = (FailureClass::Network, "the post-copy is interrupted".to_owned());
+                return failed(task, plan, &ending, helm.aborts, lost, found, Some(&situation)).await;
             } else if situation.has_job() && !(situation.is_dark() && in_post_copy) {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
                 if ending.is_wanted() {
-                    abort(&task, &plan);
+                    helm.aborts.ask(&task, &plan);
                 }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
                     switched |= sample.stage == sample::Stage::PostCopy;
                     let demand = helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
-                    obey(&mut task, &plan, &mut ending, demand, switched)?;
+                    obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
                 }
                 let demand = if ending.is_wanted() {
-                    helm.sever(&mut task, &plan)?
+                    helm.pursue(&mut task, &plan)?
                 } else {
                     helm.look_around(&task, &plan)?;
                     helm.go_on(&mut task, &plan)?
                 };
-                obey(&mut task, &plan, &mut ending, demand, switched)?;
+                obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));
@@ -106,15 +110,16 @@ impl Outside {
                         tell::side(&situation.source, &plan.source.host),
                         tell::side(&situation.destination, &plan.destination.host)
                     );
-                    return failed(task, plan, &ending, lost, FailureClass::Unreachable, message, None).await;
+                    let found = (FailureClass::Unreachable, message);
+                    return failed(task, plan, &ending, helm.aborts, lost, found, None).await;
                 }
             } else {
                 dark_since = None;
                 quiet += 1;
                 if is_quiet(&task, &plan, quiet, quiet_since) {
                     let message = "no migration job is left, and the domain did not arrive".to_owned();
-                    let own = FailureClass::ControllerRestarted;
-                    return failed(task, plan, &ending, lost, own, message, Some(&situation)).await;
+                    let found = (FailureClass::ControllerRestarted, message);
+                    return failed(task, plan, &ending, helm.aborts, lost, found, Some(&situation)).await;
                 }
             }
             tokio::select! {
@@ -131,11 +136,12 @@ async fn failed(
     mut task: Task,
     plan: Plan,
     ending: &Ending,
+    mut aborts: Aborts,
     lost: Option<Fault>,
-    own: FailureClass,
-    message: String,
+    (own, message): (FailureClass, String),
     situation: Option<&Situation>,
 ) -> Result<Stage, EngineError> {
+    aborts.settle(&mut task, &plan).await?;
     // What this process was told before it lost sight says more than the restart of a controller that wasn't restarted.
     let (own, message) = match lost {
         Some(fault) => (fault.class(), format!("{fault}; {message}")),

@@ -1,14 +1,14 @@
 //! The transfer, with libvirt's call in this process: its return tells the end, readings and events tell the way.
 
 use tokio::time::Instant;
-use tracing::Instrument as _;
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
-use waypost_core::ports::{Command, Events, Fault, FaultKind, Later, Transfer};
+use waypost_core::ports::{Events, Fault, FaultKind, Later, Transfer};
 use waypost_core::recovery::FailureClass;
 use waypost_core::sample;
 
+use super::aborting::Aborts;
 use super::ears::{Ears, Heard};
 use super::ending::{Ending, TOO_LATE, too_late};
 use super::finishing::Finishing;
@@ -85,25 +85,25 @@ impl Performing {
                 }
                 changed = task.wanted.changed(), if !ending.is_wanted() && handle_lives => {
                     handle_lives = changed.is_ok();
-                    end_if_wanted(&mut task, &plan, &mut ending, switched)?;
+                    end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
                 }
                 _ = poll.tick(), if !ending.is_wanted() => {
-                    end_if_wanted(&mut task, &plan, &mut ending, switched)?;
+                    end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
                     helm.look_around(&task, &plan)?;
                 }
                 () = tokio::time::sleep_until(deadline), if !ending.is_wanted() && !overdue => {
                     overdue = true;
-                    end(&mut task, &plan, &mut ending, Ending::Clock(plan.timeout_s), switched)?;
+                    end(&mut task, &plan, &mut ending, &mut helm, Ending::Clock(plan.timeout_s), switched)?;
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending.is_wanted() => abort(&task, &plan),
+                _ = again.tick(), if ending.is_wanted() => helm.aborts.ask(&task, &plan),
             }
             let demand = match demand {
                 None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
-                None => helm.sever(&mut task, &plan)?,
+                None => helm.pursue(&mut task, &plan)?,
                 demand => demand,
             };
-            obey(&mut task, &plan, &mut ending, demand, switched)?;
+            obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
         };
         drop(reading);
         match result {
@@ -112,8 +112,9 @@ impl Performing {
                 Ok(Stage::Finishing(Finishing { task, plan, figures, events: ears.into_source() }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
-            Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
+            Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, helm.aborts, fault)),
             Err(fault) => {
+                helm.aborts.settle(&mut task, &plan).await?;
                 let words = told(&task, &plan, &fault).await;
                 // Who ends a transfer knows why.
                 let (class, words) = match ending.is_wanted() {
@@ -138,7 +139,7 @@ pub(super) async fn begun(
     match call {
         Ok(transfer) => Ok(Stage::Performing(Performing { task, plan, transfer, events })),
         // An intent without its result, as after a restart: it may have begun.
-        Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, fault)),
+        Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, Aborts::default(), fault)),
         Err(fault) => {
             let words = told(&task, &plan, &fault).await;
             let failure = testimony::weigh(&task, &plan, fault.class(), words, None).await;
@@ -172,9 +173,9 @@ fn with_edits(plan: &Plan, fault: &Fault) -> String {
     )
 }
 
-fn out_of_sight(task: Task, plan: Plan, fault: Fault) -> Stage {
+fn out_of_sight(task: Task, plan: Plan, aborts: Aborts, fault: Fault) -> Stage {
     task.recorder.note(format!("{fault}; watching from outside"));
-    Stage::Outside(Outside { task, plan, lost: Some(fault) })
+    Stage::Outside(Outside { task, plan, aborts, lost: Some(fault) })
 }
 
 /// Whether the migration may go on, whatever its caller was told: the answer got lost, not the order.
@@ -196,12 +197,13 @@ pub(super) fn end_if_wanted(
     task: &mut Task,
     plan: &Plan,
     ending: &mut Ending,
+    helm: &mut Helm,
     switched: bool,
 ) -> Result<(), EngineError> {
     let known = task.recorder.course.cancel_requested;
     // What came too late is said once.
     if task.note_cancel()? && !(known && switched) {
-        end(task, plan, ending, Ending::Wish, switched)?;
+        end(task, plan, ending, helm, Ending::Wish, switched)?;
     }
     Ok(())
 }
@@ -211,21 +213,17 @@ pub(super) fn obey(
     task: &mut Task,
     plan: &Plan,
     ending: &mut Ending,
+    helm: &mut Helm,
     demand: Option<Demand>,
     switched: bool,
 ) -> Result<(), EngineError> {
     match demand {
         None => {}
         Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
-        Some(Demand::GiveUp(why)) => end(task, plan, ending, Ending::GivenUp(why), switched)?,
-        Some(Demand::Stalled(why)) => end(task, plan, ending, Ending::Stalled(why), switched)?,
+        Some(Demand::GiveUp(why)) => end(task, plan, ending, helm, Ending::GivenUp(why), switched)?,
+        Some(Demand::Stalled(why)) => end(task, plan, ending, helm, Ending::Stalled(why), switched)?,
         // The guest is on both hosts: nothing may be ended, and the call returns once both know of it.
-        Some(Demand::Interrupt(why)) => {
-            task.recorder.note(format!(
-                "{why} The post-copy is interrupted, to be resumed once the destination has noticed, too"
-            ));
-            order(task, plan, Command::InterruptPostCopy);
-        }
+        Some(Demand::Interrupt(why)) => helm.interrupt(task, plan, &why)?,
     }
     Ok(())
 }
@@ -236,6 +234,7 @@ pub(super) fn end(
     task: &mut Task,
     plan: &Plan,
     ending: &mut Ending,
+    helm: &mut Helm,
     why: Ending,
     switched: bool,
 ) -> Result<(), EngineError> {
@@ -259,7 +258,7 @@ pub(super) fn end(
         task.record(Record::SteerIntended { action, value: None, by, reason })?;
         task.record(Record::SteerSettled { action, result: Ok(()) })?;
     }
-    abort(task, plan);
+    helm.aborts.ask(task, plan);
     *ending = why;
     Ok(())
 }
@@ -269,19 +268,3 @@ pub(super) fn end(
 pub(super) const OURSELVES: &str = "waypost";
 
 const ABORT_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Asks for the job to be aborted.
-pub(super) fn abort(task: &Task, plan: &Plan) {
-    order(task, plan, Command::AbortJob);
-}
-
-/// Sends an order to the source without waiting for its answer: what counts is that the migration call returns.
-fn order(task: &Task, plan: &Plan, command: Command) {
-    let (hypervisor, host, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
-    let ordered = async move {
-        if let Err(fault) = hypervisor.command(&host, domain, command).await {
-            tracing::debug!(%fault, ?command, "an order to a running transfer");
-        }
-    };
-    tokio::spawn(ordered.in_current_span());
-}

@@ -13,6 +13,7 @@ use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, Recove
 use waypost_core::sample::Stage as Copying;
 use waypost_core::situation::{Action, Side, Situation, Standing};
 
+use super::aborting::Aborts;
 use super::accepted::Accepted;
 use super::outside::Outside;
 use super::performing::{OURSELVES, begun};
@@ -134,7 +135,7 @@ fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, En
     // A job that runs, where both sides can be asked: its time limit, its policy and the watch over it go on.
     let ours = !task.recorder.course.is_not_begun();
     if ours && situation.has_job() && !situation.is_dark() && !situation.is_interrupted(&plan) {
-        return Ok(Stage::Outside(Outside { task, plan, lost: None }));
+        return Ok(Stage::Outside(Outside { task, plan, aborts: Aborts::default(), lost: None }));
     }
     Ok(Stage::Recovering(Recovering { task, plan, situation, permitted }))
 }

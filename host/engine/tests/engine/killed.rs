@@ -70,9 +70,14 @@ pub fn courses() -> Vec<Case> {
         Case::live().options(post_copy.clone()).fault(switch)
     };
     all.push(switched());
-    for what in [What::Error(FaultKind::Network), What::InterruptPostCopy, What::LinkCut(long)] {
+    // One in which nothing moves is interrupted by Waypost itself.
+    for what in [What::Error(FaultKind::Network), What::InterruptPostCopy, What::LinkCut(long), What::Hang] {
         all.push(switched().fault(Scripted::at(Step::PostCopy, what)));
     }
+    // A transfer that stands still, and two orders to abort it that nobody answers.
+    let silent = |occurrence| Scripted::at(Step::AbortJob, What::Hang).occurrence(occurrence);
+    let still = Case::live().options(limited.clone()).fault(Scripted::at(Step::Perform, What::Hang));
+    all.push(still.fault(silent(1)).fault(silent(2)));
     let left = Scripted::at(Step::Confirm, What::ReplyLost(FaultKind::Unreachable));
     all.push(Case::offline().options(hasty()).fault(left));
     // Further attempts: the first meets a fault, the second may too.

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod aborted;
 mod between;
 mod cancelled;
 mod clock;

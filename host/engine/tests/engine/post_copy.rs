@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use waypost_core::convergence::Steering;
 use waypost_core::facts::Snapshot;
 use waypost_core::journal::Record;
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::ports::{Command, DecisionRecord, FaultKind, Judgement, Policies, StorageProbe};
+use waypost_core::ports::{Command, DecisionRecord, FaultKind, Judgement, Policies, StorageProbe, Wish};
 use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::situation::Action;
@@ -161,9 +162,63 @@ fn a_break_that_the_destination_tells_of_is_not_waited_out() {
         let (outcome, took) = tokio::join!(driver.drive(), told);
         let outcome = outcome.unwrap();
         assert!(took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(interruptions(&site, task).len(), 1);
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
         assert!(resumed(&site, task) >= 1);
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+/// Of an interruption by Waypost itself, seconds since the task began at which it was on record as intended.
+fn interruptions(site: &Site, task: waypost_core::ids::TaskId) -> Vec<u64> {
+    let journal = site.store.journal(task).unwrap();
+    let ours = |record: &Record| match record {
+        Record::SteerIntended { action: Steering::Interrupt, by, .. } => by == "waypost",
+        _ => false,
+    };
+    journal.iter().filter(|(_, record)| ours(record)).map(|(at, _)| (at.0 - journal[0].0.0) / 1000).collect()
+}
+
+/// The host refuses it four times: it is on record each time, and less and less often.
+#[test]
+fn an_interruption_is_on_record_and_does_not_flood_it() {
+    in_virtual_time(async {
+        let refused = |occurrence| Scripted::at(Step::AbortJob, What::Error(FaultKind::Refused)).occurrence(occurrence);
+        let hangs = switched().fault(Scripted::at(Step::PostCopy, What::Hang));
+        let site = Site::new((1..=4).fold(hangs, |case, occurrence| case.fault(refused(occurrence))));
+        let driver = site.accept();
+        let task = driver.id();
+        let outcome = driver.drive().await.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        let given = interruptions(&site, task);
+        assert_eq!(given.len(), 5, "{given:?}");
+        let apart: Vec<u64> = given.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(apart[0] >= 19 && apart[2] >= 39 && apart[3] >= 59, "{apart:?}");
+        let journal = site.store.journal(task).unwrap();
+        let failed =
+            |record: &Record| matches!(record, Record::SteerSettled { action: Steering::Interrupt, result: Err(_) });
+        assert_eq!(journal.iter().filter(|(_, record)| failed(record)).count(), 4);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn nobody_asks_for_what_waypost_does_by_itself() {
+    in_virtual_time(async {
+        let site = Site::new(slow());
+        let driver = site.accept();
+        let task = driver.id();
+        let engine = site.engine(None).0;
+        let driving = tokio::spawn(driver.drive());
+        while !site.world.truth(site.id).running_on.contains(&b()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for action in [Steering::Sever, Steering::Interrupt] {
+            let wish = Wish { action, value: None, requester: "anna".into() };
+            let refused = engine.request_steering(task, &wish);
+            assert!(matches!(refused, Err(EngineError::NotSteerable { .. })), "{action}");
+        }
+        driving.abort();
     });
 }
 

@@ -221,6 +221,9 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         "steer-settled" => (select(Steering::ALL), settled())
             .prop_map(|(action, result)| Record::SteerSettled { action, result })
             .boxed(),
+        "abort-unconfirmed" => {
+            (text(), any::<bool>()).prop_map(|(why, may_come)| Record::AbortUnconfirmed { why, may_come }).boxed()
+        }
         "perform-returned" => prop_oneof![Just(Ok(())), (select(FailureClass::ALL), text()).prop_map(Err)]
             .prop_map(|result| Record::PerformReturned { result })
             .boxed(),

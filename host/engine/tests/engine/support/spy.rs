@@ -72,7 +72,15 @@ impl Told {
         let last = self.records.last();
         let intended = |action: Action| matches!(last, Some(Record::ActionIntended { action: a, .. }) if *a == action);
         let finishing = |step: FinishStep| matches!(last, Some(Record::FinishIntended { step: s }) if *s == step);
-        let steered = |by: Steering| matches!(last, Some(Record::SteerIntended { action, .. }) if *action == by);
+        // Not of necessity the last: what is said of an abort may come between an order's record and the order.
+        let steered = |by: Steering| {
+            let mut ends = self.records.iter().rev().filter_map(|record| match record {
+                Record::SteerIntended { action, .. } if *action == by => Some(true),
+                Record::SteerSettled { action, .. } if *action == by => Some(false),
+                _ => None,
+            });
+            ends.next() == Some(true)
+        };
         let written = match command {
             Command::SetMaxDowntime { .. } if steered(Steering::SetDowntime) => true,
             Command::SetMaxDowntime { .. } => self.records.iter().any(|record| {
@@ -93,8 +101,8 @@ impl Told {
             Command::SetBandwidth { .. } => steered(Steering::SetBandwidth),
             Command::StartPostCopy => steered(Steering::PostCopy),
             Command::Suspend => steered(Steering::Suspend),
-            // A watchdog's, as the abort of a transfer that stands still.
-            Command::InterruptPostCopy => self.records.contains(&Record::PerformIntended),
+            // A watchdog's, or a recovery policy's.
+            Command::InterruptPostCopy => steered(Steering::Interrupt) || intended(Action::InterruptPostCopy),
             Command::SetPostCopyBandwidth { .. } => steered(Steering::SetBandwidth),
             Command::SeverCopies => steered(Steering::Sever),
         };

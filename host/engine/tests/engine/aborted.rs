@@ -1,0 +1,183 @@
+//! Orders to abort that are slow, get lost, are refused or of no use: none hits another attempt, and what isn't confirmed is
+//! on record.
+
+use std::time::Duration;
+
+use waypost_core::convergence::Steering;
+use waypost_core::ids::TaskId;
+use waypost_core::journal::Record;
+use waypost_core::outcome::{Outcome, OutcomeKind};
+use waypost_core::ports::{Command, FaultKind};
+use waypost_core::request::Options;
+use waypost_sim::{Lasting, Scripted, Step, What, Who};
+
+use crate::faults::hasty;
+use crate::killed::drive;
+use crate::support::{Case, Mind, Site, in_virtual_time, judge};
+
+/// What is on record of aborts that nothing confirmed: why, and whether an order may still come.
+fn unconfirmed(site: &Site, task: TaskId) -> Vec<(String, bool)> {
+    let journal = site.store.journal(task).unwrap();
+    let told = |record: Record| match record {
+        Record::AbortUnconfirmed { why, may_come } => Some((why, may_come)),
+        _ => None,
+    };
+    journal.into_iter().filter_map(|(_, record)| told(record)).collect()
+}
+
+/// Transfers that failed.
+fn failures(site: &Site, task: TaskId) -> usize {
+    let journal = site.store.journal(task).unwrap();
+    journal.iter().filter(|(_, record)| matches!(record, Record::PerformReturned { result: Err(_) })).count()
+}
+
+/// A transfer of 20 s that stands still half way, and is tried again.
+fn still(abort: What) -> Site {
+    let slow = Options { bandwidth_mib_s: Some(50), ..hasty() };
+    let hangs = Scripted::at(Step::Perform, What::Hang);
+    Site::new(Case::live().options(slow).mind(Mind::Again).fault(hangs).fault(Scripted::at(Step::AbortJob, abort)))
+}
+
+/// Drives a task to its end while something happens.
+async fn during(site: &Site, meanwhile: impl Future<Output = ()>) -> (TaskId, Outcome) {
+    let driver = site.accept();
+    let task = driver.id();
+    let (outcome, ()) = tokio::join!(drive(driver), meanwhile);
+    let outcome = outcome.unwrap().unwrap();
+    assert_eq!(judge(site, task, outcome.clone()).await.wrong, Vec::<String>::new(), "{outcome:?}");
+    (task, outcome)
+}
+
+async fn ordered_to_abort(site: &Site) {
+    while !site.ledger.told().orders.contains(&Command::AbortJob) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// It takes 15 s, and the second attempt would run by then had another order ended the first one at once.
+#[test]
+fn a_slow_abort_is_the_only_one_and_hits_the_attempt_that_it_is_for() {
+    in_virtual_time(async {
+        let site = still(What::Slow(Duration::from_secs(15)));
+        let (task, outcome) = during(&site, async {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert!(outcome.summary.contains("attempt 2"), "{outcome:?}");
+        assert_eq!(failures(&site, task), 1);
+        assert_eq!(unconfirmed(&site, task), [("a does not answer".to_owned(), false)]);
+    });
+}
+
+#[test]
+fn an_attempt_that_ends_by_itself_meanwhile_waits_for_what_its_abort_comes_to() {
+    in_virtual_time(async {
+        let site = still(What::Slow(Duration::from_secs(15)));
+        let dies = async {
+            ordered_to_abort(&site).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            site.world.strike(&What::HypervisorDies(Who::Destination));
+        };
+        let (task, outcome) = during(&site, dies).await;
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert!(outcome.summary.contains("attempt 2"), "{outcome:?}");
+        assert_eq!(failures(&site, task), 1);
+        let journal = site.store.journal(task).unwrap();
+        let at = |wanted: &dyn Fn(&Record) -> bool| {
+            journal.iter().filter(|(_, record)| wanted(record)).map(|(at, _)| at.0).collect::<Vec<_>>()
+        };
+        let aborted = at(&|record| matches!(record, Record::SteerIntended { action: Steering::Abort, .. }))[0];
+        let begun = at(&|record| *record == Record::PerformIntended);
+        assert_eq!(begun.len(), 2);
+        assert!(begun[1] >= aborted + 15_000, "{begun:?} after {aborted}");
+    });
+}
+
+/// It ended the transfer, and for all that anybody knows the order is still on its way.
+#[test]
+fn after_an_abort_that_nobody_heard_the_end_of_nothing_is_tried_again() {
+    in_virtual_time(async {
+        let site = still(What::ReplyLost(FaultKind::Deadline));
+        let (task, outcome) = during(&site, async {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        assert_eq!(site.ledger.told().starts, 1);
+        let told = unconfirmed(&site, task);
+        assert!(matches!(&told[..], [(why, true)] if why.contains("did not say what became of")), "{told:?}");
+    });
+}
+
+/// Cancels a transfer of 100 s after 5 s, with that on the hosts from then on; gives what is on record, and how it ended.
+async fn cancelled(faults: Vec<Scripted>, struck: Option<What>) -> (Vec<(String, bool)>, Outcome) {
+    let slow = Options { bandwidth_mib_s: Some(10), ..Options::default() };
+    let site = Site::new(faults.into_iter().fold(Case::live().options(slow), Case::fault));
+    let driver = site.accept();
+    let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
+    let asked = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        struck.iter().for_each(|what| site.world.strike(what));
+        cancel.cancel("somebody");
+        views.wait_for(|view| view.note.contains("the abort is not confirmed")).await.map(drop).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(drive(driver), asked);
+    let outcome = outcome.unwrap().unwrap();
+    assert_eq!(judge(&site, task, outcome.clone()).await.wrong, Vec::<String>::new(), "{outcome:?}");
+    (unconfirmed(&site, task), outcome)
+}
+
+fn aborts(what: &What, times: u32) -> Vec<Scripted> {
+    (1..=times).map(|occurrence| Scripted::at(Step::AbortJob, what.clone()).occurrence(occurrence)).collect()
+}
+
+#[test]
+fn an_abort_that_nothing_confirms_is_on_record_with_why_until_it_is() {
+    let out_of_reach = What::Unreachable(Who::Source, Lasting::For(Duration::from_secs(18)));
+    for (faults, struck, says) in [
+        (aborts(&What::Hang, 2), None, "a does not answer"),
+        (vec![], Some(out_of_reach), "a does not answer"),
+        (aborts(&What::Error(FaultKind::Other), 14), None, "a refuses the order"),
+    ] {
+        in_virtual_time(async {
+            let (told, outcome) = cancelled(faults.clone(), struck.clone()).await;
+            assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
+            assert!(told[0].0.contains(says), "{told:?}");
+            let same = told.iter().filter(|(why, may_come)| why.contains(says) && *may_come == told[0].1);
+            assert_eq!(same.count(), 1, "it is said once: {told:?}");
+            // Only of an order whose deadline passed nobody knows whether it still comes.
+            let silent = faults.iter().any(|fault| fault.what == What::Hang);
+            assert_eq!(told.iter().any(|(_, may_come)| *may_come), silent, "{told:?}");
+        });
+    }
+}
+
+#[test]
+fn an_abort_in_time_leaves_no_word() {
+    in_virtual_time(async {
+        let slow = Options { bandwidth_mib_s: Some(10), ..Options::default() };
+        let site = Site::new(Case::live().options(slow));
+        let driver = site.accept();
+        let (task, cancel) = (driver.id(), driver.cancel_handle());
+        let asked = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            cancel.cancel("somebody");
+        };
+        let (outcome, ()) = tokio::join!(drive(driver), asked);
+        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+        assert_eq!(unconfirmed(&site, task), []);
+    });
+}
+
+/// libvirt accepts the abort, and the blocks that are on their way hold it up.
+#[test]
+fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirmed() {
+    in_virtual_time(async {
+        let cut = Scripted::at(Step::Perform, What::NetworkDown(Lasting::Forever)).permille(300);
+        let site = Site::new(Case::copying().fault(cut));
+        let (task, outcome) = during(&site, async {}).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        let told = unconfirmed(&site, task);
+        assert_eq!(told, [("a accepts the order, and the transfer goes on".to_owned(), false)]);
+        let journal = site.store.journal(task).unwrap();
+        let said = journal.iter().position(|(_, record)| matches!(record, Record::AbortUnconfirmed { .. })).unwrap();
+        let (next_at, next) = &journal[said + 1];
+        assert!(matches!(next, Record::SteerIntended { action: Steering::Sever, .. }), "{next:?}");
+        assert!(next_at.0 - journal[said].0.0 <= 1000, "at the same moment");
+    });
+}
