@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,8 +77,9 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
 
 #[test]
 fn systemd_takes_the_units_and_finds_them_closed() {
-    // On a machine without systemd nobody starts them either.
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        // Past the test's own output, which nobody sees of one that passes.
+        writeln!(std::io::stderr(), "not proven here: that systemd takes the units (no systemd-analyze)").unwrap();
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -26,6 +26,8 @@ packages=(
     "curl:curl"
     # For the figures of the service under load.
     "hey:hey"
+    # For the test of the service's units.
+    "systemd:systemd-analyze"
     # For the script among the examples.
     "python3:python3"
     # For the tests of the ways to reach a host: passwords, and logins by key.

@@ -67,11 +67,11 @@ pub fn drill(row: &Row) -> Result<Truth, String> {
 /// A task that calls a person in post-copy: neither half was ended, and it says of each what is there, or that it can't be asked.
 fn both_kept(scene: &Scene, row: &Row, ended: &Value) -> Result<(), String> {
     let summary = ended["outcome"]["summary"].as_str().unwrap_or_default();
-    let dark = row.fault().is_some_and(Fault::cuts_management);
+    let dark = row.fault().and_then(Fault::cuts_off);
     for host in ["kvm1", "kvm2"] {
         let state = scene.site.state(host, "g1").unwrap_or_else(|| "gone".to_owned());
         let said = format!("{} on {host}", state.replace(' ', "-"));
-        let unasked = dark && host == "kvm2" && summary.contains("unknown on kvm2");
+        let unasked = dark == Some(host) && summary.contains(&format!("unknown on {host}"));
         if !summary.contains(&said) && !unasked {
             return Err(format!("it says {summary:?}, and g1 on {host} is {state}"));
         }
@@ -165,14 +165,19 @@ fn judge(scene: &Scene, row: &Row, task: &str, ended: &Value) -> Result<(), Stri
         (Expected::Refused, "refused") | (Expected::StuckOnSource, "stuck") => ("kvm1", true),
         (Expected::Destination | Expected::WithHelp | Expected::Either, "completed") => ("kvm2", true),
         (Expected::Lost | Expected::HalfLost, "lost") => ("kvm1", false),
-        (Expected::StuckHalfLost | Expected::StuckHalf, "stuck") => ("kvm1", false),
+        (Expected::StuckHalfLost | Expected::StuckHalf | Expected::StuckOff, "stuck") => ("kvm1", false),
         (expected, outcome) => return Err(format!("{outcome} instead of {expected:?}")),
     };
     // Its words, beside what is there now, before anything is mended.
     let words = match (row.expected, runs) {
         (Expected::Refused, _) => "nothing was touched".to_owned(),
         (Expected::HalfLost | Expected::StuckHalfLost | Expected::StuckHalf, _) => "post-copy-failed".to_owned(),
+        (Expected::StuckOff, _) => format!("shut-off on {here} (unknown)"),
         (_, false) => "crashed".to_owned(),
+        // It runs there, as it turns out once the cable is back.
+        (Expected::StuckOnSource, true) if row.fault().and_then(Fault::cuts_off) == Some(here) => {
+            format!("unknown on {here}")
+        }
         (_, true) => format!("running on {here}"),
     };
     if !summary.contains(&words) {

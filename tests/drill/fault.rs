@@ -15,9 +15,9 @@ pub enum Fault {
     KillQemu(&'static str),
     /// `kill -9` of libvirtd, which comes back after a while.
     KillDaemon { hosts: &'static [&'static str], back_after_s: u64 },
-    /// kvm2 loses these links, for a while or until the verdict: with the other host, and the management link with the
+    /// A host loses these links, for a while or until the verdict: with the other host, and the management link with the
     /// controller, too, where that reaches the hosts by their cables.
-    Cut { links: &'static [Link], s: Option<u64> },
+    Cut { host: &'static str, links: &'static [Link], s: Option<u64> },
     /// Packets get lost on the way of the memory, by chance.
     Loss { percent: u8, s: u64 },
     /// What travels arrives that much later.
@@ -64,15 +64,17 @@ impl Fault {
             Self::KillDaemon { hosts, back_after_s } => {
                 format!("libvirtd on {} killed, back after {back_after_s} s", hosts.join(" and "))
             }
-            Self::Cut { links, s } => {
+            Self::Cut { host, links, s } => {
                 let links = match links {
                     [Link::Management] => "management link",
                     [Link::Migration] => "migration link",
                     _ => "both links",
                 };
+                // Between two hosts it is all the same; said is what also takes the source from the controller.
+                let whose = if *host == "kvm1" { " of kvm1" } else { "" };
                 match s {
-                    Some(s) => format!("{links} cut for {s} s"),
-                    None => format!("{links} cut for good"),
+                    Some(s) => format!("{links}{whose} cut for {s} s"),
+                    None => format!("{links}{whose} cut for good"),
                 }
             }
             Self::Loss { percent, s } => format!("{percent} % of packets lost for {s} s"),
@@ -99,11 +101,11 @@ impl Fault {
                 lasts(*back_after_s);
                 hosts.iter().for_each(|name| host(name).start_libvirtd().expect("the daemon is back"));
             }
-            Self::Cut { links, s } => {
-                links.iter().for_each(|link| host("kvm2").cut(*link).expect("the link is cut"));
+            Self::Cut { host: name, links, s } => {
+                links.iter().for_each(|link| host(name).cut(*link).expect("the link is cut"));
                 if let Some(s) = s {
                     lasts(*s);
-                    restore(scene, links);
+                    restore(scene, name, links);
                 }
             }
             Self::Loss { percent, s } => {
@@ -144,7 +146,7 @@ impl Fault {
     pub fn mend(&self, scene: &Scene) {
         let host = |name: &str| scene.site.lab.host(name).expect("a host of the lab");
         match self {
-            Self::Cut { links, s: None } => restore(scene, links),
+            Self::Cut { host, links, s: None } => restore(scene, host, links),
             Self::Delay { .. } => scene.relay().delay(Duration::ZERO),
             Self::HalfOpen { s: None } => scene.relay().release(),
             Self::DiskFull => empty(&host("kvm2").inside(LOCAL).expect("its images")),
@@ -154,9 +156,12 @@ impl Fault {
         }
     }
 
-    /// Whether the way to kvm2's daemon is cut.
-    pub fn cuts_management(&self) -> bool {
-        matches!(self, Self::Cut { links, .. } if links.contains(&Link::Management))
+    /// The host to whose daemon the way is cut.
+    pub fn cuts_off(&self) -> Option<&'static str> {
+        match self {
+            Self::Cut { host, links, .. } if links.contains(&Link::Management) => Some(*host),
+            _ => None,
+        }
     }
 
     /// Whether the trouble is the controller's alone.
@@ -170,9 +175,9 @@ impl Fault {
     }
 }
 
-fn restore(scene: &Scene, links: &[Link]) {
-    let kvm2 = scene.site.lab.host("kvm2").expect("a host of the lab");
-    links.iter().for_each(|link| kvm2.restore(*link).expect("the link is back"));
+fn restore(scene: &Scene, host: &str, links: &[Link]) {
+    let host = scene.site.lab.host(host).expect("a host of the lab");
+    links.iter().for_each(|link| host.restore(*link).expect("the link is back"));
 }
 
 /// Takes all the room there is.

@@ -43,7 +43,7 @@ impl Scene {
     pub fn set(row: &Row) -> Self {
         let mut more = "\n[migrations]\noutgoing_per_host = 1\nincoming_per_host = 1\n".to_owned();
         let hangs = row.fault() == Some(&Fault::HangingPolicy);
-        let cut_off = row.fault().is_some_and(Fault::cuts_management);
+        let cut_off = row.fault().is_some_and(|fault| fault.cuts_off().is_some());
         for name in shipped() {
             let said = match row.trouble {
                 Trouble::Beforehand(_) if name.starts_with("precheck-") => "mode = \"advise\"",

@@ -2,26 +2,36 @@
 
 use std::fs;
 
+use serde_json::json;
 use waypost_lab::{GuestSpec, Program};
 
+use crate::networks::plan_of;
 use crate::site::{Ran, Site};
 
 /// A guest that rewrites 32 MiB all the time. At 40 MiB/s what is left takes 800 ms, more than libvirt's own limit of 300 ms.
 fn endless(policy: &str, settings: &str) -> Site {
+    let site = steered_by(policy, settings);
+    start(&site, 64, 32, waypost_lab::SPIN);
+    site
+}
+
+fn steered_by(policy: &str, settings: &str) -> Site {
     let site =
         Site::with(2, &format!("\n[engine]\nsteer_every_ms = 250\n\n[plugin.{policy}]\nsettings = {{ {settings} }}\n"));
     let config = fs::read_to_string(site.config()).expect("the configuration");
     let named = config.replacen("[plugins]\n", &format!("[plugins]\nconvergence = {policy:?}\n"), 1);
     assert_ne!(named, config);
     fs::write(site.config(), named).expect("the configuration is written");
-    let mut spec = GuestSpec::tick("g1");
-    spec.memory_mib = 64;
+    site
+}
+
+fn start(site: &Site, memory_mib: u32, written_mib: u32, pages_per_tick: u16) {
+    let mut spec = GuestSpec { memory_mib, ..GuestSpec::tick("g1") };
     if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
-        *working_set_mib = 32;
-        *dirty_pages_per_tick = waypost_lab::SPIN;
+        *working_set_mib = written_mib;
+        *dirty_pages_per_tick = pages_per_tick;
     }
     site.start_guest(&spec);
-    site
 }
 
 fn migrate(site: &Site, more: &[&str]) -> Ran {
@@ -68,6 +78,44 @@ fn the_adaptive_policy_chooses_a_downtime_that_is_enough() {
 fn the_adaptive_policy_takes_post_copy_where_no_downtime_is_allowed_that_would_do() {
     let site = endless("convergence-adaptive", "window_s = 2, own_time_s = 4, switchover_s = 2, throttle = false");
     arrives(&site, &["--postcopy", "--max-downtime", "100"], "convergence-adaptive: post-copy");
+}
+
+/// 50 MiB/s are written and 40 carried, so that it gets no smaller, whatever downtime is allowed here: slowed down, the guest
+/// writes less. Other than the endless one it works by the clock, and misses ticks while it is held.
+#[test]
+fn the_adaptive_policy_slows_the_guest_down_and_that_is_enough() {
+    // The site's own figures instead of the hypervisor's 20 and 10, so that it doesn't take half a minute.
+    let throttle = "throttle_initial_percent = 80, throttle_increment_percent = 19";
+    let site = steered_by("convergence-adaptive", throttle);
+    start(&site, 96, 64, 128);
+    site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+    let limits = ["--bandwidth", "40", "--max-downtime", "300", "--timeout", "120", "--json"];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
+    let held = |site: &Site| {
+        let shown = site.waypost(&["top", "--json"]).expect_code(0).json();
+        shown["running"][0]["sample"]["throttle_percent"].as_u64().is_some_and(|percent| percent >= 80)
+    };
+    site.until("a reading shows that it is slowed down", held);
+    let output = child.wait_with_output().expect("the command ends");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let task = site.only_task();
+    let stream = plan_of(&site, &task)["stream"].clone();
+    assert_eq!((&stream["auto_converge"], &stream["auto_converge_initial"]), (&json!(true), &json!(80)), "{stream:#}");
+    // Nobody asked for more downtime, for post-copy or for a pause.
+    let record = site.waypost(&["task", &task, "--json"]).expect_code(0).out;
+    assert!(record.contains("perform-returned") && !record.contains("steer-intended"), "{record}");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+}
+
+/// Three steps, the first of which is less than the guest needs: 600, 1000 and 1400 ms, one every 3 s for each of the 2 GiB that
+/// Nova counts at least.
+#[test]
+fn novas_ladder_climbs_to_a_downtime_that_is_enough() {
+    let site = endless("convergence-nova", "downtime_ms = 1800, downtime_steps = 3, downtime_delay_s = 3");
+    arrives(&site, &[], "convergence-nova: set-downtime 1000");
+    assert_eq!(plan_of(&site, &site.only_task())["max_downtime_ms"], 600, "it begins with the first step");
 }
 
 #[test]

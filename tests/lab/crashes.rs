@@ -1,6 +1,7 @@
 //! The controller dies right before or right after a record of its journal, in each phase, with a real guest; another one
 //! takes the task over. On the simulator it dies at every record of many courses (`host/engine/tests/engine/killed.rs`);
-//! here real daemons show what is then there.
+//! here real daemons show what is then there. What comes after the transfer, what changes it, and what comes after a failure is
+//! in [`crate::takeovers`].
 //!
 //! Who dies is this very test program, started once more: it drives a task through the library, over a store that ends the
 //! process at the record that its environment names. The product has no such switch.
@@ -26,7 +27,7 @@ use waypost_lab::{DiskPlace, GuestSpec, Program};
 use crate::site::Site;
 
 /// What the process that dies is told.
-const ORDERS: &str = "WAYPOST_TEST_DIES";
+pub const ORDERS: &str = "WAYPOST_TEST_DIES";
 
 /// Nothing is on record while something travels but the readings for whoever watches: the first of a disk that is being copied,
 /// and the first of a guest whose memory follows it.
@@ -54,6 +55,13 @@ fn name(record: &Record) -> &'static str {
         Record::PerformReturned { .. } => "perform-returned",
         Record::Located { .. } => "located",
         Record::ActionIntended { .. } => "action-intended",
+        Record::SteerIntended { .. } => "steer-intended",
+        Record::SteerSettled { .. } => "steer-settled",
+        Record::CancelRequested { .. } => "cancel-requested",
+        Record::NextAttempt { .. } => "next-attempt",
+        Record::Resumed { .. } => "resumed",
+        Record::FinishIntended { .. } => "finish-intended",
+        Record::FinishSettled { .. } => "finish-settled",
         Record::Ended { .. } => "ended",
         _ => "another",
     }
@@ -128,7 +136,7 @@ impl Store for Deadly {
 }
 
 /// Drives a migration, or takes one over, until its record.
-fn die(orders: &str) {
+pub fn die(orders: &str) {
     let orders: Value = serde_json::from_str(orders).expect("orders");
     let text = |key: &str| orders[key].as_str().map(str::to_owned);
     let config = Config::read(text("config").expect("a configuration").as_ref()).expect("the configuration is read");
@@ -176,7 +184,7 @@ fn die(orders: &str) {
 }
 
 /// Starts the process that dies. `test` is the test that it is started from.
-fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Child {
+pub fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Child {
     let mut orders = json!({ "config": site.config(), "record": record, "after": when == "after" });
     let all = orders.as_object_mut().expect("an object");
     all.extend(more.as_object().expect("an object").clone());
@@ -190,19 +198,19 @@ fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Chi
         .expect("it starts")
 }
 
-fn dies(mut child: Child) {
+pub fn dies(mut child: Child) {
     use std::os::unix::process::ExitStatusExt as _;
     let status = child.wait().expect("it ends");
     assert!(status.signal().is_some(), "it came to an end without the record: {status}");
 }
 
-fn newest_task(site: &Site) -> String {
+pub fn newest_task(site: &Site) -> String {
     let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
     tasks["tasks"][0]["id"].as_str().expect("an id").to_owned()
 }
 
 /// It runs on that host and nowhere else, and it is the one that it was.
-fn is_on(site: &Site, host: &str, what: &str) {
+pub fn is_on(site: &Site, host: &str, what: &str) {
     for other in ["kvm1", "kvm2"] {
         let expected = (other == host).then_some("running");
         assert_eq!(site.state(other, "g1").as_deref(), expected, "{what}: on {other}");

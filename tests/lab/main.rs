@@ -20,6 +20,7 @@ mod served;
 mod site;
 mod situations;
 mod steered;
+mod takeovers;
 mod transformed;
 mod transports;
 mod traps;

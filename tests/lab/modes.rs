@@ -1,37 +1,172 @@
 //! Every way in which libvirt can send a guest, once for real; and those that can't work on these machines, with what
 //! libvirt says of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
+use waypost_lab::{GuestSpec, Program};
 
 use crate::site::Site;
 
-#[test]
-fn each_mode_moves_the_guest() {
-    let site = Site::new(2);
-    site.guest("g1");
-    let modes: &[&[&str]] = &[
-        &["--direct"],
-        &["--tunnelled"],
-        &["--non-live"],
-        &["--parallel", "2"],
-        &["--compress", "xbzrle", "--compress-xbzrle-cache", "4194304"],
-        &["--compress", "mt", "--compress-mt-level", "1", "--compress-mt-threads", "2", "--compress-mt-dthreads", "2"],
-        &["--auto-converge", "--auto-converge-initial", "30", "--auto-converge-increment", "15"],
-        &["--postcopy", "--postcopy-bandwidth", "100", "--parallel", "2"],
-        &["--direct", "--abort-on-error", "--bandwidth", "200"],
-    ];
+/// What tells one way to move a guest from the others while it moves, as its source shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Marks {
+    /// Connections to the other host's daemon: one where the source's daemon drives, none where the controller does.
+    daemons: usize,
+    /// Connections of the hypervisor to its other half; none where the memory goes through the daemons.
+    streams: usize,
+    /// The guest stands still.
+    paused: bool,
+    /// What the hypervisor has switched on, of [`SWITCHES`].
+    switches: BTreeSet<String>,
+}
+
+/// What a request may switch on. libvirt switches on others for itself.
+const SWITCHES: [&str; 5] = ["auto-converge", "compress", "multifd", "postcopy-ram", "xbzrle"];
+
+/// The ports that libvirt gives to incoming migrations, and its own.
+const STREAMS: std::ops::RangeInclusive<u16> = 49152..=49215;
+const DAEMON: u16 = 16509;
+
+/// A plain one: the source's daemon drives it over one connection, and one carries the memory.
+fn plain() -> Marks {
+    Marks { daemons: 1, streams: 1, ..Marks::default() }
+}
+
+fn switched_on<const N: usize>(switches: [&str; N]) -> BTreeSet<String> {
+    switches.map(str::to_owned).into()
+}
+
+/// What the guest's monitor on a host answers; null where it can't be asked. The mark that libvirt leaves on the domain for it goes
+/// with the process.
+fn monitor(site: &Site, host: &str, command: &str) -> Value {
+    let command = format!("{{\"execute\": \"{command}\"}}");
+    let said = site.lab.host(host).and_then(|host| host.virsh(&["qemu-monitor-command", "g1", &command]));
+    let answer: Value = said.ok().and_then(|said| serde_json::from_str(&said).ok()).unwrap_or_default();
+    answer["return"].clone()
+}
+
+/// The marks of the migration that leaves this host.
+fn marks(site: &Site, host: &str) -> Marks {
+    let listed = site.lab.host(host).and_then(|host| host.run(&["ss", "-Htn", "state", "established"])).expect("ss");
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let peers: Vec<u16> = listed.lines().filter_map(|line| port(line.split_whitespace().next_back()?)).collect();
+    let switches = monitor(site, host, "query-migrate-capabilities");
+    let on = switches.as_array().into_iter().flatten().filter(|switch| switch["state"] == true);
+    let on = on.filter_map(|switch| switch["capability"].as_str().map(str::to_owned));
+    Marks {
+        daemons: peers.iter().filter(|port| **port == DAEMON).count(),
+        streams: peers.iter().filter(|port| STREAMS.contains(*port)).count(),
+        paused: site.state(host, "g1").as_deref() == Some("paused"),
+        switches: on.filter(|name| SWITCHES.contains(&name.as_str())).collect(),
+    }
+}
+
+/// A site whose guest never arrives before it is let go, whatever is done to its memory, so that there is time to look; no policy
+/// adds anything of its own.
+fn looked_at() -> Site {
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    let mut spec = GuestSpec::tick("g1");
+    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
+        *working_set_mib = 32;
+        *dirty_pages_per_tick = waypost_lab::SPIN;
+    }
+    site.start_guest(&spec);
+    // Before it has booted there is next to nothing to move.
+    site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+    site
+}
+
+/// How it moves: what is asked for, by what it is known, and what the hypervisor was told of each parameter.
+type Mode<'a> = (&'a [&'a str], Marks, &'a [(&'a str, u64)]);
+
+/// Moves the guest in each mode, to and fro, and sees that it moves in that one.
+fn moves_in_each(site: &Site, modes: &[Mode<'_>]) {
     let (mut from, mut to) = ("kvm1", "kvm2");
-    for mode in modes {
-        let line = [&["migrate", "g1", "--to", to, "--json"], *mode].concat();
-        let task = site.waypost(&line).expect_code(0).json();
-        assert_eq!(task["outcome"]["kind"], "completed", "{mode:?}: {task:#}");
+    for (mode, expected, parameters) in modes {
+        let slow = ["migrate", "g1", "--to", to, "--json", "--bandwidth", "4"];
+        let child = site.start(&[&slow[..], *mode].concat());
+        site.until("memory moves", |site| monitor(site, from, "query-migrate")["status"] == "active");
+        // Its further connections come one after the other.
+        site.until(&format!("{mode:?} has so many streams: {}", expected.streams), |site| {
+            marks(site, from).streams == expected.streams
+        });
+        assert_eq!(marks(site, from), *expected, "{mode:?}");
+        let told = monitor(site, from, "query-migrate-parameters");
+        for (name, value) in [("max-bandwidth", 4 << 20)].iter().chain(*parameters) {
+            assert_eq!(told[*name], *value, "{mode:?}: {name} of {told:#}");
+        }
+        site.virsh(from, &["migrate-setmaxdowntime", "g1", "1000000"]);
+        site.virsh(from, &["migrate-setspeed", "g1", "2000"]);
+        let output = child.wait_with_output().expect("the command ends");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{mode:?}: {said}\n{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(site.state(to, "g1").as_deref(), Some("running"), "{mode:?}");
         assert_eq!(site.state(from, "g1"), None, "{mode:?}: its definition is gone from the source");
         (from, to) = (to, from);
     }
     site.assert_one_counting_guest("g1");
+}
+
+/// That the guest arrives would be true as well if none of this had been said to libvirt.
+#[test]
+fn each_mode_moves_the_guest_in_its_own_way() {
+    let site = looked_at();
+    moves_in_each(
+        &site,
+        &[
+            (&[], plain(), &[("multifd-channels", 2), ("cpu-throttle-initial", 20)]),
+            (&["--direct", "--abort-on-error"], Marks { daemons: 0, ..plain() }, &[]),
+            (&["--tunnelled"], Marks { streams: 0, ..plain() }, &[]),
+            (&["--non-live"], Marks { paused: true, ..plain() }, &[]),
+        ],
+    );
+}
+
+#[test]
+fn each_mode_of_the_hypervisors_is_switched_on_in_it() {
+    let site = looked_at();
+    let multifd = Marks { streams: 4, switches: switched_on(["multifd"]), ..plain() };
+    let post_copy = Marks { switches: switched_on(["multifd", "postcopy-ram"]), ..multifd.clone() };
+    moves_in_each(
+        &site,
+        &[
+            // Three that carry pages, beside the one that carries the rest.
+            (&["--parallel", "3"], multifd, &[("multifd-channels", 3)]),
+            (
+                &["--compress", "xbzrle", "--compress-xbzrle-cache", "4194304"],
+                Marks { switches: switched_on(["xbzrle"]), ..plain() },
+                &[("xbzrle-cache-size", 4 << 20)],
+            ),
+            (
+                &[
+                    "--compress",
+                    "mt",
+                    "--compress-mt-level",
+                    "2",
+                    "--compress-mt-threads",
+                    "3",
+                    "--compress-mt-dthreads",
+                    "2",
+                ],
+                Marks { switches: switched_on(["compress"]), ..plain() },
+                &[("compress-level", 2), ("compress-threads", 3)],
+            ),
+            (
+                &["--auto-converge", "--auto-converge-initial", "30", "--auto-converge-increment", "15"],
+                Marks { switches: switched_on(["auto-converge"]), ..plain() },
+                &[("cpu-throttle-initial", 30), ("cpu-throttle-increment", 15)],
+            ),
+            (
+                &["--postcopy", "--postcopy-bandwidth", "100", "--parallel", "3"],
+                post_copy,
+                &[("multifd-channels", 3), ("max-postcopy-bandwidth", 100 << 20)],
+            ),
+        ],
+    );
 }
 
 /// A definition, none, a pause, a new name: each in each of the three ways.

@@ -36,7 +36,9 @@ fn each_picture_is_what_its_recording_draws() {
             fs::write(&record, made.to_text()).expect("the recording is written");
         }
         let text = fs::read_to_string(&record).unwrap_or_else(|e| panic!("{}: {e}", record.display()));
-        let drawn = draw::draw(&Recording::from_text(&text));
+        let recorded = Recording::from_text(&text);
+        assert_eq!(recorded.head.outcome, course.end, "{}: not the end that this course is for", course.name);
+        let drawn = draw::draw(&recorded);
         if drawing {
             fs::write(&picture, &drawn).expect("the picture is written");
         }
