@@ -18,6 +18,7 @@ mod lasting;
 mod managed;
 mod many;
 mod metrics;
+mod noted;
 mod origins;
 mod pages;
 mod past;
