@@ -95,7 +95,7 @@ fn size(body: &Bytes) -> Value {
 /// What a body says as that type, without what it leaves to defaults; none: it is not of that type.
 fn typed<T: DeserializeOwned + Serialize>(body: &[u8]) -> Option<Value> {
     let read: T = serde_json::from_slice(body).ok()?;
-    let said = serde_json::from_slice(body).ok()?;
+    let said: Value = serde_json::from_slice(body).ok()?;
     Some(narrowed(serde_json::to_value(read).ok()?, &said))
 }
 
