@@ -119,7 +119,7 @@ impl Store for Deadly {
         queue() -> Result<Vec<Entry>, StoreFault>;
         request_cancel(id: TaskId, requester: &str) -> Result<(), StoreFault>;
         cancel_requested(id: TaskId) -> Result<Option<String>, StoreFault>;
-        request_steering(id: TaskId, wish: &Wish) -> Result<(), StoreFault>;
+        request_steering(id: TaskId, wishes: &[Wish]) -> Result<(), StoreFault>;
         wishes(id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
         settle_wish(id: TaskId, number: u64) -> Result<(), StoreFault>;
         reading(id: TaskId) -> Result<Option<Reading>, StoreFault>;

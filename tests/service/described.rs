@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use waypost::OutcomeKind;
 use waypost::core::phase::Phase;
 use waypost::core::ports::DecisionVerdict;
@@ -95,6 +95,25 @@ fn every_code_is_described_with_its_status() {
         let expected: BTreeSet<&str> = if no_route { BTreeSet::new() } else { [own.as_str()].into() };
         assert_eq!(statuses, expected, "{word}");
     }
+}
+
+/// What is refused for its name alone is no name by the description either.
+#[test]
+fn the_name_of_a_policy_in_a_path_is_described_wherever_it_stands() {
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    let mut found = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                if (&parameter["name"], &parameter["in"]) == (&Value::from("plugin"), &Value::from("path")) {
+                    let schema = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$"});
+                    assert_eq!(parameter["schema"], schema, "{method} {path}");
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(found, 9, "{found} operations name a policy");
 }
 
 /// What a program may ask for is described by the words that there are.

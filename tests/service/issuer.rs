@@ -183,7 +183,7 @@ fn an_issuer_vouches_for_whom_it_knows_and_nobody_else_does() {
     assert_eq!((&me["name"], &me["role"]), (&json!("corp:anna"), &json!("operator")));
     client.post("/tasks", &good, &json!({"domain": "g1", "to": "b"})).json(202);
     let audit = client.get("/audit", &service.admin()).json(200);
-    assert_eq!(audit["entries"][0]["proof"], "issuer corp");
+    assert_eq!(audit["entries"][0]["proof"], "issuer corp, subject 1");
     let looker = token(json!({"realm_access": {"roles": "staff"}}));
     assert_eq!(client.get("/session", &looker).json(200)["role"], "viewer");
     client.post("/tasks", &looker, &json!({"domain": "off", "to": "b"})).problem(403, "role-missing");
@@ -196,6 +196,11 @@ fn an_issuer_vouches_for_whom_it_knows_and_nobody_else_does() {
         (json!({"aud": null}), "aud"),
         (json!({"exp": null}), "exp"),
         (json!({"exp": "tomorrow"}), "exp"),
+        (json!({"sub": null}), "has no sub"),
+        (json!({"sub": 7}), "has no sub"),
+        (json!({"sub": ""}), "has a sub that is none"),
+        (json!({"sub": "a\nb"}), "has a sub that is none"),
+        (json!({"sub": "x".repeat(256)}), "has a sub that is none"),
         (json!({"nbf": "yesterday"}), "has an nbf that is no time"),
         (json!({"nbf": 1e300}), "has an nbf that is no time"),
     ] {
@@ -213,6 +218,61 @@ fn an_issuer_vouches_for_whom_it_knows_and_nobody_else_does() {
     ] {
         client.get("/session", &token(nobody)).problem(403, "role-missing");
     }
+}
+
+#[test]
+fn two_subjects_with_one_name_share_neither_keys_nor_a_bucket_nor_sessions() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    let access = issuer.trusted(&authority);
+    // One request a second comes back into each bucket, and both are far from empty.
+    let limits = Limits { requests_per_second: 1, request_burst: 4000, ..Limits::default() };
+    let service = OnPort::with(authority, limits, access, |listen| listen);
+    let client = service.client();
+    let token =
+        |subject: &str, name: &str| key.sign(&issuer.claims(json!({"sub": subject, "preferred_username": name})));
+    let (one, two, renamed) = (token("1", "anna"), token("2", "anna"), token("1", "anne"));
+    for both in [&one, &two] {
+        assert_eq!(client.get("/session", both).json(200)["name"], "corp:anna");
+    }
+    let make = |token: &str, domain: &str| {
+        let headers = ["Idempotency-Key: move-1", &format!("Authorization: Bearer {token}")];
+        client.ask("POST", "/api/v1/tasks", &headers, &json!({"domain": domain, "to": "b"}).to_string())
+    };
+    let first = make(&one, "g1").json(202)["id"].clone();
+    let second = make(&two, "g2").json(202)["id"].clone();
+    assert_ne!(first, second);
+    assert_eq!(make(&one, "g1").json(202)["id"], first);
+    assert_eq!(make(&two, "g2").json(202)["id"], second);
+    // Whoever is given another name is the same one, and finds what was made.
+    assert_eq!(make(&renamed, "g1").json(202)["id"], first);
+    assert_eq!(make(&two, "g1").problem(422, "key-reused")["task"], second);
+
+    // What is left of a bucket. Of one for both the second to ask would be told one less than the first, or more.
+    let left = |token: &str| -> u32 {
+        let back = client.get("/session", token);
+        let said = back.header("ratelimit").unwrap();
+        said.split("r=").nth(1).and_then(|rest| rest.split(';').next()).unwrap().parse().unwrap()
+    };
+    for _ in 0..100 {
+        client.get("/session", &one).json(200);
+    }
+    let (theirs, own, other_name) = (left(&two), left(&one), left(&renamed));
+    assert!(theirs > own + 2 && theirs > other_name + 2, "{theirs} {own} {other_name}");
+
+    // The seventeenth session of one ends its own first, and none of the other's.
+    let session = |token: &str| {
+        service.clock.go_ahead(Duration::from_secs(1));
+        let begun = client.connect_and_begin(token);
+        let (_, rest) = begun.split_once("__Host-waypost=").unwrap();
+        format!("Cookie: __Host-waypost={}", rest.split(';').next().unwrap())
+    };
+    let kept = session(&two);
+    let own: Vec<String> = (0..17).map(|n| session(if n % 2 == 0 { &one } else { &renamed })).collect();
+    let ask = |cookie: &String| client.ask("GET", "/api/v1/session", &[cookie], "").status;
+    assert_eq!((ask(&kept), ask(&own[0]), ask(&own[16])), (200, 401, 200));
 }
 
 #[test]

@@ -181,8 +181,10 @@ fn whom_an_embedding_program_vouches_for_until_then_is_told_nothing_afterwards()
         assert!((Duration::from_secs(9)..Duration::from_secs(15)).contains(&began.elapsed()), "{:?}", began.elapsed());
         anna.by(Caller::named("bert").until(Some(Moment(1)))).get("/tasks").await.problem(401, "no-caller");
         // Nothing happens for longer than that.
-        let poll = until().get(&format!("/tasks/{id}?since={sequence}&wait=30")).await;
-        poll.problem(401, "no-caller");
+        for wait in ["wait", "w%61it"] {
+            let poll = until().get(&format!("/tasks/{id}?since={sequence}&{wait}=30")).await;
+            poll.problem(401, "no-caller");
+        }
         until().get(&format!("/tasks/{id}?since={sequence}&wait=5")).await.expect(200);
     });
 }

@@ -19,6 +19,7 @@ mod lasting;
 mod managed;
 mod many;
 mod metrics;
+mod noted;
 mod origins;
 mod pages;
 mod past;

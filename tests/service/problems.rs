@@ -304,9 +304,14 @@ fn there_is_room_for_so_many_and_the_next_is_told_to_come_back() {
         let busy = anna.get("/system/version").await;
         busy.problem(503, "busy");
         assert_eq!(busy.headers["retry-after"], "1");
-        // Who listens has places of another kind.
+        // Who listens has places of another kind, however it is written.
+        anna.get("/changes?after=0").await.problem(503, "busy");
+        for wait in ["wait", "w%61it"] {
+            anna.get(&format!("/changes?after=0&{wait}=1")).await.expect(200);
+        }
         let listening = anna.listen("/events", None).await;
         anna.get("/events").await.problem(503, "busy");
+        anna.get("/changes?after=0&w%61it=1").await.problem(503, "busy");
         drop(listening);
         anna.listen("/events", None).await;
     });

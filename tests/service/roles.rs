@@ -153,7 +153,8 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         for task in [&theirs, &ours, &far] {
             anna.end(task).await;
         }
-        let web = anna.by(Caller::named("web-team").with(Role::Operator, scope(&["a", "b"], &["web-*"])));
+        // The role permits everything, so whatever is refused is refused by the scope.
+        let web = anna.by(Caller::named("web-team").with(Role::Admin, scope(&["a", "b"], &["web-*"])));
 
         let outside = async |method: &str, path: &str, body: Value| {
             let answer = match method {
@@ -206,9 +207,22 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         assert_eq!(names(&get("/tasks").await, "tasks", "id"), std::slice::from_ref(&ours));
         let decided = names(&get("/decisions").await, "decisions", "task");
         assert!(!decided.is_empty() && decided.iter().all(|task| *task == ours), "{decided:?}");
-        // Figures are of everything.
+        // Figures are of everything, and so is the audit log.
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
         web.send(request).await.problem(403, "out-of-scope");
+        for rest in ["", "?who=web-team", &format!("?task={ours}")] {
+            outside("GET", &format!("/audit{rest}"), null.clone()).await;
+        }
+        for path in ["/top", "/queue", "/changes?after=0"] {
+            let told = get(path).await.to_string();
+            assert!(![&theirs, &far].iter().any(|task| told.contains(task.as_str())), "{path}: {told}");
+            assert!(!told.contains("db-"), "{path}: {told}");
+        }
+        assert_eq!(names(&get("/top").await, "finished", "task"), std::slice::from_ref(&ours));
+        let changed = names(&get("/changes?after=0").await, "records", "task");
+        assert!(!changed.is_empty() && changed.iter().all(|task| *task == ours), "{changed:?}");
+        assert_eq!(get(&format!("/tasks/{ours}")).await["id"], *ours);
+        policies_are_of_everybody(&web).await;
         let readiness = get("/readiness").await;
         let rows = readiness["rows"].as_array().unwrap();
         assert_eq!(rows.len(), 2, "{readiness}");
@@ -252,7 +266,34 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
         for rest in ["/retry", "/cancel"] {
             near.post(&format!("/tasks/{nowhere}{rest}"), null.clone()).await.problem(403, "out-of-scope");
         }
+
+        // Whatever else there is has to be tried here, or to tell nothing of any host or domain.
+        let harmless = ["version", "openapi", "health", "ready", "plugins", "plugin", "pluginSettings"];
+        let own = ["whoAmI", "beginSession", "endSession"];
+        let asked = web.asked();
+        let missed: Vec<String> = operations()
+            .into_iter()
+            .map(|(name, ..)| name)
+            .filter(|name| !harmless.iter().chain(&own).any(|known| known == name) && !asked.contains(name.as_str()))
+            .collect();
+        assert_eq!(missed, [] as [String; 0], "a scope was never tried on these");
     });
+}
+
+/// No change of a policy is for whoever has a scope: policies judge the domains of everybody.
+async fn policies_are_of_everybody(scoped: &Client) {
+    for (method, rest) in [
+        (Method::PUT, ""),
+        (Method::DELETE, ""),
+        (Method::POST, "/enable"),
+        (Method::POST, "/disable"),
+        (Method::PUT, "/settings"),
+        (Method::PATCH, "/settings"),
+        (Method::DELETE, "/settings"),
+    ] {
+        let request = Request::builder().method(method).uri(format!("/api/v1/plugins/mine{rest}"));
+        scoped.send(request.body(Body::empty()).unwrap()).await.problem(403, "out-of-scope");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod command;
 
 mod client;
 mod collector;
+mod described;
 pub mod exposition;
 pub mod guests;
 mod listener;

@@ -107,7 +107,14 @@ fn a_running_transfer_is_steered() {
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
         anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
         let steer = format!("/tasks/{id}/steer");
-        anna.post(&steer, json!({"post_copy": true})).await.problem(409, "not-steerable");
+        // All of it or nothing: what could be done is not, where it comes with what can't.
+        let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
+        for wrong in [json!({"post_copy": true}), mixed] {
+            anna.post(&steer, wrong).await.problem(409, "not-steerable");
+        }
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 20).await;
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        assert_eq!(orders(&records), [[""; 3]; 0]);
         anna.post(&steer, json!({"bandwidth_mib_s": 10, "max_downtime_ms": 700})).await.expect(202);
         anna.end(&id).await;
         let records = anna.get(&format!("/tasks/{id}/records")).await;

@@ -563,8 +563,8 @@ pub trait Store: Send + Sync {
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault>;
     /// Whether somebody asked to cancel, and who.
     fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault>;
-    /// Keeps a wish for a running transfer, until it is settled.
-    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault>;
+    /// Keeps wishes for a running transfer, in that order, until they are settled: all of them, or none where it fails.
+    fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), StoreFault>;
     /// Wishes that aren't settled, each with its number, oldest first.
     fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault>;
     /// A wish was met, or refused.

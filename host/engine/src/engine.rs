@@ -297,22 +297,24 @@ impl Engine {
         Ok(self.ports.store.request_cancel(id, requester)?)
     }
 
-    /// Asks whoever drives the task to do something to its running transfer. It is done within a moment, or refused; the
-    /// task's journal tells.
-    pub fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), EngineError> {
+    /// Asks whoever drives the task to do something to its running transfer, or several things, in that order: all of them, or
+    /// none where one can't be done. It is done within a moment, or refused; the task's journal tells.
+    pub fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), EngineError> {
         let course = self.read(id)?;
         let refused = |why: String| Err(EngineError::NotSteerable { task: id, why });
         if course.phase != Phase::Performing {
             return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
         }
-        if wish.action == Steering::Hold || wish.action.is_our_own() {
-            return refused(format!("{} is nothing that is asked for", wish.action));
-        }
         let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
-        if wish.action == Steering::PostCopy && !may_switch {
-            return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());
+        for wish in wishes {
+            if wish.action == Steering::Hold || wish.action.is_our_own() {
+                return refused(format!("{} is nothing that is asked for", wish.action));
+            }
+            if wish.action == Steering::PostCopy && !may_switch {
+                return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());
+            }
         }
-        Ok(self.ports.store.request_steering(id, wish)?)
+        Ok(self.ports.store.request_steering(id, wishes)?)
     }
 
     /// Removes probe volumes that a killed controller left. Answers those that are still there, and why.

@@ -78,7 +78,7 @@ pub struct Client {
 /// An OpenID Connect issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
-    /// What it is called here; its callers are NAME:SUBJECT.
+    /// What it is called here; its callers are shown as NAME:, and what the claim says.
     pub name: String,
     /// Its identifier, as it stands in `iss`: an https URL.
     pub url: String,
@@ -86,7 +86,7 @@ pub struct Issuer {
     pub audience: String,
     /// Certificates of who vouches for it, PEM; none: those that this machine trusts.
     pub ca_file: Option<PathBuf>,
-    /// The claim with the caller's name.
+    /// The claim with the name that the caller is shown under. Who it is says `sub` alone.
     pub name_claim: String,
     /// The claim with what grants roles: a text or a list of texts; dots lead into objects.
     pub role_claim: String,

@@ -36,8 +36,13 @@ pub(crate) enum Proof {
     Certificate(String),
     /// By the token of that id.
     Token(String),
-    /// By a token of the issuer of that name.
-    Issuer(String),
+    /// By a token of an issuer.
+    Issuer {
+        /// Its name here.
+        issuer: String,
+        /// `sub`: whom it vouches for, in a word that the issuer gives to nobody else, ever. A name it may give to two.
+        subject: String,
+    },
 }
 
 impl Caller {
@@ -87,7 +92,17 @@ impl Caller {
     /// user of this machine and a client have the same.
     pub(crate) fn identity(&self) -> String {
         // As a list of texts, so that nothing in one of them can be taken for the other.
-        serde_json::json!([self.proof.to_string(), self.name]).to_string()
+        let told = match &self.proof {
+            Proof::Issuer { issuer, subject } => serde_json::json!(["issuer", issuer, subject]),
+            proof => serde_json::json!([proof.to_string(), self.name]),
+        };
+        told.to_string()
+    }
+
+    /// What of its name tells it apart from others with the same proof: nothing, where an issuer says who it is, because there the
+    /// name is only shown, and its owner may be able to change it.
+    pub(crate) fn own_name(&self) -> &str {
+        if matches!(self.proof, Proof::Issuer { .. }) { "" } else { &self.name }
     }
 
     /// Whether its proof is too old at that moment.
@@ -108,7 +123,7 @@ impl fmt::Display for Proof {
             Self::Socket(uid) => write!(f, "socket, uid {uid}"),
             Self::Certificate(name) => write!(f, "certificate {name}"),
             Self::Token(id) => write!(f, "token {id}"),
-            Self::Issuer(name) => write!(f, "issuer {name}"),
+            Self::Issuer { issuer, subject } => write!(f, "issuer {issuer}, subject {subject}"),
         }
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use futures_util::FutureExt as _;
@@ -183,9 +183,14 @@ fn count(service: &Service, whose: Option<Whose>, standing: &mut Option<Standing
 fn listens(rule: &Rule, parts: &Parts) -> bool {
     match rule.listening() {
         Listening::Always => true,
-        Listening::WhereItWaits => parts.uri.query().is_some_and(|query| query.contains("wait=")),
+        Listening::WhereItWaits => waits(&parts.uri),
         Listening::Never => false,
     }
+}
+
+/// Whether a query has `wait`, read as the handlers read theirs: a letter of it may be written as `%61`.
+fn waits(uri: &Uri) -> bool {
+    Query::<Vec<(String, String)>>::try_from_uri(uri).is_ok_and(|Query(said)| said.iter().any(|(key, _)| key == "wait"))
 }
 
 /// Who asks. A program that embeds the service and says so itself is believed, and its Authorization headers are its own.
@@ -327,6 +332,16 @@ fn is_from_elsewhere(method: &Method, headers: &HeaderMap, by_cookie: bool) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_is_known_however_the_word_is_written() {
+        for query in ["wait=60", "since=1&wait=60", "w%61it=60", "%77%61%69%74=1", "wait", "limit=1&wait=x"] {
+            assert!(waits(&format!("/api/v1/changes?{query}").parse().unwrap()), "{query}");
+        }
+        for query in ["", "since=1", "await=1", "since=wait%3D1", "Wait=1", "w%2561it=60"] {
+            assert!(!waits(&format!("/api/v1/changes?{query}").parse().unwrap()), "{query}");
+        }
+    }
 
     #[test]
     fn only_names_that_nobody_can_take_are_asked_for_on_the_socket() {

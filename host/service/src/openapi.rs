@@ -4,11 +4,14 @@ mod failures;
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, RefOr, Response, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 use crate::access::sessions::COOKIE;
+use crate::policies::{NAME_BYTES, NAME_PATTERN};
 use crate::routes;
 
 #[derive(utoipa::OpenApi)]
@@ -43,6 +46,7 @@ pub(crate) struct Document;
 /// The OpenAPI 3.1 document of the routes.
 pub fn openapi() -> OpenApi {
     let mut document = plain(routes::all().into_openapi());
+    name_policies(&mut document);
     failures::fill_in(&mut document);
     document
 }
@@ -54,6 +58,26 @@ fn plain(mut document: OpenApi) -> OpenApi {
         components.schemas.values_mut().for_each(without_large_defaults);
     }
     document
+}
+
+/// Says of the policy in a path what its name may be: any other is no such policy's, and refused (`bad-name`).
+fn name_policies(document: &mut OpenApi) {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(NAME_BYTES))
+        .pattern(Some(NAME_PATTERN))
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        let parameters =
+            operations.into_iter().flatten().filter_map(|operation| operation.parameters.as_mut()).flatten();
+        let named =
+            |parameter: &&mut Parameter| parameter.name == "plugin" && parameter.parameter_in == ParameterIn::Path;
+        for parameter in parameters.filter(named) {
+            parameter.schema = Some(RefOr::T(Schema::Object(name.clone())));
+        }
+    }
 }
 
 fn without_large_defaults(schema: &mut RefOr<Schema>) {

@@ -107,7 +107,10 @@ pub fn tag_of(document: &impl Serialize) -> String {
 }
 
 /// Longest name.
-const NAME_BYTES: usize = 64;
+pub(crate) const NAME_BYTES: usize = 64;
+
+/// What a name is, besides its length, as the description has it: what [`plugin_name`] takes.
+pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_-]*$";
 
 /// The name of a policy as it may be given in a path. It becomes the name of a file, so it is short and plain: nothing in it could
 /// lead anywhere else, whoever reads it.
@@ -143,8 +146,12 @@ mod tests {
 
     #[test]
     fn a_name_is_plain_and_short() {
+        // The description says the same.
+        let pattern = regex::Regex::new(NAME_PATTERN).unwrap();
+        let described = |name: &str| pattern.is_match(name) && name.chars().count() <= NAME_BYTES;
         for name in ["a", "precheck-cpu", "stay_here", "X9", &"x".repeat(64)] {
             assert_eq!(plugin_name(name), Some(PluginName::new(name)), "{name}");
+            assert!(described(name), "{name}");
         }
         let long = "x".repeat(65);
         for name in [
@@ -170,6 +177,7 @@ mod tests {
             &long,
         ] {
             assert_eq!(plugin_name(name), None, "{name:?}");
+            assert!(!described(name), "{name:?}");
         }
     }
 

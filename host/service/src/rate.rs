@@ -32,7 +32,7 @@ const FEW: usize = 1024;
 /// Whose bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Whose {
-    /// A caller's, by its proof and its name.
+    /// A caller's, by its proof and what of its name tells it apart.
     Caller(Proof, String),
     /// That of all from there who prove nothing.
     Unproven(Origin),
@@ -43,7 +43,7 @@ impl Whose {
     pub(crate) fn of(caller: &Caller) -> Option<Self> {
         match caller.proof() {
             Proof::Socket(uid) if is_own(*uid) => None,
-            proof => Some(Self::Caller(proof.clone(), caller.name().to_owned())),
+            proof => Some(Self::Caller(proof.clone(), caller.own_name().to_owned())),
         }
     }
 
@@ -64,7 +64,7 @@ impl Whose {
             Self::Caller(Proof::Socket(_), _) => "socket",
             Self::Caller(Proof::Token(_), _) => "token",
             Self::Caller(Proof::Certificate(_), _) => "certificate",
-            Self::Caller(Proof::Issuer(_), _) => "issuer",
+            Self::Caller(Proof::Issuer { .. }, _) => "issuer",
             Self::Caller(Proof::Embedding, _) => "embedding",
             Self::Unproven(_) => "unproven",
         }
@@ -228,6 +228,16 @@ mod tests {
         assert_eq!(headers["ratelimit"], "\"caller\";r=0;t=2");
         clock.advance(Duration::from_secs(60));
         assert_eq!(take(&anna), Some((2, None)), "no fuller than full");
+    }
+
+    #[test]
+    fn a_bucket_is_a_subjects_of_an_issuer_and_not_a_names() {
+        let whose = |subject: &str, name: &str| {
+            let proof = Proof::Issuer { issuer: "corp".into(), subject: subject.into() };
+            Whose::of(&Caller::proven(name.into(), Role::Viewer, Scope::default(), proof)).unwrap()
+        };
+        assert_ne!(whose("1", "corp:anna"), whose("2", "corp:anna"));
+        assert_eq!(whose("1", "corp:anna"), whose("1", "corp:anne"), "who takes another name has no other bucket");
     }
 
     #[test]

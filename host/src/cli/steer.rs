@@ -18,15 +18,17 @@ pub fn run(app: &App, args: &Steer) -> anyhow::Result<Exit> {
     let answers = Answers::of(app)?;
     answers.block_on(async {
         let mover = answers.mover().await?;
-        // A service is asked for all of it at once.
-        if let Mover::There(client) = &mover {
-            client.steer(args.id, &wanted).await?;
+        // One that can't be done leaves the others undone too, here as there.
+        match &mover {
+            Mover::There(client) => drop(client.steer(args.id, &wanted).await?),
+            Mover::Here(waypost) => {
+                let wish = |(action, value)| Wish { action, value, requester: app.requester() };
+                let wishes: Vec<Wish> = wanted.wishes().into_iter().map(wish).collect();
+                waypost.engine().request_steering(args.id, &wishes)?;
+            }
         }
         let mut asked = Vec::new();
         for (action, value) in wanted.wishes() {
-            if let Mover::Here(waypost) = &mover {
-                waypost.engine().request_steering(args.id, &Wish { action, value, requester: app.requester() })?;
-            }
             asked.push(v1::Wish { action: action.to_string(), value });
             let value = value.map(|value| format!(" {value}")).unwrap_or_default();
             app.out.note(format!("asked task {} for {action}{value}", args.id));

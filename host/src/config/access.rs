@@ -102,7 +102,7 @@ impl WrittenAccess {
         let issuers = self.issuers.into_iter().map(|issuer| issuer.resolve(folder, &known));
         let issuers = issuers.collect::<Result<Vec<Issuer>, _>>()?;
         for (at, issuer) in issuers.iter().enumerate() {
-            // Its callers are NAME:SUBJECT, and a token is known by its URL: of either there is one.
+            // Its callers are shown as NAME: and what their claim says, and a token is known by its URL: of either there is one.
             let same = |first: &&Issuer| first.name == issuer.name || first.url == issuer.url;
             if let Some(first) = issuers[..at].iter().find(same) {
                 let (key, value) =

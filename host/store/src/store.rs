@@ -296,16 +296,21 @@ impl Store for SqliteStore {
         })
     }
 
-    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
-        let trying = self.inner.trying(format!("ask for {} of task {id}", wish.action));
+    fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), StoreFault> {
+        let actions: Vec<_> = wishes.iter().map(|wish| wish.action.as_str()).collect();
+        let trying = self.inner.trying(format!("ask for {} of task {id}", actions.join(" and ")));
         trying.durably(|db| {
             if head(db, &trying, id)?.phase == Phase::Ended {
                 return Err(trying.refused("the task is over"));
             }
             let insert = "INSERT INTO wish (task, number, action, value, requester)
                           SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM wish WHERE task = ?1";
-            let value = wish.value.map(whole);
-            run(db, insert, params![id.to_string(), wish.action.as_str(), value, wish.requester]).map_err(trying.sql())
+            for wish in wishes {
+                let value = wish.value.map(whole);
+                run(db, insert, params![id.to_string(), wish.action.as_str(), value, wish.requester])
+                    .map_err(trying.sql())?;
+            }
+            Ok(())
         })
     }
 

@@ -1,4 +1,8 @@
-//! A client of the routes, without a socket between.
+//! A client of the routes, without a socket between. Whatever it is answered must be what the description says of that route, so every
+//! test that asks is one of the description too.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -8,6 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use waypost::service::{Caller, Service};
 
+use super::described;
 use super::listener::Listener;
 
 /// Somebody who asks.
@@ -15,6 +20,8 @@ use super::listener::Listener;
 pub struct Client {
     router: Router,
     caller: Option<Caller>,
+    /// The operations that it asked, by the names that the description has for them.
+    asked: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 /// What was answered.
@@ -27,28 +34,43 @@ pub struct Answer {
 
 impl Client {
     pub fn of(service: &Service, name: &str) -> Self {
-        Self { router: service.router(), caller: Some(Caller::named(name)) }
+        Self::new(service.router(), Some(Caller::named(name)))
+    }
+
+    fn new(router: Router, caller: Option<Caller>) -> Self {
+        Self { router, caller, asked: Arc::default() }
     }
 
     /// The same under another name, or without one.
     pub fn named(&self, name: Option<&str>) -> Self {
-        Self { router: self.router.clone(), caller: name.map(Caller::named) }
+        Self::new(self.router.clone(), name.map(Caller::named))
     }
 
     /// The same as somebody else.
     pub fn by(&self, caller: Caller) -> Self {
-        Self { router: self.router.clone(), caller: Some(caller) }
+        Self::new(self.router.clone(), Some(caller))
     }
 
     pub fn over(router: Router) -> Self {
-        Self { router, caller: Some(Caller::named("anna")) }
+        Self::new(router, Some(Caller::named("anna")))
+    }
+
+    /// The operations that were asked since this client was made, by it and by its clones.
+    pub fn asked(&self) -> BTreeSet<&'static str> {
+        self.asked.lock().expect("nobody broke it").clone()
     }
 
     pub async fn raw(&self, mut request: Request<Body>) -> axum::response::Response {
         if let Some(caller) = &self.caller {
             request.extensions_mut().insert(caller.clone());
         }
-        self.router.clone().oneshot(request).await.unwrap()
+        let operation = described::operation(request.method().as_str(), request.uri().path());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        if let Some(operation) = operation {
+            operation.permits(response.status().as_u16());
+            self.asked.lock().expect("nobody broke it").insert(&operation.id);
+        }
+        response
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -25,7 +25,7 @@ use waypost::service::port::{ClientCertificates, Identity, Listen, Port};
 use waypost::service::{Access, Limits};
 use waypost_store::SqliteStore;
 
-use super::{Site, TWO_HOSTS, VirtualClock};
+use super::{Site, TWO_HOSTS, VirtualClock, described};
 
 /// An authority, and a folder for what it signs.
 pub struct Authority {
@@ -241,7 +241,12 @@ impl Network {
         if !body.is_empty() {
             head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
         }
-        self.raw(&format!("{head}\r\n{body}")).expect("an answer")
+        let back = self.raw(&format!("{head}\r\n{body}")).expect("an answer");
+        let bare = path.split('?').next().unwrap_or(path);
+        if let Some(operation) = described::operation(method, bare) {
+            operation.permits(back.status);
+        }
+        back
     }
 
     /// Begins a session; answers what came back as it was.

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::command::{Ran, Running, Site};
+use super::described;
 use super::listener::Heard;
 
 pub const SOCKET: &str = "waypost.sock";
@@ -44,6 +45,10 @@ impl Program {
         stream.read_to_string(&mut answer).expect("the answer is read");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let whole = format!("/api/v1{path}");
+        if let Some(operation) = described::operation(method, whole.split('?').next().unwrap_or(&whole)) {
+            operation.permits(status);
+        }
         (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 

@@ -52,7 +52,7 @@ pub struct AuditEntry {
     pub at: String,
     /// Who.
     pub who: String,
-    /// How that was proven: `token ID`, `socket, uid N`, `certificate`, `issuer NAME`, `embedding program`, `command`.
+    /// How that was proven: `token ID`, `socket, uid N`, `certificate`, `issuer NAME, subject SUBJECT`, `embedding program`, `command`.
     pub proof: String,
     /// From where: an address, a user of this machine.
     pub from: String,
@@ -66,7 +66,8 @@ pub struct AuditEntry {
     pub host: Option<String>,
     /// Why, in the caller's words.
     pub reason: Option<String>,
-    /// The body of the request, JSON as a text.
+    /// What was understood of the body of the request, JSON as a text: of settings their names and a digest, of a file its digest, of
+    /// what has not the right shape its size.
     pub details: Option<String>,
     /// `done`, or the code of the problem that it came to; null: the service ended before it was known.
     pub outcome: Option<String>,

@@ -34,7 +34,7 @@ fn what_comes_too_late_to_end_a_post_copy_ends_its_steering_no_more() {
                 let other = site.engine(None).0;
                 let wish = |action, value| Wish { action, value, requester: "anna".into() };
                 tokio::time::sleep(Duration::from_secs(30)).await;
-                other.request_steering(task, &wish(Steering::PostCopy, None)).unwrap();
+                other.request_steering(task, &[wish(Steering::PostCopy, None)]).unwrap();
                 while !site.world.truth(site.id).running_on.contains(&b()) {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
@@ -46,7 +46,7 @@ fn what_comes_too_late_to_end_a_post_copy_ends_its_steering_no_more() {
                 }
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 assert!(engine.read(task).unwrap().outcome.is_none(), "it has minutes to go");
-                other.request_steering(task, &wish(Steering::SetBandwidth, Some(50))).unwrap();
+                other.request_steering(task, &[wish(Steering::SetBandwidth, Some(50))]).unwrap();
             })
             .await;
             assert_eq!(outcome.kind, OutcomeKind::Completed, "{late:?}: {outcome:?}");
@@ -79,7 +79,7 @@ fn a_later_controller_asks_for_no_abort_of_a_post_copy_either() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         let other = site.engine(None).0;
         other
-            .request_steering(task, &Wish { action: Steering::PostCopy, value: None, requester: "anna".into() })
+            .request_steering(task, &[Wish { action: Steering::PostCopy, value: None, requester: "anna".into() }])
             .unwrap();
         while !site.world.truth(site.id).running_on.contains(&b()) {
             tokio::time::sleep(Duration::from_millis(10)).await;

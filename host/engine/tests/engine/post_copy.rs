@@ -215,7 +215,7 @@ fn nobody_asks_for_what_waypost_does_by_itself() {
         }
         for action in [Steering::Sever, Steering::Interrupt] {
             let wish = Wish { action, value: None, requester: "anna".into() };
-            let refused = engine.request_steering(task, &wish);
+            let refused = engine.request_steering(task, &[wish]);
             assert!(matches!(refused, Err(EngineError::NotSteerable { .. })), "{action}");
         }
         driving.abort();

@@ -270,11 +270,13 @@ fn a_person_steers_a_running_transfer_through_the_store() {
         let (task, outcome) = end(&site, &engine, async |task| {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let other = site.engine(None).0;
-            for (action, value) in
-                [(Steering::SetDowntime, Some(700)), (Steering::SetBandwidth, Some(200)), (Steering::PostCopy, None)]
-            {
-                other.request_steering(task, &Wish { action, value, requester: "anna".into() }).unwrap();
-            }
+            let wish = |action, value| Wish { action, value, requester: "anna".into() };
+            // One that nobody may ask for, and the others with it are not asked for either.
+            let wrong = [wish(Steering::SetBandwidth, Some(1)), wish(Steering::Hold, None)];
+            assert!(other.request_steering(task, &wrong).is_err());
+            let limits = [wish(Steering::SetDowntime, Some(700)), wish(Steering::SetBandwidth, Some(200))];
+            other.request_steering(task, &limits).unwrap();
+            other.request_steering(task, &[wish(Steering::PostCopy, None)]).unwrap();
         })
         .await;
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
@@ -299,11 +301,11 @@ fn a_bandwidth_after_the_switch_is_that_of_the_post_copy() {
             let other = site.engine(None).0;
             let wish = |action, value| Wish { action, value, requester: "anna".into() };
             tokio::time::sleep(Duration::from_secs(30)).await;
-            other.request_steering(task, &wish(Steering::PostCopy, None)).unwrap();
+            other.request_steering(task, &[wish(Steering::PostCopy, None)]).unwrap();
             while engine.read(task).unwrap().outcome.is_none() && !site.world.truth(site.id).running_on.contains(&b()) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            other.request_steering(task, &wish(Steering::SetBandwidth, Some(50))).unwrap();
+            other.request_steering(task, &[wish(Steering::SetBandwidth, Some(50))]).unwrap();
         })
         .await;
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");

@@ -52,6 +52,9 @@ const IN: Duration = Duration::from_secs(60);
 /// Longest name of a caller.
 const LONGEST_NAME: usize = 128;
 
+/// Longest `sub`, by the specification.
+const LONGEST_SUBJECT: usize = 255;
+
 /// Why a token names no caller.
 #[derive(Debug)]
 pub(super) enum Refused {
@@ -177,7 +180,7 @@ impl Trusted {
         let mut wanted = Validation::new(header.alg);
         wanted.set_issuer(&[&self.issuer.url]);
         wanted.set_audience(&[&self.issuer.audience]);
-        wanted.set_required_spec_claims(&["exp", "iss", "aud"]);
+        wanted.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         wanted.validate_nbf = true;
         wanted.leeway = LEEWAY.as_secs();
         let worthless = |why: &str| Refused::Worthless(format!("the token of {} {why}", self.issuer.name));
@@ -199,17 +202,20 @@ impl Trusted {
         }
         let until = claims.get("exp").and_then(seconds).ok_or_else(|| worthless("has an exp that is no time"))?;
         let until = Moment(until.saturating_add(LEEWAY.as_secs()).saturating_mul(1000));
-        self.granted(&claims, until)
+        let subject = claims.get("sub").and_then(Value::as_str).filter(|sub| is_plain(sub, LONGEST_SUBJECT));
+        let subject = subject.ok_or_else(|| worthless("has a sub that is none"))?;
+        self.granted(&claims, subject, until)
     }
 
-    fn granted(&self, claims: &Value, until: Moment) -> Result<Caller, Refused> {
+    /// Whom a good token stands for. Its `sub` says who that is: the name is what the site wants to read, and an issuer may let
+    /// people choose theirs.
+    fn granted(&self, claims: &Value, subject: &str, until: Moment) -> Result<Caller, Refused> {
         let issuer = &self.issuer;
         let nobody = |why: String| Refused::Nobody(format!("the token of {} is good, but {why}", issuer.name));
         let name = claim(claims, &issuer.name_claim).and_then(Value::as_str);
-        let fits = |name: &&str| {
-            !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control)
-        };
-        let name = name.filter(fits).ok_or_else(|| nobody(format!("{} in it is no name", issuer.name_claim)))?;
+        let name = name
+            .filter(|name| is_plain(name, LONGEST_NAME))
+            .ok_or_else(|| nobody(format!("{} in it is no name", issuer.name_claim)))?;
         let values: Vec<&str> = match claim(claims, &issuer.role_claim) {
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
@@ -217,7 +223,7 @@ impl Trusted {
         };
         let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str())).max_by_key(rank);
         let grant = granted.ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
-        let proof = Proof::Issuer(issuer.name.clone());
+        let proof = Proof::Issuer { issuer: issuer.name.clone(), subject: subject.to_owned() };
         let name = format!("{}:{name}", issuer.name);
         Ok(Caller::proven(name, grant.role, grant.scope.clone(), proof).until(Some(until)))
     }
@@ -311,6 +317,11 @@ impl Trusted {
         // One by one: a key of a kind that is not known here must not hide the others.
         Ok(keys.iter().filter_map(|key| serde_json::from_value(key.clone()).ok()).filter(signs).collect())
     }
+}
+
+/// Whether it is a short text on one line.
+fn is_plain(text: &str, longest: usize) -> bool {
+    !text.is_empty() && text.chars().count() <= longest && !text.chars().any(char::is_control)
 }
 
 fn signs(key: &Jwk) -> bool {

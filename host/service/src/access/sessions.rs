@@ -49,8 +49,9 @@ impl Sessions {
     pub(super) fn begin(&self, digest: [u8; 32], caller: Caller, now: Moment) {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| !session.is_over(now));
-        let own =
-            |session: &Session| session.caller.name() == caller.name() && session.caller.proof() == caller.proof();
+        let own = |session: &Session| {
+            session.caller.own_name() == caller.own_name() && session.caller.proof() == caller.proof()
+        };
         if sessions.values().filter(|session| own(session)).count() >= MOST_OF_ONE {
             end_oldest(&mut sessions, own);
         }
@@ -89,7 +90,10 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use waypost_core::access::{Role, Scope};
+
     use super::*;
+    use crate::caller::Proof;
 
     #[test]
     fn a_session_lasts_a_working_day_or_as_long_as_its_proof() {
@@ -115,6 +119,23 @@ mod tests {
         let lasts = |n: u8| sessions.caller(&[n; 32], Moment(100)).is_some();
         assert!(!lasts(0) && (1..=MOST_OF_ONE as u8).all(lasts));
         assert!(lasts(255), "it is older, and somebody else's");
+    }
+
+    #[test]
+    fn two_subjects_of_an_issuer_with_one_name_end_no_sessions_of_each_other() {
+        let sessions = Sessions::default();
+        let of = |subject: &str, name: &str| {
+            let proof = Proof::Issuer { issuer: "corp".into(), subject: subject.into() };
+            Caller::proven(name.into(), Role::Viewer, Scope::default(), proof)
+        };
+        sessions.begin([255; 32], of("2", "corp:anna"), Moment(0));
+        for n in 0..=MOST_OF_ONE as u8 {
+            let name = if n % 2 == 0 { "corp:anna" } else { "corp:anne" };
+            sessions.begin([n; 32], of("1", name), Moment(1 + u64::from(n)));
+        }
+        let lasts = |n: u8| sessions.caller(&[n; 32], Moment(100)).is_some();
+        assert!(!lasts(0), "one subject has so many, under whatever names");
+        assert!((1..=MOST_OF_ONE as u8).all(lasts) && lasts(255));
     }
 
     #[test]

@@ -45,6 +45,23 @@ pub(crate) enum Listening {
     Never,
 }
 
+/// What the body of a change is: what of it may be on record is what was read as that, and nothing else of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A new task.
+    Task,
+    /// What is wanted of a transfer.
+    Steering,
+    /// What a person does about a task.
+    Action,
+    /// Settings of a policy, which may hold secrets.
+    Settings,
+    /// There is none.
+    None,
+    /// A file, or what another interface takes, a password among it.
+    Untold,
+}
+
 /// A route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rule {
@@ -107,7 +124,7 @@ pub(crate) const TABLE: &[Rule] = &[
     rule("GET", "/api/v1/tasks/{task}/events", LOOK, Reach::Path),
     rule("GET", "/api/v1/changes", LOOK, Reach::Answer),
     rule("GET", "/api/v1/decisions", LOOK, Reach::Answer),
-    rule("GET", "/api/v1/audit", Needs::A(Permission::Audit), Reach::None),
+    rule("GET", "/api/v1/audit", Needs::A(Permission::Audit), Reach::Everything),
     rule("GET", "/api/v1/session", Needs::Caller, Reach::None),
     rule("POST", "/api/v1/session", Needs::Caller, Reach::None),
     rule("DELETE", "/api/v1/session", Needs::Caller, Reach::None),
@@ -211,9 +228,16 @@ impl Rule {
         self.method == "PUT" && self.path == UPLOAD
     }
 
-    /// Whether its body is a text that holds no secret and may be noted.
-    pub(crate) fn may_be_quoted(&self) -> bool {
-        self.path.starts_with("/api/v1/") && !self.is_upload()
+    /// What its body is.
+    pub(crate) fn body(&self) -> Shape {
+        match (self.method, self.path) {
+            ("POST", "/api/v1/tasks") => Shape::Task,
+            ("POST", "/api/v1/tasks/{task}/steer") => Shape::Steering,
+            ("POST", "/api/v1/tasks/{task}/actions") => Shape::Action,
+            ("PUT" | "PATCH", SETTINGS) => Shape::Settings,
+            (_, path) if path.starts_with("/api/v1/") && !self.is_upload() => Shape::None,
+            _ => Shape::Untold,
+        }
     }
 }
 
@@ -228,11 +252,6 @@ pub(crate) fn of_settings() -> Option<&'static Rule> {
         Route::Known(rule) => Some(rule),
         _ => None,
     }
-}
-
-/// Whether an entry of the audit log, by what it was asked for, says what settings are.
-pub(crate) fn is_of_settings(what: &str) -> bool {
-    what.ends_with(SETTINGS)
 }
 
 fn find(method: &Method, path: &str) -> Route {
@@ -276,6 +295,12 @@ mod tests {
                 || ["/api/v1/checks", "/api/v1/dry-runs", "/api/v1/session"].contains(&rule.path);
             assert_eq!(rule.is_change(), !safe, "{}", rule.name());
         }
+        for rule in TABLE.iter().filter(|rule| !rule.path.starts_with("/api/v1/")) {
+            assert_eq!(rule.body(), Shape::Untold, "{}", rule.name());
+        }
+        let settings = TABLE.iter().filter(|rule| rule.body() == Shape::Settings).map(Rule::name);
+        let path = "/api/v1/plugins/{plugin}/settings";
+        assert_eq!(settings.collect::<Vec<_>>(), [format!("PUT {path}"), format!("PATCH {path}")]);
         let uploads: Vec<_> = TABLE.iter().filter(|rule| rule.is_upload()).map(Rule::name).collect();
         assert_eq!(uploads, ["PUT /api/v1/plugins/{plugin}"]);
         assert!(matches!(find(&Method::PUT, "/api/v1/tasks"), Route::OtherMethod));

@@ -152,6 +152,8 @@ fn of_route(method: &str, path: &str) -> &'static [Code] {
         }
         ("GET", "/api/v1/events" | "/api/v1/tasks/{task}/events" | "/api/v1/changes") => &[Code::UnknownEvent],
         ("PUT", "/api/v1/plugins/{plugin}") => &[Code::Archive],
+        // What the query names may be no task.
+        ("GET", "/api/v1/audit") => &[Code::NoSuchTask],
         ("POST", "/api/v1/session") => &[Code::Refused],
         _ => &[],
     }

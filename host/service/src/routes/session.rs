@@ -41,7 +41,7 @@ pub(crate) async fn begin(
         return Err(Failed::new(Code::Refused, "a session is begun with a token, and not with another session")
             .remedy("send the header Authorization: Bearer TOKEN"));
     }
-    if !matches!(caller.proof(), Proof::Token(_) | Proof::Issuer(_)) {
+    if !matches!(caller.proof(), Proof::Token(_) | Proof::Issuer { .. }) {
         return Err(Failed::new(Code::Refused, "a session is begun with a token; this connection needs none")
             .remedy("send the header Authorization: Bearer TOKEN"));
     }

@@ -265,7 +265,8 @@ pub(crate) async fn retry(
     accepted(&service, &uri, made).await
 }
 
-/// Changes what a running transfer may do, or how it goes on. It is done within a moment, or refused; the records say.
+/// Changes what a running transfer may do, or how it goes on: all that is asked for, or nothing where one part can't be asked
+/// for. It is done within a moment, or refused; the records say.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/steer", tag = "tasks", operation_id = "steerTask",
     request_body = v1::Steer,
     params(
@@ -285,12 +286,11 @@ pub(crate) async fn steer(
     service
         .blocking(move |service| {
             unfinished(service, id)?;
-            for (action, value) in wishes {
-                let wish = Wish { action, value, requester: caller.name().to_owned() };
-                if let Err(error) = service.shared.parts.engine.request_steering(id, &wish) {
-                    unfinished(service, id)?;
-                    return Err(error.into());
-                }
+            let wish = |(action, value)| Wish { action, value, requester: caller.name().to_owned() };
+            let wishes: Vec<Wish> = wishes.into_iter().map(wish).collect();
+            if let Err(error) = service.shared.parts.engine.request_steering(id, &wishes) {
+                unfinished(service, id)?;
+                return Err(error.into());
             }
             Ok(())
         })

@@ -67,7 +67,7 @@ impl Desk {
         match self {
             Self::Here { store, requester, .. } => {
                 let wish = Wish { action: Steering::PostCopy, value: None, requester: requester.clone() };
-                Ok(store.request_steering(id, &wish)?)
+                Ok(store.request_steering(id, &[wish])?)
             }
             Self::There { client, runtime } => {
                 let wanted = Steer { post_copy: true, ..Steer::default() };

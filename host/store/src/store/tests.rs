@@ -206,11 +206,11 @@ fn what_lies_beside_the_journal_is_kept_too() {
     assert!(store.cancel_requested(task(2)).is_err());
 
     let wish = |action, value| Wish { action, value, requester: "anna".into() };
-    store.request_steering(task(1), &wish(Steering::SetDowntime, Some(500))).unwrap();
-    store.request_steering(task(1), &wish(Steering::PostCopy, None)).unwrap();
+    let wishes = [wish(Steering::SetDowntime, Some(500)), wish(Steering::PostCopy, None)];
+    store.request_steering(task(1), &wishes).unwrap();
     store.settle_wish(task(1), 1).unwrap();
     assert_eq!(store.wishes(task(1)).unwrap(), [(2, wish(Steering::PostCopy, None))]);
-    assert!(store.request_steering(task(2), &wish(Steering::PostCopy, None)).is_err());
+    assert!(store.request_steering(task(2), &[wish(Steering::PostCopy, None)]).is_err());
 
     let decision = |answer: &str| DecisionRecord {
         plugin: "p".into(),

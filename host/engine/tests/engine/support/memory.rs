@@ -223,9 +223,9 @@ impl Store for MemoryStore {
     fn cancel_requested(&self, id: TaskId) -> Result<Option<String>, StoreFault> {
         self.with(id, |row| Ok(row.cancel.clone()))
     }
-    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
+    fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), StoreFault> {
         self.with(id, |row| {
-            row.wishes.push(Some(wish.clone()));
+            row.wishes.extend(wishes.iter().cloned().map(Some));
             Ok(())
         })
     }

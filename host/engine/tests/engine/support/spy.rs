@@ -448,8 +448,8 @@ impl Store for SpiedStore {
     fn request_cancel(&self, id: TaskId, requester: &str) -> Result<(), StoreFault> {
         self.inner.request_cancel(id, requester)
     }
-    fn request_steering(&self, id: TaskId, wish: &Wish) -> Result<(), StoreFault> {
-        self.inner.request_steering(id, wish)
+    fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), StoreFault> {
+        self.inner.request_steering(id, wishes)
     }
     fn wishes(&self, id: TaskId) -> Result<Vec<(u64, Wish)>, StoreFault> {
         self.inner.wishes(id)

@@ -89,7 +89,7 @@ fn what_an_older_version_left_is_gone_on_with() {
         let (over, waits) = (OVER.parse().unwrap(), WAITS.parse().unwrap());
         let _lock = store.lock(waits).unwrap().expect("nobody drives it");
         let wish = Wish { action: Steering::Suspend, value: None, requester: "anna".into() };
-        store.request_steering(waits, &wish).unwrap();
+        store.request_steering(waits, std::slice::from_ref(&wish)).unwrap();
         assert!(store.wishes(waits).unwrap().iter().any(|(_, kept)| *kept == wish), "version {version}");
         store.append(waits, Moment(20_000), &ended(OutcomeKind::Refused)).unwrap();
         let last = store.changes(None, 0, 100).unwrap().pop().unwrap();
