@@ -1,6 +1,8 @@
 //! Kimchi's clients: requests as its page and its own tests send them, as its API description allows them, and wrong in every
 //! way that the description has a code for.
 
+mod codes;
+mod lists;
 mod login;
 
 use std::fs::{self, File};
@@ -257,45 +259,6 @@ fn a_task_is_cancelled_and_outlives_the_service() {
         drop((service, anna));
         let (_service, anna) = serve(&site, kimchi());
         assert_eq!(get(&anna, &path).await, killed);
-    });
-}
-
-#[test]
-fn lists_are_filtered_as_kimchi_does() {
-    in_virtual_time(async {
-        let site = Site::new(TWO_HOSTS);
-        let (_service, anna) = serve(&site, kimchi());
-        for name in ["g1", "g2"] {
-            let task = migrate(&anna, &format!("/vms/{name}/migrate"), json!({"remote_host": "b"})).await;
-            anna.end(task["id"].as_str().unwrap()).await;
-        }
-        // Made by another client, and refused when it came to it.
-        let failed = anna.migrate("nobody", "b").await;
-        anna.end(&failed).await;
-        let count = async |query: &str| get(&anna, &format!("/tasks?{query}")).await.as_array().unwrap().len();
-        for (query, expected) in [
-            ("", 3),
-            ("status=finished", 2),
-            ("status=failed", 1),
-            ("status=running", 0),
-            ("status=finished&status=failed", 3),
-            ("status=fin", 2),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F.%2B%2Fmigrate", 3),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F.%2B%2Fclone", 0),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F%5B%5E%2F%5D%2B%24", 0),
-            ("target_uri=%2Fplugins%2Fkimchi%2Fvms%2Fg2%2Fmigrate", 1),
-            ("target_uri=vms", 0),
-            ("target_uri=(", 0),
-            ("colour=red", 0),
-            (format!("id={failed}").as_str(), 1),
-        ] {
-            assert_eq!(count(query).await, expected, "{query}");
-        }
-        let told = get(&anna, &format!("/tasks/{failed}")).await;
-        assert!(told["message"].as_str().unwrap().starts_with("KCHVM0058E: "), "{told}");
-        tokio::time::advance(std::time::Duration::from_secs(13 * 3600)).await;
-        assert_eq!(count("").await, 0, "what ended long ago is listed no more");
-        assert_eq!(get(&anna, &format!("/tasks/{failed}")).await["status"], "failed", "and is still there");
     });
 }
 
