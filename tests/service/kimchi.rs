@@ -4,6 +4,7 @@
 mod codes;
 mod lists;
 mod login;
+mod properties;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -401,7 +402,10 @@ fn over_the_real_socket_a_password_leaves_no_trace() {
 
 /// Hosts that differ as Kimchi looks for it, and a guest that is in the middle of something: found by the shipped rules.
 const DIFFERENT: &str = r#"
-host = [{ name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }, { name = "xen", hypervisor = "Xen" }]
+host = [
+    { name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }, { name = "xen", hypervisor = "Xen" },
+    { name = "bare", pools = [] }, { name = "stopped", pools = [{ active = false }] },
+]
 domain = [{ name = "g1", host = "a" }, { name = "busy", host = "a", state = "in-snapshot" }]
 "#;
 
@@ -415,6 +419,8 @@ fn what_the_shipped_rules_find_has_kimchis_code_and_no_task_is_made() {
     for (name, to, status, code, finding) in [
         ("g1", "arm", 500, "KCHVM0064E", "(architecture-differs)"),
         ("g1", "xen", 500, "KCHVM0065E", "(hypervisor-differs)"),
+        ("g1", "bare", 400, "KCHVM0062E", "(storage-unproven)"),
+        ("g1", "stopped", 400, "KCHVM0063E", "(storage-pool-inactive)"),
         ("busy", "b", 400, "KCHVM0057E", "(state-in-transition)"),
     ] {
         let reason = refused(&migrate(name, to), status, code);
