@@ -93,7 +93,7 @@ fn each_code_of_kimchis_is_answered_where_kimchi_has_the_case() {
             let (_service, anna) = serve(&site, kimchi());
             let answer = ask(&anna, Method::POST, "/vms/g1/migrate", body).await;
             assert!(
-                answer.1["reason"].as_str().is_some_and(|reason| reason.starts_with(code)),
+                answer.1["reason"].as_str().is_some_and(|reason| reason.starts_with(*code)),
                 "{meaning}: {answer:?}"
             );
             refused(&answer, *status, code);
