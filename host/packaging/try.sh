@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs a package in a clean Debian and uses it there, as far as that goes without a booted system. Usage: try.sh FILE.deb
+# Installs a package in a clean Debian and uses it there, updates and purges it, as far as that goes without a booted system.
+# What stays untried is told in docs/service.md, "Under systemd". Usage: try.sh FILE.deb
 # Needs root, debootstrap and the network. The Debian is made in a temporary folder, and is gone afterwards.
 set -euo pipefail
 package=$(realpath "$1")
@@ -49,27 +50,71 @@ inside bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader
 inside systemd-analyze verify --man=no /usr/lib/systemd/system/waypost.service
 
 step "the service, as its user and with its configuration"
-cat >"$root/tmp/fleet.toml" <<'FLEET'
+cat >"$root/srv/fleet.toml" <<'FLEET'
 host = [{ name = "kvm1" }, { name = "kvm2" }]
 domain = [{ name = "web1", host = "kvm1" }]
 FLEET
-chmod 644 "$root/tmp/fleet.toml"
+chmod 644 "$root/srv/fleet.toml"
 install -d -o "$(inside id -u waypost)" -g "$(inside id -g waypost)" "$root/run/waypost"
-as waypost --sim /tmp/fleet.toml serve --check
-as waypost --sim /tmp/fleet.toml serve &
+as waypost --sim /srv/fleet.toml serve --check
+
+# What of the unit's sandbox needs no systemd: all is read-only but the service's own folders, /tmp is its own, there are no home
+# folders and no other processes, and no privilege is there or to be had. The filters of calls and addresses are systemd's.
+confined() {
+    unshare --mount --ipc --propagation private bash -euc '
+        root=$1; shift
+        mount --bind "$root" "$root"
+        for own in var/lib/waypost var/cache/waypost run/waypost; do mount --bind "$root/$own" "$root/$own"; done
+        mount -t proc -o hidepid=invisible proc "$root/proc"
+        mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+        for home in home root; do mount -t tmpfs -o ro,mode=0 tmpfs "$root/$home"; done
+        mount -o remount,bind,ro "$root"
+        umask 0077
+        exec chroot "$root" setpriv --reuid=waypost --regid=waypost --init-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
+            env PATH=/usr/bin:/bin LC_ALL=C.UTF-8 HOME=/var/lib/waypost WAYPOST_CONFIG=/etc/waypost/waypost.toml "$@"
+    ' confined "$root" "$@"
+}
+step "the service, confined as far as that goes here"
+confined touch /var/lib/waypost/mine /tmp/mine
+! confined touch /etc/waypost/mine 2>/dev/null
+! confined ls /root 2>/dev/null
+test ! -e "$root/tmp/mine"
+rm "$root/var/lib/waypost/mine"
+confined waypost --sim /srv/fleet.toml serve &
 serving=$!
 ask() { inside curl -sS --fail --retry 50 --retry-delay 1 --retry-all-errors --unix-socket /run/waypost/waypost.sock "http://waypost/api/v1$1" "${@:2}"; }
 ask /system/ready
+grep -q '^NoNewPrivs:[[:space:]]*1$' "/proc/$serving/status"
+grep -q '^CapBnd:[[:space:]]*0*$' "/proc/$serving/status"
 task=$(ask /tasks --json '{"domain": "web1", "to": "kvm2"}' | sed 's/.*"id":"\([^"]*\)".*/\1/')
 until ask "/tasks/$task?wait=30" | grep -q '"phase":"ended"'; do :; done
 ask "/tasks/$task" | grep -q '"status":"completed"'
-as waypost --sim /tmp/fleet.toml state backup /var/lib/waypost/b.db
+as waypost --sim /srv/fleet.toml state backup /var/lib/waypost/b.db
 kill "$serving"
 wait "$serving" || true
 serving=
 
+step "the same package again, and a newer one with another configuration: what is the site's stays"
+echo '# ours' >>"$root/etc/waypost/waypost.toml"
+kept() {
+    [ "$(inside tail -n 1 /etc/waypost/waypost.toml)" = "# ours" ]
+    [ "$(inside stat -c '%U %a' /var/lib/waypost)" = "waypost 700" ]
+    as waypost --sim /srv/fleet.toml --json tasks | grep -q "$task"
+}
+inside dpkg -i /tmp/waypost.deb >/dev/null
+kept
+inside dpkg-deb -R /tmp/waypost.deb /tmp/newer
+inside sed -i 's/^Version: .*/&+newer/' /tmp/newer/DEBIAN/control
+echo '# theirs' >>"$root/tmp/newer/etc/waypost/waypost.toml"
+inside dpkg-deb -b /tmp/newer /tmp/newer.deb >/dev/null
+inside dpkg -i --force-confold /tmp/newer.deb >/dev/null
+inside dpkg-query -W -f '${Version}' waypost | grep -q '+newer$'
+[ "$(inside tail -n 1 /etc/waypost/waypost.toml.dpkg-dist)" = "# theirs" ]
+kept
+
 step "away with it"
 inside apt-get -qq purge -y waypost >/dev/null
+inside test ! -e /etc/waypost/waypost.toml
 inside test ! -e /usr/bin/waypost
 inside test -e /var/lib/waypost/b.db
 step "all is well"

@@ -24,6 +24,9 @@ const CONNECTIONS: u32 = 20;
 const EACH: u32 = 10;
 const SECONDS: u32 = 30;
 const ROUNDS: usize = 2;
+/// What else a page asks for, each for less time.
+const OTHERS: [&str; 2] = ["/tasks", "/hosts"];
+const BRIEFLY: u32 = 10;
 
 /// A guest that takes seven minutes over its link, and one that writes.
 const FLEET: &str = "[[host]]\nname = \"a\"\n[[host]]\nname = \"b\"\n[[link]]\nbetween = [\"a\", \"b\"]\n\
@@ -37,19 +40,19 @@ pub fn measure() -> Vec<Figure> {
     let task = made["id"].as_str().unwrap_or_else(|| panic!("a task: {made}")).to_owned();
     let path = format!("/api/v1/tasks/{task}");
     let moving = until_it_moves(&runtime, &program, &task);
-    let bare = Bare::start(&tls, &moving.to_string());
+    let bare = Bare::start(&tls, &[("/answer", moving.to_string())]);
 
     let (mut ours, mut theirs, mut rss) = (Vec::new(), Vec::new(), Vec::new());
     let mut heard = 0;
     for round in 0..ROUNDS {
         let listeners = runtime.block_on(Listeners::begin(LISTENERS, bare.address, &tls, "", 0));
-        theirs.extend(hey(bare.address, "/answer", ""));
+        theirs.extend(hey(bare.address, "/answer", "", SECONDS));
         runtime.block_on(listeners.end(0));
 
         let before = runtime.block_on(sequence(&program, &task));
         let listeners = runtime.block_on(Listeners::begin(LISTENERS, program.address, &tls, &program.token, before));
         let steering = runtime.spawn(steer(program.clone(), task.clone()));
-        ours.extend(hey(program.address, &path, &program.token));
+        ours.extend(hey(program.address, &path, &program.token, SECONDS));
         steering.abort();
         rss.push(program.resident_mib());
         let last = runtime.block_on(sequence(&program, &task));
@@ -62,6 +65,7 @@ pub fn measure() -> Vec<Figure> {
             rss[round]
         );
     }
+    let others = others(&runtime, &tls, &program, &task);
     let still = runtime.block_on(program.ask("GET", &format!("/tasks/{task}"), &Value::Null));
     assert_eq!(still["phase"], "performing", "it moved all the while: {still}");
 
@@ -72,7 +76,7 @@ pub fn measure() -> Vec<Figure> {
         CONNECTIONS * EACH
     );
     let most = rss.iter().copied().fold(0.0, f64::max);
-    vec![
+    let mut figures = vec![
         Figure {
             what: format!("{what} over that of a bare axum handler"),
             measured: format!(
@@ -99,7 +103,40 @@ pub fn measure() -> Vec<Figure> {
             // Whatever was missing has broken this off; nothing to hear would prove nothing.
             kept: heard >= (LISTENERS * ROUNDS * 10) as u64,
         },
-    ]
+    ];
+    figures.extend(others);
+    figures
+}
+
+/// Other routes than that of one task, each beside a bare handler that answers the same bytes, with the same listeners.
+fn others(runtime: &Runtime, tls: &Tls, program: &Program, task: &str) -> Vec<Figure> {
+    let answers = OTHERS.map(|route| (route, runtime.block_on(program.ask("GET", route, &Value::Null)).to_string()));
+    let bare = Bare::start(tls, &answers);
+    let listeners = runtime.block_on(Listeners::begin(LISTENERS, bare.address, tls, "", 0));
+    let theirs = OTHERS.map(|route| hey(bare.address, route, "", BRIEFLY));
+    runtime.block_on(listeners.end(0));
+
+    let before = runtime.block_on(sequence(program, task));
+    let listeners = runtime.block_on(Listeners::begin(LISTENERS, program.address, tls, &program.token, before));
+    let steering = runtime.spawn(steer(program.clone(), task.to_owned()));
+    let ours = OTHERS.map(|route| hey(program.address, &format!("/api/v1{route}"), &program.token, BRIEFLY));
+    steering.abort();
+    let last = runtime.block_on(sequence(program, task));
+    runtime.block_on(listeners.end(last));
+    let figure = |((route, ours), theirs): ((&str, Vec<f64>), Vec<f64>)| Figure {
+        what: format!("the same of GET {route} for {BRIEFLY} s: p99 over that of a bare axum handler"),
+        measured: format!(
+            "{:.2} times: waypost {:.2} ms, bare {:.2} ms; medians {:.2} and {:.2} ms",
+            p99(&ours) / p99(&theirs),
+            p99(&ours),
+            p99(&theirs),
+            at(&ours, 0.5),
+            at(&theirs, 0.5)
+        ),
+        promise: "under 50 ms",
+        kept: p99(&ours) < 50.0,
+    };
+    OTHERS.into_iter().zip(ours).zip(theirs).map(figure).collect()
 }
 
 /// Waits until the transfer runs; answers the task as it then stands.
@@ -129,13 +166,13 @@ async fn steer(program: Program, task: String) {
 }
 
 /// Asks that often for so long; answers the time of each answer, ms.
-fn hey(address: SocketAddr, path: &str, token: &str) -> Vec<f64> {
-    let (seconds, connections, each) = (format!("{SECONDS}s"), CONNECTIONS.to_string(), EACH.to_string());
+fn hey(address: SocketAddr, path: &str, token: &str, seconds: u32) -> Vec<f64> {
+    let (time, connections, each) = (format!("{seconds}s"), CONNECTIONS.to_string(), EACH.to_string());
     let bearer = format!("Authorization: Bearer {token}");
     let output = Command::new("hey")
         // It takes the name for TLS from there, and with the port of the URL in it that would be none.
         .args(["-host", "localhost"])
-        .args(["-z", &seconds, "-c", &connections, "-q", &each, "-o", "csv", "-H", &bearer])
+        .args(["-z", &time, "-c", &connections, "-q", &each, "-o", "csv", "-H", &bearer])
         .arg(format!("https://{address}{path}"))
         .output()
         .unwrap_or_else(|error| panic!("hey can't be run, which host/lab/setup.sh installs: {error}"));
@@ -154,7 +191,7 @@ fn hey(address: SocketAddr, path: &str, token: &str) -> Vec<f64> {
             1000.0 * cells[time].parse::<f64>().unwrap_or_else(|error| panic!("{line}: {error}"))
         })
         .collect();
-    let wanted = (SECONDS * CONNECTIONS * EACH) as usize;
+    let wanted = (seconds * CONNECTIONS * EACH) as usize;
     assert!(times.len() * 10 >= wanted * 9, "{} answers of {wanted}: {errors}", times.len());
     times
 }

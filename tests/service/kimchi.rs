@@ -1,7 +1,10 @@
 //! Kimchi's clients: requests as its page and its own tests send them, as its API description allows them, and wrong in every
 //! way that the description has a code for.
 
+mod codes;
+mod lists;
 mod login;
+mod properties;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -261,45 +264,6 @@ fn a_task_is_cancelled_and_outlives_the_service() {
 }
 
 #[test]
-fn lists_are_filtered_as_kimchi_does() {
-    in_virtual_time(async {
-        let site = Site::new(TWO_HOSTS);
-        let (_service, anna) = serve(&site, kimchi());
-        for name in ["g1", "g2"] {
-            let task = migrate(&anna, &format!("/vms/{name}/migrate"), json!({"remote_host": "b"})).await;
-            anna.end(task["id"].as_str().unwrap()).await;
-        }
-        // Made by another client, and refused when it came to it.
-        let failed = anna.migrate("nobody", "b").await;
-        anna.end(&failed).await;
-        let count = async |query: &str| get(&anna, &format!("/tasks?{query}")).await.as_array().unwrap().len();
-        for (query, expected) in [
-            ("", 3),
-            ("status=finished", 2),
-            ("status=failed", 1),
-            ("status=running", 0),
-            ("status=finished&status=failed", 3),
-            ("status=fin", 2),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F.%2B%2Fmigrate", 3),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F.%2B%2Fclone", 0),
-            ("target_uri=%5E%2Fplugins%2Fkimchi%2Fvms%2F%5B%5E%2F%5D%2B%24", 0),
-            ("target_uri=%2Fplugins%2Fkimchi%2Fvms%2Fg2%2Fmigrate", 1),
-            ("target_uri=vms", 0),
-            ("target_uri=(", 0),
-            ("colour=red", 0),
-            (format!("id={failed}").as_str(), 1),
-        ] {
-            assert_eq!(count(query).await, expected, "{query}");
-        }
-        let told = get(&anna, &format!("/tasks/{failed}")).await;
-        assert!(told["message"].as_str().unwrap().starts_with("KCHVM0058E: "), "{told}");
-        tokio::time::advance(std::time::Duration::from_secs(13 * 3600)).await;
-        assert_eq!(count("").await, 0, "what ended long ago is listed no more");
-        assert_eq!(get(&anna, &format!("/tasks/{failed}")).await["status"], "failed", "and is still there");
-    });
-}
-
-#[test]
 fn rdma_is_asked_for_where_the_site_allows_it() {
     in_virtual_time(async {
         let site = Site::new(TWO_HOSTS);
@@ -438,7 +402,10 @@ fn over_the_real_socket_a_password_leaves_no_trace() {
 
 /// Hosts that differ as Kimchi looks for it, and a guest that is in the middle of something: found by the shipped rules.
 const DIFFERENT: &str = r#"
-host = [{ name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }, { name = "xen", hypervisor = "Xen" }]
+host = [
+    { name = "a" }, { name = "b" }, { name = "arm", architecture = "aarch64" }, { name = "xen", hypervisor = "Xen" },
+    { name = "bare", pools = [] }, { name = "stopped", pools = [{ active = false }] },
+]
 domain = [{ name = "g1", host = "a" }, { name = "busy", host = "a", state = "in-snapshot" }]
 "#;
 
@@ -452,6 +419,8 @@ fn what_the_shipped_rules_find_has_kimchis_code_and_no_task_is_made() {
     for (name, to, status, code, finding) in [
         ("g1", "arm", 500, "KCHVM0064E", "(architecture-differs)"),
         ("g1", "xen", 500, "KCHVM0065E", "(hypervisor-differs)"),
+        ("g1", "bare", 400, "KCHVM0062E", "(storage-unproven)"),
+        ("g1", "stopped", 400, "KCHVM0063E", "(storage-pool-inactive)"),
         ("busy", "b", 400, "KCHVM0057E", "(state-in-transition)"),
     ] {
         let reason = refused(&migrate(name, to), status, code);

@@ -10,7 +10,7 @@ use serde_json::json;
 use waypost::core::access::{Role, Scope};
 use waypost::service::access::Client;
 use waypost::service::port::Listen;
-use waypost::service::{Access, Limits};
+use waypost::service::{Access, Kimchi, Limits};
 
 use super::support::command::{self, TWO_HOSTS};
 use super::support::{Authority, Back, OnPort, Program, Site, in_virtual_time};
@@ -226,5 +226,49 @@ fn the_user_of_a_socket_and_whom_a_program_vouches_for_count_for_no_page_of_anot
         };
         assert_eq!(ask(None).await.status(), 200);
         assert_eq!(ask(Some("https://dash.example")).await.status(), 401);
+    });
+}
+
+#[test]
+fn kimchis_routes_tell_a_page_of_another_origin_the_same() {
+    in_virtual_time(async {
+        let site = Site::new(TWO_HOSTS);
+        let access = Access { origins: vec!["https://dash.example".into()], ..Access::default() };
+        let service = site.service().with_access(access).with_kimchi(Some(Kimchi::default()));
+        let client = super::support::Client::of(&service, "anna");
+        let ask = async |method: &str, path: &str, origin: &str| {
+            let request = Request::builder().method(method).uri(path).header("host", "localhost");
+            let request = request.header("origin", origin).header("sec-fetch-site", "cross-site");
+            let request = request.header("access-control-request-method", "POST");
+            client.send(request.body(Body::empty()).unwrap()).await
+        };
+        let listed = "https://dash.example";
+        for (method, path) in [("GET", "/tasks"), ("DELETE", "/tasks/1"), ("POST", "/vms/g1/migrate")] {
+            for path in [path.to_owned(), format!("/plugins/kimchi{path}")] {
+                let told = ask("OPTIONS", &path, listed).await;
+                assert_eq!(told.status, 204, "{path}: {told:?}");
+                assert_eq!(told.headers["access-control-max-age"], "600", "{path}");
+                let refused = ask(method, &path, listed).await;
+                assert_eq!(refused.status, 401, "who a program vouches for counts for no page: {refused:?}");
+                assert!(refused.body["reason"].as_str().unwrap().starts_with("WOKAUTH0002E: "), "{refused:?}");
+                for answer in [&told, &refused] {
+                    assert_eq!(answer.headers["access-control-allow-origin"], listed, "{path}: {answer:?}");
+                    assert_eq!(answer.headers["access-control-expose-headers"].to_str().unwrap().to_lowercase(), READ);
+                    assert_eq!(answer.headers["vary"], "Origin", "{path}: {answer:?}");
+                }
+                let beforehand = ask("OPTIONS", &path, "https://evil.example").await;
+                let mut strangers = vec![beforehand];
+                if method != "GET" {
+                    strangers.push(ask(method, &path, "https://evil.example").await);
+                }
+                for answer in strangers {
+                    assert_eq!(answer.status, 403, "{path}: {answer:?}");
+                    assert!(answer.body["reason"].as_str().unwrap().starts_with("other-origin: "), "{answer:?}");
+                    assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}: {answer:?}");
+                    assert_eq!(answer.headers["vary"], "Origin", "{path}: {answer:?}");
+                }
+            }
+        }
+        assert!(site.store_is_empty());
     });
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use waypost::service::{Access, Limits};
 
 use super::support::command;
-use super::support::{Authority, Back, OnPort, Program};
+use super::support::{Authority, Back, Kept, OnPort, Program};
 
 /// Sends bytes one by one, each soon after the one before, until the other side has had enough; answers what came back.
 fn drip(service: &OnPort, beginning: &str, byte: u8) -> Option<Back> {
@@ -38,9 +38,21 @@ fn a_head_that_comes_byte_by_byte_is_let_go_at_its_time() {
     let limits = Limits { head_time: Duration::from_secs(1), ..Limits::default() };
     let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
     // Each byte comes long before the head's time is over, and none of them begins it anew.
-    let ended = drip(&service, "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b'x');
-    assert!(ended.is_none(), "{ended:?}");
+    let ended = drip(&service, "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b'x').expect("a word");
+    assert_eq!((ended.status, ended.header("connection")), (408, Some("close")), "{ended:?}");
     assert_eq!(service.client().get("/session", &service.admin()).status, 200, "and everybody else is served");
+}
+
+#[test]
+fn who_says_nothing_is_let_go_without_a_word() {
+    let limits = Limits { head_time: Duration::from_secs(1), ..Limits::default() };
+    let service = OnPort::with(Authority::new(), limits, Access::default(), |listen| listen);
+    let client = service.client();
+    assert!(Kept::open(&client).closed(), "before its first request");
+    let mut kept = Kept::open(&client);
+    let admin = format!("Authorization: Bearer {}", service.admin());
+    assert_eq!(kept.get("/session", &[&admin]).status, 200);
+    assert!(kept.closed(), "a 408 would be taken for the answer to the next request");
 }
 
 #[test]

@@ -95,6 +95,8 @@ pub struct TaskQuery {
     pub domain: Option<String>,
     /// Only those from or to this host.
     pub host: Option<HostName>,
+    /// Only those of which a record was written at this moment or later.
+    pub changed_since: Option<Moment>,
     /// Only those that come after this one in the list.
     pub after: Option<Place>,
 }

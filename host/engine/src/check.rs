@@ -227,6 +227,7 @@ fn unread(host: &HostName, fault: Option<&Fault>) -> Verdict {
     let mut evidence = vec![("host".to_owned(), host.to_string())];
     if let Some(fault) = fault {
         evidence.push(("error".to_owned(), fault.to_string()));
+        evidence.push(("kind of error".to_owned(), fault.kind.to_string()));
         evidence.extend(fault.code.map(|code| ("libvirt code".to_owned(), code.to_string())));
     }
     let remedy = match fault.filter(|fault| fault.kind == FaultKind::Authentication) {

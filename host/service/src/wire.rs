@@ -2,6 +2,8 @@
 //! service does. Who asks and never reads is let go as well ([`Bounded`]): else whatever waits to be written would be kept for ever,
 //! and the connection with it.
 
+mod late;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -39,13 +41,18 @@ pub(crate) async fn converse(
         request.extensions_mut().insert(peer.clone());
         router.clone().oneshot(request)
     });
+    let (stream, lender) = late::lend(stream);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
+    let ended = watcher.watch(connection).await;
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+        if error.is_timeout() {
+            lender.tell().await;
+        }
     }
 }
 

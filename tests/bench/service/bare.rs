@@ -29,14 +29,17 @@ pub struct Bare {
 }
 
 impl Bare {
-    pub fn start(tls: &Tls, answer: &str) -> Self {
+    /// Answers each path with its text.
+    pub fn start(tls: &Tls, answers: &[(&str, String)]) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("its address");
-        let answer = Bytes::from(answer.to_owned());
-        let router = Router::new()
-            .route("/answer", get(move || async move { json(Body::from(answer)) }))
-            .route("/api/v1/events", get(async || Response::new(Body::from_stream(events()))));
+        let mut router =
+            Router::new().route("/api/v1/events", get(async || Response::new(Body::from_stream(events()))));
+        for (path, answer) in answers {
+            let answer = Bytes::from(answer.clone());
+            router = router.route(path, get(move || async move { json(Body::from(answer)) }));
+        }
         runtime.spawn(serve(listener, TlsAcceptor::from(tls.server()), router));
         Self { address, _runtime: runtime }
     }

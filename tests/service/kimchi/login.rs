@@ -75,7 +75,7 @@ fn a_login_opens_the_destination_once_and_for_its_task_alone() {
         let path = "/plugins/kimchi/vms/g1/migrate";
         // Not without both of them.
         for half in [json!({"remote_host": "b"}), json!({"remote_host": "b", "user": USER}), with("")] {
-            let reason = refused(&ask(&anna, Method::POST, path, half).await, 500, "KCHVM0090E");
+            let reason = refused(&ask(&anna, Method::POST, path, half).await, 500, "KCHVM0056E");
             assert!(reason.contains("destination-unreachable") && reason.contains("without a login"), "{reason}");
         }
         for (user, password) in [(USER, "guess"), ("root", SECRET)] {

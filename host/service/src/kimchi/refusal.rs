@@ -7,7 +7,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use waypost_core::finding::Severity;
+use waypost_core::finding::{Finding, Severity};
+use waypost_core::ports::FaultKind;
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 
 use crate::problem::{Code, Failed};
@@ -28,10 +29,8 @@ impl Refusal {
     pub(super) fn of(name: &str, verdict: &Verdict) -> Self {
         let blocks = |judged: &&Judged| judged.mode == PolicyMode::Enforce && judged.weight() == Severity::Blocker;
         let against: Vec<&Judged> = verdict.findings.iter().filter(blocks).collect();
-        let (status, code) = against
-            .iter()
-            .find_map(|judged| kimchis(&judged.finding.code))
-            .unwrap_or((StatusCode::BAD_REQUEST, FAILED));
+        let (status, code) =
+            against.iter().find_map(|judged| kimchis(&judged.finding)).unwrap_or((StatusCode::BAD_REQUEST, FAILED));
         let words: Vec<String> = against.iter().map(|judged| in_words(judged)).collect();
         let to = &verdict.destination;
         Self::new(status, code, &format!("{name} can't be migrated to {to}: {}", words.join("; ")))
@@ -51,16 +50,27 @@ impl Refusal {
 /// A migration that failed, or can't be begun.
 pub(super) const FAILED: &str = "KCHVM0058E";
 
-/// Kimchi's code and status for what a rule found, where Kimchi looks for the same.
-fn kimchis(finding: &str) -> Option<(StatusCode, &'static str)> {
-    match finding {
-        "same-host" => Some((StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0055E")),
-        "architecture-differs" => Some((StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0064E")),
-        "hypervisor-differs" => Some((StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0065E")),
-        "destination-unreachable" => Some((StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0090E")),
-        "state-unsuitable" | "state-in-transition" => Some((StatusCode::BAD_REQUEST, "KCHVM0057E")),
-        _ => None,
-    }
+/// Kimchi's code and status for what a rule found, where Kimchi looks for the same. What Kimchi finds only in its task has no status
+/// there: it is the request's fault.
+fn kimchis(finding: &Finding) -> Option<(StatusCode, &'static str)> {
+    Some(match finding.code.as_str() {
+        "same-host" => (StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0055E"),
+        "architecture-differs" => (StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0064E"),
+        "hypervisor-differs" => (StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0065E"),
+        "destination-unreachable" if lets_nobody_in(finding) => (StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0056E"),
+        "destination-unreachable" => (StatusCode::INTERNAL_SERVER_ERROR, "KCHVM0090E"),
+        "state-unsuitable" | "state-in-transition" => (StatusCode::BAD_REQUEST, "KCHVM0057E"),
+        "media-not-found" => (StatusCode::BAD_REQUEST, "KCHVM0061E"),
+        "storage-unproven" => (StatusCode::BAD_REQUEST, "KCHVM0062E"),
+        "storage-not-found" | "storage-pool-inactive" => (StatusCode::BAD_REQUEST, "KCHVM0063E"),
+        _ => return None,
+    })
+}
+
+/// Whether a host was reached that takes nothing of what is configured for it.
+fn lets_nobody_in(finding: &Finding) -> bool {
+    let kind = FaultKind::Authentication.as_str();
+    finding.evidence.iter().any(|(what, value)| what == "kind of error" && value == kind)
 }
 
 fn in_words(judged: &Judged) -> String {
@@ -122,7 +132,6 @@ pub(super) fn for_a_page(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use waypost_core::finding::Finding;
     use waypost_core::ids::{HostName, PluginName};
 
     use super::*;

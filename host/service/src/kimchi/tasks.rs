@@ -1,31 +1,36 @@
 //! Tasks as Kimchi tells of them: four texts. The id is the one of `/api/v1`, so it outlives a restart of the service; Kimchi's
 //! own clients only repeat it.
 
+use std::cmp::Reverse;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use regex::RegexBuilder;
 use serde::Serialize;
 use waypost_api::v1;
-use waypost_core::feed::TaskQuery;
+use waypost_core::feed::{Feed, Place, TaskQuery, TaskState};
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
-use waypost_core::ports::TaskBrief;
+use waypost_core::ports::{StoreFault, TaskBrief};
 
 use super::refusal::{FAILED, for_a_page};
 use super::{Here, PLUGIN};
 use crate::caller::Caller;
 use crate::documents::status;
 use crate::input::{OfTask, Params};
-use crate::problem::Failed;
+use crate::problem::{Code, Failed};
 use crate::routes::tasks::status_of;
 use crate::service::Service;
 
 /// A task that is over is listed for so long, as in Kimchi.
 const LISTED_MS: u64 = 12 * 3600 * 1000;
 
-/// Most tasks that are looked through for a list.
-const MOST: u32 = 500;
+/// So many ended tasks are read at once.
+const PAGE: u32 = 500;
+
+/// Most filters in one request. Kimchi's page sends two, and there are four fields to filter by.
+const FILTERS: usize = 8;
 
 /// Room for a filter that a client sends, bytes.
 const FILTER: usize = 64 << 10;
@@ -54,8 +59,19 @@ pub(super) async fn list(
     caller: Caller,
     Params(query): Params<Vec<(String, String)>>,
 ) -> Result<Json<Vec<Task>>, Failed> {
-    let filters: Vec<Filter> = query.into_iter().map(|(key, wanted)| Filter::new(key, wanted)).collect();
-    service.blocking(move |service| Ok(Json(listed(service, &caller, &filters)?))).await
+    if query.len() > FILTERS {
+        let detail = format!("there are {} filters, and at most {FILTERS} are taken", query.len());
+        return Err(Failed::new(Code::BadRequest, detail).remedy(
+            "leave some out: of several for one field one must match, which a regular expression says as well",
+        ));
+    }
+    service
+        .blocking(move |service| {
+            // What a client wrote may take a while to read as an expression.
+            let filters: Vec<Filter> = query.into_iter().map(|(key, wanted)| Filter::new(key, wanted)).collect();
+            Ok(Json(listed(service, &caller, &filters)?))
+        })
+        .await
 }
 
 fn listed(service: &Service, caller: &Caller, filters: &[Filter]) -> Result<Vec<Task>, Failed> {
@@ -64,17 +80,14 @@ fn listed(service: &Service, caller: &Caller, filters: &[Filter]) -> Result<Vec<
     }
     let parts = &service.shared.parts;
     let since = Moment(parts.clock.now().0.saturating_sub(LISTED_MS));
+    // What costs nothing to know is looked at before a journal is read.
+    let may_pass = |brief: &TaskBrief| {
+        caller.scope().sees(brief)
+            && passes(filters, "status", word(brief.outcome))
+            && passes(filters, "target_uri", &target_of(brief))
+    };
     let mut found = Vec::new();
-    for brief in parts.feed.page(&TaskQuery::default(), MOST)? {
-        if !caller.scope().sees(&brief) {
-            continue;
-        }
-        let over = brief.outcome.is_some() && brief.updated_at < since;
-        // What costs nothing to know is looked at before a journal is read.
-        if over || !passes(filters, "status", word(brief.outcome)) || !passes(filters, "target_uri", &target_of(&brief))
-        {
-            continue;
-        }
+    for brief in recent(parts.feed.as_ref(), since, may_pass)? {
         if let Some(status) = status(&parts.engine, parts.feed.as_ref(), brief.id)? {
             let task = told(&status);
             if ["id", "status", "message", "target_uri"].into_iter().all(|key| passes(filters, key, task.field(key))) {
@@ -82,6 +95,26 @@ fn listed(service: &Service, caller: &Caller, filters: &[Filter]) -> Result<Vec<
             }
         }
     }
+    Ok(found)
+}
+
+/// Every task that is not over, and every one that ended since then, as far as wanted: newest first, as they were made. How many
+/// others there are makes none of them disappear.
+fn recent(feed: &dyn Feed, since: Moment, wanted: impl Fn(&TaskBrief) -> bool) -> Result<Vec<TaskBrief>, StoreFault> {
+    let unfinished = TaskQuery { states: vec![TaskState::Unfinished], ..TaskQuery::default() };
+    // First, so that one that ends meanwhile is still found among the others.
+    let mut found = feed.page(&unfinished, u32::MAX)?;
+    found.retain(&wanted);
+    let states = OutcomeKind::ALL.iter().map(|kind| TaskState::Ended(*kind)).collect();
+    let mut ended = TaskQuery { states, changed_since: Some(since), ..TaskQuery::default() };
+    loop {
+        let page = feed.page(&ended, PAGE)?;
+        let Some(last) = page.last() else { break };
+        ended.after = Some(Place { created_at: last.created_at, task: last.id });
+        found.extend(page.into_iter().filter(&wanted));
+    }
+    found.sort_by_key(|brief| Reverse((brief.created_at, brief.id)));
+    found.dedup_by_key(|brief| brief.id);
     Ok(found)
 }
 

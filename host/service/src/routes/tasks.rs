@@ -89,6 +89,7 @@ pub(crate) async fn list(
         states: listing.state.as_deref().map_or(Ok(Vec::new()), states)?,
         domain: listing.domain,
         host: listing.host.map(HostName::new),
+        changed_since: None,
         after: listing.cursor.as_deref().map(place).transpose()?,
     };
     let mut tasks = service.read(move |feed| feed.page(&query, size.and_one())).await?;

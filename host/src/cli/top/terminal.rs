@@ -34,6 +34,7 @@ impl Taken {
         let drawing = Arc::default();
         // First: there is no moment in which a signal would leave the terminal as it is.
         end_on_signals(Arc::clone(&drawing)).context("listen to signals")?;
+        give_back_on_panic();
         match ratatui::try_init() {
             Ok(terminal) => Ok(Self { terminal, drawing }),
             Err(error) => {
@@ -60,6 +61,15 @@ impl Drop for Taken {
 fn give_back() {
     let _ = disable_raw_mode();
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+}
+
+/// Gives the terminal back before a panic is told, and its cursor with it: where a panic aborts, nothing is dropped any more.
+fn give_back_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |what| {
+        give_back();
+        tell(what);
+    }));
 }
 
 /// Ends the program on each signal that would, with the status that a shell gives to it, once the terminal was given back.
@@ -89,4 +99,50 @@ fn end_on_signals(drawing: Arc<Mutex<()>>) -> io::Result<()> {
     };
     let end = move || std::process::exit(128 + runtime.block_on(wait));
     std::thread::Builder::new().name("signals".into()).spawn(end).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::ManuallyDrop;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Says to this test that it runs in a terminal of its own.
+    const INSIDE: &str = "WAYPOST_TEST_IN_A_TERMINAL";
+
+    /// Runs itself once more in a terminal, and goes wrong there as a program does whose panics abort.
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        if std::env::var_os(INSIDE).is_some() {
+            let mut taken = ManuallyDrop::new(Taken::take().unwrap());
+            // Hides the cursor.
+            taken.draw(|_| {}).unwrap();
+            panic!("on purpose");
+        }
+        let itself = std::env::current_exe().unwrap();
+        let (_, place) = module_path!().split_once("::").unwrap();
+        let script = format!(
+            "stty rows 24 cols 80; before=$(stty -g); \
+             '{}' --exact --nocapture {place}::a_panic_gives_the_terminal_back_before_it_is_told; code=$?; \
+             test \"$(stty -g)\" = \"$before\" && echo as it was; exit $code",
+            itself.display()
+        );
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--flush", "--return", "--command", &script, "/dev/null"]);
+        terminal.env(INSIDE, "1").env("TERM", "xterm").env("SHELL", "/bin/sh");
+        let mut terminal =
+            terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script, of util-linux");
+        // Kept open: its end would be a key.
+        let keys = terminal.stdin.take();
+        let output = terminal.wait_with_output().unwrap();
+        drop(keys);
+        let seen = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(101), "{seen}");
+        let (before, after) =
+            seen.rsplit_once("\u{1b}[?1049l").unwrap_or_else(|| panic!("it is not given back: {seen:?}"));
+        assert!(before.contains("\u{1b}[?1049h") && before.contains("\u{1b}[?25l"), "{seen:?}");
+        let (_, told) = after.split_once("\u{1b}[?25h").unwrap_or_else(|| panic!("there is no cursor: {seen:?}"));
+        assert!(told.contains("on purpose") && told.contains("as it was"), "{seen:?}");
+    }
 }

@@ -229,7 +229,7 @@ fn put_key(
 
 /// The conditions of a query, and what stands in their places in the same order. No text of a query gets into the SQL.
 fn narrowed(query: &TaskQuery) -> (String, Vec<Value>) {
-    let TaskQuery { states, domain, host, after } = query;
+    let TaskQuery { states, domain, host, changed_since, after } = query;
     let (mut clauses, mut values) = (Vec::new(), Vec::new());
     if !states.is_empty() {
         let mut any = Vec::new();
@@ -255,6 +255,10 @@ fn narrowed(query: &TaskQuery) -> (String, Vec<Value>) {
     if let Some(host) = host {
         clauses.push("(source = ? OR destination = ?)".to_owned());
         values.extend([Value::from(host.as_str().to_owned()), Value::from(host.as_str().to_owned())]);
+    }
+    if let Some(since) = changed_since {
+        clauses.push("updated_at >= ?".to_owned());
+        values.push(Value::from(whole(since.0)));
     }
     if let Some(Place { created_at, task }) = after {
         clauses.push("(created_at, id) < (?, ?)".to_owned());

@@ -160,6 +160,9 @@ fn tasks_come_in_pages_and_narrowed() {
     assert_eq!(ids(&of("' OR 1=1 --"), 9), [0u128; 0]);
     let at = |host: &str| TaskQuery { host: Some(HostName::new(host)), ..TaskQuery::default() };
     assert_eq!((ids(&at("b"), 9).len(), ids(&at("a"), 9).len()), (7, 0));
+    // The second was made long ago, and has ended just now.
+    let since = |at| TaskQuery { changed_since: Some(Moment(at)), ..TaskQuery::default() };
+    assert_eq!((ids(&since(7), 9), ids(&since(10), 9)), (vec![7, 2], vec![]));
     assert_eq!(store.brief(task(2)).unwrap().unwrap().outcome, Some(OutcomeKind::Refused));
     assert_eq!(store.brief(task(8)).unwrap(), None);
 }
