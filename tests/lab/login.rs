@@ -24,7 +24,7 @@ fn a_password_given_once_opens_a_host_and_is_found_nowhere_afterwards() {
     let (status, answer) = service.ask("POST", MIGRATE, &json!({"remote_host": "kvm2"}));
     assert_eq!(status, 500, "{answer}");
     assert!(
-        reason(&answer).starts_with("KCHVM0090E: ") && reason(&answer).contains("wants name and password"),
+        reason(&answer).starts_with("KCHVM0056E: ") && reason(&answer).contains("wants name and password"),
         "{answer}"
     );
     let (status, answer) = service.ask("POST", MIGRATE, &login("a-guess-at-the-password"));

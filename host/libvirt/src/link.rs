@@ -36,9 +36,9 @@ const LENT_LANES: usize = 3;
 
 /// What a call works on.
 pub(crate) struct Session {
-    /// Goes first: it holds a reference to the connection.
-    _close_watch: Option<CloseWatch>,
-    /// So does this: the domain whose job is read again and again.
+    /// Goes first: it holds a reference to the connection, and asks the daemon while it goes.
+    close_watch: Option<CloseWatch>,
+    /// Another reference: the domain whose job is read again and again.
     watched: Mutex<Option<(DomainId, Domain)>>,
     pub(crate) connection: Connection,
     closed: watch::Sender<Option<String>>,
@@ -52,6 +52,15 @@ pub(crate) type Turn = Arc<Mutex<()>>;
 
 fn taken(turn: &Mutex<()>) -> MutexGuard<'_, ()> {
     turn.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // A subscription may be on its way out on another thread.
+        let turn = self.turn();
+        let _turn = taken(&turn);
+        drop(self.close_watch.take());
+    }
 }
 
 impl Session {
@@ -376,7 +385,7 @@ fn establish(host: &HostConfig, login: Option<&Once>, closed: watch::Sender<Opti
         .map_err(|failure| tracing::debug!(host = %host.name, %failure, "no word of a closed connection"))
         .ok();
     Ok(Session {
-        _close_watch: close_watch,
+        close_watch,
         watched: Mutex::default(),
         connection,
         closed,

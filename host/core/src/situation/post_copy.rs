@@ -38,6 +38,9 @@ pub(super) fn is_interrupted(source: View, destination: View) -> bool {
         (View::PostCopy(Broken), there) => there != View::Unknown,
         (View::PostCopy(_), View::PostCopy(Broken) | View::Absent | View::Inactive(_)) => true,
         (gone, View::PostCopy(Broken)) => source_died(gone),
+        // A destination whose source lost its power hears nothing, and may wait for the rest for ever. Where nothing is left on the
+        // source the guest may as well have arrived, and the destination doesn't know it yet.
+        (View::Inactive(Ending::Broken | Ending::InOrder | Ending::Untold), View::PostCopy(Half::Flowing)) => true,
         _ => false,
     }
 }

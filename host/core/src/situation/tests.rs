@@ -190,6 +190,10 @@ fn in_no_situation_does_the_answer_permit_a_second_copy_or_the_end_of_the_only_o
                     if half(source, SOURCE) && broken(source) && answered(destination, DESTINATION) {
                         assert!(situation.is_interrupted(plan), "watched for ever: {}", told());
                     }
+                    let gone = seen(source).is_some_and(|s| s.state == DomainState::ShutOff && s.reason != "migrated");
+                    if gone && answered(source, SOURCE) && half(destination, DESTINATION) {
+                        assert!(situation.is_interrupted(plan), "watched for ever: {}", told());
+                    }
                     if may(Action::ResumePostCopy) {
                         assert!(half(source, SOURCE) && half(destination, DESTINATION) && broken(source), "{}", told());
                     }
