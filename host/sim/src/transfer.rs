@@ -264,13 +264,9 @@ impl Run<'_> {
             Some(_) => return Err(Trouble::DestinationDaemon),
             None => {}
         }
-        if job.severed && !handed_over {
-            return Err(Trouble::Aborted);
-        }
-        // Not while blocks of a disk are on a way that carries nothing: the hypervisor waits for their answers.
-        let waits = job.copies && job.stage == Step::Perform;
-        let waits = waits && state.impassable(self.source, self.destination, &self.plan.migrate_uri).is_some();
-        if job.abort && !handed_over && !waits {
+        let dark = state.impassable(self.source, self.destination, &self.plan.migrate_uri).is_some();
+        let waits = job.copies && job.stage == Step::Perform && dark;
+        if (job.severed || (job.abort && !waits)) && !handed_over {
             return Err(Trouble::Aborted);
         }
         // A call that a daemon is in goes on to its end; with the incoming guest of nobody the transfer ends, too.
