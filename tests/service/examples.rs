@@ -209,9 +209,13 @@ fn the_package_for_cockpit_is_whole() {
             std::io::stderr(),
             "not proven here: that the channel of the page for Cockpit does as it should (no node)"
         )
-        .unwrap();
+        .expect("standard error takes it");
         return;
     }
-    let output = Command::new("node").arg("--test").arg(folder("cockpit/channel.test.mjs")).output().unwrap();
+    let output = Command::new("node")
+        .arg("--test")
+        .arg(folder("cockpit/channel.test.mjs"))
+        .output()
+        .expect("standard error takes it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -67,6 +67,7 @@ impl FinishStep {
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a task has one plan an attempt, and a few dozen records")]
 pub enum Record {
     /// Taken on. Always the first.
     Accepted {

@@ -42,7 +42,7 @@ fn what_runs_and_what_ended_lately_is_listed_however_much_is_on_record() {
             let tasks = listed.as_array().unwrap().iter();
             tasks.map(|task| task["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(ids("status=running").await, [running.clone()]);
+        assert_eq!(ids("status=running").await, std::slice::from_ref(&running));
         assert_eq!(get(&anna, OF_G1).await[0]["id"], *running, "what the page asks for");
         let all = ids("").await;
         assert_eq!((all.len(), &all[501..]), (503, &[running, lately][..]));
