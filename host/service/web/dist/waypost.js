@@ -821,12 +821,14 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
   }
   .figures {
     display: flex;
+    flex-wrap: wrap;
     justify-content: space-between;
-    gap: 10px;
+    gap: 0 10px;
     white-space: nowrap;
   }
   .card header {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 7px;
     padding: 12px 14px 10px;
     border-bottom: 1px solid var(--line);
@@ -1416,7 +1418,8 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
                 <waypost-decisions .decisions=${t.decisions} .task=${e.id}></waypost-decisions>`:n?R:qt(4)}
       </div>
     </details>`}};function qs(e){switch(e.domain){case`unknown`:return I`<p class="toned warn"><strong>Can’t be asked</strong></p><p class="tiny">${e.why}</p>`;case`absent`:return I`<p><strong>Not there</strong></p>`;case`present`:return I`<p><strong>${Lt(e.state)}</strong> <span class="soft">(${e.reason})</span></p>
-        <p class="tiny soft">${e.name}; ${e.persistent?`defined`:`not defined`}${e.job?`; a job runs on it`:``}</p>`}}customElements.define(`waypost-migration`,Ks);var Js=[`completed`,`refused`,`rolled-back`,`cancelled`,`stuck`,`lost`],Ys=class extends U{static{this.properties={state:{type:String},domain:{type:String},host:{type:String},limit:{type:Number},link:{type:String},compact:{type:Boolean,reflect:!0},chosen:{state:!0},sought:{state:!0},open:{state:!0},more:{state:!0},problem:{state:!0}}}static{this.styles=[U.styles,f`
+        <p class="tiny soft">${e.name}; ${e.persistent?`defined`:`not defined`}${e.job?`; a job runs on it`:``}</p>
+        ${(e.disk_errors??[]).map(e=>I`<p class="tiny toned bad">${H(`alert`)} Disk ${e}</p>`)}`}}customElements.define(`waypost-migration`,Ks);var Js=[`completed`,`refused`,`rolled-back`,`cancelled`,`stuck`,`lost`],Ys=class extends U{static{this.properties={state:{type:String},domain:{type:String},host:{type:String},limit:{type:Number},link:{type:String},compact:{type:Boolean,reflect:!0},chosen:{state:!0},sought:{state:!0},open:{state:!0},more:{state:!0},problem:{state:!0}}}static{this.styles=[U.styles,f`
       .tools {
         padding: 10px 12px;
         border-bottom: 1px solid var(--line);

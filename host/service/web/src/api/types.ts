@@ -258,6 +258,8 @@ export type Side =
       persistent: boolean;
       autostart: boolean;
       job: boolean;
+      /** Disks for which an I/O error stopped it, each with what is wrong: `vda: no space`. */
+      disk_errors?: string[];
     };
 
 export interface Situation {

@@ -478,7 +478,8 @@ function side(side: Side): TemplateResult {
       return html`<p><strong>Not there</strong></p>`;
     case "present":
       return html`<p><strong>${plain(side.state)}</strong> <span class="soft">(${side.reason})</span></p>
-        <p class="tiny soft">${side.name}; ${side.persistent ? "defined" : "not defined"}${side.job ? "; a job runs on it" : ""}</p>`;
+        <p class="tiny soft">${side.name}; ${side.persistent ? "defined" : "not defined"}${side.job ? "; a job runs on it" : ""}</p>
+        ${(side.disk_errors ?? []).map((error) => html`<p class="tiny toned bad">${icon("alert")} Disk ${error}</p>`)}`;
   }
 }
 

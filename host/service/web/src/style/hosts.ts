@@ -51,12 +51,14 @@ export const hostStyles = css`
   }
   .figures {
     display: flex;
+    flex-wrap: wrap;
     justify-content: space-between;
-    gap: 10px;
+    gap: 0 10px;
     white-space: nowrap;
   }
   .card header {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 7px;
     padding: 12px 14px 10px;
     border-bottom: 1px solid var(--line);
