@@ -51,6 +51,8 @@ pub(super) struct Helm {
     last_said: Option<(String, Option<String>)>,
     /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
     severing: Option<(Instant, Duration)>,
+    /// The abort waits until that was tried.
+    severs_first: bool,
     /// When a post-copy may be interrupted once more, and how long after that again.
     interrupting: Option<(Instant, Duration)>,
     /// The orders to abort the transfer.
@@ -104,6 +106,7 @@ impl Helm {
             refused: Vec::new(),
             last_said: None,
             severing: None,
+            severs_first: false,
             interrupting: None,
             aborts: Aborts::default(),
         }
@@ -266,19 +269,38 @@ impl Helm {
         self.sever(task, plan)
     }
 
+    /// Of a copy in which nothing moves: its connections are closed before the abort is given, which was seen to have the hypervisor
+    /// wait for the network so that it took no order any more.
+    pub(super) fn sever_first(&mut self, task: &Task, plan: &Plan) {
+        if severs(task, plan) && self.watchdog.stands_still(Instant::now()) {
+            (self.severing, self.severs_first) = (Some((Instant::now(), ABORT_TAKES)), true);
+        }
+    }
+
+    /// Asks for the transfer to be aborted, unless something comes before that.
+    pub(super) fn abort(&mut self, task: &Task, plan: &Plan) {
+        if !self.severs_first {
+            self.aborts.ask(task, plan);
+        }
+    }
+
     /// Of a transfer that is being ended: has the connections closed over which its disks are copied, once the host's abort had
     /// its time. A copy waits for the answers to what it sent, and nothing but the kernel's patience of many minutes ends that
     /// where no packet comes through, not even a destination that lost its power and is back. It is thrown away in any case.
     fn sever(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
         let now = Instant::now();
         let (due, wait) = *self.severing.get_or_insert((now + ABORT_TAKES, ABORT_TAKES));
-        if now < due || self.doing.is_some() || plan.copies.0.is_empty() || !task.ports().settings().sever {
+        if now < due || self.doing.is_some() || !severs(task, plan) {
             return Ok(None);
         }
         let wait = (wait * 2).min(AGAIN_EVERY);
         self.severing = Some((now + wait, wait));
         let (action, by) = (Steering::Sever, OURSELVES.to_owned());
-        let reason = format!("the abort does not end what is copied to {}", plan.destination.host);
+        let there = &plan.destination.host;
+        let reason = match self.severs_first {
+            true => format!("nothing of what is copied to {there} comes through"),
+            false => format!("the abort does not end what is copied to {there}"),
+        };
         self.orders.push_front(Order { action, value: None, by, reason, wish: None });
         self.go_on(task, plan)
     }
@@ -292,6 +314,7 @@ impl Helm {
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
+        self.severs_first &= order.action != Steering::Sever;
         if let Err(why) = &result {
             task.recorder.note(format!("{} failed: {why}", order.action));
             self.refused.push((order.action, order.value));
@@ -330,6 +353,11 @@ impl Helm {
     }
 }
 
+/// Whether there is something that may be closed.
+fn severs(task: &Task, plan: &Plan) -> bool {
+    !plan.copies.0.is_empty() && task.ports().settings().sever
+}
+
 /// Within what a policy may choose. The bound of the downtime is what the request names: the plan's limit may be the one
 /// with which the policy itself opened.
 pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: &Settings) -> Bounds {
@@ -362,9 +390,17 @@ struct Watchdog {
     barked: bool,
 }
 
+/// A transfer that began, and of which so long nothing moved, stands still: eight readings, as they come.
+const STANDS_STILL: Duration = Duration::from_secs(2);
+
 impl Watchdog {
     fn new() -> Self {
         Self { last: None, since: Instant::now(), barked: false }
+    }
+
+    fn stands_still(&self, now: Instant) -> bool {
+        self.last.is_some_and(|(moved, ..)| moved > 0)
+            && (self.barked || now.duration_since(self.since) >= STANDS_STILL)
     }
 
     fn look(&mut self, settings: &Settings, plan: &Plan, sample: &Sample, now: Instant) -> Option<Demand> {

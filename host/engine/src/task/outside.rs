@@ -81,7 +81,7 @@ impl Outside {
                 quiet_since = Instant::now();
                 dark_since = None;
                 if ending.is_wanted() {
-                    helm.aborts.ask(&task, &plan);
+                    helm.abort(&task, &plan);
                 }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
                     switched |= sample.stage == sample::Stage::PostCopy;

@@ -96,7 +96,7 @@ impl Performing {
                     end(&mut task, &plan, &mut ending, &mut helm, Ending::Clock(plan.timeout_s), switched)?;
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending.is_wanted() => helm.aborts.ask(&task, &plan),
+                _ = again.tick(), if ending.is_wanted() => helm.abort(&task, &plan),
             }
             let demand = match demand {
                 None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
@@ -258,7 +258,8 @@ pub(super) fn end(
         task.record(Record::SteerIntended { action, value: None, by, reason })?;
         task.record(Record::SteerSettled { action, result: Ok(()) })?;
     }
-    helm.aborts.ask(task, plan);
+    helm.sever_first(task, plan);
+    helm.abort(task, plan);
     *ending = why;
     Ok(())
 }

@@ -170,8 +170,19 @@ fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirm
     in_virtual_time(async {
         let cut = Scripted::at(Step::Perform, What::NetworkDown(Lasting::Forever)).permille(300);
         let site = Site::new(Case::copying().fault(cut));
-        let (task, outcome) = during(&site, async {}).await;
-        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        let driver = site.accept();
+        let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
+        let cancelled = async {
+            let cut = |view: &waypost_engine::View| {
+                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= now.total_bytes / 100 * 29)
+            };
+            views.wait_for(cut).await.unwrap();
+            // Before it is said to stand still, which would have them severed first.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel("somebody");
+        };
+        let (outcome, ()) = tokio::join!(drive(driver), cancelled);
+        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
         let told = unconfirmed(&site, task);
         assert_eq!(told, [("a accepts the order, and the transfer goes on".to_owned(), false)]);
         let journal = site.store.journal(task).unwrap();
