@@ -28,10 +28,10 @@ export class Fake {
   /**
    * `token`: wanted of everybody, or a cookie that it begins; `role`: the viewer's; `who`: what else is different of who that is;
    * `pace`: how much faster time passes; `history`: migrations that are over already; `slots`: how many may run at once;
-   * `situation`: what is different of what both hosts say; `origins`: those whose pages may ask with a token.
+   * `situation`: what is different of what both hosts say; `dryRun`: of a dry run that is allowed; `origins`: those whose pages may ask with a token.
    */
-  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {}, origins = [] } = {}) {
-    Object.assign(this, { token, pace, slots, situation, origins, sequence: 0, log: [], down: false, acted: [], reasons: [], preflights: [] });
+  constructor({ token = null, role = "admin", who = {}, pace = 1, history = true, slots = Infinity, situation = {}, dryRun = {}, origins = [] } = {}) {
+    Object.assign(this, { token, pace, slots, situation, dryRun, origins, sequence: 0, log: [], down: false, acted: [], reasons: [], preflights: [] });
     Object.assign(this, { streams: new Set(), keys: new Map(), tasks: new Map(), sessions: new Set() });
     this.who = { name: "anna", role, permissions: PERMISSIONS[role], hosts: [], domains: [], ...who };
     this.hosts = structuredClone(told.hosts);
@@ -339,8 +339,8 @@ export class Fake {
         const domain = of(body.domain);
         if (!domain) return problem(404, "no-such-domain", `no host has a domain ${body.domain}`);
         const check = this.check(domain, [body.to]);
-        if (check.verdicts[0].decision === "refused") return ok({ plan: null, choices: [], plan_error: null, prediction: null, check });
-        return ok({ ...told.dry_run, check });
+        if (check.verdicts[0].decision === "refused") return ok({ plan: null, choices: [], plan_error: null, prediction: null, writing: null, touched: "", check });
+        return ok({ ...told.dry_run, ...this.dryRun, check });
       }
       case "POST tasks": {
         const key = headers["idempotency-key"];

@@ -125,9 +125,18 @@ export interface Choice {
 export interface Prediction {
   dirty_bytes_per_s: number;
   bandwidth_bytes_per_s: number;
+  /** `limit`, `network`, `earlier-transfers`. */
+  bandwidth_from?: string;
   converges: boolean;
   total_ms: number | null;
   downtime_ms: number | null;
+}
+
+/** What was measured of a guest before its transfer. */
+export interface Writing {
+  dirty_bytes_per_s: number;
+  /** Over a network that carries more, the transfer comes to an end by itself; 0: over any. */
+  converges_above_bytes_per_s: number;
 }
 
 export interface DryRun {
@@ -135,6 +144,10 @@ export interface DryRun {
   choices: Choice[];
   plan_error: string | null;
   prediction: Prediction | null;
+  /** Also where no bandwidth is known. */
+  writing?: Writing | null;
+  /** What follows on "nothing was touched": empty, or what a storage probe made. */
+  touched?: string;
   check: Check;
 }
 

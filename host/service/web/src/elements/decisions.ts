@@ -27,6 +27,15 @@ export class WaypostDecisions extends WaypostElement {
   static override styles = [
     WaypostElement.styles,
     css`
+      .scroll {
+        max-height: min(70vh, 560px);
+      }
+      thead th {
+        position: sticky;
+        top: 0;
+        z-index: 1;
+        box-shadow: inset 0 -1px var(--line);
+      }
       td:first-child {
         white-space: nowrap;
       }

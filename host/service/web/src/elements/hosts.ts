@@ -23,8 +23,8 @@ import { WaypostElement } from "./base";
 
 /** Between two readings of hosts and domains, ms. */
 const EVERY_MS = 10_000;
-/** Domains of a host that are shown before all are asked for. */
-const FEW = 8;
+/** Domains of a host that are shown before all are asked for: fewer the more hosts there are. */
+const few = (hosts: number) => (hosts <= 8 ? 8 : hosts <= 16 ? 6 : 4);
 
 /** A domain that is being moved, and what the rules say of it. */
 interface Picked {
@@ -176,7 +176,7 @@ export class WaypostHosts extends WaypostElement {
       ${
         read
           ? hosts.length
-            ? html`<div class="hosts">${repeat(hosts, (host) => host.name, (host) => this.host(host, domains))}</div>`
+            ? html`<div class="hosts">${repeat(this.inOrder(hosts, domains), (host) => host.name, (host) => this.host(host, domains))}</div>`
             : empty("host", "No hosts", "The configuration of the service names none.")
           : problem
             ? nothing
@@ -190,6 +190,18 @@ export class WaypostHosts extends WaypostElement {
           : nothing
       }
     </div>`;
+  }
+
+  /** Those that have what is sought go before the others. */
+  private inOrder(hosts: Host[], domains: Domains | null): Host[] {
+    if (!this.sought.trim() || !domains) return hosts;
+    const having = new Set(domains.domains.filter((domain) => this.fits(domain)).map((domain) => domain.host));
+    return [...hosts.filter((host) => having.has(host.name)), ...hosts.filter((host) => !having.has(host.name))];
+  }
+
+  private fits(domain: Domain): boolean {
+    const word = this.sought.trim().toLowerCase();
+    return !word || domain.name.toLowerCase().includes(word) || domain.id === word;
   }
 
   private moved(): void {
@@ -251,10 +263,11 @@ export class WaypostHosts extends WaypostElement {
   }
 
   private list(host: Host, here: Domain[], coming: Task[], unread: boolean): TemplateResult {
-    const word = this.sought.trim().toLowerCase();
-    const fitting = word ? here.filter((domain) => domain.name.toLowerCase().includes(word) || domain.id === word) : here;
-    const whole = this.whole.has(host.name) || fitting.length <= FEW + 1;
-    const some = whole ? fitting : fitting.slice(0, FEW);
+    const sought = this.sought.trim() !== "";
+    const fitting = here.filter((domain) => this.fits(domain));
+    const most = few(this.hosts.value?.length ?? 0);
+    const whole = this.whole.has(host.name) || fitting.length <= most + 1;
+    const some = whole ? fitting : fitting.slice(0, most);
     return html`<ul class="domains" aria-label=${`Domains on ${host.name}`}>
         ${repeat(coming, (task) => task.id, (task) => this.arriving(task))}
         ${repeat(some, (domain) => domain.id, (domain) => this.domain(domain))}
@@ -262,12 +275,12 @@ export class WaypostHosts extends WaypostElement {
       ${
         !here.length && !coming.length
           ? html`<p class="none tiny soft">${unread ? "Its domains are not known." : this.domains.value ? "No domains" : "…"}</p>`
-          : word && !fitting.length && !coming.length
+          : sought && !fitting.length && !coming.length
             ? html`<p class="none tiny soft">None of its ${count(here.length, "domain")} fits.</p>`
             : nothing
       }
       ${
-        fitting.length > FEW + 1
+        fitting.length > most + 1
           ? html`<button class="quiet whole" aria-expanded=${whole} @click=${() => this.fold(host.name, whole)}>
               ${whole ? "Show fewer" : `Show all ${fitting.length}`}
             </button>`
@@ -317,8 +330,11 @@ export class WaypostHosts extends WaypostElement {
   }
 
   private leaving(task: Task): TemplateResult {
-    const mark = standingMark(standing(task));
-    const text = html`<span class="tiny toned ${mark.tone}">${mark.label} ${icon("arrow")} ${task.destination}</span>
+    const word = standing(task);
+    const mark = standingMark(word);
+    // That it moves is told by the arrow and the bar.
+    const text = html`<span class="tiny ellipsis toned ${mark.tone}" title=${`${mark.label}, to ${task.destination}`}
+        ><span class=${word === "moving" ? "hidden" : ""}>${mark.label}</span> ${icon("arrow")} ${task.destination}</span>
       <span class="tiny number">${task.queued ? this.place(task) : percent(task.permille)}</span>`;
     return html`${this.open(task, text)}
       <span class="thin">${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}</span>`;
@@ -334,7 +350,7 @@ export class WaypostHosts extends WaypostElement {
       <span class="grip"></span>
       <span class="dot ${mark.tone} hollow"></span>
       <span class="name ellipsis" title=${task.domain}>${task.domain}</span>
-      ${this.open(task, html`<span class="tiny soft">comes from ${task.source ?? "…"}</span>`)}
+      ${this.open(task, html`<span class="tiny soft ellipsis" title=${task.source ?? ""}>comes from ${task.source ?? "…"}</span>`)}
     </li>`;
   }
 

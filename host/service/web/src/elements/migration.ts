@@ -23,6 +23,8 @@ import "./decisions";
 /** What is asked about before it is done, and what was entered for it. */
 interface Asked {
   wish: Wish;
+  /** One of those that depend on how the task stands: it is looked up again as that changes. */
+  standing: boolean;
   number: number | null;
   choice: string | null;
   why: string;
@@ -343,7 +345,7 @@ export class WaypostMigration extends WaypostElement {
         aria-disabled=${wish.barred ? "true" : "false"}
         title=${wish.barred ?? wish.says}
         @click=${() => {
-          if (!wish.barred) this.ask(wish);
+          if (!wish.barred) this.ask(wish, true);
         }}
       >
         ${icon(wish.icon)}${wish.label}
@@ -351,18 +353,20 @@ export class WaypostMigration extends WaypostElement {
     )}`;
   }
 
-  private ask(wish: Wish): void {
-    this.asked = { wish, number: null, choice: wish.choice?.of[0]?.value ?? null, why: "" };
+  private ask(wish: Wish, standing = false): void {
+    this.asked = { wish, standing, number: null, choice: wish.choice?.of[0]?.value ?? null, why: "" };
   }
 
   private dialog(task: Task, asked: Asked): TemplateResult {
-    const { wish } = asked;
+    const wish = asked.standing ? again(task, asked.wish) : asked.wish;
     const { number, choice } = wish;
+    // What was just sent bars itself.
+    const barred = this.busy ? undefined : wish.barred;
     const fit = !number || (asked.number !== null && asked.number >= 1 && asked.number <= number.most);
     return html`<waypost-dialog .heading=${`${wish.label}: ${task.domain}`} .busy=${this.busy} @done=${() => (this.asked = null)}>
       <div class="stack">
-        <p>${wish.says}</p>
-        ${wish.warns ? html`<div class="callout warn">${icon("alert")}<span>${wish.warns}</span></div>` : nothing}
+        <p role="status">${barred ?? wish.says}</p>
+        ${wish.warns && !barred ? html`<div class="callout warn">${icon("alert")}<span>${wish.warns}</span></div>` : nothing}
         ${
           number
             ? html`<label class="field">${number.label}<input type="number" min="1" max=${number.most} autofocus
@@ -380,7 +384,7 @@ export class WaypostMigration extends WaypostElement {
         ${whyField(asked.why, (why) => (this.asked = { ...asked, why }), this.busy)}
       </div>
       <button slot="actions" ?disabled=${this.busy} @click=${() => (this.asked = null)}>${wish.leave ?? "Leave it"}</button>
-      <button slot="actions" class="primary ${wish.grave ? "danger" : ""}" ?disabled=${this.busy || !fit}
+      <button slot="actions" class="primary ${wish.grave ? "danger" : ""}" ?disabled=${this.busy || !fit || Boolean(barred)}
         @click=${() => void this.doIt(wish, { number: asked.number ?? 0, choice: asked.choice ?? "", why: asked.why })}>${icon(wish.icon)}${wish.label}</button>
     </waypost-dialog>`;
   }
@@ -468,6 +472,11 @@ export class WaypostMigration extends WaypostElement {
       </div>
     </details>`;
   }
+}
+
+/** The same wish as the task stands now. */
+function again(task: Task, wish: Wish): Wish {
+  return wishes(task).find((one) => one.label === wish.label) ?? { ...wish, barred: "The migration is over." };
 }
 
 function side(side: Side): TemplateResult {

@@ -52,14 +52,27 @@ export class WaypostMigrations extends WaypostElement {
         all: unset;
         box-sizing: border-box;
         width: 100%;
-        display: grid;
-        grid-template-columns: minmax(9rem, 1.2fr) minmax(10rem, 1.4fr) 11rem minmax(9rem, 1.6fr) 7.5rem;
-        gap: 2px 14px;
-        align-items: center;
         padding: 9px 14px;
         min-height: 46px;
         cursor: pointer;
         font-size: var(--t-s);
+      }
+      .line,
+      .heads {
+        display: grid;
+        grid-template-columns: minmax(9rem, 1fr) minmax(8rem, 0.8fr) 11rem minmax(9rem, 2.2fr) 7.5rem;
+        gap: 2px 14px;
+        align-items: center;
+      }
+      .heads {
+        padding: 6px 14px;
+        border-bottom: 1px solid var(--line);
+        color: var(--soft);
+        font-size: var(--t-xs);
+        font-weight: 550;
+      }
+      .heads[hidden] {
+        display: none;
       }
       .line:hover {
         background: var(--hover);
@@ -125,6 +138,9 @@ export class WaypostMigrations extends WaypostElement {
         grid-column: 1 / -1;
       }
       @container (max-width: 760px) {
+        .heads {
+          display: none;
+        }
         .line {
           grid-template-columns: minmax(0, 1fr) auto;
           padding: 10px 12px;
@@ -265,6 +281,13 @@ export class WaypostMigrations extends WaypostElement {
       ${this.compact ? nothing : this.tools()}
       <div class="margin">${this.linkNote()}</div>
       ${this.problem && !this.live.listed ? nothing : this.problem ? html`<div class="margin">${this.problemNote(this.problem, "The migrations could not be read", () => void this.load())}</div>` : nothing}
+      ${
+        this.compact
+          ? nothing
+          : html`<div class="heads" aria-hidden="true" ?hidden=${!tasks.length}>
+              <span>Domain</span><span>From and to</span><span>State</span><span>How far, or what came of it</span><span class="time">Begun</span>
+            </div>`
+      }
       <ul class="list" ?hidden=${!tasks.length}>
         ${repeat(tasks, (task) => task.id, (task) => this.line(task))}
       </ul>

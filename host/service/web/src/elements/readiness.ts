@@ -56,6 +56,7 @@ export class WaypostReadiness extends WaypostElement {
         max-height: calc(100vh - 96px);
         overflow: auto;
         scrollbar-width: thin;
+        align-content: start;
       }
       @container (max-width: 860px) {
         .both {
@@ -105,23 +106,21 @@ export class WaypostReadiness extends WaypostElement {
         font-weight: 600;
       }
       tbody th > span {
-        display: flex;
-        justify-content: space-between;
-        align-items: baseline;
-        gap: 10px;
+        display: block;
         font-weight: 400;
+      }
+      th .ellipsis {
+        display: block;
+      }
+      thead th .ellipsis {
+        max-width: 8.5rem;
+        margin-inline: auto;
       }
       @container (max-width: 600px) {
         tbody th,
         thead th:first-child {
           width: 116px;
           max-width: 116px;
-        }
-        tbody th > span {
-          display: block;
-        }
-        tbody th .ellipsis {
-          display: block;
         }
       }
       td {
@@ -313,7 +312,7 @@ export class WaypostReadiness extends WaypostElement {
                 <table role="grid" aria-label="Readiness: may the domain of the row go to the host of the column" aria-rowcount=${rows.length + 1} @keydown=${this.walk}>
                   <thead><tr>
                     <th scope="col">Domain</th>
-                    ${hosts.map((host) => html`<th scope="col">${host}</th>`)}
+                    ${hosts.map((host) => html`<th scope="col"><span class="ellipsis" title=${host}>${host}</span></th>`)}
                   </tr></thead>
                   <tbody>${some.map((row, index) => this.row(row, index, hosts))}</tbody>
                 </table>
@@ -336,7 +335,7 @@ export class WaypostReadiness extends WaypostElement {
     const { domain } = row;
     const of = new Map(row.verdicts.map((verdict) => [verdict.destination, verdict]));
     return html`<tr>
-      <th scope="row"><span><strong class="ellipsis" title=${domain.name}>${domain.name}</strong><span class="tiny ellipsis">${domain.host}${domain.state === "running" ? "" : `, ${plain(domain.state)}`}</span></span></th>
+      <th scope="row"><span><strong class="ellipsis" title=${domain.name}>${domain.name}</strong><span class="tiny ellipsis" title=${domain.host}>${domain.host}${domain.state === "running" ? "" : `, ${plain(domain.state)}`}</span></span></th>
       ${hosts.map((host, column) => {
         const verdict = of.get(host);
         if (!verdict) return html`<td><span class="here">${host === domain.host ? "here" : "–"}</span></td>`;

@@ -5,10 +5,10 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { Problem } from "../api/client";
 import type { Domain, DryRun, NewTask, TaskStatus } from "../api/types";
 import { WaypostElement } from "../elements/base";
-import { duration, rate } from "../text/format";
 import { findingStyles } from "../style/findings";
 import "./dialog";
 import type { WaypostDialog } from "./dialog";
+import { expected } from "./expected";
 import { findingList, summary } from "./findings";
 import { icon } from "./icons";
 import { bones, problemNote } from "./small";
@@ -146,7 +146,8 @@ export class WaypostMove extends WaypostElement {
                   ${icon(sum.icon)}
                   <strong>${sum.refused ? "The rules refuse it" : "The rules allow it"}${sum.why ? html`: ${sum.why}` : nothing}</strong>
                 </div>
-                ${findingList(verdict)}`
+                ${open ? this.expected(this.plan!) : nothing} ${findingList(verdict)}
+                ${this.plan?.touched ? html`<p class="small soft">Nothing was touched${this.plan.touched}.</p>` : nothing}`
             : this.problem
               ? nothing
               : bones(4)
@@ -165,28 +166,22 @@ export class WaypostMove extends WaypostElement {
     </waypost-dialog>`;
   }
 
+  private expected(plan: DryRun): TemplateResult | typeof nothing {
+    const { says, from, endless } = expected(plan);
+    // Without a transfer there is nothing to be measured.
+    if (plan.plan?.mode !== "live" && !plan.prediction && !plan.writing) return nothing;
+    return html`<div class="tile small" role="group" aria-label="Expected">
+      <span class="soft">Expected:</span>
+      <strong class=${endless ? "toned warn" : ""}>${says}</strong>
+      ${from ? html`<span class="soft">${from}</span>` : nothing}
+    </div>`;
+  }
+
   private choices(): TemplateResult {
-    const { prediction, choices, plan } = this.plan!;
+    const { choices, plan } = this.plan!;
     const { stream, priority } = this.options;
     const live = plan?.mode === "live";
     return html`
-      ${
-        prediction
-          ? html`<div class="tile small">
-              ${
-                prediction.converges
-                  ? html`Expected: about <strong>${duration(prediction.total_ms ?? 0)}</strong>, of which the guest stands still
-                      for <strong>${duration(prediction.downtime_ms ?? 0)}</strong>.`
-                  : html`<strong class="toned warn">It does not come to an end by itself.</strong> Post-copy or a slower guest would
-                      end it.`
-              }
-              <span class="soft">
-                The guest was measured to dirty ${rate(prediction.dirty_bytes_per_s)}; the way is reckoned with
-                ${rate(prediction.bandwidth_bytes_per_s)}.
-              </span>
-            </div>`
-          : nothing
-      }
       <details class="tile small">
         <summary><strong>Choices</strong> <span class="soft">limits, post-copy, priority</span></summary>
         <fieldset class="stack">

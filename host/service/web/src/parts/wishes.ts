@@ -32,14 +32,31 @@ export interface Given {
 
 const done = (asked: Promise<unknown>) => asked.then(() => null);
 
-const cancel: Wish = {
+const cancel = (task: Task): Wish => ({
   label: "Cancel",
   icon: "stop",
   grave: true,
   leave: "Go on",
-  says: "libvirt is asked to abort the transfer, then both hosts are looked at. It may be too late; the outcome says where the domain is.",
+  says: cancelling(task),
   run: (client, id, { why }) => done(client.cancel(id, why)),
-};
+});
+
+/** What cancelling does now. */
+function cancelling(task: Task): string {
+  const source = task.source ?? "its host";
+  if (task.queued) return `It leaves the queue. Nothing was touched yet, and the domain stays on ${source}.`;
+  switch (task.phase) {
+    case "performing":
+      return "libvirt is asked to abort the transfer, then both hosts are looked at. It may be too late; the outcome says where the domain is.";
+    case "finishing":
+      return "The transfer is over, so it may be too late. The outcome says where the domain is.";
+    case "locating":
+    case "recovering":
+      return "It is being found out where the domain is, so it may be too late. The outcome says it.";
+    default:
+      return `No transfer has begun. What was made ready is undone, and the domain stays on ${source}.`;
+  }
+}
 
 const downtime: Wish = {
   label: "More downtime",
@@ -100,7 +117,7 @@ export function wishes(task: Task): Wish[] {
     unless(bandwidth, barred),
     unless(suspend, post),
     unless(postCopy, post),
-    unless(cancel, cancelled),
+    unless(cancel(task), cancelled),
   ];
 }
 

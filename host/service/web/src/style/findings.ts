@@ -12,8 +12,4 @@ export const findingStyles = css`
     gap: 4px;
     overflow-wrap: anywhere;
   }
-  .findings .remedy {
-    padding-inline-start: 10px;
-    border-inline-start: 2px solid var(--line);
-  }
 `;

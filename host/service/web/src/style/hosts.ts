@@ -67,6 +67,10 @@ export const hostStyles = css`
   .card header > .row {
     min-height: 24px;
   }
+  .card h3 {
+    flex-wrap: nowrap;
+    align-items: baseline;
+  }
   .card h3 svg {
     color: var(--soft);
   }
@@ -87,12 +91,17 @@ export const hostStyles = css`
   .domain {
     position: relative;
     display: grid;
-    grid-template-columns: 10px 8px minmax(0, 1fr) auto auto;
+    --grip: 10px;
+    grid-template-columns: var(--grip) 8px minmax(0, 1fr) auto auto;
     gap: 7px;
     align-items: center;
     min-height: 32px;
     padding: 1px 4px 1px 2px;
     border-radius: var(--r-s);
+  }
+  /* However long its destination is called, a name keeps enough to be known by. */
+  .domain:has(.to) {
+    grid-template-columns: var(--grip) 8px minmax(36%, 1fr) minmax(0, max-content);
   }
   .domain[draggable="true"] {
     cursor: grab;
@@ -151,13 +160,16 @@ export const hostStyles = css`
     grid-column: 4;
   }
   .domain .to {
-    grid-column: 4 / span 2;
+    min-width: 0;
     gap: 6px;
     padding-inline-end: 8px;
     text-decoration: none;
     color: inherit;
     flex-wrap: nowrap;
     white-space: nowrap;
+  }
+  .domain .to > .number {
+    flex: none;
   }
   .domain a.to:hover {
     text-decoration: underline;
@@ -211,9 +223,9 @@ export const hostStyles = css`
     pointer-events: none;
     overflow-wrap: anywhere;
   }
-  .target .line {
-    padding-inline-start: 10px;
-    border-inline-start: 2px solid color-mix(in srgb, var(--tone) 45%, transparent);
+  .target .line + .line {
+    padding-top: 5px;
+    border-top: 1px solid color-mix(in srgb, var(--tone) 25%, transparent);
   }
   .picking .domain:not(.picked) {
     opacity: 0.45;
@@ -248,7 +260,7 @@ export const hostStyles = css`
       visibility: hidden;
     }
     .domain {
-      grid-template-columns: 2px 8px minmax(0, 1fr) auto auto;
+      --grip: 2px;
       min-height: 44px;
     }
     .domain .move {

@@ -302,17 +302,17 @@ const shapes = css`
     position: relative;
     display: grid;
     gap: 3px;
-    padding: 10px 12px 10px 38px;
+    padding: 9px 12px 9px 38px;
     border-radius: var(--r-m);
     background: var(--tint);
-    border-inline-start: 3px solid var(--tone);
+    border: 1px solid color-mix(in srgb, var(--tone) 32%, transparent);
     font-size: var(--t-s);
     overflow-wrap: anywhere;
   }
   .callout > svg {
     color: var(--tone);
     position: absolute;
-    inset: 12px auto auto 12px;
+    inset: 11px auto auto 12px;
     font-size: 16px;
   }
   .empty {

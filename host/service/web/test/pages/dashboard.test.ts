@@ -100,6 +100,43 @@ test("where nothing may go, each host says why, and the last step begins nothing
   await site.close();
 });
 
+test("the last step says what is expected, and why that is not known", async () => {
+  const expected = async (dryRun: object) => {
+    const site = await open(browser, { fleet: { history: false, dryRun } });
+    const { page } = site;
+    await page.getByRole("button", named("Move web4")).click();
+    await page.getByRole("button", { name: /Move web4 to kvm1/ }).click();
+    const tile = page.getByRole("group", { name: "Expected" });
+    await tile.waitFor();
+    const text = (await tile.innerText()).replace(/\s+/g, " ");
+    // Before what the rules remark.
+    const [one, other] = await Promise.all([tile.boundingBox(), page.locator(".findings").boundingBox()]);
+    expect(one!.y).toBeLessThan(other!.y);
+    await site.close();
+    return text;
+  };
+  expect(await expected({})).toBe(
+    "Expected: about 37 s, of which the guest stands still for 62 ms. The guest was measured to dirty 8.00 MiB/s; the way is reckoned with 118 MiB/s, as the network is declared.",
+  );
+  expect(await expected({ prediction: null })).toContain("no bandwidth is known; it converges above 11.0 MiB/s.");
+  expect(await expected({ prediction: null, writing: null })).toBe("Expected: not known: the guest was not measured.");
+});
+
+test("what cancelling does is told of the phase that the task is in now", async () => {
+  const site = await open(browser, { fleet: { pace: 2 }, hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page, fake } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).click();
+  await page.getByRole("button", named("Cancel")).click();
+  const dialog = page.locator("waypost-dialog");
+  await dialog.getByText("libvirt is asked to abort the transfer").waitFor();
+  [...fake.tasks.values()].find((task) => task.domain === "warehouse" && !task.outcome).made.post = true;
+  await dialog.getByText("In post-copy there is no way back.").waitFor();
+  expect(await dialog.getByRole("button", named("Cancel")).isDisabled()).toBe(true);
+  await dialog.getByRole("button", { name: "Go on" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await site.close();
+});
+
 test("an answer that is lost begins nothing twice", async () => {
   const site = await open(browser, { fleet: { history: false } });
   const { page, fake } = site;

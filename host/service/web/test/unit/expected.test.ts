@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { expected } from "../../src/parts/expected";
+
+const prediction = { dirty_bytes_per_s: 40 << 20, bandwidth_bytes_per_s: 100 << 20, converges: true, total_ms: 3000, downtime_ms: 120 };
+
+test("what is foretold says where its bandwidth is from", () => {
+  expect(expected({ prediction }).says).toBe("about 3.0 s, of which the guest stands still for 120 ms.");
+  expect(expected({ prediction }).from).toMatch(/100 MiB\/s\.$/);
+  expect(expected({ prediction: { ...prediction, bandwidth_from: "network" } }).from).toContain("100 MiB/s, as the network is declared.");
+  expect(expected({ prediction: { ...prediction, bandwidth_from: "something-new" } }).from).toMatch(/100 MiB\/s\.$/);
+  const endless = expected({ prediction: { ...prediction, converges: false, total_ms: null, downtime_ms: null } });
+  expect([endless.endless, endless.says]).toEqual([true, expect.stringContaining("does not come to an end by itself")]);
+});
+
+test("without a bandwidth it says what would be enough", () => {
+  const writing = { dirty_bytes_per_s: 40 << 20, converges_above_bytes_per_s: 55 << 20 };
+  expect(expected({ prediction: null, writing }).says).toBe("not known: no bandwidth is known; it converges above 55.0 MiB/s.");
+  const idle = { ...writing, converges_above_bytes_per_s: 0 };
+  expect(expected({ prediction: null, writing: idle }).says).toBe("not known: no bandwidth is known; it converges over any network.");
+  expect(expected({ prediction: null, writing: null }).says).toBe("not known: the guest was not measured.");
+  expect(expected({ prediction: null }).says).toBe("not known: the guest was not measured.");
+});

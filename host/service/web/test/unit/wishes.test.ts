@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import type { Sample } from "../../src/api/types";
+import type { Task } from "../../src/live/tasks";
+import { wishes } from "../../src/parts/wishes";
+
+const task: Task = {
+  id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", permille: 300, attempt: 1, ended: null,
+  createdAt: "2026-03-01T12:00:00.000Z", updatedAt: "2026-03-01T12:00:05.000Z", sample: null, message: null, outcome: null, queued: false,
+  place: null, requestedBy: null, cancelRequested: false, targetUri: null,
+};
+const cancel = (change: Partial<Task>) => wishes({ ...task, ...change }).find((wish) => wish.label === "Cancel");
+
+test("what cancelling does depends on the phase", () => {
+  expect(cancel({ phase: "accepted", queued: true, place: 2 })!.says).toContain("leaves the queue");
+  for (const phase of ["accepted", "planned", "preparing", "prepared"]) {
+    expect(cancel({ phase })!.says, phase).toBe("No transfer has begun. What was made ready is undone, and the domain stays on a.");
+  }
+  expect(cancel({ phase: "prepared", source: null })!.says).toContain("stays on its host");
+  expect(cancel({})!.says).toContain("abort the transfer");
+  for (const phase of ["performing", "finishing", "locating", "recovering"]) {
+    expect(cancel({ phase })!.says, phase).toContain("may be too late");
+    expect(cancel({ phase })!.barred, phase).toBeUndefined();
+  }
+  expect(cancel({ phase: "finishing" })!.says).not.toContain("abort");
+});
+
+test("it is barred in post-copy and once it was asked for, and gone at the end", () => {
+  expect(cancel({ sample: { stage: "post-copy" } as Sample })!.barred).toBe("In post-copy there is no way back.");
+  expect(cancel({ cancelRequested: true })!.barred).toBe("It was asked for already.");
+  expect(cancel({ ended: "completed", phase: "ended" })).toBeUndefined();
+});
