@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
 use waypost_lab::{DiskPlace, GuestSpec, Link};
 
@@ -153,6 +154,28 @@ fn a_copy_over_a_network_that_stays_cut_is_ended_by_closing_its_connections() {
     kvm2.restore(Link::Migration).expect("the link is back");
     site.assert_one_counting_guest("g1");
     site.waypost(&["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+}
+
+/// A second after the cut nobody can know of it. An abort that is given now was seen to have the hypervisor wait for the network.
+#[test]
+fn a_copy_that_is_cancelled_right_after_its_network_was_cut_ends_with_a_guest_that_answers() {
+    let site = Site::new(2);
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let child = half_copied(&site, &["--migrate-uri", &uri, "--listen-address", &listen]);
+    kvm2.cut(Link::Migration).expect("the link is cut");
+    // The time of the cut before the wish is what is tried.
+    std::thread::sleep(Duration::from_secs(1));
+    let task = site.only_task();
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stdout));
+    let record = site.waypost(&["task", &task]).expect_code(0).out;
+    assert!(record.contains("done: sever") && !record.contains("the abort is not confirmed"), "{record}");
+    assert_eq!((site.state("kvm1", "g1").as_deref(), site.state("kvm2", "g1")), (Some("running"), None));
+    assert_eq!(images(&site, "kvm2"), Vec::<String>::new());
+    kvm2.restore(Link::Migration).expect("the link is back");
     site.assert_one_counting_guest("g1");
 }
 

@@ -20,6 +20,7 @@ mod tell;
 mod testimony;
 mod volumes;
 pub(crate) mod waiting;
+mod watchdog;
 
 pub use aborting::ABORT_TAKES;
 pub(crate) use by_hand::act;

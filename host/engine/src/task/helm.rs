@@ -20,6 +20,7 @@ use super::Task;
 use super::aborting::{ABORT_TAKES, Aborts};
 use super::ending::TOO_LATE;
 use super::performing::OURSELVES;
+use super::watchdog::{Pace, Watchdog};
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
@@ -51,8 +52,7 @@ pub(super) struct Helm {
     last_said: Option<(String, Option<String>)>,
     /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
     severing: Option<(Instant, Duration)>,
-    /// The abort waits until that was tried.
-    severs_first: bool,
+    before_abort: BeforeAbort,
     /// When a post-copy may be interrupted once more, and how long after that again.
     interrupting: Option<(Instant, Duration)>,
     /// The orders to abort the transfer.
@@ -106,7 +106,7 @@ impl Helm {
             refused: Vec::new(),
             last_said: None,
             severing: None,
-            severs_first: false,
+            before_abort: BeforeAbort::Undecided,
             interrupting: None,
             aborts: Aborts::default(),
         }
@@ -265,21 +265,32 @@ impl Helm {
 
     /// Of a transfer that is being ended and goes on: says that nothing confirms the abort, and has what no abort ends closed.
     pub(super) fn pursue(&mut self, task: &mut Task, plan: &Plan) -> Result<Option<Demand>, EngineError> {
+        if self.before_abort == BeforeAbort::Undecided {
+            self.abort(task, plan);
+        }
         self.aborts.tell(task, plan)?;
         self.sever(task, plan)
     }
 
-    /// Of a copy in which nothing moves: its connections are closed before the abort is given, which was seen to have the hypervisor
-    /// wait for the network so that it took no order any more.
-    pub(super) fn sever_first(&mut self, task: &Task, plan: &Plan) {
-        if severs(task, plan) && self.watchdog.stands_still(Instant::now()) {
-            (self.severing, self.severs_first) = (Some((Instant::now(), ABORT_TAKES)), true);
-        }
-    }
-
-    /// Asks for the transfer to be aborted, unless something comes before that.
+    /// Asks for the transfer to be aborted, unless something comes before that: where nothing of a disk's copy moves its
+    /// connections are closed first. Over a cut network the abort was seen to have the hypervisor wait so that it took no order any
+    /// more. A copy of which the last readings tell nothing new may be such a one: the abort waits until it moves or stands still.
     pub(super) fn abort(&mut self, task: &Task, plan: &Plan) {
-        if !self.severs_first {
+        let now = Instant::now();
+        let rest = RESTS * task.ports().settings().sample_every;
+        self.before_abort = match self.before_abort {
+            BeforeAbort::Undecided if severs(task, plan) => match self.watchdog.pace(now, rest) {
+                Pace::Moves => BeforeAbort::Nothing,
+                Pace::Rests => BeforeAbort::Undecided,
+                Pace::StandsStill => {
+                    self.severing = Some((now, ABORT_TAKES));
+                    BeforeAbort::Severing
+                }
+            },
+            BeforeAbort::Undecided => BeforeAbort::Nothing,
+            decided => decided,
+        };
+        if self.before_abort == BeforeAbort::Nothing {
             self.aborts.ask(task, plan);
         }
     }
@@ -297,7 +308,7 @@ impl Helm {
         self.severing = Some((now + wait, wait));
         let (action, by) = (Steering::Sever, OURSELVES.to_owned());
         let there = &plan.destination.host;
-        let reason = match self.severs_first {
+        let reason = match self.before_abort == BeforeAbort::Severing {
             true => format!("nothing of what is copied to {there} comes through"),
             false => format!("the abort does not end what is copied to {there}"),
         };
@@ -314,7 +325,9 @@ impl Helm {
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
-        self.severs_first &= order.action != Steering::Sever;
+        if order.action == Steering::Sever {
+            self.before_abort = BeforeAbort::Nothing;
+        }
         if let Err(why) = &result {
             task.recorder.note(format!("{} failed: {why}", order.action));
             self.refused.push((order.action, order.value));
@@ -353,6 +366,15 @@ impl Helm {
     }
 }
 
+/// What comes before the abort of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BeforeAbort {
+    Undecided,
+    /// The connections of its copies are closed.
+    Severing,
+    Nothing,
+}
+
 /// Whether there is something that may be closed.
 fn severs(task: &Task, plan: &Plan) -> bool {
     !plan.copies.0.is_empty() && task.ports().settings().sever
@@ -378,60 +400,6 @@ pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: 
         max_bandwidth_mib_s: plan.bandwidth_mib_s,
         permitted,
         timeout_s: plan.timeout_s,
-    }
-}
-
-/// Sees that a transfer stands still although the source answers: the way of the memory is cut while control lives, which
-/// libvirt alone notices after TCP's own many minutes.
-#[derive(Debug, Clone)]
-struct Watchdog {
-    last: Option<(u64, u64, Stage)>,
-    since: Instant,
-    barked: bool,
-}
-
-/// A transfer that began, and of which so long nothing moved, stands still: eight readings, as they come.
-const STANDS_STILL: Duration = Duration::from_secs(2);
-
-impl Watchdog {
-    fn new() -> Self {
-        Self { last: None, since: Instant::now(), barked: false }
-    }
-
-    fn stands_still(&self, now: Instant) -> bool {
-        self.last.is_some_and(|(moved, ..)| moved > 0)
-            && (self.barked || now.duration_since(self.since) >= STANDS_STILL)
-    }
-
-    fn look(&mut self, settings: &Settings, plan: &Plan, sample: &Sample, now: Instant) -> Option<Demand> {
-        let seen = (sample.processed_bytes, sample.remaining_bytes, sample.stage);
-        if self.last != Some(seen) {
-            (self.last, self.since, self.barked) = (Some(seen), now, false);
-            return None;
-        }
-        // The destination may have to make all of its memory ready before it takes the first byte.
-        let begun = sample.processed_bytes > 0;
-        let patience = match (begun, plan.memory_bytes) {
-            (false, Some(bytes)) => settings.stall_after + std::time::Duration::from_secs(bytes >> 30),
-            _ => settings.stall_after,
-        };
-        if self.barked || now.duration_since(self.since) < patience {
-            return None;
-        }
-        // An interruption that was refused is asked for again, an ending is pursued by who ends.
-        (self.since, self.barked) = (now, sample.stage != Stage::PostCopy);
-        let why = format!(
-            "no byte moved for {} s, {} of {} bytes were sent: is the way between {} and {} open?",
-            patience.as_secs(),
-            sample.processed_bytes,
-            sample.total_bytes,
-            plan.source.host,
-            plan.destination.host
-        );
-        Some(match sample.stage {
-            Stage::PostCopy => Demand::Interrupt(why),
-            Stage::PreCopy | Stage::Final => Demand::Stalled(why),
-        })
     }
 }
 

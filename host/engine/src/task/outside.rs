@@ -80,9 +80,6 @@ impl Outside {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
-                if ending.is_wanted() {
-                    helm.abort(&task, &plan);
-                }
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
                     switched |= sample.stage == sample::Stage::PostCopy;
                     let demand = helm.reading(&task, &plan, &sample);
@@ -90,6 +87,7 @@ impl Outside {
                     obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
                 }
                 let demand = if ending.is_wanted() {
+                    helm.abort(&task, &plan);
                     helm.pursue(&mut task, &plan)?
                 } else {
                     helm.look_around(&task, &plan)?;

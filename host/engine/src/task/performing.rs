@@ -258,7 +258,6 @@ pub(super) fn end(
         task.record(Record::SteerIntended { action, value: None, by, reason })?;
         task.record(Record::SteerSettled { action, result: Ok(()) })?;
     }
-    helm.sever_first(task, plan);
     helm.abort(task, plan);
     *ending = why;
     Ok(())

@@ -164,6 +164,32 @@ fn an_abort_in_time_leaves_no_word() {
     });
 }
 
+/// A second after the cut nobody knows of it, but that the last readings were all the same is enough to wait with the abort.
+#[test]
+fn a_copy_that_is_cancelled_right_after_its_network_was_cut_is_severed_before_it_is_aborted() {
+    in_virtual_time(async {
+        let cut = Scripted::at(Step::Perform, What::NetworkDown(Lasting::Forever)).permille(300);
+        let site = Site::new(Case::copying().fault(cut));
+        let driver = site.accept();
+        let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
+        let cancelled = async {
+            let cut = |view: &waypost_engine::View| {
+                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= now.total_bytes / 100 * 29)
+            };
+            views.wait_for(cut).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel("somebody");
+        };
+        let (outcome, ()) = tokio::join!(drive(driver), cancelled);
+        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+        assert_eq!(unconfirmed(&site, task), []);
+        let orders = site.ledger.told().orders.clone();
+        let ending: Vec<_> =
+            orders.iter().filter(|order| matches!(order, Command::SeverCopies | Command::AbortJob)).collect();
+        assert_eq!(ending.first(), Some(&&Command::SeverCopies), "{orders:?}");
+    });
+}
+
 /// libvirt accepts the abort, and the blocks that are on their way hold it up.
 #[test]
 fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirmed() {
@@ -177,8 +203,7 @@ fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirm
                 view.sample.as_ref().is_some_and(|now| now.processed_bytes >= now.total_bytes / 100 * 29)
             };
             views.wait_for(cut).await.unwrap();
-            // Before it is said to stand still, which would have them severed first.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // So soon after something moved that nobody can know of the cut: later they are severed first.
             cancel.cancel("somebody");
         };
         let (outcome, ()) = tokio::join!(drive(driver), cancelled);

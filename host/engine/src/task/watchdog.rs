@@ -1,0 +1,121 @@
+//! Sees that a transfer stands still although the source answers: the way of the memory is cut while control lives, which
+//! libvirt alone notices after TCP's own many minutes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use waypost_core::plan::Plan;
+use waypost_core::sample::{Sample, Stage};
+
+use super::helm::Demand;
+use crate::settings::Settings;
+
+/// What the readings of one transfer told of its movement.
+#[derive(Debug, Clone)]
+pub(super) struct Watchdog {
+    last: Option<Seen>,
+    since: Instant,
+    barked: bool,
+    /// Two readings differed.
+    moved: bool,
+}
+
+/// Bytes processed and remaining, and the stage.
+type Seen = (u64, u64, Stage);
+
+/// A transfer that began, and of which so long nothing moved, stands still: eight readings, as they come.
+const STANDS_STILL: Duration = Duration::from_secs(2);
+
+/// So many readings without a change are more than chance: one is due any moment, and one may have come just before the change.
+const RESTS: u32 = 3;
+
+/// What a transfer does as far as its readings tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    Moves,
+    /// Not enough is known.
+    Rests,
+    StandsStill,
+}
+
+impl Watchdog {
+    pub(super) fn new() -> Self {
+        Self { last: None, since: Instant::now(), barked: false, moved: false }
+    }
+
+    /// Of a transfer of which so far nothing was moved, nothing is under way that could be waited for.
+    pub(super) fn pace(&self, now: Instant, rest: Duration) -> Pace {
+        let still = now.duration_since(self.since);
+        match self.last {
+            None | Some((0, ..)) => Pace::Moves,
+            Some(_) if self.barked || still >= STANDS_STILL => Pace::StandsStill,
+            Some(_) if !self.moved || still >= rest => Pace::Rests,
+            Some(_) => Pace::Moves,
+        }
+    }
+
+    pub(super) fn look(&mut self, settings: &Settings, plan: &Plan, sample: &Sample, now: Instant) -> Option<Demand> {
+        if !self.sees((sample.processed_bytes, sample.remaining_bytes, sample.stage), now) {
+            return None;
+        }
+        // The destination may have to make all of its memory ready before it takes the first byte.
+        let begun = sample.processed_bytes > 0;
+        let patience = match (begun, plan.memory_bytes) {
+            (false, Some(bytes)) => settings.stall_after + Duration::from_secs(bytes >> 30),
+            _ => settings.stall_after,
+        };
+        if self.barked || now.duration_since(self.since) < patience {
+            return None;
+        }
+        // An interruption that was refused is asked for again, an ending is pursued by who ends.
+        (self.since, self.barked) = (now, sample.stage != Stage::PostCopy);
+        let why = format!(
+            "no byte moved for {} s, {} of {} bytes were sent: is the way between {} and {} open?",
+            patience.as_secs(),
+            sample.processed_bytes,
+            sample.total_bytes,
+            plan.source.host,
+            plan.destination.host
+        );
+        Some(match sample.stage {
+            Stage::PostCopy => Demand::Interrupt(why),
+            Stage::PreCopy | Stage::Final => Demand::Stalled(why),
+        })
+    }
+
+    /// Takes in what was read; whether that is what was read before.
+    fn sees(&mut self, seen: Seen, now: Instant) -> bool {
+        let same = self.last == Some(seen);
+        if !same {
+            self.moved |= self.last.is_some();
+            (self.last, self.since, self.barked) = (Some(seen), now, false);
+        }
+        same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_told_from_readings_that_differ_and_from_the_time_since() {
+        let rest = Duration::from_millis(750);
+        let at = |processed_bytes, stage| (processed_bytes, 1000, stage);
+        let began = Instant::now();
+        let mut watchdog = Watchdog::new();
+        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
+        assert!(!watchdog.sees(at(0, Stage::PreCopy), began));
+        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
+        let taken_over = Watchdog { last: Some(at(500, Stage::PreCopy)), ..Watchdog::new() };
+        assert_eq!(taken_over.pace(taken_over.since, rest), Pace::Rests, "one reading tells nothing of movement");
+        assert_eq!(taken_over.pace(taken_over.since + STANDS_STILL, rest), Pace::StandsStill);
+        assert!(!watchdog.sees(at(500, Stage::PreCopy), began));
+        assert_eq!(watchdog.pace(began, rest), Pace::Moves);
+        assert!(watchdog.sees(at(500, Stage::PreCopy), began + rest));
+        assert_eq!(watchdog.pace(began + rest, rest), Pace::Rests);
+        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::StandsStill);
+        assert!(!watchdog.sees(at(501, Stage::PreCopy), began + STANDS_STILL));
+        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves);
+    }
+}
