@@ -36,6 +36,8 @@ pub struct Sample {
 /// Where a transfer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
+    /// Disks are copied, and nothing of the memory yet. Figures are of the disks alone.
+    Disks,
     /// The guest runs on the source, memory is being copied.
     #[default]
     PreCopy,
@@ -45,6 +47,21 @@ pub enum Stage {
     Final,
 }
 
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Disks, Self::PreCopy, Self::PostCopy, Self::Final];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disks => "disks",
+            Self::PreCopy => "pre-copy",
+            Self::PostCopy => "post-copy",
+            Self::Final => "final",
+        }
+    }
+}
+
 /// Progress as shown: it never runs backwards, and says 100 only when the move is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
@@ -52,11 +69,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Takes a reading into account and answers the progress in permille.
-    pub fn advance(&mut self, sample: &Sample) -> u16 {
+    /// Takes a reading into account and answers the progress in permille. While disks are copied the reading says nothing of the
+    /// memory that is still to come.
+    pub fn advance(&mut self, sample: &Sample, memory_bytes: Option<u64>) -> u16 {
         if sample.total_bytes > 0 {
-            let left = sample.remaining_bytes.min(sample.total_bytes);
-            let done = 1000 * u128::from(sample.total_bytes - left) / u128::from(sample.total_bytes);
+            let to_come = memory_bytes.filter(|_| sample.stage == Stage::Disks).unwrap_or(0);
+            let moved = sample.total_bytes - sample.remaining_bytes.min(sample.total_bytes);
+            let done = 1000 * u128::from(moved) / (u128::from(sample.total_bytes) + u128::from(to_come));
             // 999 at most: the last step is the verification on the destination, not the last byte.
             let done = u16::try_from(done).unwrap_or(999).min(999);
             self.permille = self.permille.max(done);
@@ -97,17 +116,28 @@ mod tests {
     proptest! {
         #[test]
         fn progress_never_runs_backwards_and_never_claims_the_end(
-            readings in prop::collection::vec((0u64..1 << 50, 0u64..1 << 50), 1..50)
+            memory in prop::option::of(0u64..1 << 50),
+            readings in prop::collection::vec(
+                (0u64..1 << 50, 0u64..1 << 50, prop::sample::select(Stage::ALL.to_vec())), 1..50)
         ) {
             let mut progress = Progress::default();
             let mut last = 0;
-            for (total_bytes, remaining_bytes) in readings {
-                let now = progress.advance(&Sample { total_bytes, remaining_bytes, ..Sample::default() });
+            for (total_bytes, remaining_bytes, stage) in readings {
+                let now = progress.advance(&Sample { total_bytes, remaining_bytes, stage, ..Sample::default() }, memory);
                 prop_assert!(now >= last && now < 1000);
                 last = now;
             }
             prop_assert_eq!(progress.complete(), 1000);
         }
+    }
+
+    #[test]
+    fn disks_that_are_copied_leave_room_for_the_memory() {
+        let mut progress = Progress::default();
+        let disks = Sample { total_bytes: 3 << 30, stage: Stage::Disks, ..Sample::default() };
+        assert_eq!(progress.advance(&disks, Some(1 << 30)), 750);
+        let memory = Sample { total_bytes: 4 << 30, remaining_bytes: 1 << 29, ..Sample::default() };
+        assert_eq!(progress.advance(&memory, Some(1 << 30)), 875);
     }
 
     #[test]

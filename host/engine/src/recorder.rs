@@ -159,7 +159,8 @@ impl Recorder {
 
     /// A reading of the running transfer.
     pub(crate) fn reading(&mut self, sample: Sample) {
-        let permille = self.progress.advance(&sample);
+        let memory_bytes = self.course.plan.as_ref().and_then(|plan| plan.memory_bytes);
+        let permille = self.progress.advance(&sample, memory_bytes);
         let is_final = sample.stage == Stage::Final;
         self.view.send_modify(|view| {
             view.generation += 1;
@@ -185,7 +186,7 @@ impl Recorder {
             // Not the sample's own progress: a later pass over the memory has more left than the one before it had.
             let shown = u64::from(reading.permille.min(999));
             let restored = Sample { total_bytes: 1000, remaining_bytes: 1000 - shown, ..Sample::default() };
-            let permille = self.progress.advance(&restored);
+            let permille = self.progress.advance(&restored, None);
             self.view.send_modify(|view| {
                 view.permille = permille;
                 view.sample = Some(reading.sample);

@@ -14,7 +14,7 @@ use waypost_core::ids::HostName;
 use waypost_core::plan::Plan;
 use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, StorageSafety};
-use waypost_core::sample::{Sample, Stage};
+use waypost_core::sample::Sample;
 use waypost_core::situation::{Action, Side};
 
 use crate::bindings::{check, environment, recover, rewrite, steer, types as wit};
@@ -153,7 +153,7 @@ pub(crate) fn question(question: &RecoveryQuestion) -> recover::Question {
         look: question.look,
         permitted: all(&question.permitted, |action| action.as_str().to_owned()),
         decided_at_ms: question.decided_at.0,
-        stage: stage(question.stage).to_owned(),
+        stage: question.stage.as_str().to_owned(),
         figures: question.sample.as_ref().map(figures),
         done: all(&question.done, |deed| recover::Deed {
             action: deed.action.as_str().to_owned(),
@@ -163,14 +163,6 @@ pub(crate) fn question(question: &RecoveryQuestion) -> recover::Question {
         tried: all(&question.tried, |host| host.as_str().to_owned()),
         others: all(&question.others, |host| host.as_str().to_owned()),
         ways: question.ways.clone(),
-    }
-}
-
-fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::PreCopy => "pre-copy",
-        Stage::PostCopy => "post-copy",
-        Stage::Final => "final",
     }
 }
 
@@ -286,12 +278,7 @@ fn sample(sample: &Sample) -> steer::Sample {
         iteration: sample.iteration,
         downtime_ms: sample.downtime_ms,
         throttle_percent: sample.throttle_percent,
-        stage: match sample.stage {
-            Stage::PreCopy => "pre-copy",
-            Stage::PostCopy => "post-copy",
-            Stage::Final => "final",
-        }
-        .to_owned(),
+        stage: sample.stage.as_str().to_owned(),
     }
 }
 

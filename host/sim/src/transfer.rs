@@ -371,6 +371,7 @@ impl Run<'_> {
         let total = memory.saturating_add(disks);
         if let Some(job) = state.jobs.get_mut(&id) {
             job.prepared = true;
+            job.disk_bytes = disks;
             job.copy.total = total;
             job.copy.left = total;
         }

@@ -457,19 +457,14 @@ impl Wire for FinishStep {
 
 impl Wire for Stage {
     fn write(&self) -> Value {
-        Value::from(match self {
-            Self::PreCopy => "pre-copy",
-            Self::PostCopy => "post-copy",
-            Self::Final => "final",
-        })
+        Value::from(self.as_str())
     }
     fn read(value: Value) -> Result<Self, Misfit> {
-        match String::read(value)?.as_str() {
-            "pre-copy" => Ok(Self::PreCopy),
-            "post-copy" => Ok(Self::PostCopy),
-            "final" => Ok(Self::Final),
-            other => Err(unknown(other, &["pre-copy", "post-copy", "final"])),
-        }
+        let word = String::read(value)?;
+        Self::ALL
+            .into_iter()
+            .find(|stage| stage.as_str() == word)
+            .ok_or_else(|| unknown(&word, &Self::ALL.map(Self::as_str)))
     }
 }
 

@@ -13,7 +13,7 @@ use waypost_core::phase::Phase;
 use waypost_core::plan::TransferMode;
 use waypost_core::ports::{self, DecisionRecord};
 use waypost_core::queue::Turn;
-use waypost_core::sample::{self, Stage};
+use waypost_core::sample;
 use waypost_core::situation;
 
 use super::check::{Choice, Decision, Plan, Verdict};
@@ -286,7 +286,7 @@ pub struct Progress {
 /// One reading of a transfer. What the hypervisor doesn't report is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sample {
-    /// `pre-copy`, `post-copy`, `final`.
+    /// `disks` (nothing of the memory yet), `pre-copy`, `post-copy`, `final`.
     pub stage: String,
     /// Since the job began.
     pub elapsed_ms: u64,
@@ -313,12 +313,7 @@ pub struct Sample {
 impl From<&sample::Sample> for Sample {
     fn from(sample: &sample::Sample) -> Self {
         Self {
-            stage: match sample.stage {
-                Stage::PreCopy => "pre-copy",
-                Stage::PostCopy => "post-copy",
-                Stage::Final => "final",
-            }
-            .to_owned(),
+            stage: sample.stage.as_str().to_owned(),
             elapsed_ms: sample.elapsed_ms,
             total_bytes: sample.total_bytes,
             processed_bytes: sample.processed_bytes,

@@ -30,7 +30,7 @@ pub(super) struct Aborts {
     under_way: JoinSet<Result<(), Fault>>,
     /// When that was sent.
     sent: Option<Instant>,
-    /// When the first one was.
+    /// When the end of the transfer was wanted.
     since: Option<Instant>,
     /// The last answer.
     answer: Option<Result<(), Fault>>,
@@ -57,12 +57,16 @@ enum Standing {
 }
 
 impl Aborts {
+    /// The transfer is to be ended: from now on what doesn't confirm it is waited for.
+    pub(super) fn want(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
     /// Asks the source to abort its job, unless it still owes the answer to the order before. The answer is not waited for: what
     /// counts is that the migration call returns.
     pub(super) fn ask(&mut self, task: &Task, plan: &Plan) {
         self.hear();
         let now = Instant::now();
-        self.since.get_or_insert(now);
         if !self.under_way.is_empty() {
             return;
         }

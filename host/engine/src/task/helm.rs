@@ -27,8 +27,10 @@ use crate::settings::Settings;
 
 /// Passes over the memory that a policy is told of: of a transfer that has more, the first and the last ones.
 const PASSES: usize = 1000;
-/// An order that a host refused so often isn't given again: it would be refused with every question.
+/// An order that a host refused so often isn't given again for [`REFUSED_FOR`]: it would be refused with every question.
 const TRIES: usize = 3;
+/// What a host refuses now it may carry out in another part of the transfer.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// Orders that Waypost gives by itself, and that may be of no use, are given again after [`ABORT_TAKES`], doubled with each try, up
 /// to this.
 const AGAIN_EVERY: Duration = Duration::from_secs(60);
@@ -42,12 +44,14 @@ pub(super) struct Helm {
     /// When the policy is asked next.
     due: Instant,
     asking: Option<Later<'static, Result<Advice, EngineError>>>,
+    /// How much was done to the transfer when the policy was asked.
+    asked_after: usize,
     doing: Option<(Order, Later<'static, Result<(), String>>)>,
     /// What is still to be done, oldest first.
     orders: VecDeque<Order>,
     watchdog: Watchdog,
-    /// Orders that a host refused.
-    refused: Vec<(Steering, Option<u64>)>,
+    /// Orders that a host refused, and when.
+    refused: Vec<(Steering, Option<u64>, Instant)>,
     /// What a policy that isn't obeyed, or fails, said last: said again, it is no news.
     last_said: Option<(String, Option<String>)>,
     /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
@@ -100,6 +104,7 @@ impl Helm {
             begun: Vec::new(),
             due: Instant::now() + settings.steer_every,
             asking: None,
+            asked_after: 0,
             doing: None,
             orders: VecDeque::new(),
             watchdog: Watchdog::new(),
@@ -114,7 +119,13 @@ impl Helm {
 
     /// Takes a reading in. Answers if nothing has moved for too long.
     pub(super) fn reading(&mut self, task: &Task, plan: &Plan, sample: &Sample) -> Option<Demand> {
-        note_passes(&mut self.passes, &mut self.begun, sample);
+        // A policy is told of the memory's transfer: of disks a reading counts other things.
+        if sample.stage != Stage::Disks && self.samples.back().is_some_and(|last| last.stage == Stage::Disks) {
+            self.samples.clear();
+        }
+        if sample.stage != Stage::Disks {
+            note_passes(&mut self.passes, &mut self.begun, sample);
+        }
         keep(&mut self.samples, sample);
         self.watchdog.look(&task.ports().settings(), plan, sample, Instant::now())
     }
@@ -171,6 +182,14 @@ impl Helm {
             Turn::Advised(advice) => {
                 self.due = Instant::now() + task.ports().settings().steer_every;
                 let (answer, decision) = (*advice)?;
+                // Thought out before somebody else did something: it would undo that without knowing of it.
+                if self.asked_after != task.recorder.steered.done().len()
+                    || self.doing.is_some()
+                    || !self.orders.is_empty()
+                {
+                    self.due = Instant::now();
+                    return Ok(());
+                }
                 // A decision to hold says nothing that the readings don't; thousands of them would bury the others.
                 // What is in force already is nothing to do: a policy that repeats itself must not flood the journal.
                 let held = answer.action == Steering::Hold || self.in_force(task, &answer);
@@ -225,6 +244,10 @@ impl Helm {
                 self.settle(task, &order, Ok(()))?;
                 return Ok(Some(Demand::GiveUp(format!("{by} gave the transfer up: {reason}"))));
             }
+            (Steering::PostCopy, _) if self.samples.back().is_some_and(|now| now.stage == Stage::Disks) => {
+                self.settle(task, &order, Err(TOO_EARLY.to_owned()))?;
+                return Ok(None);
+            }
             (Steering::SetDowntime, Some(ms)) => Command::SetMaxDowntime { ms },
             (Steering::SetBandwidth, Some(mib_s)) if post_copy => Command::SetPostCopyBandwidth { mib_s },
             (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
@@ -277,9 +300,12 @@ impl Helm {
     /// more. A copy of which the last readings tell nothing new may be such a one: the abort waits until it moves or stands still.
     pub(super) fn abort(&mut self, task: &Task, plan: &Plan) {
         let now = Instant::now();
+        self.aborts.want(now);
         let rest = RESTS * task.ports().settings().sample_every;
         self.before_abort = match self.before_abort {
-            BeforeAbort::Undecided if severs(task, plan) => match self.watchdog.pace(now, rest) {
+            // A reload may have taken the permission to.
+            _ if !severs(task, plan) => BeforeAbort::Nothing,
+            BeforeAbort::Undecided => match self.watchdog.pace(now, rest) {
                 Pace::Moves => BeforeAbort::Nothing,
                 Pace::Rests => BeforeAbort::Undecided,
                 Pace::StandsStill => {
@@ -287,7 +313,6 @@ impl Helm {
                     BeforeAbort::Severing
                 }
             },
-            BeforeAbort::Undecided => BeforeAbort::Nothing,
             decided => decided,
         };
         if self.before_abort == BeforeAbort::Nothing {
@@ -319,7 +344,11 @@ impl Helm {
     /// Whether the transfer is as the answer wants it, or was proven not to become so.
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
         let last = task.recorder.steered.done().iter().rev().find(|done| done.action == answer.action);
-        let refused = self.refused.iter().filter(|order| **order == (answer.action, answer.value)).count();
+        let now = Instant::now();
+        let refused = |(action, value, at): &&(Steering, Option<u64>, Instant)| {
+            (*action, *value) == (answer.action, answer.value) && now.duration_since(*at) < REFUSED_FOR
+        };
+        let refused = self.refused.iter().filter(refused).count();
         // A transfer that was given up and goes on all the same may be given up again.
         (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value)) || refused >= TRIES
     }
@@ -330,7 +359,7 @@ impl Helm {
         }
         if let Err(why) = &result {
             task.recorder.note(format!("{} failed: {why}", order.action));
-            self.refused.push((order.action, order.value));
+            self.refused.push((order.action, order.value, Instant::now()));
         }
         task.record(Record::SteerSettled { action: order.action, result })?;
         if let Some(number) = order.wish {
@@ -347,6 +376,7 @@ impl Helm {
             return;
         }
         self.due = Instant::now() + settings.steer_every;
+        self.asked_after = task.recorder.steered.done().len();
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
@@ -365,6 +395,9 @@ impl Helm {
         })));
     }
 }
+
+/// Of the switch to post-copy while disks are copied.
+const TOO_EARLY: &str = "only disks are copied so far; the switch can be ordered once the memory is on its way";
 
 /// What comes before the abort of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

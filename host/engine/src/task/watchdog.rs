@@ -14,7 +14,9 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub(super) struct Watchdog {
     last: Option<Seen>,
+    /// When that was first read, and when last.
     since: Instant,
+    read: Instant,
     barked: bool,
     /// Two readings differed.
     moved: bool,
@@ -40,14 +42,17 @@ pub(super) enum Pace {
 
 impl Watchdog {
     pub(super) fn new() -> Self {
-        Self { last: None, since: Instant::now(), barked: false, moved: false }
+        let now = Instant::now();
+        Self { last: None, since: now, read: now, barked: false, moved: false }
     }
 
-    /// Of a transfer of which so far nothing was moved, nothing is under way that could be waited for.
+    /// Of a transfer of which so far nothing was moved, nothing is under way that could be waited for; and where no readings come
+    /// it is not known to stand still.
     pub(super) fn pace(&self, now: Instant, rest: Duration) -> Pace {
-        let still = now.duration_since(self.since);
+        let still = self.read.duration_since(self.since);
         match self.last {
             None | Some((0, ..)) => Pace::Moves,
+            Some(_) if now.duration_since(self.read) >= STANDS_STILL => Pace::Moves,
             Some(_) if self.barked || still >= STANDS_STILL => Pace::StandsStill,
             Some(_) if !self.moved || still >= rest => Pace::Rests,
             Some(_) => Pace::Moves,
@@ -58,12 +63,16 @@ impl Watchdog {
         if !self.sees((sample.processed_bytes, sample.remaining_bytes, sample.stage), now) {
             return None;
         }
-        // The destination may have to make all of its memory ready before it takes the first byte.
+        // The destination may have to make all of its memory and disks ready before it takes the first byte: a second per GiB.
         let begun = sample.processed_bytes > 0;
-        let patience = match (begun, plan.memory_bytes) {
-            (false, Some(bytes)) => settings.stall_after + Duration::from_secs(bytes >> 30),
-            _ => settings.stall_after,
+        let ready = match begun {
+            true => Duration::ZERO,
+            false => {
+                let disks: u64 = plan.copies.0.iter().map(|disk| disk.capacity_bytes).sum();
+                Duration::from_secs(plan.memory_bytes.unwrap_or(0).saturating_add(disks) >> 30)
+            }
         };
+        let patience = settings.stall_after + ready;
         if self.barked || now.duration_since(self.since) < patience {
             return None;
         }
@@ -79,13 +88,14 @@ impl Watchdog {
         );
         Some(match sample.stage {
             Stage::PostCopy => Demand::Interrupt(why),
-            Stage::PreCopy | Stage::Final => Demand::Stalled(why),
+            Stage::Disks | Stage::PreCopy | Stage::Final => Demand::Stalled(why),
         })
     }
 
     /// Takes in what was read; whether that is what was read before.
     fn sees(&mut self, seen: Seen, now: Instant) -> bool {
         let same = self.last == Some(seen);
+        self.read = now;
         if !same {
             self.moved |= self.last.is_some();
             (self.last, self.since, self.barked) = (Some(seen), now, false);
@@ -107,13 +117,17 @@ mod tests {
         assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
         assert!(!watchdog.sees(at(0, Stage::PreCopy), began));
         assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
-        let taken_over = Watchdog { last: Some(at(500, Stage::PreCopy)), ..Watchdog::new() };
-        assert_eq!(taken_over.pace(taken_over.since, rest), Pace::Rests, "one reading tells nothing of movement");
-        assert_eq!(taken_over.pace(taken_over.since + STANDS_STILL, rest), Pace::StandsStill);
+        let mut taken_over = Watchdog::new();
+        assert!(!taken_over.sees(at(500, Stage::PreCopy), began));
+        assert_eq!(taken_over.pace(began, rest), Pace::Rests, "one reading tells nothing of movement");
+        assert_eq!(taken_over.pace(began + STANDS_STILL, rest), Pace::Moves, "no reading came since");
+        assert!(taken_over.sees(at(500, Stage::PreCopy), began + STANDS_STILL));
+        assert_eq!(taken_over.pace(began + STANDS_STILL, rest), Pace::StandsStill);
         assert!(!watchdog.sees(at(500, Stage::PreCopy), began));
         assert_eq!(watchdog.pace(began, rest), Pace::Moves);
         assert!(watchdog.sees(at(500, Stage::PreCopy), began + rest));
         assert_eq!(watchdog.pace(began + rest, rest), Pace::Rests);
+        assert!(watchdog.sees(at(500, Stage::PreCopy), began + STANDS_STILL));
         assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::StandsStill);
         assert!(!watchdog.sees(at(501, Stage::PreCopy), began + STANDS_STILL));
         assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves);

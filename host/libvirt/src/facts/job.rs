@@ -21,6 +21,17 @@ pub(crate) fn is_migration(params: &Params) -> bool {
     matches!(operation, Some(sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT | sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN))
 }
 
+/// Where a transfer is that goes on. Before the hypervisor's migration begins, which carries the memory, libvirt counts the disks
+/// that it has copied.
+pub(crate) fn stage(params: &Params, post_copy: bool) -> Stage {
+    let nothing = |name| params.number(name) == Some(0);
+    match post_copy {
+        true => Stage::PostCopy,
+        false if nothing(sys::VIR_DOMAIN_JOB_MEMORY_TOTAL) && !nothing(sys::VIR_DOMAIN_JOB_DATA_TOTAL) => Stage::Disks,
+        false => Stage::PreCopy,
+    }
+}
+
 /// A reading. `data_*` counts memory and copied disks together.
 pub(crate) fn sample(params: &Params, stage: Stage) -> Sample {
     let number = |name| params.number(name);
@@ -46,6 +57,18 @@ pub(crate) fn sample(params: &Params, stage: Stage) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn while_disks_alone_are_copied_no_memory_is_counted() {
+        let stage_of = |data, memory, post_copy| {
+            stage(&Params::of(&[(c"data_total", data), (c"memory_total", memory)]), post_copy)
+        };
+        assert_eq!(stage_of(4096, 0, false), Stage::Disks);
+        assert_eq!(stage_of(0, 0, false), Stage::PreCopy, "nothing has begun");
+        assert_eq!(stage_of(8192, 4096, false), Stage::PreCopy);
+        assert_eq!(stage_of(8192, 4096, true), Stage::PostCopy);
+        assert_eq!(stage(&Params::of(&[]), false), Stage::PreCopy, "nothing is said of it");
+    }
 
     #[test]
     fn a_reading_takes_what_libvirt_tells_and_nothing_more() {

@@ -181,7 +181,7 @@ fn running_job(domain: &Domain) -> Result<Option<Sample>, Failure> {
     let (state, reason) = raw::state(domain)?;
     let post_copy = state == sys::VIR_DOMAIN_PAUSED
         && [sys::VIR_DOMAIN_PAUSED_POSTCOPY, sys::VIR_DOMAIN_PAUSED_POSTCOPY_FAILED].contains(&reason);
-    Ok(Some(facts::sample(&params, if post_copy { Stage::PostCopy } else { Stage::PreCopy })))
+    Ok(Some(facts::sample(&params, facts::stage(&params, post_copy))))
 }
 
 /// The figures of the last completed migration. libvirt forgets them on the first reading unless asked to keep them.

@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) abort: bool,
     /// Disks are copied: an abort waits for what of them is on its way.
     pub(crate) copies: bool,
+    /// What they have in all. They are sent first.
+    pub(super) disk_bytes: u64,
     /// The connections of the copies were closed.
     pub(crate) severed: bool,
     /// The migration was begun with post-copy allowed.
@@ -118,6 +120,7 @@ impl Job {
             woken: Arc::new(Notify::new()),
             abort: false,
             copies: false,
+            disk_bytes: 0,
             severed: false,
             may_post_copy: false,
             bandwidth_mib_s: None,
@@ -141,6 +144,11 @@ impl Job {
         self.copy.switched
     }
 
+    /// Nothing of the memory was sent so far.
+    pub(crate) fn sends_disks(&self) -> bool {
+        self.sample().stage == Stage::Disks
+    }
+
     pub(crate) fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -149,12 +157,17 @@ impl Job {
     pub(crate) fn sample(&self) -> Sample {
         let copy = &self.copy;
         let moved = copy.moved();
-        let left = copy.left - moved;
+        let (sent, left) = (copy.sent + moved, copy.left - moved);
+        let (total_bytes, remaining_bytes, stage) = match copy.switched {
+            true => (copy.total, left, Stage::PostCopy),
+            false if sent < self.disk_bytes => (self.disk_bytes, self.disk_bytes - sent, Stage::Disks),
+            false => (copy.total, left, Stage::PreCopy),
+        };
         Sample {
             elapsed_ms: self.elapsed_ms(),
-            total_bytes: copy.total,
-            processed_bytes: copy.sent + moved,
-            remaining_bytes: left,
+            total_bytes,
+            processed_bytes: sent,
+            remaining_bytes,
             bytes_per_s: Some(copy.rate),
             dirty_pages_per_s: Some(copy.dirty_pages_s),
             page_bytes: Some(PAGE),
@@ -165,7 +178,7 @@ impl Job {
             setup_ms: Some(copy.setup_ms),
             remaining_ms: None,
             throttle_percent: copy.throttle_percent,
-            stage: if copy.switched { Stage::PostCopy } else { Stage::PreCopy },
+            stage,
         }
     }
 }

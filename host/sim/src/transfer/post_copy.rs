@@ -202,6 +202,9 @@ impl State {
         if !job.may_post_copy {
             return Err("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
         }
+        if job.sends_disks() {
+            return Err("Postcopy must be started after migration has been started");
+        }
         job.post_copy = true;
         job.woken.notify_one();
         Ok(())

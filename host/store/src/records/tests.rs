@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn a_reading_and_a_decision_are_read_as_they_were_written(
         (n, some) in (any::<u64>(), optional(any::<u64>())), permille in 0u16..=1000,
-        stage in select(vec![Stage::PreCopy, Stage::PostCopy, Stage::Final]),
+        stage in select(Stage::ALL.to_vec()),
         (plugin, texts, mode) in (plugin(), prop::collection::vec(text(), 5), select(PolicyMode::ALL)),
         facts_read in prop::collection::vec(text(), 0..4), fault in optional(text()),
     ) {

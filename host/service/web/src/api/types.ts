@@ -160,7 +160,7 @@ export interface Outcome {
 
 /** One reading of a transfer. */
 export interface Sample {
-  /** `pre-copy`, `post-copy`, `final`. */
+  /** `disks` (nothing of the memory yet), `pre-copy`, `post-copy`, `final`. */
   stage: string;
   elapsed_ms: number;
   total_bytes: number;
