@@ -11,12 +11,13 @@ use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::ports::{Command, DecisionRecord, Hypervisor as _, Judgement, Policies, StorageProbe, Wish};
 use waypost_core::recovery::{FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
+use waypost_core::sample::Stage;
 use waypost_core::situation::Action;
 use waypost_core::stream::Stream;
 use waypost_engine::{Acted, Adopted, Engine};
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
-use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time, judge};
+use crate::support::{Case, Mind, Minded, Place, Site, a, b, in_virtual_time, judge};
 
 /// Answers one thing from the third reading on, and keeps what it was asked.
 struct Pilot {
@@ -253,10 +254,13 @@ fn an_order_that_a_host_refuses_is_not_given_for_ever() {
         let engine = site.engine_with(Pilot::that_says(Steering::Suspend, None));
         let (task, outcome) = end(&site, &engine, async |task| {
             tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(orders(&site, task), vec![(Steering::Suspend, None, false); 3]);
+            // What was refused for another part of the transfer may be carried out in this one.
+            tokio::time::sleep(Duration::from_secs(30)).await;
             site.engine(None).0.request_cancel(task, "somebody").unwrap();
         })
         .await;
-        assert_eq!(orders(&site, task), vec![(Steering::Suspend, None, false); 3]);
+        assert_eq!(orders(&site, task), vec![(Steering::Suspend, None, false); 6]);
         assert_eq!(outcome.kind, OutcomeKind::Cancelled);
     });
 }
@@ -287,6 +291,108 @@ fn a_person_steers_a_running_transfer_through_the_store() {
         ];
         assert_eq!(orders(&site, task), done);
         assert_eq!(site.store.wishes(task).unwrap(), []);
+    });
+}
+
+/// Too early is not too late: what is refused while disks are copied is done once the memory is on its way.
+#[test]
+fn while_disks_are_copied_nobody_switches_and_no_policy_is_asked() {
+    in_virtual_time(async {
+        let options = Options {
+            stream: post_copy(),
+            bandwidth_mib_s: Some(100),
+            timeout_s: 3600,
+            disks: Case::copying().options.disks,
+            ..Options::default()
+        };
+        let site = Site::new(Case { disks: Place::Own, ..Case::endless() }.options(options));
+        let pilot = Pilot::that_says(Steering::Hold, None);
+        let driver = site.engine_with(pilot.clone()).accept(site.request()).unwrap();
+        let (task, mut views) = (driver.id(), driver.views());
+        let meanwhile = async {
+            let other = site.engine(None).0;
+            let switch = || Wish { action: Steering::PostCopy, value: None, requester: "anna".into() };
+            let at =
+                |stage| move |view: &waypost_engine::View| view.sample.as_ref().is_some_and(|now| now.stage == stage);
+            views.wait_for(at(Stage::Disks)).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            other.request_steering(task, &[switch()]).unwrap();
+            let seen = views.wait_for(at(Stage::PreCopy)).await.unwrap().permille;
+            assert!((1..900).contains(&seen), "the memory is still to come: {seen} permille");
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            other.request_steering(task, &[switch()]).unwrap();
+        };
+        let (outcome, ()) = tokio::join!(driver.drive(), meanwhile);
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert_eq!(orders(&site, task), [(Steering::PostCopy, None, false), (Steering::PostCopy, None, true)]);
+        let asked = pilot.asked();
+        let of_memory = |question: &SteeringQuestion| question.samples.iter().all(|now| now.stage == Stage::PreCopy);
+        assert!(!asked.is_empty() && asked.iter().all(of_memory), "{asked:?}");
+        let passes = asked.iter().flat_map(|question| &question.passes).all(|pass| pass.iteration >= Some(1));
+        assert!(passes, "{asked:?}");
+    });
+}
+
+/// Thinks for long, and wants the limit that it had in mind when it began to.
+struct Slow {
+    pilot: Pilot,
+    asked: tokio::sync::mpsc::UnboundedSender<u64>,
+    go_on: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Policies for Slow {
+    fn precheck(&self, request: &CheckRequest, facts: &Arc<Snapshot>, probe: Option<&dyn StorageProbe>) -> Judgement {
+        self.pilot.precheck(request, facts, probe)
+    }
+    fn recover(&self, question: &RecoveryQuestion) -> (RecoveryAnswer, DecisionRecord) {
+        self.pilot.recover(question)
+    }
+    fn open(&self, question: &OpeningQuestion) -> (Opening, Option<DecisionRecord>) {
+        self.pilot.open(question)
+    }
+    fn steer(&self, question: &SteeringQuestion) -> (SteeringAnswer, Option<DecisionRecord>) {
+        let set = |done: &waypost_core::convergence::Steered| done.action == Steering::SetDowntime;
+        let limit = question.steered.iter().rev().find(|done| set(done)).and_then(|done| done.value).unwrap_or(300);
+        let _ = self.asked.send(limit);
+        let _ = self.go_on.lock().unwrap().recv();
+        let (_, decision) = self.pilot.steer(question);
+        // A step more than what it was told of.
+        let answer = SteeringAnswer { action: Steering::SetDowntime, value: Some(limit + 50), reason: "a step".into() };
+        (answer, decision)
+    }
+}
+
+#[test]
+fn a_policy_that_a_person_overtook_while_it_thought_is_asked_anew() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel();
+        let (go, go_on) = std::sync::mpsc::channel();
+        // A clock that stands still for as long as a thread works never lets anything overtake it.
+        tokio::time::resume();
+        let slow = Arc::new(Slow { pilot: pilot(Steering::Hold, None), asked, go_on: Mutex::new(go_on) });
+        let (task, outcome) = end(&site, &site.engine_with(slow), async |task| {
+            let other = site.engine(None).0;
+            assert_eq!(questions.recv().await, Some(300));
+            let wish = Wish { action: Steering::SetDowntime, value: Some(1000), requester: "anna".into() };
+            other.request_steering(task, &[wish]).unwrap();
+            while orders(&site, task).is_empty() || !site.store.wishes(task).unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            go.send(()).unwrap();
+            assert_eq!(questions.recv().await, Some(1000), "asked anew, of what the person set");
+            go.send(()).unwrap();
+            while orders(&site, task).len() < 2 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other.request_cancel(task, "somebody").unwrap();
+            drop(go);
+        })
+        .await;
+        assert_eq!(outcome.kind, OutcomeKind::Cancelled);
+        let limits: Vec<_> = orders(&site, task).into_iter().map(|(_, value, _)| value).take(2).collect();
+        assert_eq!(limits, [Some(1000), Some(1050)]);
     });
 }
 
