@@ -552,8 +552,9 @@ pub trait Store: Send + Sync {
     /// The lock of a task; none if another process has it.
     fn lock(&self, id: TaskId) -> Result<Option<Box<dyn TaskLock>>, StoreFault>;
     /// Puts a task into the queue for what it wishes, in place of what it wished or held before (it keeps its time of
-    /// arrival), and gives it the slot if it is its turn: one step for all processes. Entries of tasks that nobody drives
-    /// don't count, and an entry goes with the end of its task.
+    /// arrival, and a new one comes after all who wait: [`crate::queue::arrival`]), and gives it the slot if it is its turn:
+    /// one step for all processes. Entries of tasks that nobody drives don't count, and an entry goes with the end of its
+    /// task.
     fn claim_slot(&self, id: TaskId, at: Moment, wish: &SlotWish, limits: &SlotLimits) -> Result<Turn, StoreFault>;
     /// Notes that a task has its slot, whatever the limits: its transfer runs already.
     fn hold_slot(&self, id: TaskId, at: Moment, wish: &SlotWish) -> Result<(), StoreFault>;

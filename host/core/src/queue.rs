@@ -6,6 +6,11 @@
 //! urgent task passes those that came shortly before it, and nothing is passed for ever. A task whose hosts are busy
 //! does not hold up one behind it that needs others; only one that has waited for [`RESERVED_AFTER_MS`] gets what is
 //! free of its places kept for it, or tasks that need one busy place would always be quicker than one that needs two.
+//!
+//! Arrival and waiting are told by a clock that anybody may set. Whoever comes while it is behind those who wait came
+//! after them all the same ([`arrival`]), and of one that came in its future nobody knows how long it has waited: it counts
+//! as long. Until the clock is again where it was, those who come seem to come one right after the other, and a more
+//! urgent one among them passes more than those of its last ten minutes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -77,7 +82,7 @@ pub struct SlotWish {
 pub struct Entry {
     /// Task.
     pub task: TaskId,
-    /// When it came.
+    /// When it came, by [`arrival`].
     pub asked_at: Moment,
     /// What it needs.
     pub wish: SlotWish,
@@ -142,6 +147,16 @@ impl Entry {
     }
 }
 
+/// When a task came that asks for the first time, at this moment by the clock: after everybody who waits. Set back, the
+/// clock would let it pass them. At the same moment is no later: of those the ids tell who came first.
+pub fn arrival(now: Moment, entries: &[Entry]) -> Moment {
+    let newest = entries.iter().filter(|entry| !entry.holds).map(|entry| entry.asked_at.0).max();
+    match newest {
+        Some(newest) if newest > now.0 => Moment(newest.saturating_add(1)),
+        _ => now,
+    }
+}
+
 /// Whether it is a task's turn, given every entry of a driven task. A task that isn't among them is not granted.
 pub fn turn(task: TaskId, entries: &[Entry], limits: &SlotLimits, now: Moment) -> Turn {
     standings(entries, limits, now).remove(&task).unwrap_or(Turn::Waiting { place: 1, full: Vec::new() })
@@ -180,8 +195,9 @@ pub fn standings(entries: &[Entry], limits: &SlotLimits, now: Moment) -> BTreeMa
         };
         turns.insert(entry.task, turn);
         before.add(&entry.wish);
-        // Who can go now will; for who waits for long, what is free is kept.
-        if ready || now.0.saturating_sub(entry.asked_at.0) >= RESERVED_AFTER_MS {
+        // Who can go now will; for who waits for long, what is free is kept. One that came so long after now came before
+        // the clock was set back; one that came a little after it, through another process, need not have.
+        if ready || now.0.abs_diff(entry.asked_at.0) >= RESERVED_AFTER_MS {
             for place in places {
                 if free(&taken, &place) {
                     *taken.entry(place).or_default() += 1;

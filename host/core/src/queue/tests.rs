@@ -72,6 +72,37 @@ fn who_needs_two_busy_hosts_is_not_passed_for_ever() {
     assert!(matches!(turn(task(3), &entries, &limits, Moment(RESERVED_AFTER_MS)), Turn::Waiting { place: 2, .. }));
 }
 
+#[test]
+fn a_clock_that_is_set_back_lets_nobody_pass_and_takes_no_reservation_away() {
+    const DAY_MS: u64 = 86_400_000;
+    let limits = SlotLimits { outgoing_per_host: 1, incoming_per_host: 1, ..SlotLimits::default() };
+    let busy = holding(entry(1, 3 * DAY_MS, wish("a", "b")));
+    let two = [entry(7, DAY_MS, wish("a", "z")), entry(8, DAY_MS + 1, wish("a", "z"))];
+    let mut entries = vec![busy];
+    assert_eq!(arrival(Moment(5), &entries), Moment(5), "nobody waits");
+    entries.extend(two);
+    for (now, came) in [(5, DAY_MS + 2), (DAY_MS, DAY_MS + 2), (DAY_MS + 1, DAY_MS + 1), (DAY_MS + 9, DAY_MS + 9)] {
+        assert_eq!(arrival(Moment(now), &entries), Moment(came), "at {now}");
+    }
+    // Two come when the clock is set back by a day, and their ids are as old as it says.
+    for number in [2, 3] {
+        let came = arrival(Moment(5), &entries);
+        entries.push(entry(number, came.0, wish("c", "z")));
+    }
+    let places = |entries: &[Entry], now: u64| {
+        [7, 8, 2, 3].map(|number| match turn(task(number), entries, &limits, Moment(now)) {
+            Turn::Waiting { place, .. } => place,
+            Turn::Granted => 0,
+        })
+    };
+    assert_eq!(places(&entries, 5), [1, 2, 3, 4], "z is free, and kept for who was there first");
+    assert_eq!(places(&entries, DAY_MS - RESERVED_AFTER_MS), [1, 2, 3, 4]);
+    assert_eq!(places(&entries, DAY_MS - 1), [1, 2, 0, 4], "it can't have waited for long");
+    assert_eq!(places(&entries, DAY_MS + RESERVED_AFTER_MS), [1, 2, 3, 4], "it has by the clock");
+    entries.remove(0);
+    assert_eq!(places(&entries, 5), [0, 2, 3, 4]);
+}
+
 /// A generator of numbers that is the same on every run.
 struct Dice(u64);
 

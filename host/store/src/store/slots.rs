@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::phase::Phase;
 use waypost_core::ports::StoreFault;
-use waypost_core::queue::{Entry, Priority, SlotLimits, SlotWish, Turn, turn};
+use waypost_core::queue::{Entry, Priority, SlotLimits, SlotWish, Turn, arrival, turn};
 
 use super::Trying;
 use super::rows::{head, id, moment, run, whole, word};
@@ -39,7 +39,7 @@ pub(super) fn claim(
     if entries.iter().any(|entry| entry.task == id && entry.holds && entry.wish == *wish) {
         return Ok(Turn::Granted);
     }
-    let asked_at = put(db, id, at, wish, false).map_err(trying.sql())?;
+    let asked_at = put(db, id, arrival(at, &entries), wish, false).map_err(trying.sql())?;
     // Whoever asks drives the task, and it may have been nobody's a moment ago.
     entries.retain(|entry| entry.task != id);
     entries.push(Entry { task: id, asked_at, wish: wish.clone(), holds: false });

@@ -12,7 +12,7 @@ use waypost_core::phase::{Phase, next};
 use waypost_core::ports::{
     ClaimError, DecisionRecord, KeptProof, ProbeVolume, Reading, Store, StoreFault, TaskBrief, TaskLock, Wish,
 };
-use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn, turn};
+use waypost_core::queue::{Entry, SlotLimits, SlotWish, Turn, arrival, turn};
 use waypost_store::{read_record, write_record};
 
 #[derive(Default)]
@@ -194,7 +194,7 @@ impl Store for MemoryStore {
         if entries.iter().any(|entry| entry.task == id && entry.holds && entry.wish == *wish) {
             return Ok(Turn::Granted);
         }
-        let asked_at = kept.put_slot(id, at, wish, false)?;
+        let asked_at = kept.put_slot(id, arrival(at, &entries), wish, false)?;
         let others = entries.into_iter().filter(|entry| entry.task != id);
         let own = Entry { task: id, asked_at, wish: wish.clone(), holds: false };
         let turn = turn(id, &others.chain([own]).collect::<Vec<_>>(), limits, at);

@@ -43,37 +43,58 @@ fn a_slot_is_one_of_all_processes_and_goes_with_its_task_or_with_who_drives_it()
     let (here, there) = (SqliteStore::open(&dir).unwrap(), SqliteStore::open(&dir).unwrap());
     let named = |n: u128| accepted(DomainKey::Name(format!("g{n}")));
     let one = here.create(task(1), Moment(1), &named(1)).unwrap();
-    let two = there.create(task(2), Moment(2), &named(2)).unwrap();
-    let _three = there.create(task(3), Moment(3), &named(3)).unwrap();
+    let _two = there.create(task(2), Moment(2), &named(2)).unwrap();
+    let three = there.create(task(3), Moment(3), &named(3)).unwrap();
 
     assert_eq!(here.claim_slot(task(1), Moment(11), &wish("a", "b"), &limits()).unwrap(), Turn::Granted);
     // Asking again for the same changes nothing.
     assert_eq!(here.claim_slot(task(1), Moment(12), &wish("a", "b"), &limits()).unwrap(), Turn::Granted);
     let waits = |n, at| there.claim_slot(task(n), Moment(at), &wish("a", "c"), &limits()).unwrap().to_string();
     assert_eq!(waits(2, 20), "waiting for a slot: 1st; a sends 1 of 1");
-    assert_eq!(waits(3, 19), "waiting for a slot: 1st; a sends 1 of 1", "the clock of its process is behind");
-    assert_eq!(waits(2, 30), "waiting for a slot: 2nd; a sends 1 of 1", "it keeps its time of arrival");
+    assert_eq!(waits(3, 19), "waiting for a slot: 2nd; a sends 1 of 1", "it came later, whatever the clock says");
+    assert_eq!(waits(2, 30), "waiting for a slot: 1st; a sends 1 of 1", "it keeps its time of arrival");
     let seen = here.queue().unwrap();
     let kept: Vec<_> = seen.iter().map(|entry| (entry.task, entry.asked_at, entry.holds)).collect();
-    assert_eq!(kept, [(task(1), Moment(11), true), (task(2), Moment(20), false), (task(3), Moment(19), false)]);
+    assert_eq!(kept, [(task(1), Moment(11), true), (task(2), Moment(20), false), (task(3), Moment(21), false)]);
     assert_eq!(seen[1].wish, wish("a", "c"));
 
     // The holder's controller dies: its slot is free, and it takes it back when its transfer is found to be running.
     drop(one);
     assert_eq!(there.queue().unwrap().len(), 2);
-    assert_eq!(there.claim_slot(task(3), Moment(40), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
+    assert_eq!(there.claim_slot(task(2), Moment(40), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
     let _one = here.lock(task(1)).unwrap().unwrap();
     here.hold_slot(task(1), Moment(50), &wish("a", "b")).unwrap();
     assert_eq!(there.queue().unwrap().iter().filter(|entry| entry.holds).count(), 2);
 
     // What is over is out of the queue.
     here.append(task(1), Moment(60), &ended(OutcomeKind::RolledBack)).unwrap();
-    there.append(task(3), Moment(60), &ended(OutcomeKind::RolledBack)).unwrap();
-    assert_eq!(there.claim_slot(task(2), Moment(70), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
+    there.append(task(2), Moment(60), &ended(OutcomeKind::RolledBack)).unwrap();
+    assert_eq!(there.claim_slot(task(3), Moment(70), &wish("a", "c"), &limits()).unwrap(), Turn::Granted);
     assert!(here.claim_slot(task(1), Moment(70), &wish("a", "b"), &limits()).is_err());
     assert!(here.hold_slot(task(1), Moment(70), &wish("a", "b")).is_err());
-    drop(two);
+    drop(three);
     assert!(here.queue().unwrap().is_empty());
+}
+
+#[test]
+fn who_comes_when_the_clock_is_set_back_comes_after_those_who_wait() {
+    const DAY_MS: u64 = 86_400_000;
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let named = |n: u128| accepted(DomainKey::Name(format!("g{n}")));
+    // The last has the smallest id: ids are as old as the clock says, too.
+    let _locks = [2, 3, 4, 1].map(|n| store.create(task(n), Moment(1), &named(n)).unwrap());
+    let ask = |n, at| store.claim_slot(task(n), Moment(at), &wish("a", "c"), &limits()).unwrap().to_string();
+    assert_eq!(ask(2, DAY_MS), "it may begin");
+    assert_eq!(ask(3, DAY_MS + 10), "waiting for a slot: 1st; a sends 1 of 1");
+    assert_eq!(ask(4, DAY_MS + 20), "waiting for a slot: 2nd; a sends 1 of 1");
+    assert_eq!(ask(1, 5), "waiting for a slot: 3rd; a sends 1 of 1");
+    let came = store.queue().unwrap().into_iter().find(|entry| entry.task == task(1)).unwrap().asked_at;
+    assert_eq!(came, Moment(DAY_MS + 21));
+    store.append(task(2), Moment(30), &ended(OutcomeKind::RolledBack)).unwrap();
+    assert_eq!(ask(1, 40), "waiting for a slot: 3rd; what is free is kept for tasks before it");
+    assert_eq!(ask(4, 40), "waiting for a slot: 2nd; what is free is kept for tasks before it");
+    assert_eq!(ask(3, 40), "it may begin");
 }
 
 #[test]
