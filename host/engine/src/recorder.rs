@@ -38,7 +38,7 @@ pub(crate) struct Recorder {
 }
 
 /// Time that goes on whatever anybody sets the clock to. Only what passed under an earlier controller is a difference of two
-/// of the journal's moments.
+/// of the clock's moments, and may be more than passed: [`Recorder::performing_at_most`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
     before_ms: u64,
@@ -52,7 +52,11 @@ impl Spent {
     }
 
     fn ms(self) -> u64 {
-        self.before_ms.saturating_add(u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.before_ms.saturating_add(self.here_ms())
+    }
+
+    fn here_ms(self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -142,6 +146,19 @@ impl Recorder {
     /// Time since the transfer of this attempt began, ms, also if another controller began it.
     pub(crate) fn performing_ms(&self) -> u64 {
         self.performing.map_or(0, Spent::ms)
+    }
+
+    /// Whether some of that time passed under an earlier controller.
+    pub(crate) fn began_earlier(&self) -> bool {
+        self.performing.is_some_and(|spent| spent.before_ms > 0)
+    }
+
+    /// The transfer can't have been going on for longer: the clock was set since an earlier controller began it. What was
+    /// done to it was done in that time.
+    pub(crate) fn performing_at_most(&mut self, ms: u64) {
+        let Some(spent) = &mut self.performing else { return };
+        spent.before_ms = spent.before_ms.min(ms.saturating_sub(spent.here_ms()));
+        self.steered.at_most(spent.ms());
     }
 
     /// What went wrong in all attempts.

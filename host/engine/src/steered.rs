@@ -30,6 +30,14 @@ impl SteeringLog {
         }
     }
 
+    /// Nothing was done later than so many ms after the transfer began: the moments that said so were of a clock that was
+    /// set.
+    pub(crate) fn at_most(&mut self, ms: u64) {
+        for steered in self.done.iter_mut().chain(&mut self.open) {
+            steered.at_ms = steered.at_ms.min(ms);
+        }
+    }
+
     /// What was carried out, oldest first.
     pub(crate) fn done(&self) -> &[Steered] {
         &self.done
@@ -74,6 +82,17 @@ mod tests {
             [order, between, settled(Steering::Abort, Err("no".into())), settled(Steering::SetDowntime, Ok(()))];
         let done = Steered { at_ms: 0, action: Steering::SetDowntime, value: Some(500) };
         assert_eq!(log(&records).done(), [done]);
+    }
+
+    #[test]
+    fn nothing_was_done_after_now() {
+        let settled = settled(Steering::SetDowntime, Ok(()));
+        let mut log = log(&[intended(Steering::PostCopy, 0), intended(Steering::SetDowntime, 500), settled]);
+        log.note(86_400_000, &intended(Steering::SetBandwidth, 20));
+        log.at_most(60_000);
+        log.note(60_001, &Record::SteerSettled { action: Steering::SetBandwidth, result: Ok(()) });
+        let at = log.done().iter().map(|steered| (steered.action, steered.at_ms)).collect::<Vec<_>>();
+        assert_eq!(at, [(Steering::SetDowntime, 1), (Steering::SetBandwidth, 60_000)]);
     }
 
     #[test]

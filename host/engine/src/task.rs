@@ -166,7 +166,10 @@ impl Stage {
                 Self::Abandoned(phase) => phase.roll_back().await?,
                 Self::Prepared(phase) => phase.perform().await?,
                 Self::Performing(phase) => phase.watch().await?,
-                Self::Outside(phase) => phase.watch().await?,
+                Self::Outside(mut phase) => {
+                    phase.task.count_by_the_job(&phase.plan).await;
+                    phase.watch().await?
+                }
                 Self::Finishing(phase) => phase.finish().await?,
                 Self::Locating(phase) => phase.locate().await?,
                 Self::Recovering(phase) => phase.act().await?,
@@ -263,6 +266,19 @@ impl Task {
     /// Attempts that may follow this one.
     fn attempts_left(&self) -> u32 {
         attempts_left(self.ports(), &self.recorder.course)
+    }
+
+    /// Counts the time of a transfer that an earlier controller began by the source's job, where that says less than the
+    /// clock: somebody may have set it since, and a transfer that goes well would be ended for a time limit that is not over.
+    /// Where no job runs there is nothing that the limit could end, and of what begins yet it counts from now on. A source
+    /// that can't be asked leaves it at what the clock says.
+    async fn count_by_the_job(&mut self, plan: &Plan) {
+        if !self.recorder.began_earlier() {
+            return;
+        }
+        if let Ok(job) = self.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
+            self.recorder.performing_at_most(job.map_or(0, |sample| sample.elapsed_ms));
+        }
     }
 
     /// When the time for the whole transfer is over, also if another process began it.
