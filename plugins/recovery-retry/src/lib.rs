@@ -2,10 +2,11 @@
 //!
 //! Everything that makes the domain safe again is done first, as `recovery-conservative` does it: another attempt is
 //! permitted only once the domain is on the source as it was and nothing is left on the destination. Then: after a
-//! failure of the way or of the destination's processes the same again, later each time; after a destination that can't
-//! be reached any more another one, if there is one; and after a transfer that took too long, or that was given up because it
-//! did not converge, the same with more downtime or with post-copy, where the site says so: then the convergence policy of the
-//! next attempt has a way to end it that this one's had not.
+//! failure of the way or of the destination's processes the same again, later each time; after a destination that could not
+//! be reached another one, if there is one, once that one can be asked again: while it can't, nothing is permitted but to
+//! wait and to hand over, because it may run the domain; and after a transfer that took too long, or that was given up because
+//! it did not converge, the same with more downtime or with post-copy, where the site says so: then the convergence policy of
+//! the next attempt has a way to end it that this one's had not.
 //! Never after a person cancelled it, and never after a refusal: what was refused will be refused again.
 
 use serde::Deserialize;
@@ -25,7 +26,7 @@ struct Settings {
     resumes: u32,
     /// Wait before the second attempt, ms; doubled for each further one, up to ten minutes.
     delay_ms: u64,
-    /// Whether another destination may be taken.
+    /// Whether another destination may be taken after one that could not be reached.
     other_destination: bool,
     /// Downtime limit of the attempt after one that took too long, ms; none: that is not tried again.
     downtime_after_timeout_ms: Option<u64>,
@@ -77,9 +78,9 @@ fn again(question: &Question, settings: &Settings) -> Option<Answer> {
         "unreachable" => match question.others.first().filter(|_| settings.other_destination) {
             Some(host) => {
                 change.destination = Some(host.clone());
-                "the destination can't be reached: another one is tried"
+                "the destination could not be reached: another one is tried"
             }
-            None => "the destination could not be reached, and may be back",
+            None => "the destination could not be reached, and can be asked again",
         },
         "timed-out" | "not-converging" => {
             change.max_downtime_ms = settings.downtime_after_timeout_ms;

@@ -274,7 +274,9 @@ impl Course<'_, '_, '_, '_> {
             return;
         }
         if matches!(world.stage, Stage::Begun | Stage::Prepared | Stage::Switched) {
-            self.go("the transfer is aborted", &[], at, |next| drop(next.world.abort()));
+            let mut next = self.from;
+            let violation = next.world.abort().err();
+            self.out.step("the transfer is aborted", next, violation);
         }
         if world.stage == Stage::Flowing {
             self.go("the post-copy is interrupted", &[], at, |next| next.world.interrupt());

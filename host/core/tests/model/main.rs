@@ -13,6 +13,9 @@
 //! to post-copy, its client's next call is on the destination before the client can die: the two are a moment apart, and
 //! what libvirt does in between was not measured.
 //!
+//! Not in it: what another party does with the domain or its hosts, a task that is opened again, what happens before the
+//! last look ahead of the commit point, steps of the preparation other than the volume, and a further attempt to another host.
+//!
 //! `WAYPOST_MODEL_FAULTS` sets the number of faults; `make model` searches with one more than `make test`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
