@@ -246,16 +246,14 @@ pub(super) fn not_given_back(task: &Task, plan: &Plan, source: &Side) -> Option<
         Step::SourceAutostart { .. } if defined => {
             Some(format!("its autostart, now off (virsh autostart {})", plan.name))
         }
-        Step::MaxDowntime { ms, before_ms: Some(before_ms), .. } if active => Some(format!(
-            "its downtime limit, set to {ms} ms (virsh migrate-setmaxdowntime {} {before_ms})",
-            plan.name
-        )),
+        Step::MaxDowntime { ms, before_ms: Some(before_ms), .. } if active => {
+            Some(format!("its downtime limit, set to {ms} ms (virsh migrate-setmaxdowntime {} {before_ms})", plan.name))
+        }
         Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Volume { .. } => None,
     };
     let taken: Vec<_> = task.recorder.course.open_steps.iter().filter_map(of).collect();
-    (!taken.is_empty()).then(|| {
-        format!("where {} is to stay on {}, give back {}", plan.name, plan.source.host, taken.join(" and "))
-    })
+    (!taken.is_empty())
+        .then(|| format!("where {} is to stay on {}, give back {}", plan.name, plan.source.host, taken.join(" and ")))
 }
 
 /// The remedy for what could not be undone.
