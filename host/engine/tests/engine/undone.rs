@@ -110,7 +110,7 @@ async fn slower_than_another(held_up: Step, theirs_ms: u64) -> (Site, Outcome) {
 #[test]
 fn whoever_comes_second_leaves_the_running_transfer_of_the_other_its_limit() {
     for (held_up, says) in [
-        (Step::Observe, "another job began on a just before the start"),
+        (Step::Observe, "another job began on g1 just before the start"),
         (Step::ReadNotice, "another migration job is already running"),
     ] {
         in_virtual_time(async {
