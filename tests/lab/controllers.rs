@@ -78,16 +78,23 @@ fn whoever_comes_second_is_refused_and_told_who_was_first() {
 /// Both begin in the same moment, and to different hosts: neither saw the other when it asked the rules.
 #[test]
 fn of_two_controllers_at_once_one_moves_the_domain_and_the_other_says_so() {
-    let site = Site::new(3);
+    // What fits into this limit is less than the guest writes, and no policy may raise it: the transfer goes on until somebody does.
+    let site = Site::with(3, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
     let other = Other::of(&site);
     site.busy_guest("g1");
-    let limits = ["--bandwidth", "60", "--max-downtime", "20000", "--json"];
+    let limits = ["--bandwidth", "20", "--max-downtime", "1000", "--json"];
     let one = site.command(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
     let two = other.command(&[&["migrate", "g1", "--to", "kvm3"][..], &limits].concat());
-    let running: Vec<_> = [one, two]
+    let mut running: Vec<_> = [one, two]
         .into_iter()
         .map(|mut command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"))
         .collect();
+    site.until("one of them has ended", |_| running.iter_mut().any(|child| matches!(child.try_wait(), Ok(Some(_)))));
+    // So it is the slower one, which had set a limit, too, and must not take it back from the transfer that runs.
+    site.until_copying("kvm1", "g1");
+    let limit = site.virsh("kvm1", &["migrate-getmaxdowntime", "g1"]);
+    assert_eq!(limit.trim(), "1000", "the limit of the transfer that runs");
+    site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
     let ended: Vec<_> = running.into_iter().map(|child| child.wait_with_output().expect("it ends")).collect();
     let told: Vec<Value> =
         ended.iter().map(|output| serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)).collect();

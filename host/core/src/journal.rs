@@ -257,6 +257,8 @@ pub struct Course {
     pub earlier: Vec<String>,
     /// The plan of this attempt.
     pub plan: Option<Plan>,
+    /// The plan of the attempt before: what a host may have kept of the guest, for an attempt that ends before it has a plan.
+    pub plan_before: Option<Plan>,
     /// The last verdict.
     pub verdict: Option<Verdict>,
     /// Steps that were intended and not undone, of this attempt.
@@ -296,6 +298,7 @@ impl Course {
             request,
             attempt: 1,
             plan: None,
+            plan_before: None,
             verdict: None,
             open_steps: Vec::new(),
             done_steps: Vec::new(),
@@ -355,7 +358,7 @@ impl Course {
                 self.close_causes();
                 self.attempt = *attempt;
                 self.tried.push(self.current.destination.clone());
-                self.plan = None;
+                self.plan_before = self.plan.take();
                 self.way = None;
                 self.failure = None;
                 self.situation = None;

@@ -22,9 +22,9 @@ pub use told::why;
 use uuid::Uuid;
 
 use crate::facts::DomainState;
-use crate::plan::Plan;
+use crate::plan::{Plan, TransferMode};
 use crate::words;
-use view::{View, has_job, view};
+use view::{Ending, Ran, View, has_job, view};
 
 /// What one host says of the domain's UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,25 @@ impl Observed {
     /// An incoming guest that has not executed one instruction: libvirt's reasons `migration` and `starting-up`.
     pub fn never_ran(&self) -> bool {
         self.state == DomainState::Paused && matches!(self.reason.as_str(), "migration" | "starting-up")
+    }
+}
+
+impl Side {
+    /// Whether the source still is where the domain lives: it is active there and nothing takes it away, or off in order, so that
+    /// nobody has moved it on. Of a definition that was off from the start it is enough that it doesn't say that it was moved.
+    pub fn is_at_home(&self, plan: &Plan) -> bool {
+        if has_job(self) {
+            return false;
+        }
+        match view(self, plan.source.uuid) {
+            View::Runs | View::Paused(Ran::Maybe) | View::Odd | View::Inactive(Ending::InOrder) => true,
+            View::Inactive(Ending::Broken | Ending::Untold) => plan.mode == TransferMode::Offline,
+            View::Inactive(Ending::Migrated)
+            | View::Paused(Ran::Never)
+            | View::PostCopy(_)
+            | View::Absent
+            | View::Unknown => false,
+        }
     }
 }
 

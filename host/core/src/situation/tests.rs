@@ -136,6 +136,32 @@ fn answered(side: &Side, planned: Uuid) -> bool {
     }
 }
 
+/// An autostart is given back there: a definition that somebody's move left behind would start as a second copy.
+#[test]
+fn a_source_is_at_home_only_where_nothing_says_or_may_have_hidden_that_it_was_moved_on() {
+    let off = |side: &Side, reasons: &[&str]| {
+        seen(side).is_some_and(|s| s.state == DomainState::ShutOff && reasons.contains(&s.reason.as_str()))
+    };
+    let (mut home, mut away) = (0, 0);
+    for plan in plans() {
+        for side in sides(SOURCE) {
+            if !side.is_at_home(&plan) {
+                away += 1;
+                let lives = off(&side, &["shutdown", "destroyed", "saved"])
+                    || (runs(&side) && !half(&side, SOURCE) && !never_ran(&side));
+                assert!(!lives || !answered(&side, SOURCE) || has_job(&side), "{side:?}");
+                continue;
+            }
+            home += 1;
+            assert!(answered(&side, SOURCE) && !has_job(&side) && !half(&side, SOURCE), "{side:?}");
+            assert!(!never_ran(&side) && !off(&side, &["migrated"]), "{side:?}");
+            let hidden = off(&side, &["crashed", "failed", "unknown"]);
+            assert!(!hidden || plan.mode == TransferMode::Offline, "{side:?}");
+        }
+    }
+    assert!(home > 0 && away > 0);
+}
+
 #[test]
 fn a_post_copy_is_left_alone_where_its_source_alone_says_that_it_broke() {
     let plan = plans().remove(0);

@@ -9,7 +9,7 @@ use waypost_core::queue::{SlotWish, Turn};
 use waypost_core::verdict::{Decision, Verdict};
 
 use super::prepared::Planned;
-use super::{Stage, Task, waiting};
+use super::{Stage, Task, tell, waiting};
 use crate::check::{CheckReport, Question, check};
 use crate::error::EngineError;
 use crate::gather::find;
@@ -24,11 +24,7 @@ impl Accepted {
         let mut instead = None;
         loop {
             if task.note_cancel()? {
-                return task.end_untouched(
-                    OutcomeKind::Cancelled,
-                    "cancelled before anything was touched".into(),
-                    None,
-                );
+                return cancelled(task);
             }
             let (source, wish) = match slot(&task, instead.clone()).await {
                 Ok(found) => found,
@@ -125,13 +121,23 @@ async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError
     }
 }
 
+fn cancelled(task: Task) -> Result<Stage, EngineError> {
+    let summary = match task.recorder.course.attempt {
+        1 => "cancelled before anything was touched".to_owned(),
+        _ => format!("cancelled; {}", words_for_untouched(&task, "")),
+    };
+    let remedy = tell::state_left_before(&task.recorder.course);
+    task.end_untouched(OutcomeKind::Cancelled, summary, remedy)
+}
+
 /// The source can't be read, or has no such domain: nothing was touched and nothing is known to be wrong.
 fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
     match error {
         EngineError::Store(_) | EngineError::Illegal(_) | EngineError::Panicked(_) => Err(error),
         error => {
             let summary = format!("{error}; {}", words_for_untouched(&task, ""));
-            task.end_untouched(OutcomeKind::RolledBack, summary, error.remedy())
+            let remedy = tell::both_of(error.remedy(), tell::state_left_before(&task.recorder.course));
+            task.end_untouched(OutcomeKind::RolledBack, summary, remedy)
         }
     }
 }
@@ -141,13 +147,17 @@ fn untouched(task: Task, error: EngineError) -> Result<Stage, EngineError> {
 fn refused(task: Task, why: String, but: &str) -> Result<Stage, EngineError> {
     let kind = if task.recorder.course.attempt == 1 { OutcomeKind::Refused } else { OutcomeKind::RolledBack };
     let summary = format!("{why}; {}", words_for_untouched(&task, but));
-    task.end_untouched(kind, summary, None)
+    let remedy = tell::state_left_before(&task.recorder.course);
+    task.end_untouched(kind, summary, remedy)
 }
 
 fn words_for_untouched(task: &Task, but: &str) -> String {
     match task.recorder.course.attempt {
         1 => format!("nothing was touched{but}"),
-        n => format!("attempt {n} touched nothing{but}, and of the ones before nothing is left"),
+        n => {
+            let perhaps = tell::perhaps_before(&task.recorder.course);
+            format!("attempt {n} touched nothing{but}, and of the ones before nothing is left{perhaps}")
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use waypost_core::facts::DomainState;
 use waypost_core::ids::HostName;
 use waypost_core::journal::{Record, Step, StepEnd};
 use waypost_core::outcome::OutcomeKind;
+use waypost_core::phase::Phase;
 use waypost_core::plan::{Autostart, Before, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::ports::{Command, Events};
-use waypost_core::situation::{Side, Situation};
+use waypost_core::situation::{Side, Situation, Standing};
 
 use super::performing::begun;
 use super::{Stage, Task, notice, tell, volumes};
@@ -127,8 +128,9 @@ impl Abandoned {
         let Self { mut task, plan, why, kind } = self;
         let Undone { left, .. } = undo(&mut task, &plan).await?;
         let source = task.ports().hypervisor.observe(&plan.source.host, plan.domain).await;
-        let summary = format!("{why}; {}", tell::never_moved(&plan, &source, &left));
-        let remedy = remedy_for(&left);
+        let course = &task.recorder.course;
+        let summary = format!("{why}; {}", tell::never_moved(&plan, &source, &left, course));
+        let remedy = tell::both_of(remedy_for(&left), tell::state_left_before(course));
         task.end_untouched(kind, summary, remedy)
     }
 }
@@ -149,13 +151,11 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineE
     let Undone { mut left, mut refused } = Undone::default();
     for step in steps {
         let undone = match &step {
-            Step::MaxDowntime { host, before_ms: Some(ms), .. } => {
-                put_back(task, plan, host, Command::SetMaxDowntime { ms: *ms }, &mut refused).await
+            Step::MaxDowntime { host, ms, before_ms: Some(before_ms) } => {
+                limit_back(task, plan, host, *ms, *before_ms, &mut refused).await
             }
             Step::MaxDowntime { before_ms: None, .. } => Ok(()),
-            Step::SourceAutostart { host } => {
-                put_back(task, plan, host, Command::SetAutostart(Autostart::On), &mut refused).await
-            }
+            Step::SourceAutostart { host } => autostart_back(task, plan, host, &mut refused).await,
             Step::Volume { host, disk } => volumes::take_back(task, plan, host, disk).await,
         };
         if let Err(why) = &undone {
@@ -171,17 +171,89 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineE
     Ok(Undone { left, refused })
 }
 
-/// Puts back what was in force. The limits of a domain end with its process, and then there is nothing to put back.
-async fn put_back(task: &Task, plan: &Plan, host: &HostName, order: Command, refused: &mut bool) -> Result<(), String> {
+/// Puts the downtime limit back that was in force. It ends with the domain's process, and then there is nothing to put back. It
+/// is one for all who would move the domain, and holds for a transfer that runs: of one that another began, it is another's.
+async fn limit_back(
+    task: &Task,
+    plan: &Plan,
+    host: &HostName,
+    ms: u64,
+    before_ms: u64,
+    refused: &mut bool,
+) -> Result<(), String> {
     let hypervisor = &task.ports().hypervisor;
+    let course = &task.recorder.course;
+    // Of this attempt's own transfer the limit may be what a policy made of it. Without one, what differs from what was set here
+    // was set by somebody since, and is theirs.
+    let moved = course.phase == Phase::Recovering && !course.is_not_begun();
+    if !moved && matches!(hypervisor.max_downtime(host, plan.domain).await, Ok(Some(now)) if now != ms) {
+        return Ok(());
+    }
+    // Last, because a job may begin at any moment.
+    if matches!(hypervisor.observe(host, plan.domain).await, Side::Present(seen) if seen.job) {
+        return Err(format!(
+            "a job that isn't this task's runs there; once it is over, and where {0} is there still: virsh migrate-setmaxdowntime {0} {before_ms}",
+            plan.name
+        ));
+    }
+    let order = Command::SetMaxDowntime { ms: before_ms };
     let Err(fault) = hypervisor.command(host, plan.domain, order).await else { return Ok(()) };
     *refused = true;
-    let limit = !matches!(order, Command::SetAutostart(_));
     match hypervisor.observe(host, plan.domain).await {
-        Side::Present(seen) if limit && !seen.state.is_active() => Ok(()),
-        Side::Absent { .. } if limit => Ok(()),
+        Side::Present(seen) if !seen.state.is_active() => Ok(()),
+        Side::Absent { .. } => Ok(()),
         _ => Err(fault.to_string()),
     }
+}
+
+/// Gives the source's definition its autostart back, if that still is where the domain lives: what somebody else's move left
+/// behind would start as a second copy with its host.
+async fn autostart_back(task: &Task, plan: &Plan, host: &HostName, refused: &mut bool) -> Result<(), String> {
+    let hypervisor = &task.ports().hypervisor;
+    let source = hypervisor.observe(host, plan.domain).await;
+    // With the definition its autostart is gone.
+    if let Side::Absent { host: answers } = &source
+        && (answers.is_none() || plan.source.uuid.is_none() || *answers == plan.source.uuid)
+    {
+        return Ok(());
+    }
+    let standing = Standing::of(&source, &plan.source).filter(|_| source.is_at_home(plan));
+    let Some(standing) = standing else {
+        let is = match &source {
+            Side::Present(seen) if seen.job => "a job that isn't this task's runs there".to_owned(),
+            side => format!("{} is {}", plan.name, tell::side(side, host)),
+        };
+        return Err(format!("{is}; only where it is to start with that host: virsh autostart {}", plan.name));
+    };
+    let order = Command::SetAutostart(Autostart::On);
+    let ordered = hypervisor.command_if(host, plan.domain, order, Some(&standing)).await;
+    ordered.map_err(|fault| {
+        *refused = true;
+        fault.to_string()
+    })
+}
+
+/// What was taken from the source and not given back, for a person who takes over from here. A limit ends with the process, and an
+/// autostart with the definition.
+pub(super) fn not_given_back(task: &Task, plan: &Plan, source: &Side) -> Option<String> {
+    // Of a host that can't be asked both may be there.
+    let (active, defined) = match source {
+        Side::Present(seen) => (seen.state.is_active(), seen.persistent),
+        Side::Absent { .. } => (false, false),
+        Side::Unknown(_) => (true, true),
+    };
+    let of = |step: &Step| match step {
+        Step::SourceAutostart { .. } if defined => {
+            Some(format!("its autostart, now off (virsh autostart {})", plan.name))
+        }
+        Step::MaxDowntime { ms, before_ms: Some(before_ms), .. } if active => {
+            Some(format!("its downtime limit, set to {ms} ms (virsh migrate-setmaxdowntime {} {before_ms})", plan.name))
+        }
+        Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Volume { .. } => None,
+    };
+    let taken: Vec<_> = task.recorder.course.open_steps.iter().filter_map(of).collect();
+    (!taken.is_empty())
+        .then(|| format!("where {} is to stay on {}, give back {}", plan.name, plan.source.host, taken.join(" and ")))
 }
 
 /// The remedy for what could not be undone.

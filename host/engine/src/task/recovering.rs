@@ -303,11 +303,13 @@ async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Resu
 }
 
 fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {
+    let remedy = tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task));
+    let remedy = tell::both_of(Some(remedy), prepared::not_given_back(&task, plan, &now.source));
     let outcome = Outcome {
         kind,
         summary: format!("{}; {reason}", tell::both(plan, now)),
         causes: task.recorder.all_causes(),
-        remedy: Some(tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task))),
+        remedy: tell::both_of(remedy, tell::state_left(plan, &task.recorder.course.tried)),
     };
     task.end(outcome)
 }

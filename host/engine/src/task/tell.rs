@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use waypost_core::ids::{HostName, TaskId};
+use waypost_core::journal::Course;
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::plan::{Before, Plan, SourceFate, TransferMode};
 use waypost_core::situation::{Side, Situation};
@@ -37,10 +38,16 @@ pub(super) fn arrived(plan: &Plan, situation: &Situation) -> String {
 }
 
 /// Of a task that ends before its transfer began: where the domain is by now, and what of the preparation can't be taken back.
-pub(super) fn never_moved(plan: &Plan, source: &Side, left: &[String]) -> String {
-    let here = format!("{} is {}: nothing of it was moved", plan.name, side(source, &plan.source.host));
+pub(super) fn never_moved(plan: &Plan, source: &Side, left: &[String], course: &Course) -> String {
+    let moved = match course.attempt {
+        1 if source.is_at_home(plan) => "nothing of it was moved".to_owned(),
+        // Somebody else may have moved it, or be about to.
+        1 => "this task moved nothing of it".to_owned(),
+        n => format!("attempt {n} moved nothing of it"),
+    };
+    let here = format!("{} is {}: {moved}", plan.name, side(source, &plan.source.host));
     match left {
-        [] => format!("{here}, and nothing of this migration is left"),
+        [] => format!("{here}, and nothing of this migration is left{}", perhaps_before(course)),
         left => format!("{here}, and of this migration is left: {}", left.join("; ")),
     }
 }
@@ -74,6 +81,20 @@ pub(super) fn state_left(plan: &Plan, tried: &[HostName]) -> Option<String> {
             hosts.into_iter().collect::<Vec<_>>().join(" or ")
         )
     })
+}
+
+/// The same of an attempt that ends before it has moved anything: its own destination has seen nothing of the guest.
+pub(super) fn state_left_before(course: &Course) -> Option<String> {
+    let (_, before) = course.tried.split_last()?;
+    state_left(course.plan_before.as_ref()?, before)
+}
+
+/// That, at the end of a sentence which says that nothing is left.
+pub(super) fn perhaps_before(course: &Course) -> String {
+    match (state_left_before(course), &course.plan_before) {
+        (Some(_), Some(plan)) => format!(", but perhaps {}", plan.made_for_the_guest().join(" and ")),
+        _ => String::new(),
+    }
 }
 
 /// What a move leaves of the guest's firmware: libvirt keeps the file where it removes a definition.

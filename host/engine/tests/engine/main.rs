@@ -25,5 +25,6 @@ mod steered;
 mod storms;
 mod straight;
 mod transformed;
+mod undone;
 mod witnesses;
 mod written;
