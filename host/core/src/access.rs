@@ -88,9 +88,8 @@ impl Scope {
     /// This one and another as one, where one scope can say it: one of them has the other, or they differ in their hosts alone or in
     /// their domains alone. Of any other two it would have what neither of them has.
     pub fn united(&self, other: &Self) -> Option<Self> {
-        let has = |wide: &Self, narrow: &Self| {
-            covers(&wide.hosts, &narrow.hosts) && covers(&wide.domains, &narrow.domains)
-        };
+        let has =
+            |wide: &Self, narrow: &Self| covers(&wide.hosts, &narrow.hosts) && covers(&wide.domains, &narrow.domains);
         if has(self, other) {
             return Some(self.clone());
         }

@@ -222,8 +222,8 @@ impl Trusted {
             _ => Vec::new(),
         };
         let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str()));
-        let (role, scope) = strongest(granted)
-            .ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
+        let (role, scope) =
+            strongest(granted).ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
         let proof = Proof::Issuer { issuer: issuer.name.clone(), subject: subject.to_owned() };
         let name = format!("{}:{name}", issuer.name);
         Ok(Caller::proven(name, role, scope, proof).until(Some(until)))
