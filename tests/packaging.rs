@@ -59,10 +59,7 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
     assert_eq!((one(&service, "StateDirectoryMode"), one(&socket, "SocketMode")), ("0700", "0660"));
     // The socket is there when the service is not.
     assert_eq!(one(&service, "RuntimeDirectoryPreserve"), "yes");
-    assert_eq!(
-        (one(&socket, "SocketUser"), one(&socket, "SocketGroup")),
-        (one(&service, "User"), one(&service, "Group"))
-    );
+    assert_eq!(one(&socket, "SocketUser"), one(&service, "User"));
     let users = fs::read_to_string(packaging("waypost.sysusers")).unwrap();
     assert!(users.contains(&format!("\nu {} ", one(&service, "User"))), "{users}");
     assert!(
@@ -73,6 +70,31 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
     assert!(!service.contains_key("MemoryDenyWriteExecute"));
     // A service that is left alone for so long has come through with its tasks.
     assert!(one(&service, "TimeoutStopSec").parse::<u32>().unwrap() > 30 + 5);
+}
+
+/// A secret of mode 0640 is read by the service's group: whoever may ask the service must not be in it for that.
+#[test]
+fn who_may_use_the_socket_is_in_no_group_that_the_service_is_in() {
+    let (service, socket) = (unit("waypost.service"), unit("waypost.socket"));
+    let clients = one(&socket, "SocketGroup");
+    let others = service.get("SupplementaryGroups").into_iter().flatten().flat_map(|value| value.split(' '));
+    let own: Vec<&str> = [one(&service, "Group"), one(&service, "User")].into_iter().chain(others).collect();
+    assert!(!own.contains(&clients), "{clients} is one of {own:?}");
+    let read = |name: &str| fs::read_to_string(packaging(name)).unwrap();
+    // It is made, with nobody in it.
+    let users = read("waypost.sysusers");
+    assert!(users.lines().any(|line| line == format!("g {clients} -")), "{users}");
+    let mut members = users.lines().filter_map(|line| line.strip_prefix("m ")?.split_once(' '));
+    assert!(members.all(|(_, group)| group.trim() != clients), "{users}");
+    // No folder is theirs; what may hold secrets is closed to them.
+    let folders = read("waypost.tmpfiles");
+    assert!(folders.contains("\nd /etc/waypost 0750 root waypost -") && !folders.contains(clients), "{folders}");
+    // Who was let in by the service's own group is let in by this one from the update on, and a socket that is there is its own.
+    let updated = read("debian/postinst");
+    let path = one(&socket, "ListenStream");
+    for step in [format!("gpasswd --add \"$who\" {clients}"), format!("chgrp {clients} {path}")] {
+        assert!(updated.contains(&step), "{step}: {updated}");
+    }
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn what_the_dashboard_asks_by_uuid_is_held_to_the_names_of_a_scope() {
         let (_service, anna) = site.serve();
         let web = id(&site, "web-1");
         let asked = json!({"domain": web, "from": "a", "to": "b"});
-        for hosts in [&[][..], &["a", "b"]] {
+        let everywhere: &[&str] = &[];
+        for hosts in [everywhere, &["a", "b"]] {
             let ours = operator(&anna, "ours", hosts, &["web-*"]);
             let check = json!({"domain": web, "from": "a", "to": ["b"]});
             ours.post("/checks", check).await.expect(200);
@@ -72,7 +73,7 @@ fn what_the_dashboard_asks_by_uuid_is_held_to_the_names_of_a_scope() {
         let made = text(&ours.post("/tasks", asked).await.expect(202)["id"]);
         let ended = ours.end(&made).await;
         assert_eq!((&ended["status"], &ended["source"]), (&json!("rolled-back"), &json!("a")), "{ended}");
-        assert_eq!(site.world.unspent(), []);
+        assert!(site.world.unspent().is_empty());
         let colleague = operator(&anna, "colleague", &["a", "b"], &["web-*"]);
         let again = text(&colleague.post(&format!("/tasks/{made}/retry"), Value::Null).await.expect(202)["id"]);
         assert_eq!(colleague.end(&again).await["status"], "completed");
@@ -115,7 +116,8 @@ fn a_scope_of_uuids_has_their_domains_by_name() {
     in_virtual_time(async {
         let site = Site::new(FLEET);
         let (_service, anna) = site.serve();
-        let one = operator(&anna, "one", &[], &[&id(&site, "web-2")]);
+        let web = id(&site, "web-2");
+        let one = operator(&anna, "one", &[], &[web.as_str()]);
         let made = one.migrate("web-2", "b").await;
         assert_eq!(one.end(&made).await["status"], "completed");
         one.post("/tasks", json!({"domain": "web-1", "to": "b"})).await.problem(403, "out-of-scope");

@@ -1,7 +1,5 @@
 //! Who is limited to hosts: a request of Kimchi's has no word for where a guest is, so it is looked for on those hosts.
 
-use waypost_sim::{Lasting, What, Who};
-
 use super::*;
 
 const FLEET: &str = r#"
@@ -65,6 +63,7 @@ fn who_is_limited_to_hosts_moves_the_guests_that_are_on_them() {
 
         // A host in reach that does not answer is said to be the reason.
         site.world.strike(&What::Unreachable(Who::Host("a".into()), Lasting::Forever));
-        refused(&asked("nobody").await, 502, "host-failed");
+        let reason = refused(&asked("nobody").await, 502, "KCHVM0058E");
+        assert!(reason.contains(" on a"), "{reason}");
     });
 }
