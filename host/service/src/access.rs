@@ -7,6 +7,7 @@
 
 pub(crate) mod audit;
 mod fetch;
+mod grants;
 mod lockout;
 mod oidc;
 pub(crate) mod permit;
