@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use waypost_core::ids::Moment;
 
-use super::fetch::Fetcher;
 use super::Issuer;
+use super::fetch::Fetcher;
 use super::grants::strongest;
 use crate::caller::{Caller, Proof};
 use crate::problem::{Code, Failed};

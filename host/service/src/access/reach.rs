@@ -122,12 +122,13 @@ async fn find(
         let answer = hypervisor.domains(&host).await;
         (host, answer)
     });
+    let answers = join_all(asked).await;
     let is_meant = |brief: &DomainBrief| match domain {
         DomainKey::Id(id) => brief.id == *id,
         DomainKey::Name(name) => brief.name == *name,
     };
     let (mut found, mut silent) = (Vec::new(), Vec::new());
-    for (host, answer) in join_all(asked).await {
+    for (host, answer) in answers {
         match answer {
             Ok(briefs) => found.extend(briefs.into_iter().find(is_meant).map(|brief| (host, brief))),
             Err(fault) => silent.push(fault),
