@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -59,10 +60,7 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
     assert_eq!((one(&service, "StateDirectoryMode"), one(&socket, "SocketMode")), ("0700", "0660"));
     // The socket is there when the service is not.
     assert_eq!(one(&service, "RuntimeDirectoryPreserve"), "yes");
-    assert_eq!(
-        (one(&socket, "SocketUser"), one(&socket, "SocketGroup")),
-        (one(&service, "User"), one(&service, "Group"))
-    );
+    assert_eq!(one(&socket, "SocketUser"), one(&service, "User"));
     let users = fs::read_to_string(packaging("waypost.sysusers")).unwrap();
     assert!(users.contains(&format!("\nu {} ", one(&service, "User"))), "{users}");
     assert!(
@@ -73,6 +71,70 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
     assert!(!service.contains_key("MemoryDenyWriteExecute"));
     // A service that is left alone for so long has come through with its tasks.
     assert!(one(&service, "TimeoutStopSec").parse::<u32>().unwrap() > 30 + 5);
+}
+
+/// A secret of mode 0640 is read by the service's group: whoever may ask the service must not be in it for that.
+#[test]
+fn who_may_use_the_socket_is_in_no_group_that_the_service_is_in() {
+    let (service, socket) = (unit("waypost.service"), unit("waypost.socket"));
+    let clients = one(&socket, "SocketGroup");
+    let others = service.get("SupplementaryGroups").into_iter().flatten().flat_map(|value| value.split(' '));
+    let own: Vec<&str> = [one(&service, "Group"), one(&service, "User")].into_iter().chain(others).collect();
+    assert!(!own.contains(&clients), "{clients} is one of {own:?}");
+    let read = |name: &str| fs::read_to_string(packaging(name)).unwrap();
+    // It is made, with nobody in it.
+    let users = read("waypost.sysusers");
+    assert!(users.lines().any(|line| line == format!("g {clients} -")), "{users}");
+    let mut members = users.lines().filter_map(|line| line.strip_prefix("m ")?.split_once(' '));
+    assert!(members.all(|(_, group)| group.trim() != clients), "{users}");
+    // No folder is theirs; what may hold secrets is closed to them.
+    let folders = read("waypost.tmpfiles");
+    assert!(folders.contains("\nd /etc/waypost 0750 root waypost -") && !folders.contains(clients), "{folders}");
+    // A socket that is there when the package is updated becomes theirs.
+    let chgrp = format!("chgrp {clients} {}", one(&socket, "ListenStream"));
+    assert!(read("debian/postinst").contains(&chgrp), "{chgrp}");
+}
+
+/// Before there was a group for them, clients were let in by the service's own.
+#[test]
+fn an_update_lets_in_whom_the_old_group_let_in_and_says_who_is_still_in_it() {
+    let clients = one(&unit("waypost.socket"), "SocketGroup").to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (group, added) = (at("group"), at("added"));
+    // In the place of what would change this machine.
+    for (name, does) in [
+        ("getent", format!("[ $2 = {clients} ] && exec test -e {}; echo $2:x:990:anna,gone,bert", group.display())),
+        ("systemd-sysusers", format!("touch {}", group.display())),
+        ("gpasswd", format!("[ $2 != gone ] && echo \"$@\" >>{}", added.display())),
+        ("systemd-tmpfiles", "true".to_owned()),
+        ("systemctl", "true".to_owned()),
+        ("chgrp", "true".to_owned()),
+    ] {
+        fs::write(at(name), format!("#!/bin/sh\n{does}\n")).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let configure = |before: &str| {
+        let mut script = Command::new("sh");
+        script.arg(packaging("debian/postinst")).args(["configure", before]).env("PATH", &path);
+        let output = script.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // A first installation has nobody to let in.
+    configure("");
+    assert!(group.exists() && !added.exists());
+    fs::remove_file(&group).unwrap();
+    let said = configure("0.0.9");
+    assert_eq!(fs::read_to_string(&added).unwrap(), format!("--add anna {clients}\n--add bert {clients}\n"));
+    for (who, named) in [("anna", true), ("bert", true), ("gone", false)] {
+        assert_eq!(said.contains(&format!("gpasswd --delete {who} waypost")), named, "{said}");
+    }
+    // Whoever was taken out since then stays out.
+    fs::remove_file(&added).unwrap();
+    configure("0.1.0");
+    assert!(!added.exists());
 }
 
 #[test]
@@ -164,9 +226,7 @@ fn what_is_packed_is_there() {
     // The program finds the shipped policies beside itself.
     assert!(packed.contains_key("usr/lib/waypost/plugins/*.wasm"), "{packed:?}");
     for script in ["postinst", "prerm", "postrm"] {
-        let mode = std::os::unix::fs::PermissionsExt::mode(
-            &fs::metadata(packaging("debian").join(script)).unwrap().permissions(),
-        );
+        let mode = fs::metadata(packaging("debian").join(script)).unwrap().permissions().mode();
         assert_ne!(mode & 0o111, 0, "{script} can be run");
         assert!(Command::new("sh").arg("-n").arg(packaging("debian").join(script)).status().unwrap().success());
     }

@@ -17,6 +17,8 @@ leave() {
 }
 trap leave EXIT
 step() { echo "try: $*"; }
+# A command that must fail. (After a bare `!` the shell goes on, whatever came of it.)
+not() { if "$@"; then echo "try: this should have failed: $*" >&2; return 1; fi; }
 inside() { chroot "$root" env PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
 
 step "a clean Debian"
@@ -38,13 +40,23 @@ step "its user and folders"
 inside id waypost | grep -q 'groups=.*libvirt'
 [ "$(inside stat -c '%U %a' /var/lib/waypost)" = "waypost 700" ]
 [ "$(inside stat -c '%U:%G %a' /etc/waypost)" = "root:waypost 750" ]
+# Whoever may use the socket reads none of the service's secrets: nobody is in the group that may, but the service.
+inside getent group waypost-clients >/dev/null
+[ -z "$(inside getent group waypost | cut -d: -f4)" ]
+not grep -qw waypost-clients <(inside id -nG waypost)
+inside useradd --groups waypost-clients anna
+inside install -D -m 640 -o root -g waypost /dev/null /etc/waypost/tls/server.key
+inside setpriv --reuid=waypost --regid=waypost --init-groups test -r /etc/waypost/tls/server.key
+not inside setpriv --reuid=anna --regid=anna --init-groups test -r /etc/waypost/tls/server.key
+inside rm -r /etc/waypost/tls
+inside userdel anna
 
 step "the program, its policies and pages"
 inside waypost --version
-! inside ldd /usr/bin/waypost | grep 'not found'
+not grep 'not found' <(inside ldd /usr/bin/waypost)
 as() { inside setpriv --reuid=waypost --regid=waypost --init-groups env HOME=/var/lib/waypost WAYPOST_CONFIG=/etc/waypost/waypost.toml "$@"; }
 as waypost --json plugin list | grep -q '"state":"ready"'
-! as waypost --json plugin list | grep -qE '"state":"(broken|missing|refused)'
+not grep -qE '"state":"(broken|missing|refused)' <(as waypost --json plugin list)
 inside test -s /usr/share/man/man1/waypost-serve.1.gz
 inside bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader waypost; complete -p waypost' >/dev/null
 inside systemd-analyze verify --man=no /usr/lib/systemd/system/waypost.service
@@ -76,8 +88,8 @@ confined() {
 }
 step "the service, confined as far as that goes here"
 confined touch /var/lib/waypost/mine /tmp/mine
-! confined touch /etc/waypost/mine 2>/dev/null
-! confined ls /root 2>/dev/null
+not confined touch /etc/waypost/mine 2>/dev/null
+not confined ls /root 2>/dev/null
 test ! -e "$root/tmp/mine"
 rm "$root/var/lib/waypost/mine"
 confined waypost --sim /srv/fleet.toml serve &
@@ -111,6 +123,22 @@ inside dpkg -i --force-confold /tmp/newer.deb >/dev/null
 inside dpkg-query -W -f '${Version}' waypost | grep -q '+newer$'
 [ "$(inside tail -n 1 /etc/waypost/waypost.toml.dpkg-dist)" = "# theirs" ]
 kept
+
+step "over one whose socket was the service's own group's: whoever was let in stays let in, and is named"
+inside groupdel waypost-clients
+inside useradd --groups waypost anna
+rm -f "$root/run/waypost/waypost.sock"
+inside perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_STREAM, 0) && bind($s, sockaddr_un($ARGV[0])) or die $!' /run/waypost/waypost.sock
+inside chgrp waypost /run/waypost/waypost.sock
+grep -q 'gpasswd --delete anna waypost' <<<"$(inside dpkg -i --force-confold /tmp/newer.deb)"
+grep -qw waypost-clients <(inside id -nG anna)
+[ "$(inside stat -c %G /run/waypost/waypost.sock)" = waypost-clients ]
+# Once it is done it is not done again.
+inside gpasswd --delete anna waypost-clients >/dev/null
+inside dpkg -i --force-confold /tmp/newer.deb >/dev/null
+not grep -qw waypost-clients <(inside id -nG anna)
+inside userdel anna
+rm "$root/run/waypost/waypost.sock"
 
 step "away with it"
 inside apt-get -qq purge -y waypost >/dev/null

@@ -2,6 +2,7 @@
 //! way that the description has a code for.
 
 mod codes;
+mod limited;
 mod lists;
 mod login;
 mod properties;

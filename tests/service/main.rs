@@ -29,6 +29,7 @@ mod problems;
 mod program;
 mod pulse;
 mod rate;
+mod reach;
 mod reloaded;
 mod remote;
 mod roles;

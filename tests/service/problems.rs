@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use waypost::Options;
 use waypost::api::v1;
@@ -340,6 +340,11 @@ fn a_service_that_is_being_stopped_answers_and_takes_on_nothing() {
         let ready = anna.get("/system/ready").await;
         assert_eq!(ready.expect(503)["problems"][0], "it is being stopped");
         anna.get("/tasks").await.expect(200);
+        // What only looks is answered, as it is at other times.
+        let looks =
+            |method: Method| Request::builder().method(method).uri("/api/v1/tasks").body(Body::empty()).unwrap();
+        anna.send(looks(Method::HEAD)).await.expect(200);
+        anna.send(looks(Method::OPTIONS)).await.problem(405, "wrong-method");
     });
 }
 

@@ -78,6 +78,30 @@ impl Scope {
         self.domains.is_empty() || names.into_iter().any(has)
     }
 
+    /// Whether only a look at the domain can tell: it is not in the scope by this name, and may be by the name that belongs to this
+    /// UUID, or by the UUID that belongs to this name.
+    pub fn leaves_open(&self, name: &str) -> bool {
+        let is_id = |text: &str| Uuid::parse_str(text).is_ok();
+        !self.has_domain([name]) && self.domains.iter().any(|own| is_id(own) != is_id(name))
+    }
+
+    /// This one and another as one, where one scope can say it: one of them has the other, or they differ in their hosts alone or in
+    /// their domains alone. Of any other two it would have what neither of them has.
+    pub fn united(&self, other: &Self) -> Option<Self> {
+        let has =
+            |wide: &Self, narrow: &Self| covers(&wide.hosts, &narrow.hosts) && covers(&wide.domains, &narrow.domains);
+        if has(self, other) {
+            return Some(self.clone());
+        }
+        if has(other, self) {
+            return Some(other.clone());
+        }
+        let same_hosts = covers(&self.hosts, &other.hosts) && covers(&other.hosts, &self.hosts);
+        let same_domains = covers(&self.domains, &other.domains) && covers(&other.domains, &self.domains);
+        (same_hosts || same_domains)
+            .then(|| Self { hosts: both(&self.hosts, &other.hosts), domains: both(&self.domains, &other.domains) })
+    }
+
     /// Whether a task may be seen: it is about a domain of the scope, and comes from or goes to a host of it.
     pub fn sees(&self, task: &TaskBrief) -> bool {
         self.knows_domain_of(task)
@@ -98,6 +122,20 @@ impl Scope {
         let id = task.domain.map(|id| id.to_string());
         self.has_domain([task.domain_name.as_str()].into_iter().chain(id.as_deref()))
     }
+}
+
+/// Whether all that one list names is in the other, where an empty one names everything.
+fn covers<T: PartialEq>(wide: &[T], narrow: &[T]) -> bool {
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|item| wide.contains(item)))
+}
+
+/// What either of two such lists names.
+fn both<T: PartialEq + Clone>(one: &[T], other: &[T]) -> Vec<T> {
+    if one.is_empty() || other.is_empty() {
+        return Vec::new();
+    }
+    let new = other.iter().filter(|item| !one.contains(item));
+    one.iter().chain(new).cloned().collect()
 }
 
 /// A token as it is kept: everything but the secret in it.
@@ -254,6 +292,41 @@ mod tests {
         ];
         for id in written {
             assert!(!vague.has_domain([id]) && some.has_domain([id]) && scope(&[], &["*"]).has_domain([id]), "{id}");
+        }
+    }
+
+    #[test]
+    fn only_a_look_tells_whether_a_domain_is_in_a_scope_by_its_other_name() {
+        let id = "00000000-0000-0000-0000-000000000007";
+        let (by_name, by_id) = (scope(&[], &["web-*"]), scope(&[], &[id]));
+        assert!(by_name.leaves_open(id) && by_id.leaves_open("web-1"));
+        // What is in it, and what no other name could bring into it.
+        assert!(!by_name.leaves_open("web-1") && !by_name.leaves_open("db-1"));
+        assert!(!by_id.leaves_open(id) && !by_id.leaves_open("00000000-0000-0000-0000-000000000008"));
+        for name in [id, "db-1"] {
+            assert!(!scope(&["a"], &[]).leaves_open(name) && !scope(&[], &["*"]).leaves_open(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_united_where_one_can_say_what_both_do_and_nothing_more() {
+        let cases: &[(Scope, Scope, Option<Scope>)] = &[
+            (scope(&["a"], &["w*"]), scope(&[], &[]), Some(scope(&[], &[]))),
+            (scope(&["a"], &[]), scope(&["b"], &[]), Some(scope(&["a", "b"], &[]))),
+            (scope(&["a"], &["w*"]), scope(&["b"], &["w*"]), Some(scope(&["a", "b"], &["w*"]))),
+            (scope(&["a", "b"], &["w*"]), scope(&["b", "a"], &["d*"]), Some(scope(&["a", "b"], &["w*", "d*"]))),
+            (scope(&["a"], &["w*"]), scope(&["a"], &[]), Some(scope(&["a"], &[]))),
+            (scope(&["a"], &["w*"]), scope(&[], &["w*"]), Some(scope(&[], &["w*"]))),
+            // One has the other, although they differ in both.
+            (scope(&["a"], &["w*"]), scope(&["a", "b"], &[]), Some(scope(&["a", "b"], &[]))),
+            // As one they would have w1 on b.
+            (scope(&["a"], &["w*"]), scope(&["b"], &["d*"]), None),
+            (scope(&["a"], &[]), scope(&[], &["w*"]), None),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(one.united(other), *expected, "{one:?} {other:?}");
+            let turned = other.united(one);
+            assert_eq!(turned.is_some(), expected.is_some(), "{other:?} {one:?}");
         }
     }
 

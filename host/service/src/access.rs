@@ -1,5 +1,5 @@
 //! Who may do what. One place says who asks (`Keeper::who`), one what a route needs (`table`), one whether the caller may
-//! (`permit`); the gate asks all three of every request.
+//! (`permit`); the gate asks all three of every request. Which name of a domain goes with which UUID only its host can tell (`reach`).
 //!
 //! Who asks is known, in this order, by a bearer token of ours (`tokens`) or of an issuer that the site trusts (`oidc`), by the
 //! cookie of a session that a token began (`sessions`), or by the connection itself: the kernel's word on a Unix socket, a client
@@ -7,9 +7,11 @@
 
 pub(crate) mod audit;
 mod fetch;
+mod grants;
 mod lockout;
 mod oidc;
 pub(crate) mod permit;
+pub(crate) mod reach;
 pub(crate) mod sessions;
 pub(crate) mod table;
 pub mod tokens;

@@ -110,7 +110,7 @@ async fn admit(
             false => Failed::new(Code::NoCaller, "nothing says who asks"),
         });
     };
-    if service.is_draining() && parts.method != Method::GET {
+    if service.is_draining() && !parts.method.is_safe() {
         return Err(Failed::new(Code::Draining, "the service is being stopped and takes on nothing new"));
     }
     // A session is for pages of this origin, so none of another begins one.

@@ -18,11 +18,11 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use waypost_core::access::Role;
 use waypost_core::ids::Moment;
 
+use super::Issuer;
 use super::fetch::Fetcher;
-use super::{Grant, Issuer};
+use super::grants::strongest;
 use crate::caller::{Caller, Proof};
 use crate::problem::{Code, Failed};
 
@@ -221,11 +221,12 @@ impl Trusted {
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str())).max_by_key(rank);
-        let grant = granted.ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
+        let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str()));
+        let (role, scope) =
+            strongest(granted).ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
         let proof = Proof::Issuer { issuer: issuer.name.clone(), subject: subject.to_owned() };
         let name = format!("{}:{name}", issuer.name);
-        Ok(Caller::proven(name, grant.role, grant.scope.clone(), proof).until(Some(until)))
+        Ok(Caller::proven(name, role, scope, proof).until(Some(until)))
     }
 
     /// The key of that id; of an issuer with one key, also for a token that names none. Who has a known one waits for nobody: what is
@@ -336,16 +337,6 @@ fn pick(keys: &[Jwk], id: Option<&str>) -> Option<Jwk> {
     }
 }
 
-/// Of several grants the one that lets its caller do most.
-fn rank(grant: &&Grant) -> u8 {
-    match grant.role {
-        Role::Viewer => 0,
-        Role::PolicyAdmin => 1,
-        Role::Operator => 2,
-        Role::Admin => 3,
-    }
-}
-
 /// A time in seconds since 1970, which may have a fraction; none where it is no such time.
 fn seconds(claim: &Value) -> Option<u64> {
     const END: f64 = u64::MAX as f64;
@@ -362,7 +353,6 @@ fn claim<'c>(claims: &'c Value, name: &str) -> Option<&'c Value> {
 mod tests {
     use futures_util::FutureExt as _;
     use serde_json::json;
-    use waypost_core::access::Scope;
 
     use super::*;
 
@@ -430,13 +420,6 @@ mod tests {
             assert!(matches!(trusted.key(Some("1")).now_or_never(), Some(Ok(Some(_)))));
             assert!(trusted.turn.try_lock().is_err(), "what is an hour old is fetched behind its back");
         });
-    }
-
-    #[test]
-    fn of_several_grants_the_strongest_counts() {
-        let grant = |role| Grant { value: String::new(), role, scope: Scope::default() };
-        let grants = [Role::Viewer, Role::Operator, Role::PolicyAdmin].map(grant);
-        assert_eq!(grants.iter().max_by_key(rank).map(|grant| grant.role), Some(Role::Operator));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) enum Needs {
 pub(crate) enum Reach {
     /// It is about no host and no domain.
     None,
-    /// By the gate: what the path names must be in the scope.
+    /// By the gate: what the path names must be in the scope. A domain that may be in it by its other name alone is left to the handler.
     Path,
     /// By the gate: as before, and the answer tells of all domains of the host.
     WholeHost,

@@ -40,7 +40,11 @@ pub(super) async fn migrate(
 ) -> Result<Response, Refusal> {
     let mut asked = Asked::read(&headers, &whole(body)?)?;
     let mut new = wanted(&service, &caller, &kimchi, &name, &asked)?;
-    caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
+    if !caller.scope().hosts.is_empty() {
+        // A request of Kimchi's has no word for the source, and whoever is limited to hosts moves nothing from others.
+        new.from = Some(caller.source_in_reach(&service, &new.domain).await?.to_string());
+    }
+    let told = caller.may_ask(&service, &new.domain, new.from.as_deref(), &[new.to.as_str()]).await?;
     let entrance = Entrance::open(&service, &caller, HostName::new(new.to.as_str()), asked.login.take()).await?;
     if entrance.is_ours_alone() {
         new.options.transport = v1::Transport::Direct;
@@ -48,7 +52,8 @@ pub(super) async fn migrate(
     check(&service, &caller, &new).await.map_err(|refusal| entrance.told_with(refusal))?;
     let to = new.to.clone();
     let within = service.asked_within(&headers);
-    let id = service.blocking(move |service| making::make(service, &caller, new, None, within.as_deref())).await?;
+    let id =
+        service.blocking(move |service| making::make(service, &caller, new, None, told, within.as_deref())).await?;
     let mut message = format!("{name} is to move to {to}");
     if asked.credentials {
         message += &format!("; {}", entrance.told());

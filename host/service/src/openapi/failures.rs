@@ -142,9 +142,14 @@ fn of_route(method: &str, path: &str) -> &'static [Code] {
             Code::HostFailed,
             Code::HostSilent,
         ],
-        ("POST", "/api/v1/tasks") => &[Code::Refused, Code::DomainBusy, Code::KeyReused],
+        // A host is asked where it takes a look to know whether a domain is in the caller's scope; so it is for one that is repeated.
+        ("POST", "/api/v1/tasks") => {
+            &[Code::Refused, Code::DomainBusy, Code::KeyReused, Code::HostFailed, Code::HostSilent]
+        }
         ("POST", "/api/v1/tasks/{task}/cancel") => &[Code::TaskOver],
-        ("POST", "/api/v1/tasks/{task}/retry") => &[Code::TaskOver, Code::TaskNotOver, Code::DomainBusy, Code::Refused],
+        ("POST", "/api/v1/tasks/{task}/retry") => {
+            &[Code::TaskOver, Code::TaskNotOver, Code::DomainBusy, Code::Refused, Code::HostFailed, Code::HostSilent]
+        }
         ("POST", "/api/v1/tasks/{task}/steer") => &[Code::TaskOver, Code::NotSteerable, Code::Refused],
         ("GET", "/api/v1/tasks/{task}/situation") => &[Code::NothingToLookAt],
         ("POST", "/api/v1/tasks/{task}/actions") => {

@@ -24,7 +24,8 @@ pub(crate) async fn check(
     caller: Caller,
     Body(asked): Body<v1::NewCheck>,
 ) -> Result<Json<v1::Check>, Failed> {
-    caller.may_ask(&asked.domain, asked.from.as_deref(), asked.to.iter().map(String::as_str))?;
+    let to: Vec<&str> = asked.to.iter().map(String::as_str).collect();
+    caller.may_ask(&service, &asked.domain, asked.from.as_deref(), &to).await?;
     let targets = targets(&service, &caller, &asked);
     let question = Question {
         domain: DomainKey::parse(&asked.domain),
@@ -61,7 +62,7 @@ pub(crate) async fn dry_run(
     caller: Caller,
     Body(asked): Body<v1::NewTask>,
 ) -> Result<Json<v1::DryRun>, Failed> {
-    caller.may_ask(&asked.domain, asked.from.as_deref(), [asked.to.as_str()])?;
+    caller.may_ask(&service, &asked.domain, asked.from.as_deref(), &[asked.to.as_str()]).await?;
     let request = asked.request(caller.name());
     let engine = &service.shared.parts.engine;
     admit(&request).map_err(EngineError::Refused)?;

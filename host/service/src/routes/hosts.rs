@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::Value;
 use waypost_api::{json, v1};
-use waypost_core::facts::DomainBrief;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::Depth;
 use waypost_core::queue::{Entry, SlotLimits};
@@ -71,7 +70,7 @@ pub(crate) async fn domains_of(
     let name = known(&service, &name)?;
     let mut briefs = service.shared.parts.hypervisor.domains(&name).await?;
     briefs.sort_by(|a, b| a.name.cmp(&b.name));
-    briefs.retain(|brief| reaches(&caller, brief));
+    briefs.retain(|brief| caller.reaches(brief));
     let domains = briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)).collect();
     Ok(Json(v1::Domains { domains, unread: Vec::new() }))
 }
@@ -85,9 +84,11 @@ pub(crate) async fn domains_of(
     responses((status = 200, body = Object, description = "Facts; the keys are those of the WIT package waypost:facts"), Problems))]
 pub(crate) async fn domain_facts(
     State(service): State<Service>,
+    caller: Caller,
     Path((host, domain)): Path<(String, String)>,
 ) -> Result<Json<Value>, Failed> {
     let host = known(&service, &host)?;
+    caller.may_reach_domain(&service, Some(host.as_str()), &domain).await?;
     let facts = service.shared.parts.hypervisor.domain_facts(&host, &DomainKey::parse(&domain)).await?;
     Ok(Json(json::value(&facts.to_tree())))
 }
@@ -123,17 +124,12 @@ pub(crate) async fn readiness(State(service): State<Service>, caller: Caller) ->
     let engine = &service.shared.parts.engine;
     let fleet = engine.fleet().await?;
     let mut readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
-    readiness.rows.retain(|row| caller.scope().has_host(row.source.as_str()) && reaches(&caller, &row.domain));
+    readiness.rows.retain(|row| caller.scope().has_host(row.source.as_str()) && caller.reaches(&row.domain));
     for row in &mut readiness.rows {
         row.verdicts.retain(|verdict| caller.scope().has_host(verdict.destination.as_str()));
     }
     readiness.unread.retain(|fault| caller.scope().has_host(fault.host.as_str()));
     Ok(Json(documents::readiness(&readiness)))
-}
-
-/// Whether a domain is in the caller's scope.
-fn reaches(caller: &Caller, domain: &DomainBrief) -> bool {
-    caller.scope().has_domain([domain.name.as_str(), &domain.id.to_string()])
 }
 
 /// The host of that name, if the configuration has it.

@@ -47,9 +47,21 @@ pub(crate) async fn create(
     Body(new): Body<v1::NewTask>,
 ) -> Result<Response, Failed> {
     let key = making::key(&headers)?;
-    caller.may_ask(&new.domain, new.from.as_deref(), [new.to.as_str()])?;
+    let held = caller.may_ask(&service, &new.domain, new.from.as_deref(), &[new.to.as_str()]).await;
+    let told = match held {
+        Ok(told) => told,
+        Err(refused) => {
+            // A domain that has moved is not where its UUID was looked up when the key was new.
+            let before = service.blocking(move |service| making::made_before(service, &caller, &new, key)).await?;
+            return match before {
+                Some(made) => accepted(&service, &uri, made).await,
+                None => Err(refused),
+            };
+        }
+    };
     let within = service.asked_within(&headers);
-    let made = service.blocking(move |service| making::make(service, &caller, new, key, within.as_deref())).await?;
+    let made =
+        service.blocking(move |service| making::make(service, &caller, new, key, told, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 
@@ -261,8 +273,13 @@ pub(crate) async fn retry(
     OfTask(id): OfTask,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
+    let request = service.blocking(move |service| making::to_repeat(service, id)).await?;
+    // It is a new request: what it asks for is held to the scope as if the caller had written it.
+    let (domain, from) = (request.domain.to_string(), request.source.as_ref().map(HostName::as_str));
+    let told = caller.may_ask(&service, &domain, from, &[request.destination.as_str()]).await?;
     let within = service.asked_within(&headers);
-    let made = service.blocking(move |service| making::again(service, &caller, id, within.as_deref())).await?;
+    let made =
+        service.blocking(move |service| making::again(service, &caller, request, told, within.as_deref())).await?;
     accepted(&service, &uri, made).await
 }
 

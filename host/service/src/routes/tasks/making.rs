@@ -9,12 +9,13 @@ use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::convergence::Steering;
 use waypost_core::digest::sha256;
 use waypost_core::feed::{KeyClaim, RequestKey, TaskQuery, TaskState};
-use waypost_core::ids::{DomainKey, HostName, Moment, TaskId};
+use waypost_core::ids::{DomainKey, Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::request::MigrationRequest;
 use waypost_engine::EngineError;
 
 use super::brief_of;
+use crate::access::reach::Told;
 use crate::caller::Caller;
 use crate::problem::{Code, Failed};
 use crate::service::Service;
@@ -35,16 +36,15 @@ pub(crate) fn make(
     caller: &Caller,
     new: v1::NewTask,
     key: Option<String>,
+    told: Told,
     within: Option<&str>,
 ) -> Result<TaskId, Failed> {
     let fresh = TaskId(Uuid::now_v7());
-    let Some(key) = key else { return accept(service, fresh, new.request(caller.name()), within) };
+    let Some(key) = key else { return accept(service, fresh, new.request(caller.name()), told, within) };
     let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
     let key = RequestKey { owner: caller.identity(), key, digest: digest(&new)? };
     let feed = &service.shared.parts.feed;
-    let now = service.shared.parts.clock.now();
-    let kept = u64::try_from(service.shared.limits.keys_kept.as_millis()).unwrap_or(u64::MAX);
-    let id = match feed.claim_key(&key, fresh, now, Moment(now.0.saturating_sub(kept)))? {
+    let id = match claim(service, &key, fresh)? {
         KeyClaim::New => fresh,
         KeyClaim::Same(made) if feed.brief(made)?.is_some() => return Ok(made),
         // The key was written, and then the program ended before the task was.
@@ -55,7 +55,7 @@ pub(crate) fn make(
                 .remedy("use a new key for a new request"));
         }
     };
-    let accepted = accept(service, id, new.request(caller.name()), within);
+    let accepted = accept(service, id, new.request(caller.name()), told, within);
     // Nothing was made, so the key may be used for a request that is mended. Where the store failed, what was made can't be
     // told, and the key stays: the same request may be repeated.
     if accepted.as_ref().is_err_and(|failed| failed.code() != Code::StoreFailed) {
@@ -64,8 +64,37 @@ pub(crate) fn make(
     accepted
 }
 
-/// Begins again what a task was to do.
-pub(super) fn again(service: &Service, caller: &Caller, id: TaskId, within: Option<&str>) -> Result<TaskId, Failed> {
+/// The task that an earlier request with the same key made, for one that is not let through: where it is what the key stands for, and
+/// the caller may still command it, nothing new is asked for.
+pub(super) fn made_before(
+    service: &Service,
+    caller: &Caller,
+    new: &v1::NewTask,
+    key: Option<String>,
+) -> Result<Option<TaskId>, Failed> {
+    let Some(key) = key else { return Ok(None) };
+    let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = RequestKey { owner: caller.identity(), key, digest: digest(new)? };
+    let feed = &service.shared.parts.feed;
+    match claim(service, &key, TaskId(Uuid::now_v7()))? {
+        KeyClaim::New => {
+            feed.release_key(&key)?;
+            Ok(None)
+        }
+        KeyClaim::Same(made) => Ok(feed.brief(made)?.filter(|task| caller.scope().commands(task)).map(|task| task.id)),
+        KeyClaim::Other(_) => Ok(None),
+    }
+}
+
+/// What a key stands for; a free one for that task from here on.
+fn claim(service: &Service, key: &RequestKey, task: TaskId) -> Result<KeyClaim, Failed> {
+    let now = service.shared.parts.clock.now();
+    let kept = u64::try_from(service.shared.limits.keys_kept.as_millis()).unwrap_or(u64::MAX);
+    Ok(service.shared.parts.feed.claim_key(key, task, now, Moment(now.0.saturating_sub(kept)))?)
+}
+
+/// What a task that is over was to do, if it can be begun again.
+pub(super) fn to_repeat(service: &Service, id: TaskId) -> Result<MigrationRequest, Failed> {
     let brief = brief_of(service, id)?;
     match brief.outcome {
         Some(OutcomeKind::Refused | OutcomeKind::RolledBack | OutcomeKind::Cancelled) => {}
@@ -80,16 +109,29 @@ pub(super) fn again(service: &Service, caller: &Caller, id: TaskId, within: Opti
                 .remedy(format!("GET /api/v1/tasks/{id}/situation says what may be done about it")));
         }
     }
-    let request = service.shared.parts.engine.read(id)?.request;
-    // It is a new request: what it asks for is held to the scope as if the caller had written it.
-    let from = request.source.as_ref().map(HostName::as_str);
-    caller.may_ask(&request.domain.to_string(), from, [request.destination.as_str()])?;
+    Ok(service.shared.parts.engine.read(id)?.request)
+}
+
+/// Begins again what was asked for before.
+pub(super) fn again(
+    service: &Service,
+    caller: &Caller,
+    request: MigrationRequest,
+    told: Told,
+    within: Option<&str>,
+) -> Result<TaskId, Failed> {
     let request = MigrationRequest { requester: caller.name().to_owned(), ..request };
-    accept(service, TaskId(Uuid::now_v7()), request, within)
+    accept(service, TaskId(Uuid::now_v7()), request, told, within)
 }
 
 /// From here on it is a task, and it is driven: nothing can come between the two, also not a client that goes away.
-fn accept(service: &Service, id: TaskId, request: MigrationRequest, within: Option<&str>) -> Result<TaskId, Failed> {
+fn accept(
+    service: &Service,
+    id: TaskId,
+    request: MigrationRequest,
+    told: Told,
+    within: Option<&str>,
+) -> Result<TaskId, Failed> {
     let domain = request.domain.clone();
     let (requester, wanted, to) = (request.requester.clone(), domain.to_string(), request.destination.clone());
     match service.shared.parts.engine.accept_as(id, request) {
@@ -101,6 +143,14 @@ fn accept(service: &Service, id: TaskId, request: MigrationRequest, within: Opti
             let noted = within.map_or(Ok(()), |within| service.shared.parts.feed.note_context(id, within));
             if let Err(fault) = noted {
                 tracing::warn!(task = %id, %fault, "the trace of a task will not say within what it was asked for");
+            }
+            // Else whoever asked could not see the task before its domain was read: the scope has the domain's other name. What the
+            // driver finds out itself takes the place of this, also whose the domain is.
+            if let Some((host, brief)) = told {
+                let named = service.shared.parts.store.claim(id, brief.id, &brief.name, &host);
+                if let Err(error) = named {
+                    tracing::warn!(task = %id, %error, "a task goes by what was asked for until its domain is read");
+                }
             }
             service.shared.desk.take(driver);
             Ok(id)
