@@ -28,8 +28,8 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Normal dependencies of each package of the workspace, from cargo itself.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The packages of the workspace, from cargo itself.
+fn packages() -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -37,8 +37,12 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .expect("cargo metadata runs");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    packages
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+/// Normal dependencies of each package of the workspace.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    packages()
         .iter()
         .map(|package| {
             let normal =
@@ -57,6 +61,61 @@ fn the_core_depends_on_values_only() {
 }
 
 #[test]
+fn the_core_has_no_eyes_and_no_clock() {
+    // What it may take of the standard library: values, and what moves them about.
+    let harmless = "any borrow cmp collections convert error fmt future hash hint iter mem net::Ip num ops path pin str string \
+                    sync time::Duration";
+    let elsewhere = ["now_v", "new_v4", "println!", "eprintln!", "dbg!", "env!", "include_str!", "async fn"];
+    let mut looked = 0;
+    for (path, text) in sources() {
+        let test = path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
+        if test || !path.starts_with("host/core/src") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (at, _) in code.match_indices("std::") {
+                looked += 1;
+                let taken = &code[at + "std::".len()..];
+                assert!(
+                    harmless.split(' ').any(|part| taken.starts_with(part)),
+                    "{}:{} takes {taken} of the standard library: the core has no I/O, no clock and no threads",
+                    path.display(),
+                    number + 1
+                );
+            }
+            let strange = elsewhere.iter().find(|word| code.contains(**word));
+            assert_eq!(strange, None, "{}:{} reaches out of the core", path.display(), number + 1);
+        }
+    }
+    assert!(looked > 20, "{looked} uses of the standard library were looked at");
+}
+
+#[test]
+fn blank_values_are_for_tests_alone() {
+    let feature = "testing";
+    let mut used = 0;
+    for package in packages() {
+        let name = package["name"].as_str().expect("a name");
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let features = dependency["features"].as_array().expect("features");
+            if dependency["name"] == "waypost-core" && features.iter().any(|on| on == feature) {
+                assert_eq!(dependency["kind"], "dev", "{name} turns on {feature} of waypost-core in what ships");
+                used += 1;
+            }
+        }
+        // No other feature turns it on, and it is not on by itself.
+        for (other, turned_on) in package["features"].as_object().expect("features") {
+            for on in turned_on.as_array().expect("a list") {
+                let on = on.as_str().expect("a feature");
+                assert!(on != feature && on != "waypost-core/testing", "{other} of {name} turns on {on}");
+            }
+        }
+    }
+    assert!(used > 1, "{used} packages turn on {feature} for their tests");
+}
+
+#[test]
 fn siblings_never_see_each_other() {
     let all = dependencies();
     for name in ["policy", "libvirt", "sim", "store", "engine", "api", "lab"] {
@@ -72,19 +131,31 @@ fn siblings_never_see_each_other() {
     assert!(!all["waypost-lab"].contains("waypost-core"), "the lab is no part of the product");
 }
 
+/// The name of a policy begins with the hook that it answers.
+fn is_policy(package: &str) -> bool {
+    ["precheck-", "transform-", "recovery-", "convergence-"].iter().any(|hook| package.starts_with(hook))
+}
+
 #[test]
 fn plugins_and_hosts_never_depend_on_each_other() {
-    for (package, dependencies) in dependencies() {
-        let policy =
-            ["precheck-", "transform-", "recovery-", "convergence-"].iter().any(|hook| package.starts_with(hook));
-        let plugin = package == "waypost-plugin" || policy;
-        for dependency in dependencies.iter().filter(|d| d.starts_with("waypost") || d.starts_with("precheck-")) {
+    let all = dependencies();
+    let policies = all.keys().filter(|package| is_policy(package)).count();
+    let folders = fs::read_dir(root().join("plugins")).expect("plugins can be listed");
+    let folders = folders.filter(|entry| entry.as_ref().expect("an entry").path().join("Cargo.toml").is_file()).count();
+    assert_eq!(
+        policies + 1,
+        folders,
+        "a folder of plugins/ holds neither the SDK nor a policy that is named after its hook"
+    );
+    for (package, dependencies) in &all {
+        let plugin = package == "waypost-plugin" || is_policy(package);
+        for dependency in dependencies.iter().filter(|d| d.starts_with("waypost") || is_policy(d)) {
             if plugin {
                 assert_eq!(dependency, "waypost-plugin", "{package} depends on {dependency}");
             } else {
                 assert!(
-                    dependency != "waypost-plugin" && !dependency.starts_with("precheck-"),
-                    "{package} depends on a plugin"
+                    dependency != "waypost-plugin" && !is_policy(dependency),
+                    "{package} depends on {dependency}, which is a plugin"
                 );
             }
         }
@@ -167,10 +238,12 @@ fn every_file_says_what_it_is() {
 fn a_long_file_says_why() {
     for (path, text) in sources() {
         if text.lines().count() > 500 {
-            let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+            let head = text.lines().map_while(|line| line.strip_prefix("//!"));
+            let head: Vec<&str> = head.flat_map(str::split_whitespace).collect();
+            let head = head.join(" ");
             assert!(
-                head.contains("long") || head.contains("one file") || head.contains("One file"),
-                "{} has {} lines and its first paragraph does not say why",
+                head.contains("is long because") || head.contains("One file, because"),
+                "{} has {} lines, and its header does not go on after `is long because` or `One file, because`",
                 path.display(),
                 text.lines().count()
             );

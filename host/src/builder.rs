@@ -47,9 +47,4 @@ impl Builder {
     pub fn open(self) -> Result<Waypost, OpenError> {
         Waypost::assemble(&self.config, &self.world, self.watching)
     }
-
-    /// The same for whoever waits for it: hosts are connected to while the policies are loaded, off this thread.
-    pub async fn open_swiftly(self) -> Result<Waypost, OpenError> {
-        Waypost::assemble_swiftly(&self.config, &self.world, self.watching).await
-    }
 }

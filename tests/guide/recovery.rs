@@ -3,12 +3,10 @@
 
 use uuid::Uuid;
 use waypost::core::facts::DomainState;
-use waypost::core::ids::{DomainId, HostName};
 use waypost::core::phase::{Event, Phase, next};
-use waypost::core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
-use waypost::core::request::StorageSafety;
+use waypost::core::plan::{Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
 use waypost::core::situation::{DiskErrors, Observed, Side, Situation, permitted};
-use waypost::core::stream::{Disks, Stream, Transport};
+use waypost::core::stream::Stream;
 
 use super::page;
 
@@ -140,38 +138,12 @@ fn sides(own: Uuid) -> Vec<Side> {
 }
 
 fn plan(mode: TransferMode) -> Plan {
+    let blank = waypost::core::testing::plan();
     Plan {
-        attempt: 1,
-        domain: DomainId(Uuid::from_u128(9)),
-        name: "g1".into(),
-        destination_name: "g1".into(),
-        source: End { host: HostName::new("a"), uuid: Some(SOURCE) },
-        destination: End { host: HostName::new("b"), uuid: Some(DESTINATION) },
-        peer_uri: "test://b".into(),
+        source: End { uuid: Some(SOURCE), ..blank.source },
+        destination: End { uuid: Some(DESTINATION), ..blank.destination },
         mode,
-        initially: RunState::Running,
-        finally: RunState::Running,
-        source_fate: SourceFate::Undefine,
-        destination_fate: DestinationFate::Define,
-        autostart: Autostart::Off,
-        destination_before: Before::Absent,
-        storage: StorageSafety::Checked,
-        migrate_uri: None,
-        listen_address: None,
-        bandwidth_mib_s: None,
-        max_downtime_ms: None,
-        timeout_s: 60,
-        transport: Transport::PeerToPeer,
-        stream: Stream::default(),
-        disks: Disks::default(),
-        copies: waypost::core::copies::Copies::default(),
-        network: None,
-        detours: waypost::core::network::Detours::default(),
-        memory_bytes: None,
-        firmware_variables: None,
-        tpm_state: None,
-        edits: waypost::core::edit::Edits::default(),
-        notes: Notes::default(),
+        ..blank
     }
 }
 

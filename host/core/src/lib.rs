@@ -38,5 +38,7 @@ pub mod sample;
 pub mod secrecy;
 pub mod situation;
 pub mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tree;
 pub mod verdict;

@@ -1,6 +1,6 @@
 //! The ways out of the core: what the engine needs of hypervisors, policies, a store and a clock. Who implements them
-//! is chosen by the facade; libvirt and the simulator are of equal rank. The file is as long as the list of what is
-//! needed, so that the engine's whole view of the world is in one place.
+//! is chosen by the facade; libvirt and the simulator are of equal rank. The file is long because the list of what is
+//! needed is: the engine's whole view of the world is in one place.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -81,18 +81,6 @@ impl Failure {
     pub(crate) fn is_refused_login(&self) -> bool {
         matches!(self.code, sys::VIR_ERR_AUTH_FAILED | sys::VIR_ERR_AUTH_CANCELLED | sys::VIR_ERR_AUTH_UNAVAILABLE)
     }
-    /// The job was aborted on somebody's order.
-    pub fn is_aborted(&self) -> bool {
-        self.code == sys::VIR_ERR_OPERATION_ABORTED
-    }
-    /// libvirt holds the disks unsafe to migrate.
-    pub fn is_migrate_unsafe(&self) -> bool {
-        self.code == sys::VIR_ERR_MIGRATE_UNSAFE
-    }
-    /// The migration failed at its end, and the domain runs on the destination all the same.
-    pub fn is_migrate_finish_ok(&self) -> bool {
-        self.code == sys::VIR_ERR_MIGRATE_FINISH_OK
-    }
     /// It waited for a job to end, and in vain.
     pub(crate) fn is_behind_a_job(&self) -> bool {
         self.code == sys::VIR_ERR_OPERATION_TIMEOUT
@@ -110,14 +98,6 @@ impl Failure {
                 | sys::VIR_ERR_ARGUMENT_UNSUPPORTED
                 | sys::VIR_ERR_CALL_FAILED
         )
-    }
-    /// No such volume.
-    pub fn is_no_volume(&self) -> bool {
-        self.code == sys::VIR_ERR_NO_STORAGE_VOL
-    }
-    /// No such pool.
-    pub fn is_no_pool(&self) -> bool {
-        self.code == sys::VIR_ERR_NO_STORAGE_POOL
     }
     /// A call looked like a failure, and libvirt knows of none.
     pub(crate) fn has_no_reason(&self) -> bool {

@@ -26,7 +26,7 @@ use crate::facts::{DiskSource, abilities};
 use crate::link::Session;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, load, storage};
-use crate::transfer::Course;
+use crate::transfer::Start;
 use crate::volumes;
 use crate::{events, notice, orders, transfer, uri};
 
@@ -84,7 +84,7 @@ impl Libvirt {
     }
 
     /// Starts a migration, or goes on with one.
-    async fn transfer(&self, plan: &Plan, course: Course) -> Result<Box<dyn Transfer>, Error> {
+    async fn transfer(&self, plan: &Plan, how: Start) -> Result<Box<dyn Transfer>, Error> {
         let attempted = format!("migrate domain {}", plan.name);
         let source = self.control(&plan.source.host, &attempted)?;
         let destination = self.control(&plan.destination.host, &attempted)?;
@@ -94,7 +94,7 @@ impl Libvirt {
         // reached the way that was planned.
         let peer_uri = configured.filter(|uri| uri::without_secrets(uri) == plan.peer_uri).unwrap_or(&plan.peer_uri);
         let plan = Plan { peer_uri: peer_uri.to_owned(), ..plan.clone() };
-        Ok(Box::new(transfer::start(&source, &destination, &plan, course).await?))
+        Ok(Box::new(transfer::start(&source, &destination, &plan, how).await?))
     }
 
     /// Asks a host something, from any thread of its connection.
@@ -389,11 +389,11 @@ impl Hypervisor for Libvirt {
     }
 
     fn start<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
-        Box::pin(async move { Ok(self.transfer(plan, Course::Begin).await?) })
+        Box::pin(async move { Ok(self.transfer(plan, Start::Begin).await?) })
     }
 
     fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
-        Box::pin(async move { Ok(self.transfer(plan, Course::Resume).await?) })
+        Box::pin(async move { Ok(self.transfer(plan, Start::Resume).await?) })
     }
 
     fn events<'a>(&'a self, host: &'a HostName) -> Later<'a, Result<Box<dyn Events>, Fault>> {

@@ -25,7 +25,7 @@ use order::Order;
 
 /// Whether a migration begins, or a post-copy that broke goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Course {
+pub(crate) enum Start {
     Begin,
     Resume,
 }
@@ -35,11 +35,11 @@ pub(crate) async fn start(
     source: &Arc<Control>,
     destination: &Control,
     plan: &Plan,
-    course: Course,
+    how: Start,
 ) -> Result<Running, Error> {
-    let (attempted, order) = match course {
-        Course::Begin => (format!("migrate domain {} to {}", plan.name, plan.destination.host), Order::of(plan)),
-        Course::Resume => (
+    let (attempted, order) = match how {
+        Start::Begin => (format!("migrate domain {} to {}", plan.name, plan.destination.host), Order::of(plan)),
+        Start::Resume => (
             format!("resume the post-copy of domain {} to {}", plan.name, plan.destination.host),
             Order::of(plan).resuming(),
         ),
@@ -53,14 +53,14 @@ pub(crate) async fn start(
     let link = source.own_link().await?;
     let planned = plan.clone();
     let limit = source.host().limits.read;
-    let domain = link.call(&attempted, limit, move |session| match course {
-        Course::Begin => {
+    let domain = link.call(&attempted, limit, move |session| match how {
+        Start::Begin => {
             let domain = ready(session, &planned)?;
             let sent = sent::definitions(&domain, &planned)?;
             Ok((domain, sent))
         }
         // What arrived is there already.
-        Course::Resume => Ok((half(session, &planned)?, None)),
+        Start::Resume => Ok((half(session, &planned)?, None)),
     });
     let (domain, sent) = domain.await?;
     let order = match sent {

@@ -13,7 +13,7 @@ use waypost_core::verdict::PolicyMode;
 use crate::artifact::Hook;
 use crate::call::{Caller, Cost};
 use crate::config::{CONVERGENCE, RECOVERY};
-use crate::entry::Standing;
+use crate::entry::Askable;
 use crate::failure::{Failure, FailureKind};
 use crate::plugin::{Asked, Plugin};
 use crate::policies::{HOST, not_loaded, plugin_of};
@@ -35,12 +35,12 @@ impl<'s> Chosen<'s> {
 
     fn of(slot: &'s Slot, hook: Hook) -> Self {
         let failure = |cause: String| Failure::new(FailureKind::NotLoaded, cause);
-        let plugin = match &slot.standing {
-            Standing::Refusing(_, failure) => Err(failure.clone()),
-            Standing::Broken(trouble) => Err(not_loaded(trouble)),
-            Standing::Ignored => Err(failure(format!("is named for {hook} and switched off"))),
-            Standing::Ready(plugin) | Standing::LastGood(plugin, _) if plugin.has(hook) => Ok(plugin),
-            Standing::Ready(_) | Standing::LastGood(..) => Err(failure(format!("has no {hook} hook"))),
+        let plugin = match &slot.askable {
+            Askable::Refusing(_, failure) => Err(failure.clone()),
+            Askable::Broken(trouble) => Err(not_loaded(trouble)),
+            Askable::Ignored => Err(failure(format!("is named for {hook} and switched off"))),
+            Askable::Ready(plugin) | Askable::LastGood(plugin, _) if plugin.has(hook) => Ok(plugin),
+            Askable::Ready(_) | Askable::LastGood(..) => Err(failure(format!("has no {hook} hook"))),
         };
         Self { name: slot.name.clone(), slot: Some(slot), plugin }
     }
@@ -71,12 +71,12 @@ pub(crate) fn choose(set: &Set, hook: Hook) -> Option<Chosen<'_>> {
             None => Chosen::none(name.clone(), format!("is named for {hook} and is not in any plugin folder")),
         });
     }
-    let has_hook = |slot: &&Slot| plugin_of(&slot.standing).is_some_and(|plugin| plugin.has(hook));
+    let has_hook = |slot: &&Slot| plugin_of(&slot.askable).is_some_and(|plugin| plugin.has(hook));
     let (obeyed, others): (Vec<&Slot>, Vec<&Slot>) =
         set.slots.iter().filter(has_hook).partition(|slot| slot.config.mode == PolicyMode::Enforce);
     // A default that is broken is not replaced by another in silence.
     let broken =
-        set.slots.iter().find(|slot| slot.name.as_str() == default && matches!(slot.standing, Standing::Broken(_)));
+        set.slots.iter().find(|slot| slot.name.as_str() == default && matches!(slot.askable, Askable::Broken(_)));
     match (&obeyed[..], broken) {
         ([one], None) => Some(Chosen::of(one, hook)),
         ([], None) if hook == Hook::Convergence => pick(&others, default, hook),
@@ -133,7 +133,7 @@ impl<T> Word<T> {
         Self {
             name: chosen.name.clone(),
             mode: slot.map_or(PolicyMode::Enforce, |slot| slot.config.mode),
-            digest: slot.and_then(|slot| plugin_of(&slot.standing)).map_or_else(String::new, |p| p.digest.clone()),
+            digest: slot.and_then(|slot| plugin_of(&slot.askable)).map_or_else(String::new, |p| p.digest.clone()),
             settings: slot.map_or_else(|| "{}".to_owned(), |slot| slot.config.settings.clone()),
             answer: asked.answer,
             facts_read: asked.facts_read,

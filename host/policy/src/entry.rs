@@ -30,7 +30,7 @@ pub(crate) struct Entry {
 
 /// What can be asked under a name.
 #[derive(Clone)]
-pub(crate) enum Standing {
+pub(crate) enum Askable {
     /// It works.
     Ready(Arc<Plugin>),
     /// The file is newer than the policy and can't be used.
@@ -72,13 +72,13 @@ impl Entry {
         true
     }
 
-    pub fn standing(&self) -> Standing {
+    pub fn askable(&self) -> Askable {
         match (&self.plugin, &self.trouble, &self.settings) {
-            (None, Some(trouble), _) => Standing::Broken(Arc::clone(trouble)),
-            (None, None, _) => Standing::Broken(Arc::new(LoadError::Missing)),
-            (Some(plugin), _, Some((_, Err(failure)))) => Standing::Refusing(Arc::clone(plugin), failure.clone()),
-            (Some(plugin), Some(trouble), _) => Standing::LastGood(Arc::clone(plugin), Arc::clone(trouble)),
-            (Some(plugin), None, _) => Standing::Ready(Arc::clone(plugin)),
+            (None, Some(trouble), _) => Askable::Broken(Arc::clone(trouble)),
+            (None, None, _) => Askable::Broken(Arc::new(LoadError::Missing)),
+            (Some(plugin), _, Some((_, Err(failure)))) => Askable::Refusing(Arc::clone(plugin), failure.clone()),
+            (Some(plugin), Some(trouble), _) => Askable::LastGood(Arc::clone(plugin), Arc::clone(trouble)),
+            (Some(plugin), None, _) => Askable::Ready(Arc::clone(plugin)),
         }
     }
 }

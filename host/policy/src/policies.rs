@@ -18,7 +18,7 @@ use crate::call::Caller;
 use crate::chosen::{self, Word};
 use crate::config::Grant;
 use crate::convert;
-use crate::entry::Standing;
+use crate::entry::Askable;
 use crate::failure::{Failure, FailureKind};
 use crate::plugin::{Asked, Plugin};
 use crate::probe;
@@ -167,17 +167,17 @@ fn opinion(
     request: &check::Request,
     probe: Option<&dyn StorageProbe>,
 ) -> Option<Opinion> {
-    let plugin = plugin_of(&slot.standing);
+    let plugin = plugin_of(&slot.askable);
     if plugin.is_some_and(|plugin| !plugin.has(Hook::Precheck)) {
         return None;
     }
     let mut about_all = Vec::new();
-    let asked = match &slot.standing {
-        Standing::Ignored => return None,
-        Standing::Broken(trouble) => Asked::nothing(not_loaded(trouble)),
-        Standing::Refusing(_, failure) => Asked::nothing(failure.clone()),
-        Standing::Ready(plugin) => ask(registry, slot, plugin, view, request, probe),
-        Standing::LastGood(plugin, trouble) => {
+    let asked = match &slot.askable {
+        Askable::Ignored => return None,
+        Askable::Broken(trouble) => Asked::nothing(not_loaded(trouble)),
+        Askable::Refusing(_, failure) => Asked::nothing(failure.clone()),
+        Askable::Ready(plugin) => ask(registry, slot, plugin, view, request, probe),
+        Askable::LastGood(plugin, trouble) => {
             about_all.push(older_version(slot, trouble));
             ask(registry, slot, plugin, view, request, probe)
         }
@@ -245,10 +245,10 @@ fn describe(destination: &str, finding: &Finding) -> String {
     format!("{destination}: {severity} {code}: {message}{evidence}")
 }
 
-pub(crate) fn plugin_of(standing: &Standing) -> Option<&Arc<Plugin>> {
-    match standing {
-        Standing::Ready(plugin) | Standing::LastGood(plugin, _) | Standing::Refusing(plugin, _) => Some(plugin),
-        Standing::Broken(_) | Standing::Ignored => None,
+pub(crate) fn plugin_of(askable: &Askable) -> Option<&Arc<Plugin>> {
+    match askable {
+        Askable::Ready(plugin) | Askable::LastGood(plugin, _) | Askable::Refusing(plugin, _) => Some(plugin),
+        Askable::Broken(_) | Askable::Ignored => None,
     }
 }
 

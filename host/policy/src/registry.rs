@@ -25,7 +25,7 @@ use crate::call::Caller;
 use crate::config::{PluginConfig, PolicyConfig, Presence};
 use crate::digests::Digests;
 use crate::engine::Machine;
-use crate::entry::{Entry, Standing, ask_settings};
+use crate::entry::{Askable, Entry, ask_settings};
 use crate::failure::{Failure, FailureKind};
 use crate::folders::{self, Stamp};
 use crate::plugin::Plugin;
@@ -48,7 +48,7 @@ pub(crate) struct Slot {
     pub config: Arc<PluginConfig>,
     pub settings: Arc<str>,
     pub file: Option<PathBuf>,
-    pub standing: Standing,
+    pub askable: Askable,
 }
 
 impl Slot {
@@ -372,24 +372,24 @@ fn slots(
     entries: &BTreeMap<PluginName, Entry>,
     closed: &[(PathBuf, Arc<LoadError>)],
 ) -> Vec<Slot> {
-    let slot = |name: &PluginName, file: Option<PathBuf>, standing| {
+    let slot = |name: &PluginName, file: Option<PathBuf>, askable| {
         let config = config.plugin(name);
-        Slot { name: name.clone(), settings: config.settings.as_str().into(), config: Arc::new(config), file, standing }
+        Slot { name: name.clone(), settings: config.settings.as_str().into(), config: Arc::new(config), file, askable }
     };
     let mut slots: Vec<Slot> =
-        entries.iter().map(|(name, entry)| slot(name, Some(entry.file.clone()), entry.standing())).collect();
+        entries.iter().map(|(name, entry)| slot(name, Some(entry.file.clone()), entry.askable())).collect();
     for (name, plugin) in &config.plugins {
         match plugin.presence {
-            Presence::Never => slots.push(slot(name, None, Standing::Ignored)),
+            Presence::Never => slots.push(slot(name, None, Askable::Ignored)),
             Presence::Required if !entries.contains_key(name) => {
-                slots.push(slot(name, None, Standing::Broken(Arc::new(LoadError::Missing))));
+                slots.push(slot(name, None, Askable::Broken(Arc::new(LoadError::Missing))));
             }
             Presence::Required | Presence::Optional => {}
         }
     }
     for (folder, trouble) in closed {
         let host = PluginName::new(crate::policies::HOST);
-        slots.push(slot(&host, Some(folder.clone()), Standing::Broken(Arc::clone(trouble))));
+        slots.push(slot(&host, Some(folder.clone()), Askable::Broken(Arc::clone(trouble))));
     }
     slots.sort_by(|a, b| a.name.cmp(&b.name));
     slots

@@ -12,7 +12,7 @@ use crate::cache::{CacheError, CodeCache};
 use crate::chosen;
 use crate::config::{Grant, Places, PolicyConfig, Watch};
 use crate::engine::{Allocation, EngineError, Machine};
-use crate::entry::Standing;
+use crate::entry::Askable;
 use crate::plugin::{Origin, Plugin};
 use crate::registry::{Listener, Patience, Registry, Slot};
 use crate::tally::Calls;
@@ -196,16 +196,16 @@ impl PolicyRuntime {
 }
 
 fn status(slot: &Slot) -> PluginStatus {
-    let (plugin, state) = match &slot.standing {
-        Standing::Ready(plugin) => (Some(plugin), PluginState::Ok),
-        Standing::LastGood(plugin, trouble) => {
+    let (plugin, state) = match &slot.askable {
+        Askable::Ready(plugin) => (Some(plugin), PluginState::Ok),
+        Askable::LastGood(plugin, trouble) => {
             (Some(plugin), PluginState::LastGood { why: trouble.chain(), remedy: trouble.remedy() })
         }
-        Standing::Refusing(plugin, failure) => {
+        Askable::Refusing(plugin, failure) => {
             (Some(plugin), PluginState::SettingsRefused { why: failure.cause.clone() })
         }
-        Standing::Broken(trouble) => (None, PluginState::Broken { why: trouble.chain(), remedy: trouble.remedy() }),
-        Standing::Ignored => (None, PluginState::Ignored),
+        Askable::Broken(trouble) => (None, PluginState::Broken { why: trouble.chain(), remedy: trouble.remedy() }),
+        Askable::Ignored => (None, PluginState::Ignored),
     };
     PluginStatus {
         name: slot.name.clone(),

@@ -14,7 +14,7 @@ use waypost_core::verdict::{Judged, PolicyMode};
 use crate::artifact::Hook;
 use crate::bindings::rewrite;
 use crate::convert;
-use crate::entry::Standing;
+use crate::entry::Askable;
 use crate::plugin::Asked;
 use crate::policies::{HOST, older_version, plugin_of};
 use crate::registry::{Registry, Set, Slot};
@@ -26,7 +26,7 @@ pub(crate) fn any(set: &Set) -> bool {
 }
 
 fn has_hook(slot: &Slot) -> bool {
-    plugin_of(&slot.standing).is_some_and(|plugin| plugin.has(Hook::Transform))
+    plugin_of(&slot.askable).is_some_and(|plugin| plugin.has(Hook::Transform))
 }
 
 /// Asks all of them about all candidates.
@@ -76,16 +76,16 @@ fn one(
     request: &CheckRequest,
     facts: &Snapshot,
 ) -> (Vec<Answer>, DecisionRecord) {
-    let plugin = plugin_of(&slot.standing);
-    let asked: Asked<Vec<Vec<Proposal>>> = match (&slot.standing, plugin) {
-        (Standing::Refusing(_, failure), _) => Asked::nothing(failure.clone()),
+    let plugin = plugin_of(&slot.askable);
+    let asked: Asked<Vec<Vec<Proposal>>> = match (&slot.askable, plugin) {
+        (Askable::Refusing(_, failure), _) => Asked::nothing(failure.clone()),
         (_, Some(plugin)) => plugin.transform(&registry.machine, &slot.caller(), view, asked),
         // Only what is loaded has a hook.
         (_, None) => Asked { answer: Ok(Vec::new()), cost: Default::default(), facts_read: Vec::new() },
     };
     registry.tally.note(&slot.name, Hook::Transform, &asked);
     let mut answers: Vec<Answer> = facts.candidates.iter().map(|_| Answer::default()).collect();
-    if let Standing::LastGood(_, trouble) = &slot.standing {
+    if let Askable::LastGood(_, trouble) = &slot.askable {
         answers.iter_mut().for_each(|answer| answer.findings.push(older_version(slot, trouble)));
     }
     let mut fault = None;

@@ -25,7 +25,7 @@ use crate::access::{ByCookie, Who, audit, permit};
 use crate::caller::{Caller, Origin, Peer};
 use crate::origins::{self, Elsewhere};
 use crate::problem::{Code, Failed};
-use crate::rate::{Standing, Whose};
+use crate::rate::{Fill, Whose};
 use crate::service::Service;
 
 /// The gate.
@@ -64,7 +64,7 @@ async fn admit(
     request: Request,
     next: Next,
     page: Option<&Elsewhere>,
-    standing: &mut Option<Standing>,
+    standing: &mut Option<Fill>,
 ) -> Result<Response, Failed> {
     let route = Route::of(&request);
     let (mut parts, body) = request.into_parts();
@@ -167,10 +167,10 @@ async fn admit(
 }
 
 /// Counts a request with whoever makes it, and refuses one that is too many.
-fn count(service: &Service, whose: Option<Whose>, standing: &mut Option<Standing>) -> Result<(), Failed> {
+fn count(service: &Service, whose: Option<Whose>, standing: &mut Option<Fill>) -> Result<(), Failed> {
     let Some(whose) = whose else { return Ok(()) };
     *standing = service.shared.rate.take(&whose);
-    match standing.map(Standing::permits) {
+    match standing.map(Fill::permits) {
         Some(Err(refused)) => {
             service.shared.metrics.http.limited(&whose);
             Err(refused)

@@ -4,12 +4,13 @@ mod failures;
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Response, Schema};
-use utoipa::{IntoResponses, Modify, OpenApi as _};
+use utoipa::openapi::{OpenApi, RefOr, Required, Response, Schema};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi as _};
 
+use crate::access::audit;
 use crate::access::sessions::COOKIE;
 use crate::policies::{NAME_BYTES, NAME_PATTERN};
 use crate::routes;
@@ -120,6 +121,28 @@ impl Modify for Proofs {
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         let description = Some("A client certificate that the configuration knows".to_owned());
         components.add_security_scheme("certificate", SecurityScheme::MutualTls { description, extensions: None });
+    }
+}
+
+/// The header in which whoever asks for a change says why, as it is enforced where the change is noted.
+pub(crate) struct Reason;
+
+impl IntoParams for Reason {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .max_length(Some(audit::LONGEST))
+            // No control characters, so that it stays on one line.
+            .pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]*$"))
+            .build();
+        let reason = ParameterBuilder::new()
+            .name("Waypost-Reason")
+            .parameter_in(ParameterIn::Header)
+            .description(Some(format!("Why, for the audit log; at most {} characters", audit::LONGEST)))
+            .required(Required::False)
+            .schema(Some(text))
+            .build();
+        vec![reason]
     }
 }
 

@@ -88,7 +88,7 @@ type Limiter<C> = RateLimiter<Whose, HashMapStateStore<Whose>, C, StateInformati
 
 /// How full a bucket is after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Fill {
     burst: u32,
     per_second: u32,
     left: u32,
@@ -113,7 +113,7 @@ impl<C: Clock<Instant = Nanos> + Clone> Rate<C> {
     }
 
     /// Takes one request out of a bucket; none where nothing is counted.
-    pub(crate) fn take(&self, whose: &Whose) -> Option<Standing> {
+    pub(crate) fn take(&self, whose: &Whose) -> Option<Fill> {
         let mut buckets = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.make_room();
         let (left, wait) = match buckets.limiter.check_key(whose) {
@@ -121,7 +121,7 @@ impl<C: Clock<Instant = Nanos> + Clone> Rate<C> {
             Err(until) => (0, Some(until.wait_time_from(buckets.clock.now()))),
         };
         let (burst, per_second) = (buckets.quota.burst_size().get(), buckets.per_second.get());
-        Some(Standing { burst, per_second, left, wait })
+        Some(Fill { burst, per_second, left, wait })
     }
 }
 
@@ -159,7 +159,7 @@ impl Clock for Runtimes {
     }
 }
 
-impl Standing {
+impl Fill {
     /// Whether the request may go on; the error says when to come again.
     pub(crate) fn permits(self) -> Result<(), Failed> {
         let Some(wait) = self.wait else { return Ok(()) };
@@ -209,7 +209,7 @@ mod tests {
     fn a_bucket_is_emptied_by_its_owner_alone_and_fills_again() {
         let clock = FakeRelativeClock::default();
         let rate = Rate::of(2, 3, MOST, clock.clone());
-        let take = |whose: &Whose| rate.take(whose).map(|standing| (standing.left, standing.wait));
+        let take = |whose: &Whose| rate.take(whose).map(|fill| (fill.left, fill.wait));
         let anna = Whose::of(&Caller::named("anna")).unwrap();
         assert_eq!([take(&anna), take(&anna), take(&anna)], [Some((2, None)), Some((1, None)), Some((0, None))]);
         assert_eq!(take(&anna), Some((0, Some(Duration::from_millis(500)))));

@@ -1,5 +1,5 @@
-//! The hosts and domains of a world, as a TOML file or as values: the same types for both. It is as long as the list of
-//! what a fleet can say: one file format, one file.
+//! The hosts and domains of a world, as a TOML file or as values: the same types for both. The file is long because
+//! the list of what a fleet can say is: one file format, one file.
 //!
 //! Everything has a default, so that a small fleet is a few lines:
 //!

@@ -1,5 +1,5 @@
-//! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect. As long as the port has
-//! calls, which stand in its order.
+//! The hypervisor port of a world: each call meets the script, then the host's silence, then its effect. The file is long
+//! because the port has many calls, which stand in its order.
 
 mod call;
 mod orders;

@@ -1,6 +1,6 @@
 //! Everything that is, and every way in which it changes: domains on hosts, processes that hold memory, what can be
-//! reached. Whatever changes here is written to the log and checked against invariant 1 at once. It is as long as the list of
-//! these ways: in several files, something could change without the check.
+//! reached. Whatever changes here is written to the log and checked against invariant 1 at once. The file is long
+//! because there are many ways: in several files, something could change without the check.
 
 mod others;
 

@@ -5,7 +5,7 @@
 //! the core's field names, so that a rename there changes nothing on disk; `tests/records-v1.jsonl` holds one record
 //! of each kind as version 1 wrote it. A change of a shape is a new [`RECORD_VERSION`] and a conversion from the old one;
 //! a version, a key or a word that isn't known is an error, because a guess about a journal is a guess about a guest.
-//! The file is as long as the list of what is kept: one border, one file.
+//! The file is long because the list of what is kept is: one border, one file.
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::facts::{
-    BackingLayer, CpuComparison, DomainFacts, DomainState, Firmware, GuestCpu, HostCpu, HostFacts, MemoryBacking,
-    MigrationPorts, PairFacts, PoolSource, StorageProof, Tpm,
+    BackingLayer, CpuComparison, DomainFacts, DomainState, Firmware, GuestCpu, HostFacts, MemoryBacking, PairFacts,
+    PoolSource, StorageProof, Tpm,
 };
 use crate::ids::{DomainId, Moment};
 use crate::plan::{PlanError, TransferMode};
@@ -71,35 +71,11 @@ fn view(volume: Option<Volume>) -> DiskView {
 
 fn host(name: &str) -> HostFacts {
     HostFacts {
-        name: name.into(),
-        hostname: name.into(),
-        uuid: None,
         uri: "test:///".into(),
         peer_uri: Some("test:///peer".into()),
-        addresses: vec![],
-        hypervisor: "TEST".into(),
-        hypervisor_version: None,
-        libvirt_version: None,
         architecture: "x86_64".into(),
-        cpus: 1,
-        memory_kib: 0,
-        free_memory_kib: 0,
-        huge_pages: vec![],
-        numa: vec![],
-        cpu: HostCpu { model: None, vendor: None, features: vec![] },
-        guests: vec![],
-        live_migration: true,
-        migration_transports: vec![],
-        drops_cache: None,
-        arrived_paused_may_leave: None,
-        migration_ports: MigrationPorts { first: 49152, last: 49215, in_use: 0 },
-        migration_tls: false,
         pools: vec![pool("dir")],
-        networks: vec![],
-        bridges: None,
-        links: None,
-        domains: vec![],
-        node_devices: None,
+        ..crate::testing::host(name)
     }
 }
 

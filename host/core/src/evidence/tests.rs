@@ -1,48 +1,12 @@
 //! What hosts told of failed migrations, as libvirt words it, and what each is called.
 
-use uuid::Uuid;
-
 use super::*;
 use crate::facts::DomainState;
-use crate::ids::{DomainId, HostName};
-use crate::plan::{Autostart, Before, DestinationFate, End, RunState, SourceFate, TransferMode};
-use crate::request::StorageSafety;
+use crate::plan::Before;
 use crate::situation::{DiskErrors, Observed, Side};
 
 fn plan() -> Plan {
-    Plan {
-        attempt: 1,
-        domain: DomainId(Uuid::from_u128(9)),
-        name: "g1".into(),
-        destination_name: "g2".into(),
-        source: End { host: HostName::new("a"), uuid: None },
-        destination: End { host: HostName::new("b"), uuid: None },
-        peer_uri: "test://b".into(),
-        mode: TransferMode::Live,
-        initially: RunState::Running,
-        finally: RunState::Running,
-        source_fate: SourceFate::Undefine,
-        destination_fate: DestinationFate::Define,
-        autostart: Autostart::Off,
-        destination_before: Before::Defined,
-        storage: StorageSafety::Checked,
-        migrate_uri: None,
-        listen_address: None,
-        bandwidth_mib_s: None,
-        max_downtime_ms: None,
-        timeout_s: 60,
-        transport: crate::stream::Transport::PeerToPeer,
-        stream: crate::stream::Stream::default(),
-        disks: crate::stream::Disks::default(),
-        copies: crate::copies::Copies::default(),
-        network: None,
-        detours: crate::network::Detours::default(),
-        memory_bytes: None,
-        firmware_variables: None,
-        tpm_state: None,
-        edits: crate::edit::Edits::default(),
-        notes: crate::plan::Notes::default(),
-    }
+    Plan { destination_name: "g2".into(), destination_before: Before::Defined, ..crate::testing::plan() }
 }
 
 fn side(state: DomainState, reason: &str, disk_errors: &[&str]) -> Side {

@@ -1,7 +1,7 @@
 //! Which network is taken, as tables.
 
 use super::*;
-use crate::facts::{HostCpu, HostFacts, HostLink, MigrationPorts};
+use crate::facts::{HostFacts, HostLink, MigrationPorts};
 
 fn place(address: &str, interface: Option<&str>) -> Place {
     Place { address: address.parse().unwrap(), interface: interface.map(str::to_owned) }
@@ -26,35 +26,10 @@ fn host(name: &str, links: Option<&[(&str, Option<&str>)]>) -> HostFacts {
         mac: None,
     };
     HostFacts {
-        name: name.into(),
         hostname: format!("{name}.example"),
-        uuid: None,
-        uri: String::new(),
-        peer_uri: None,
-        addresses: vec![],
-        hypervisor: String::new(),
-        hypervisor_version: None,
-        libvirt_version: None,
-        architecture: String::new(),
-        cpus: 1,
-        memory_kib: 1,
-        free_memory_kib: 1,
-        huge_pages: vec![],
-        numa: vec![],
-        cpu: HostCpu { model: None, vendor: None, features: vec![] },
-        guests: vec![],
-        live_migration: true,
-        migration_transports: vec![],
-        drops_cache: None,
-        arrived_paused_may_leave: None,
         migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
-        migration_tls: false,
-        pools: vec![],
-        networks: vec![],
-        bridges: None,
         links: links.map(|links| links.iter().map(link).collect()),
-        domains: vec![],
-        node_devices: None,
+        ..crate::testing::host(name)
     }
 }
 

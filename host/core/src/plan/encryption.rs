@@ -45,40 +45,9 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{HostCpu, MigrationPorts};
 
     fn host(name: &str, migration_tls: bool) -> HostFacts {
-        HostFacts {
-            name: name.into(),
-            hostname: name.into(),
-            uuid: None,
-            uri: String::new(),
-            peer_uri: None,
-            addresses: vec![],
-            hypervisor: String::new(),
-            hypervisor_version: None,
-            libvirt_version: None,
-            architecture: String::new(),
-            cpus: 1,
-            memory_kib: 1,
-            free_memory_kib: 1,
-            huge_pages: vec![],
-            numa: vec![],
-            cpu: HostCpu { model: None, vendor: None, features: vec![] },
-            guests: vec![],
-            live_migration: true,
-            migration_transports: vec![],
-            drops_cache: None,
-            arrived_paused_may_leave: None,
-            migration_ports: MigrationPorts { first: 1, last: 2, in_use: 0 },
-            migration_tls,
-            pools: vec![],
-            networks: vec![],
-            bridges: None,
-            domains: vec![],
-            node_devices: None,
-            links: None,
-        }
+        HostFacts { migration_tls, ..crate::testing::host(name) }
     }
 
     fn decided(

@@ -1,10 +1,9 @@
 //! What a further attempt may do otherwise, and what it never does.
 
 use super::*;
-use crate::ids::{DomainId, DomainKey};
-use crate::plan::{Autostart, Before, DestinationFate, End, Notes, RunState, SourceFate, TransferMode};
-use crate::request::{Options, StorageSafety};
-use crate::stream::{Disks, Stream};
+use crate::ids::DomainKey;
+use crate::request::Options;
+use crate::stream::Stream;
 
 fn request(encryption: Encryption) -> MigrationRequest {
     MigrationRequest {
@@ -22,40 +21,7 @@ fn request(encryption: Encryption) -> MigrationRequest {
 }
 
 fn failed(encryption: Encryption) -> Plan {
-    let end = |name: &str| End { host: name.into(), uuid: None };
-    Plan {
-        attempt: 1,
-        domain: DomainId(uuid::Uuid::nil()),
-        name: "g1".into(),
-        destination_name: "g1".into(),
-        source: end("a"),
-        destination: end("b"),
-        peer_uri: "test://b".into(),
-        mode: TransferMode::Live,
-        initially: RunState::Running,
-        finally: RunState::Running,
-        source_fate: SourceFate::Undefine,
-        destination_fate: DestinationFate::Define,
-        autostart: Autostart::Off,
-        destination_before: Before::Absent,
-        storage: StorageSafety::Checked,
-        migrate_uri: None,
-        listen_address: None,
-        bandwidth_mib_s: None,
-        max_downtime_ms: None,
-        timeout_s: 60,
-        transport: Transport::PeerToPeer,
-        stream: Stream { encryption, ..Stream::default() },
-        disks: Disks::default(),
-        network: None,
-        detours: crate::network::Detours::default(),
-        memory_bytes: None,
-        firmware_variables: None,
-        tpm_state: None,
-        edits: crate::edit::Edits::default(),
-        notes: Notes::default(),
-        copies: crate::copies::Copies::default(),
-    }
+    Plan { stream: Stream { encryption, ..Stream::default() }, ..crate::testing::plan() }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! What moves: one plan of every shape.
 
 use uuid::Uuid;
-use waypost_core::ids::{DomainId, HostName};
-use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
-use waypost_core::request::StorageSafety;
+use waypost_core::plan::{Before, DestinationFate, End, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::stream::Transport;
 
 pub struct Case {
@@ -19,38 +17,11 @@ pub const SOURCE: Uuid = Uuid::from_u128(1);
 pub const DESTINATION: Uuid = Uuid::from_u128(2);
 
 fn live() -> Plan {
+    let blank = waypost_core::testing::plan();
     Plan {
-        attempt: 1,
-        domain: DomainId(Uuid::from_u128(9)),
-        name: "g1".into(),
-        destination_name: "g1".into(),
-        source: End { host: HostName::new("a"), uuid: Some(SOURCE) },
-        destination: End { host: HostName::new("b"), uuid: Some(DESTINATION) },
-        peer_uri: "test://b".into(),
-        mode: TransferMode::Live,
-        initially: RunState::Running,
-        finally: RunState::Running,
-        source_fate: SourceFate::Undefine,
-        destination_fate: DestinationFate::Define,
-        autostart: Autostart::Off,
-        destination_before: Before::Absent,
-        storage: StorageSafety::Checked,
-        migrate_uri: None,
-        listen_address: None,
-        bandwidth_mib_s: None,
-        max_downtime_ms: None,
-        timeout_s: 60,
-        transport: Transport::PeerToPeer,
-        stream: waypost_core::stream::Stream::default(),
-        disks: waypost_core::stream::Disks::default(),
-        copies: waypost_core::copies::Copies::default(),
-        network: None,
-        detours: waypost_core::network::Detours::default(),
-        memory_bytes: None,
-        firmware_variables: None,
-        tpm_state: None,
-        edits: waypost_core::edit::Edits::default(),
-        notes: Notes::default(),
+        source: End { uuid: Some(SOURCE), ..blank.source },
+        destination: End { uuid: Some(DESTINATION), ..blank.destination },
+        ..blank
     }
 }
 

@@ -165,48 +165,10 @@ fn dotted(version: u64) -> String {
 mod tests {
     mod names;
 
-    use uuid::Uuid;
-    use waypost_core::ids::DomainId;
-    use waypost_core::plan::{Autostart, Before, End};
     use waypost_core::stream::Compression;
+    use waypost_core::testing::plan;
 
     use super::*;
-
-    fn plan() -> Plan {
-        Plan {
-            attempt: 1,
-            domain: DomainId(Uuid::nil()),
-            name: "g1".into(),
-            destination_name: "g1".into(),
-            source: End { host: "kvm1".into(), uuid: None },
-            destination: End { host: "kvm2".into(), uuid: None },
-            peer_uri: "qemu+tcp://kvm2/system".into(),
-            mode: TransferMode::Live,
-            initially: RunState::Running,
-            finally: RunState::Running,
-            source_fate: SourceFate::Undefine,
-            destination_fate: DestinationFate::Define,
-            autostart: Autostart::Off,
-            destination_before: Before::Absent,
-            storage: StorageSafety::Checked,
-            migrate_uri: None,
-            listen_address: None,
-            bandwidth_mib_s: None,
-            max_downtime_ms: None,
-            timeout_s: 60,
-            transport: waypost_core::stream::Transport::PeerToPeer,
-            stream: waypost_core::stream::Stream::default(),
-            disks: waypost_core::stream::Disks::default(),
-            copies: waypost_core::copies::Copies::default(),
-            network: None,
-            detours: waypost_core::network::Detours::default(),
-            memory_bytes: None,
-            firmware_variables: None,
-            tpm_state: None,
-            edits: waypost_core::edit::Edits::default(),
-            notes: waypost_core::plan::Notes::default(),
-        }
-    }
 
     #[test]
     fn a_resumed_post_copy_is_the_same_order_with_its_flag() {

@@ -6,15 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use waypost_core::copies::Copies;
-use waypost_core::edit::Edits;
 use waypost_core::facts::{Candidate, CpuComparison, Disk, DiskView, DomainFacts, HostFacts, PairFacts, Snapshot};
 use waypost_core::finding::Finding;
-use waypost_core::ids::{DomainId, HostName, Moment};
-use waypost_core::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
+use waypost_core::ids::{HostName, Moment};
+use waypost_core::plan::{End, Plan};
 use waypost_core::ports::{Judgement, Policies as _};
-use waypost_core::request::{CheckRequest, Options, StorageSafety};
-use waypost_core::stream::{Disks, Stream, Transport};
+use waypost_core::request::{CheckRequest, Options};
 use waypost_core::tree::{Shape, Tree};
 use waypost_policy::{Places, PolicyConfig, PolicyRuntime, Watch};
 use wit_component::{ComponentEncoder, StringEncoding};
@@ -215,37 +212,12 @@ pub fn judge(runtime: &PolicyRuntime, snapshot: &Arc<Snapshot>) -> Judgement {
 pub fn plan() -> Plan {
     let end = |name: &str| End { host: HostName::new(name), uuid: None };
     Plan {
-        attempt: 1,
-        domain: DomainId(uuid::Uuid::nil()),
         name: "web1".into(),
         destination_name: "web1".into(),
         source: end("kvm1"),
         destination: end("kvm2"),
         peer_uri: "qemu+tls://kvm2/system".into(),
-        mode: TransferMode::Live,
-        initially: RunState::Running,
-        finally: RunState::Running,
-        source_fate: SourceFate::Undefine,
-        destination_fate: DestinationFate::Define,
-        autostart: Autostart::Off,
-        destination_before: Before::Absent,
-        storage: StorageSafety::Checked,
-        migrate_uri: None,
-        listen_address: None,
-        bandwidth_mib_s: None,
-        max_downtime_ms: None,
-        timeout_s: 60,
-        transport: Transport::PeerToPeer,
-        stream: Stream::default(),
-        disks: Disks::default(),
-        copies: Copies::default(),
-        network: None,
-        detours: waypost_core::network::Detours::default(),
-        memory_bytes: None,
-        firmware_variables: None,
-        tpm_state: None,
-        edits: Edits::default(),
-        notes: Notes::default(),
+        ..waypost_core::testing::plan()
     }
 }
 

@@ -26,7 +26,7 @@ use crate::service::Service;
 pub(crate) const REASON: &str = "waypost-reason";
 
 /// Most characters of a reason, and most bytes of what is on record of a body.
-const LONGEST: usize = 500;
+pub(crate) const LONGEST: usize = 500;
 const QUOTED: usize = 4096;
 
 /// Put into an answer by whoever made a task, or found it.

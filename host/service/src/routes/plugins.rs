@@ -15,7 +15,7 @@ use waypost_core::ids::PluginName;
 
 use crate::caller::Caller;
 use crate::input::{Body, OfPlugin, Params};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Reason};
 use crate::policies::{Against, Condition, NotChanged, PluginChange, archive, tag_of};
 use crate::problem::{Code, Failed};
 use crate::service::Service;
@@ -61,7 +61,7 @@ pub(crate) struct Putting {
         Putting,
         ("If-None-Match" = Option<String>, Header, description = "`*`: there must be none of that name"),
         ("If-Match" = Option<String>, Header, description = "ETag of the one that is replaced"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses(
         (status = 200, body = v1::Plugin, description = "Replaced", headers(("ETag" = String))),
@@ -98,7 +98,7 @@ pub(crate) async fn put(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = String, Header, description = "Its ETag"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 204, description = "Deleted"), Problems))]
 pub(crate) async fn delete(
@@ -119,7 +119,7 @@ pub(crate) async fn delete(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = Option<String>, Header, description = "Its ETag"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 200, body = v1::Plugin, description = "It is asked", headers(("ETag" = String))), Problems))]
 pub(crate) async fn enable(
@@ -136,7 +136,7 @@ pub(crate) async fn enable(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = Option<String>, Header, description = "Its ETag"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 200, body = v1::Plugin, description = "It is not asked", headers(("ETag" = String))), Problems))]
 pub(crate) async fn disable(
@@ -171,7 +171,7 @@ pub(crate) async fn settings(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = String, Header, description = "ETag of the settings that are replaced"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn put_settings(
@@ -190,7 +190,7 @@ pub(crate) async fn put_settings(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = String, Header, description = "ETag of the settings that are changed"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn patch_settings(
@@ -208,7 +208,7 @@ pub(crate) async fn patch_settings(
     params(
         ("plugin" = String, Path, description = "Name"),
         ("If-Match" = String, Header, description = "ETag of the settings that are taken back"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters")
+        Reason
     ),
     responses((status = 200, body = v1::PluginSettings, description = "In force", headers(("ETag" = String))), Problems))]
 pub(crate) async fn forget_settings(

@@ -12,7 +12,7 @@ use super::tasks::{accepted, brief_of};
 use crate::caller::Caller;
 use crate::documents;
 use crate::input::{Body, OfTask};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Reason};
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
@@ -38,8 +38,7 @@ pub(crate) async fn situation(
     request_body = v1::NewAction,
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
-            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
+        Reason
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Done; the records say what came of it"), Problems))]
 pub(crate) async fn act(

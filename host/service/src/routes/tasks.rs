@@ -23,7 +23,7 @@ use crate::caller::Caller;
 use crate::documents::{self, is_news, status};
 use crate::hub::Waited;
 use crate::input::{Body, OfTask, PageSize, Params};
-use crate::openapi::Problems;
+use crate::openapi::{Problems, Reason};
 use crate::problem::{Code, Failed};
 use crate::service::Service;
 
@@ -32,8 +32,7 @@ use crate::service::Service;
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", operation_id = "createTask", request_body = v1::NewTask,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days",
             min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
-            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")),
+        Reason),
     responses(
         (status = 202, body = v1::TaskStatus, description = "Taken on, now or by an earlier request with this key",
             headers(("Location" = String, description = "Where the task is"))),
@@ -228,8 +227,7 @@ pub(crate) async fn records(
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/cancel", tag = "tasks", operation_id = "cancelTask",
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
-            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
+        Reason
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn cancel(
@@ -258,8 +256,7 @@ pub(crate) async fn cancel(
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
-            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
+        Reason
     ),
     responses(
         (status = 202, body = v1::TaskStatus, description = "The new task",
@@ -289,8 +286,7 @@ pub(crate) async fn retry(
     request_body = v1::Steer,
     params(
         ("task" = String, Path, description = "Task id"),
-        ("Waypost-Reason" = Option<String>, Header, description = "Why, for the audit log; at most 500 characters",
-            max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")
+        Reason
     ),
     responses((status = 202, body = v1::TaskStatus, description = "Asked for"), Problems))]
 pub(crate) async fn steer(
