@@ -16,7 +16,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 /// Instances that may live at once. A call waits for its turn, so this bounds memory and not the number of callers.
 const SLOTS: u32 = 32;
 /// What one plugin may have at most, whatever its own limit says: the size of a slot's memory.
-pub(crate) const SLOT_MEMORY_BYTES: usize = 64 << 20;
+pub const SLOT_MEMORY_BYTES: usize = 64 << 20;
 /// Places that one table may begin with, and grow to.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// The length of one tick of the deadline clock.

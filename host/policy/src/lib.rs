@@ -54,7 +54,7 @@ pub use config::{CONVERGENCE, Grant, Limits, Places, PluginConfig, PolicyConfig,
 pub use convert::{
     CODE_BYTES, DELAY_MS, EDITS, EVIDENCE_ENTRIES, EVIDENCE_NAME_BYTES, EVIDENCE_VALUE_BYTES, FINDINGS, MESSAGE_BYTES,
 };
-pub use engine::{Allocation, EngineError};
+pub use engine::{Allocation, EngineError, SLOT_MEMORY_BYTES};
 pub use failure::{Failure, FailureKind};
 pub use inspect::{Inspection, Section, inspect};
 pub use plugin::Origin;

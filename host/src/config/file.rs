@@ -1,7 +1,9 @@
 //! The file as a person writes it, and the way from there to [`Config`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use waypost_core::ids::{HostName, PluginName};
 use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
-use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence};
+use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence, SLOT_MEMORY_BYTES};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
 use super::client::WrittenRemote;
@@ -304,57 +306,81 @@ impl Plugin {
         let key = format!("plugin.{name}.settings");
         let settings = serde_json::to_string(&self.settings)
             .map_err(|error| wrong(key, format!("can't be written as JSON: {error}")))?;
-        let default = Limits::default();
-        let limits = Limits {
-            fuel: self.limits.fuel.unwrap_or(default.fuel),
-            deadline_ms: self.limits.deadline_ms.unwrap_or(default.deadline_ms),
-            memory_bytes: self.limits.memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
-            host_calls: self.limits.host_calls.unwrap_or(default.host_calls),
-            lifted_bytes: self.limits.lifted_kib.map_or(default.lifted_bytes, |kib| kib.saturating_mul(1 << 10)),
-        };
+        let limits = self.limits.resolve(name, wrong)?;
         Ok(PluginConfig { presence: self.presence, mode: self.mode, settings, grants: self.grants, limits })
+    }
+}
+
+impl PluginLimits {
+    fn resolve(self, name: &str, wrong: &impl Fn(String, String) -> ConfigError) -> Result<Limits, ConfigError> {
+        let key = |field: &str| format!("plugin.{name}.limits.{field}");
+        let count = |field, value, most: u64| within(key(field), value, 1..=most, wrong);
+        let size = |field, value, most: usize| within(key(field), value, 1..=most, wrong);
+        let default = Limits::default();
+        Ok(Limits {
+            // A quarter of an hour of computing.
+            fuel: count("fuel", self.fuel, 1_000_000_000_000)?.unwrap_or(default.fuel),
+            deadline_ms: within(key("deadline_ms"), self.deadline_ms, 10..=600_000, wrong)?
+                .unwrap_or(default.deadline_ms),
+            memory_bytes: size("memory_mib", self.memory_mib, SLOT_MEMORY_BYTES >> 20)?
+                .map_or(default.memory_bytes, |mib| mib << 20),
+            host_calls: count("host_calls", self.host_calls, 1_000_000_000)?.unwrap_or(default.host_calls),
+            // No more than a policy can have in its memory.
+            lifted_bytes: size("lifted_kib", self.lifted_kib, SLOT_MEMORY_BYTES >> 10)?
+                .map_or(default.lifted_bytes, |kib| kib << 10),
+        })
     }
 }
 
 impl Engine {
     fn resolve(self, wrong: &impl Fn(String, String) -> ConfigError) -> Result<waypost_engine::Settings, ConfigError> {
         let default = waypost_engine::Settings::default();
-        let ms = |key: &str, value: Option<u64>, default: Duration| match value {
-            Some(ms) if !(10..=3_600_000).contains(&ms) => {
-                Err(wrong(format!("engine.{key}"), format!("{ms} is outside 10 to 3600000")))
-            }
-            value => Ok(value.map_or(default, Duration::from_millis)),
+        let number = |key: &str, value: Option<u64>, range: RangeInclusive<u64>| {
+            within(format!("engine.{key}"), value, range, wrong)
         };
-        let stall_after = match self.stall_s {
-            Some(s) if !(1..=3600).contains(&s) => {
-                return Err(wrong("engine.stall_s".into(), format!("{s} is outside 1 to 3600")));
-            }
-            s => s.map_or(default.stall_after, Duration::from_secs),
+        let ms = |key, value, default| {
+            number(key, value, 10..=3_600_000).map(|value| value.map_or(default, Duration::from_millis))
         };
-        let most_downtime_ms = self.most_downtime_ms.unwrap_or(default.most_downtime_ms);
-        if !(1..=MAX_DOWNTIME_MS).contains(&most_downtime_ms) {
-            let message = format!("{most_downtime_ms} is outside 1 to {MAX_DOWNTIME_MS}");
-            return Err(wrong("engine.most_downtime_ms".into(), message));
-        }
+        let s = |key, value, most, default| {
+            number(key, value, 1..=most).map(|value| value.map_or(default, Duration::from_secs))
+        };
         Ok(waypost_engine::Settings {
             steer_every: ms("steer_every_ms", self.steer_every_ms, default.steer_every)?,
-            stall_after,
+            stall_after: s("stall_s", self.stall_s, 3600, default.stall_after)?,
             sever: self.sever.unwrap_or(default.sever),
-            most_downtime_ms,
+            most_downtime_ms: number("most_downtime_ms", self.most_downtime_ms, 1..=MAX_DOWNTIME_MS)?
+                .unwrap_or(default.most_downtime_ms),
             suspend: self.suspend.unwrap_or(default.suspend),
             sample_every: ms("sample_every_ms", self.sample_every_ms, default.sample_every)?,
             look_every: ms("look_every_ms", self.look_every_ms, default.look_every)?,
             cancel_poll: ms("cancel_poll_ms", self.cancel_poll_ms, default.cancel_poll)?,
-            patience: self.patience_s.map_or(default.patience, Duration::from_secs),
+            patience: s("patience_s", self.patience_s, DAY_S, default.patience)?,
             max_attempts: match self.max_attempts {
                 Some(0) => {
                     return Err(wrong("engine.max_attempts".into(), "0 would let nothing begin: at least 1".into()));
                 }
                 attempts => attempts.unwrap_or(default.max_attempts),
             },
-            proof_holds: self.proof_holds_s.map_or(default.proof_holds, Duration::from_secs),
+            proof_holds: s("proof_holds_s", self.proof_holds_s, 7 * DAY_S, default.proof_holds)?,
             ..default
         })
+    }
+}
+
+const DAY_S: u64 = 86_400;
+
+/// A number in its range; one outside is refused with it, never altered.
+fn within<T: Copy + PartialOrd + fmt::Display>(
+    key: String,
+    value: Option<T>,
+    range: RangeInclusive<T>,
+    wrong: &impl Fn(String, String) -> ConfigError,
+) -> Result<Option<T>, ConfigError> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            Err(wrong(key, format!("{value} is outside {} to {}", range.start(), range.end())))
+        }
+        value => Ok(value),
     }
 }
 

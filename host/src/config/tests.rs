@@ -153,6 +153,53 @@ fn values_that_cant_be_are_refused_by_key() {
     assert!(wrong_kind.contains(":2:14: invalid type") && wrong_kind.contains("patience_s = \"long\""), "{wrong_kind}");
 }
 
+#[test]
+fn a_number_is_taken_as_it_is_or_refused_with_its_range() {
+    for (table, setting, least, most) in [
+        ("engine", "sample_every_ms", 10_u64, 3_600_000_u64),
+        ("engine", "look_every_ms", 10, 3_600_000),
+        ("engine", "cancel_poll_ms", 10, 3_600_000),
+        ("engine", "steer_every_ms", 10, 3_600_000),
+        ("engine", "patience_s", 1, 86_400),
+        ("engine", "proof_holds_s", 1, 604_800),
+        ("engine", "stall_s", 1, 3600),
+        ("engine", "most_downtime_ms", 1, 2_000_000),
+        ("plugin.x.limits", "fuel", 1, 1_000_000_000_000),
+        ("plugin.x.limits", "deadline_ms", 10, 600_000),
+        ("plugin.x.limits", "memory_mib", 1, 64),
+        ("plugin.x.limits", "host_calls", 1, 1_000_000_000),
+        ("plugin.x.limits", "lifted_kib", 1, 65_536),
+    ] {
+        let read = |value: u64| parse(&format!("[{table}]\n{setting} = {value}\n"));
+        for value in [least, most] {
+            let config = read(value).unwrap_or_else(|error| panic!("{error}"));
+            let (engine, limits) = (config.engine, config.policies.plugin(&PluginName::new("x")).limits);
+            let taken = match setting {
+                "sample_every_ms" => engine.sample_every.as_millis(),
+                "look_every_ms" => engine.look_every.as_millis(),
+                "cancel_poll_ms" => engine.cancel_poll.as_millis(),
+                "steer_every_ms" => engine.steer_every.as_millis(),
+                "patience_s" => engine.patience.as_secs().into(),
+                "proof_holds_s" => engine.proof_holds.as_secs().into(),
+                "stall_s" => engine.stall_after.as_secs().into(),
+                "most_downtime_ms" => engine.most_downtime_ms.into(),
+                "fuel" => limits.fuel.into(),
+                "deadline_ms" => limits.deadline_ms.into(),
+                "memory_mib" => (limits.memory_bytes >> 20) as u128,
+                "host_calls" => limits.host_calls.into(),
+                "lifted_kib" => (limits.lifted_bytes >> 10) as u128,
+                other => panic!("{other} is no setting of this test"),
+            };
+            assert_eq!(taken, u128::from(value), "{table}.{setting}");
+        }
+        for value in [least - 1, most + 1] {
+            let message = read(value).unwrap_err().to_string();
+            let said = format!("{table}.{setting}: {value} is outside {least} to {most}");
+            assert!(message.contains(&said), "{said}\n{message}");
+        }
+    }
+}
+
 /// Two hosts on a network `mig`, and more lines.
 fn with_networks(more: &str) -> String {
     format!(
