@@ -7,6 +7,7 @@ mod guide {
     pub mod page;
 
     mod kimchi;
+    mod links;
     mod operator;
     mod policy;
     mod recovery;

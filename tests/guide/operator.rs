@@ -1,4 +1,4 @@
-//! The operator's guide.
+//! The operator's guide, and the pages for some of its subjects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,8 +9,12 @@ use waypost::Config;
 use super::folder::Folder;
 use super::page::{self, What};
 
+/// The guide itself, and its subjects that have pages of their own.
+const PAGES: [&str; 5] = ["operator-guide.md", "try-it.md", "networks.md", "transfer-options.md", "settings.md"];
+
+/// All that an operator is told of commands and options.
 fn guide() -> String {
-    page::text("operator-guide.md")
+    PAGES.map(page::text).join("\n")
 }
 
 fn help() -> String {
@@ -18,16 +22,26 @@ fn help() -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// A fleet with every key, a fault, a lab of real hosts.
+/// A fleet with every key, a fault, a lab of real hosts; and the guide itself, which asks about the same fleet.
 #[test]
 fn what_can_be_run_works() {
-    Folder::new().follow(&page::blocks(&guide()));
+    let mut folder = Folder::new();
+    folder.follow(&page::blocks(&page::text("try-it.md")));
+    folder.follow(&page::blocks(&page::text("operator-guide.md")));
+}
+
+/// Certificates that are made from nothing, and taken by real hosts.
+#[test]
+fn what_can_be_run_on_the_pages_of_a_subject_works() {
+    for name in ["networks.md", "transfer-options.md", "settings.md"] {
+        Folder::new().follow(&page::blocks(&page::text(name)));
+    }
 }
 
 #[test]
 fn the_examples_of_configurations_are_valid() {
     let mut seen = 0;
-    for name in ["operator-guide.md", "convergence.md", "recovery.md"] {
+    for name in PAGES.into_iter().chain(["convergence.md", "recovery.md"]) {
         for block in page::blocks(&page::text(name)) {
             if block.what == (What::Example { language: "toml".to_owned() }) {
                 let parsed = Config::parse(&block.text, Path::new("/etc/waypost/waypost.toml"));
@@ -73,21 +87,23 @@ fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, toml::V
     }
 }
 
-/// Rows of the table of settings: key and default.
-fn rows(guide: &str) -> BTreeMap<String, String> {
-    let (_, section) = guide.split_once("\n## Settings\n").expect("the section");
-    let (section, _) = section.split_once("\n## ").expect("its end");
+/// Rows of the tables of settings: key and default. A key that is there twice would hide one of its rows.
+fn rows(page: &str) -> BTreeMap<String, String> {
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let key = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
         Some((key.to_owned(), cells.get(3)?.trim_matches('`').to_owned()))
     };
-    section.lines().filter_map(row).collect()
+    let mut rows = BTreeMap::new();
+    for (key, default) in page.lines().filter_map(row) {
+        assert!(rows.insert(key.clone(), default).is_none(), "{key} has two rows");
+    }
+    rows
 }
 
 #[test]
-fn the_table_of_settings_is_that_of_the_sample() {
-    let (rows, sample) = (rows(&guide()), sample());
+fn the_tables_of_settings_are_those_of_the_sample() {
+    let (rows, sample) = (rows(&page::text("settings.md")), sample());
     let listed: Vec<&String> = rows.keys().collect();
     let known: Vec<&String> = sample.keys().collect();
     assert_eq!(listed, known);
@@ -111,7 +127,7 @@ fn the_table_of_settings_is_that_of_the_sample() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_help() {
-    let (guide, help) = (guide(), help());
+    let (guide, help) = (page::text("operator-guide.md"), help());
     let (_, codes) = help.split_once("Exit status:\n").expect("the help lists them");
     let codes: Vec<(&str, &str)> = codes.lines().filter_map(|line| line.trim().split_once("  ")).collect();
     assert_eq!(codes.len(), 7);
@@ -122,7 +138,7 @@ fn the_exit_codes_are_those_of_the_help() {
 
 #[test]
 fn every_command_is_in_the_guide() {
-    let (guide, help) = (guide(), help());
+    let (guide, help) = (page::text("operator-guide.md"), help());
     let (_, commands) = help.split_once("Commands:\n").expect("the help lists them");
     let names = commands.lines().take_while(|line| !line.is_empty());
     let names: Vec<&str> = names
@@ -152,7 +168,7 @@ fn every_option_of_a_migration_is_in_the_guide() {
 /// Which option stands for what of libvirt's is in the guide, so nothing of libvirt's may be missing there.
 #[test]
 fn every_flag_and_parameter_of_libvirt_is_in_the_guide() {
-    let guide = guide();
+    let guide = page::text("transfer-options.md");
     let names = include_str!("../../host/libvirt/src/transfer/order/tests/libvirt-9.0.txt");
     let mut compared = 0;
     for line in names.lines() {
