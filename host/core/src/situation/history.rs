@@ -1,5 +1,6 @@
 //! What was seen and done earlier in this attempt. Two sides show the present only, and the table of what they permit
-//! knows nothing else; this narrows its answer where the past makes a step wrong. It never widens it.
+//! knows nothing else; this narrows its answer where the past makes a step wrong. All that it ever adds is a person: where a
+//! job runs that is not this attempt's.
 
 use super::{Action, Observed, Side, Situation};
 use crate::convergence::Steering;
@@ -29,6 +30,8 @@ pub struct History {
     given: Option<Action>,
     /// An order may still come: nobody heard that it was carried out.
     astray: bool,
+    /// The transfer was to be aborted, and is not on record as over since.
+    aborting: bool,
     /// The order to migrate has arrived: its call was heard to return, or a job was seen.
     began: bool,
     /// After that the source was seen without a job, so nothing lets the destination's copy run any more.
@@ -58,9 +61,12 @@ impl History {
             Record::PerformIntended => *self = Self::default(),
             Record::Resumed { .. } => self.resuming = true,
             // What a controller says that watched from outside is its opinion, and no answer of the call.
-            Record::PerformReturned { .. } if !self.resuming => self.began |= !self.unheard,
+            Record::PerformReturned { .. } if !self.resuming => {
+                self.aborting = false;
+                self.began |= !self.unheard;
+            }
             Record::PerformReturned { result } => {
-                self.resuming = false;
+                (self.resuming, self.aborting) = (false, false);
                 let error = result.as_ref().err().map(|(_, message)| message.clone());
                 self.done.push(Deed { action: Action::ResumePostCopy, error });
             }
@@ -69,9 +75,16 @@ impl History {
                 self.done.clear();
                 self.paused_by_us = false;
             }
-            Record::Adopted => self.unheard = true,
+            Record::Adopted => {
+                self.unheard = true;
+                // Who gave the order, or the connection that it went over, is gone: nobody hears what becomes of it.
+                self.astray |= std::mem::take(&mut self.aborting);
+            }
             // Also where its end says that it failed: the answer may be what got lost.
             Record::SteerIntended { action: Steering::Suspend, .. } => self.paused_by_us = true,
+            // Settled well means decided on: the order is given after that, and again, until the call returns.
+            Record::SteerIntended { action: Steering::Abort, .. } => self.aborting = true,
+            Record::SteerSettled { action: Steering::Abort, result: Err(_) } => self.aborting = false,
             Record::AbortUnconfirmed { may_come, .. } => self.astray |= may_come,
             Record::Located { situation, .. } => {
                 self.astray |= self.given.take().is_some_and(outlasts);
@@ -105,7 +118,9 @@ impl History {
         }
         let never_ran = |side: &Side| matches!(side, Side::Present(seen) if seen.never_ran());
         self.stayed |= self.over && never_ran(&situation.destination);
-        self.over |= self.began && matches!(&situation.source, Side::Present(seen) if !seen.job);
+        // Half of a guest waits for the rest, whether its host shows a job for that or not.
+        let whole = |seen: &Observed| !seen.reason.starts_with("post-copy");
+        self.over |= self.began && matches!(&situation.source, Side::Present(seen) if !seen.job && whole(seen));
         // For the next look: the sides are asked one after the other, and a job may begin in between.
         self.began |= situation.has_job();
         // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
@@ -124,6 +139,17 @@ impl History {
             && matches!(&now.source, Side::Present(seen) if stands(seen))
     }
 
+    /// Whether the job that the source shows is somebody else's: this attempt's own was seen to be over. One whose call ended
+    /// only because the connection did is not over before its job was seen, and gone again.
+    pub fn shows_anothers_job(&self, now: &Situation) -> bool {
+        self.is_over() && matches!(&now.source, Side::Present(seen) if seen.job)
+    }
+
+    /// No job of this attempt is left on the source, and none comes.
+    fn is_over(&self) -> bool {
+        self.over && !self.resuming
+    }
+
     /// What was done about the failure so far.
     pub fn done(&self) -> &[Deed] {
         &self.done
@@ -132,6 +158,18 @@ impl History {
     /// What is left of what both sides permit, and what is withheld, with the reason.
     pub fn judge(&self, plan: &Plan, now: &Situation, mut permitted: Vec<Action>) -> (Vec<Action>, Vec<Withheld>) {
         let mut withheld = Vec::new();
+        // The order to abort goes to the source, and one that can't be asked may have another's job by now.
+        let dark = matches!(now.source, Side::Unknown(_)) && now.has_job();
+        if self.shows_anothers_job(now) || (dark && self.is_over()) {
+            let why = "this attempt's own job is over: one that runs now on the source is somebody else's";
+            let orders = |action: &mut Action| !matches!(action, Action::Wait | Action::HandOver);
+            withheld.extend(permitted.extract_if(.., orders).map(|action| (action, why)));
+            // It may take as long as it likes, and nothing of this task is in it.
+            if !permitted.contains(&Action::HandOver) {
+                permitted.push(Action::HandOver);
+            }
+            return (permitted, withheld);
+        }
         // Without a person to hand over to, a job runs; then there is nothing to narrow.
         if !permitted.contains(&Action::HandOver) {
             return (permitted, withheld);
@@ -208,6 +246,8 @@ fn outlasts(action: Action) -> bool {
             | Action::DestroySource
             | Action::DestroyDestination
             | Action::UndefineDestination
+            // It ends whatever job there is by then.
+            | Action::AbortJob
             // What was made ready is taken back with them.
             | Action::AcceptSource
             | Action::TryAgain
