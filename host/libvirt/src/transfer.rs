@@ -173,17 +173,20 @@ pub(crate) struct Running {
 impl Transfer for Running {
     fn finished(&mut self) -> Later<'_, Result<(), Fault>> {
         Box::pin(async move {
-            if self.result.is_none() {
-                let result = self.returned().await;
-                self.result = Some(result);
-            }
+            let result = match &self.result {
+                Some(result) => result.clone(),
+                None => {
+                    let result = self.returned().await;
+                    self.result.insert(result).clone()
+                }
+            };
             // It may not outlive the call: by then it would hit another job of the domain. Its deadline bounds it.
             if let Some(order) = &mut self.aborting {
                 // An error: it ended by a defect, and may have been given.
                 self.unheard = order.await.unwrap_or(true);
                 self.aborting = None;
             }
-            self.result.clone().unwrap_or(Ok(()))
+            result
         })
     }
     fn may_abort_yet(&self) -> bool {

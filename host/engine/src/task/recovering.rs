@@ -349,9 +349,7 @@ fn may_have_it(plan: &Plan, side: &Side) -> bool {
         Side::Absent { .. } => false,
         // Where a mere definition was moved, a definition is what is missed.
         Side::Present(_) if plan.mode == TransferMode::Offline => true,
-        Side::Present(seen) => {
-            seen.state.is_active() || (seen.state == DomainState::ShutOff && seen.reason == "saved")
-        }
+        Side::Present(seen) => seen.state.is_active() || (seen.state == DomainState::ShutOff && seen.reason == "saved"),
     }
 }
 
@@ -371,18 +369,13 @@ async fn anothers_job(task: &Task, plan: &Plan, now: &Situation) -> Option<Strin
     Some(format!("a job that is not this migration's{which} runs on {}", plan.source.host))
 }
 
-async fn end(
-    task: Task,
-    plan: &Plan,
-    now: &Situation,
-    kind: OutcomeKind,
-    reason: &str,
-) -> Result<Stage, EngineError> {
+async fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {
     let job = anothers_job(&task, plan, now).await;
     // Why it could not be called lost is what a person has to look at first.
     let not_lost = |deed: &Deed| if deed.action == Action::DeclareLost { deed.error.clone() } else { None };
     let elsewhere = task.recorder.history.done().iter().rev().find_map(not_lost).filter(|_| kind == OutcomeKind::Stuck);
-    let said: Vec<_> = [Some(tell::both(plan, now)), elsewhere, job, Some(reason.to_owned())].into_iter().flatten().collect();
+    let said: Vec<_> =
+        [Some(tell::both(plan, now)), elsewhere, job, Some(reason.to_owned())].into_iter().flatten().collect();
     let remedy = tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task));
     let remedy = tell::both_of(Some(remedy), prepared::not_given_back(&task, plan, &now.source));
     let outcome = Outcome {
