@@ -121,18 +121,18 @@ fn one_that_no_host_has_is_lost_as_ever() {
         let task = driver.id();
         let outcome = driver.drive().await.unwrap();
         assert_eq!(outcome.kind, OutcomeKind::Lost, "{outcome:?}");
-        assert!(site.ledger.told().observed.contains(&c()), "it was asked");
+        assert!(site.ledger.told().looked_at_change.contains_key(&c()), "it was asked");
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
     });
 }
 
-/// It takes longer than this task's own transfer might have, and the policy knows how to steer.
+/// It takes longer than this task's own transfer might have.
 #[test]
 fn a_transfer_that_somebody_began_between_two_attempts_is_neither_steered_nor_ended() {
     in_virtual_time(async {
         let site = failing();
-        let (task, outcome) =
-            meanwhile(&site, Mind::Steers, async |task| moved_on(&site, task, Some(10)).await).await;
+        let slow = async |task| moved_on(&site, task, Some(10)).await;
+        let (task, outcome) = meanwhile(&site, Mind::Conservative, slow).await;
         left_alone(&site, task);
         assert!(!journal(&site, task).contains(&Record::Adopted));
         assert_eq!(outcome.kind, OutcomeKind::Stuck, "{outcome:?}");
