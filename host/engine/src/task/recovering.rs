@@ -358,7 +358,7 @@ const JOB_TOLD_IN: Duration = Duration::from_secs(5);
 
 /// A job on the source that is not this migration's, in words.
 async fn anothers_job(task: &Task, plan: &Plan, now: &Situation) -> Option<String> {
-    let not_begun = task.recorder.course.is_not_begun() && now.has_job();
+    let not_begun = task.recorder.course.is_not_begun() && matches!(&now.source, Side::Present(here) if here.job);
     if !not_begun && !task.recorder.history.shows_anothers_job(now) {
         return None;
     }
