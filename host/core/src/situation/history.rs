@@ -7,7 +7,7 @@ use crate::convergence::Steering;
 use crate::facts::DomainState;
 use crate::journal::Record;
 use crate::plan::{Before, DestinationFate, Plan, RunState, TransferMode};
-use crate::recovery::Deed;
+use crate::recovery::{Deed, FailureClass};
 
 /// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
 const TRIES: usize = 3;
@@ -36,7 +36,12 @@ pub struct History {
     began: bool,
     /// After that the source was seen without a job, so nothing lets the destination's copy run any more.
     over: bool,
-    /// After that the destination's copy was seen, and had not run.
+    /// A controller that heard nothing gave the transfer up, because no host had shown it for long enough: none begins any more.
+    /// What became of it that one did not hear.
+    given_up: bool,
+    /// After the one or the other the source was seen without a job: one that it shows from then on is somebody else's.
+    gone: bool,
+    /// After it was over the destination's copy was seen, and had not run.
     stayed: bool,
     /// An order of this attempt may have paused the source's copy, and nothing has let it run since.
     paused_by_us: bool,
@@ -61,9 +66,10 @@ impl History {
             Record::PerformIntended => *self = Self::default(),
             Record::Resumed { .. } => self.resuming = true,
             // What a controller says that watched from outside is its opinion, and no answer of the call.
-            Record::PerformReturned { .. } if !self.resuming => {
+            Record::PerformReturned { result } if !self.resuming => {
                 self.aborting = false;
                 self.began |= !self.unheard;
+                self.given_up |= matches!(result, Err((FailureClass::ControllerRestarted, _)));
             }
             Record::PerformReturned { result } => {
                 (self.resuming, self.aborting) = (false, false);
@@ -120,7 +126,9 @@ impl History {
         self.stayed |= self.over && never_ran(&situation.destination);
         // Half of a guest waits for the rest, whether its host shows a job for that or not.
         let whole = |seen: &Observed| !seen.reason.starts_with("post-copy");
-        self.over |= self.began && matches!(&situation.source, Side::Present(seen) if !seen.job && whole(seen));
+        let free = matches!(&situation.source, Side::Present(seen) if !seen.job && whole(seen));
+        self.over |= self.began && free;
+        self.gone |= (self.began || self.given_up) && free;
         // For the next look: the sides are asked one after the other, and a job may begin in between.
         self.began |= situation.has_job();
         // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
@@ -139,15 +147,15 @@ impl History {
             && matches!(&now.source, Side::Present(seen) if stands(seen))
     }
 
-    /// Whether the job that the source shows is somebody else's: this attempt's own was seen to be over. One whose call ended
-    /// only because the connection did is not over before its job was seen, and gone again.
+    /// Whether the job that the source shows is somebody else's: this attempt's own was seen to be gone. One whose call ended only
+    /// because the connection did is not gone before its job was seen.
     pub fn shows_anothers_job(&self, now: &Situation) -> bool {
-        self.is_over() && matches!(&now.source, Side::Present(seen) if seen.job)
+        self.is_gone() && matches!(&now.source, Side::Present(seen) if seen.job)
     }
 
     /// No job of this attempt is left on the source, and none comes.
-    fn is_over(&self) -> bool {
-        self.over && !self.resuming
+    fn is_gone(&self) -> bool {
+        self.gone && !self.resuming
     }
 
     /// What was done about the failure so far.
@@ -160,7 +168,7 @@ impl History {
         let mut withheld = Vec::new();
         // The order to abort goes to the source, and one that can't be asked may have another's job by now.
         let dark = matches!(now.source, Side::Unknown(_)) && now.has_job();
-        if self.shows_anothers_job(now) || (dark && self.is_over()) {
+        if self.shows_anothers_job(now) || (dark && self.is_gone()) {
             let why = "this attempt's own job is over: one that runs now on the source is somebody else's";
             let orders = |action: &mut Action| !matches!(action, Action::Wait | Action::HandOver);
             withheld.extend(permitted.extract_if(.., orders).map(|action| (action, why)));

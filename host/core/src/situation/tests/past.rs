@@ -82,6 +82,11 @@ fn a_job_that_begins_when_this_attempts_was_over_is_somebody_elses() {
     assert_eq!(judged(&unheard, &[runs(false)], (runs(true), absent())), ours);
     assert_eq!(judged(&unheard, &[runs(true)], (runs(true), absent())), ours);
     assert_eq!(judged(&unheard, &[runs(true), runs(false)], (runs(true), absent())), theirs);
+    // Who took over saw none for so long that none comes any more.
+    let given_up = Record::PerformReturned { result: Err((FailureClass::ControllerRestarted, "none is left".into())) };
+    let quiet = [Record::PerformIntended, Record::Adopted, given_up];
+    assert_eq!(judged(&quiet, &[], (runs(true), absent())), ours);
+    assert_eq!(judged(&quiet, &[runs(false)], (runs(true), absent())), theirs);
     // The next attempt's job is its own.
     let again = [Record::PerformIntended, failed(), Record::PerformIntended];
     assert_eq!(judged(&again, &[], (runs(true), absent())), ours);
