@@ -116,7 +116,7 @@ fn each_situation_of_a_live_migration_permits_what_the_table_says() {
     assert_eq!(site.state("kvm2", "g1"), None);
     bench.hand_over();
 
-    // A job that is somebody's: its end is waited for.
+    // A job that is somebody's: its end is waited for, and nobody but they may end it.
     let peer = site.lab.host("kvm2").expect("kvm2").uri_peer();
     let uri = site.lab.host("kvm1").expect("kvm1").uri_unix();
     let mut theirs = std::process::Command::new("virsh")
@@ -125,7 +125,7 @@ fn each_situation_of_a_live_migration_permits_what_the_table_says() {
         .spawn()
         .expect("virsh runs");
     site.until_copying("kvm1", "g1");
-    bench.row("a job", "wait, abort-job");
+    bench.row("a job that is not the migration's", "wait, hand-over");
     bench.virsh("kvm1", &["domjobabort", "g1"]);
     theirs.wait().expect("virsh ends");
 

@@ -214,6 +214,11 @@ pub trait Events: Send {
 pub trait Transfer: Send {
     /// Waits for the call to return. Must be cancel-safe: it may be polled in a `select!` and called again.
     fn finished(&mut self) -> Later<'_, Result<(), Fault>>;
+    /// Whether, once the call has returned, an order to abort the job that was given for it by itself may still come: nobody
+    /// heard the end of that.
+    fn may_abort_yet(&self) -> bool {
+        false
+    }
 }
 
 /// A volume as it is right now.

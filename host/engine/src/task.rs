@@ -313,11 +313,12 @@ pub(crate) fn judged(
 ) -> (Vec<Action>, Vec<Withheld>) {
     // The migration that runs is another's, and so is every job, copy and definition: this task ends where the domain still
     // runs on its source, or another's job has it there, whatever goes on with it. One that stands still there without a job
-    // is what the table is for.
+    // is what the table is for. Where nobody heard a call refused, a job's end has to show whose it was.
     if course.is_not_begun()
         && let Side::Present(here) = &situation.source
         && here.state.is_active()
         && (here.job || here.state != DomainState::Paused)
+        && !(here.job && history.is_unheard())
     {
         return (vec![Action::AcceptSource, Action::HandOver], Vec::new());
     }
@@ -328,6 +329,9 @@ pub(crate) fn judged(
         };
         let why = "another migration had the domain: this task began nothing, and ends nothing";
         withheld.extend(left.extract_if(.., |action| !ours(action)).map(|action| (action, why)));
+        if !left.contains(&Action::HandOver) {
+            left.push(Action::HandOver);
+        }
     }
     let why = if course.cancel_requested {
         Some("somebody asked to cancel")

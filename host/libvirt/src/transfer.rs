@@ -7,6 +7,7 @@ mod sent;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use uuid::Uuid;
 use virt::domain::Domain;
@@ -74,6 +75,8 @@ pub(crate) async fn start(
         answer: oneshot::channel().1,
         logs: logs(&source.host().uri, plan),
         destination: None,
+        aborting: None,
+        unheard: false,
         result: None,
     };
     // The call keeps its connections for itself: nothing else may take up a lane of them, and they end with the call.
@@ -160,34 +163,34 @@ pub(crate) struct Running {
     logs: Option<String>,
     /// Why the connection to the destination closed, of a direct migration whose call still relies on it.
     destination: Option<watch::Receiver<Option<String>>>,
+    /// The order to abort that this gave because of it. It answers whether nobody heard what became of it.
+    aborting: Option<JoinHandle<bool>>,
+    /// Nobody did.
+    unheard: bool,
     result: Option<Result<(), Fault>>,
 }
 
 impl Transfer for Running {
     fn finished(&mut self) -> Later<'_, Result<(), Fault>> {
         Box::pin(async move {
-            if let Some(result) = &self.result {
-                return result.clone();
-            }
-            let answer = loop {
-                tokio::select! {
-                    biased;
-                    answer = &mut self.answer => break answer,
-                    () = closed(&mut self.destination) => {
-                        self.destination = None;
-                        self.abort();
-                    }
+            let result = match &self.result {
+                Some(result) => result.clone(),
+                None => {
+                    let result = self.returned().await;
+                    self.result.insert(result).clone()
                 }
             };
-            let cause = match answer {
-                Ok(Ok(())) => return self.result.insert(Ok(())).clone(),
-                Ok(Err(failure)) => Cause::Libvirt(self.with_logs(failure)),
-                Err(_) => Cause::Defect,
-            };
-            let host: HostName = self.source.host().name.clone();
-            let error = Error { host, attempted: self.attempted.clone(), cause };
-            self.result.insert(Err(error.into())).clone()
+            // It may not outlive the call: by then it would hit another job of the domain. Its deadline bounds it.
+            if let Some(order) = &mut self.aborting {
+                // An error: it ended by a defect, and may have been given.
+                self.unheard = order.await.unwrap_or(true);
+                self.aborting = None;
+            }
+            result
         })
+    }
+    fn may_abort_yet(&self) -> bool {
+        self.unheard
     }
 }
 
@@ -203,6 +206,27 @@ fn logs(uri: &str, plan: &Plan) -> Option<String> {
 }
 
 impl Running {
+    /// Waits for the call's own answer. May be dropped and called again until it has one.
+    async fn returned(&mut self) -> Result<(), Fault> {
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut self.answer => break answer,
+                () = closed(&mut self.destination) => {
+                    self.destination = None;
+                    self.aborting = Some(self.abort());
+                }
+            }
+        };
+        let cause = match answer {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => Cause::Libvirt(self.with_logs(failure)),
+            Err(_) => Cause::Defect,
+        };
+        let host: HostName = self.source.host().name.clone();
+        Err(Error { host, attempted: self.attempted.clone(), cause }.into())
+    }
+
     /// A failure whose words may not be the cause, with where the cause would be.
     fn with_logs(&self, failure: Failure) -> Failure {
         match (&self.logs, failure.kind()) {
@@ -214,17 +238,17 @@ impl Running {
     }
 
     /// The source doesn't know that nobody can complete what it sends: it would go on for ever, and the call with it.
-    fn abort(&self) {
+    fn abort(&self) -> JoinHandle<bool> {
         let (source, id) = (Arc::clone(&self.source), self.domain);
         let ordered = async move {
             let attempted = orders::attempted(Command::AbortJob, id);
             let order =
                 source.order(&attempted, move |session| orders::carry_out(session, id, Command::AbortJob, None));
-            if let Err(error) = order.await {
-                tracing::warn!(%error, "the connection to the destination broke, and the migration can't be ended");
-            }
+            let Err(error) = order.await else { return false };
+            tracing::warn!(%error, "the connection to the destination broke, and the migration can't be ended");
+            matches!(Fault::from(error).kind, FaultKind::Unreachable | FaultKind::Deadline)
         };
-        tokio::spawn(ordered.in_current_span());
+        tokio::spawn(ordered.in_current_span())
     }
 }
 

@@ -183,7 +183,10 @@ impl State {
         if outgoing {
             return Some("migration-out");
         }
-        self.process(host, domain).is_some_and(|process| process.incoming).then_some("migration-in")
+        if self.process(host, domain)?.incoming {
+            return Some("migration-in");
+        }
+        self.others_jobs.get(&domain).filter(|(on, _)| on == host).map(|(_, operation)| *operation)
     }
 
     /// Facts of a domain.

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     /// Migrations that are under way, by domain.
     pub(crate) jobs: BTreeMap<DomainId, Job>,
+    /// Jobs that are no migration, by domain: on which host, and what it is.
+    pub(crate) others_jobs: BTreeMap<DomainId, (HostName, &'static str)>,
     /// The ends of the migration that was started last.
     pub(crate) route: Option<(HostName, HostName)>,
     /// Links that are cut, and until when.
@@ -194,6 +196,7 @@ impl State {
             script: Pending::default(),
             log: Log::new(),
             jobs: BTreeMap::new(),
+            others_jobs: BTreeMap::new(),
             route: None,
             cuts: HashMap::new(),
             dark: HashMap::new(),

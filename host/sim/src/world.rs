@@ -159,6 +159,17 @@ impl World {
     pub fn leave_evidence(&self, host: &HostName, domain: DomainId, evidence: Evidence) {
         self.state().evidence.insert((host.clone(), domain), evidence);
     }
+    /// A person begins a job with the domain that is no migration: `backup`, `dump`. It ends when they say so, or when somebody
+    /// aborts it.
+    pub fn begin_job(&self, host: &HostName, domain: DomainId, operation: &'static str) {
+        self.state().others_jobs.insert(domain, (host.clone(), operation));
+    }
+    /// That job is over. Answers whether it was still there.
+    pub fn end_job(&self, domain: DomainId) -> bool {
+        let ended = self.state().others_jobs.remove(&domain).is_some();
+        self.job_ended().notify_waiters();
+        ended
+    }
     /// A person starts a defined domain; nothing stops them from starting a second copy.
     pub fn boot(&self, host: &HostName, domain: DomainId) {
         self.state().start(host, domain);

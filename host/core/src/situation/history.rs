@@ -1,12 +1,13 @@
 //! What was seen and done earlier in this attempt. Two sides show the present only, and the table of what they permit
-//! knows nothing else; this narrows its answer where the past makes a step wrong. It never widens it.
+//! knows nothing else; this narrows its answer where the past makes a step wrong. All that it ever adds is a person: where a
+//! job runs that is not this attempt's.
 
 use super::{Action, Observed, Side, Situation};
 use crate::convergence::Steering;
 use crate::facts::DomainState;
 use crate::journal::Record;
 use crate::plan::{Before, DestinationFate, Plan, RunState, TransferMode};
-use crate::recovery::Deed;
+use crate::recovery::{Deed, FailureClass};
 
 /// An action that failed so often isn't offered again: a host that refuses it for good would be asked for ever.
 const TRIES: usize = 3;
@@ -29,11 +30,18 @@ pub struct History {
     given: Option<Action>,
     /// An order may still come: nobody heard that it was carried out.
     astray: bool,
+    /// The transfer was to be aborted, and is not on record as over since.
+    aborting: bool,
     /// The order to migrate has arrived: its call was heard to return, or a job was seen.
     began: bool,
     /// After that the source was seen without a job, so nothing lets the destination's copy run any more.
     over: bool,
-    /// After that the destination's copy was seen, and had not run.
+    /// A controller that heard nothing gave the transfer up, because no host had shown it for long enough: none begins any more.
+    /// What became of it that one did not hear.
+    given_up: bool,
+    /// After the one or the other the source was seen without a job: one that it shows from then on is somebody else's.
+    gone: bool,
+    /// After it was over the destination's copy was seen, and had not run.
     stayed: bool,
     /// An order of this attempt may have paused the source's copy, and nothing has let it run since.
     paused_by_us: bool,
@@ -58,9 +66,13 @@ impl History {
             Record::PerformIntended => *self = Self::default(),
             Record::Resumed { .. } => self.resuming = true,
             // What a controller says that watched from outside is its opinion, and no answer of the call.
-            Record::PerformReturned { .. } if !self.resuming => self.began |= !self.unheard,
+            Record::PerformReturned { result } if !self.resuming => {
+                self.aborting = false;
+                self.began |= !self.unheard;
+                self.given_up |= matches!(result, Err((FailureClass::ControllerRestarted, _)));
+            }
             Record::PerformReturned { result } => {
-                self.resuming = false;
+                (self.resuming, self.aborting) = (false, false);
                 let error = result.as_ref().err().map(|(_, message)| message.clone());
                 self.done.push(Deed { action: Action::ResumePostCopy, error });
             }
@@ -69,9 +81,16 @@ impl History {
                 self.done.clear();
                 self.paused_by_us = false;
             }
-            Record::Adopted => self.unheard = true,
+            Record::Adopted => {
+                self.unheard = true;
+                // Who gave the order, or the connection that it went over, is gone: nobody hears what becomes of it.
+                self.astray |= std::mem::take(&mut self.aborting);
+            }
             // Also where its end says that it failed: the answer may be what got lost.
             Record::SteerIntended { action: Steering::Suspend, .. } => self.paused_by_us = true,
+            // Settled well means decided on: the order is given after that, and again, until the call returns.
+            Record::SteerIntended { action: Steering::Abort, .. } => self.aborting = true,
+            Record::SteerSettled { action: Steering::Abort, result: Err(_) } => self.aborting = false,
             Record::AbortUnconfirmed { may_come, .. } => self.astray |= may_come,
             Record::Located { situation, .. } => {
                 self.astray |= self.given.take().is_some_and(outlasts);
@@ -105,7 +124,11 @@ impl History {
         }
         let never_ran = |side: &Side| matches!(side, Side::Present(seen) if seen.never_ran());
         self.stayed |= self.over && never_ran(&situation.destination);
-        self.over |= self.began && matches!(&situation.source, Side::Present(seen) if !seen.job);
+        // Half of a guest waits for the rest, whether its host shows a job for that or not.
+        let whole = |seen: &Observed| !seen.reason.starts_with("post-copy");
+        let free = matches!(&situation.source, Side::Present(seen) if !seen.job && whole(seen));
+        self.over |= self.began && free;
+        self.gone |= (self.began || self.given_up) && free;
         // For the next look: the sides are asked one after the other, and a job may begin in between.
         self.began |= situation.has_job();
         // The hypervisor let it run again when the transfer ended; who pauses it from now on is somebody else.
@@ -124,6 +147,17 @@ impl History {
             && matches!(&now.source, Side::Present(seen) if stands(seen))
     }
 
+    /// Whether the job that the source shows is somebody else's: this attempt's own was seen to be gone. One whose call ended only
+    /// because the connection did is not gone before its job was seen.
+    pub fn shows_anothers_job(&self, now: &Situation) -> bool {
+        self.is_gone() && matches!(&now.source, Side::Present(seen) if seen.job)
+    }
+
+    /// No job of this attempt is left on the source, and none comes.
+    fn is_gone(&self) -> bool {
+        self.gone && !self.resuming
+    }
+
     /// What was done about the failure so far.
     pub fn done(&self) -> &[Deed] {
         &self.done
@@ -132,6 +166,18 @@ impl History {
     /// What is left of what both sides permit, and what is withheld, with the reason.
     pub fn judge(&self, plan: &Plan, now: &Situation, mut permitted: Vec<Action>) -> (Vec<Action>, Vec<Withheld>) {
         let mut withheld = Vec::new();
+        // The order to abort goes to the source, and one that can't be asked may have another's job by now.
+        let dark = matches!(now.source, Side::Unknown(_)) && now.has_job();
+        if self.shows_anothers_job(now) || (dark && self.is_gone()) {
+            let why = "this attempt's own job is over: one that runs now on the source is somebody else's";
+            let orders = |action: &mut Action| !matches!(action, Action::Wait | Action::HandOver);
+            withheld.extend(permitted.extract_if(.., orders).map(|action| (action, why)));
+            // It may take as long as it likes, and nothing of this task is in it.
+            if !permitted.contains(&Action::HandOver) {
+                permitted.push(Action::HandOver);
+            }
+            return (permitted, withheld);
+        }
         // Without a person to hand over to, a job runs; then there is nothing to narrow.
         if !permitted.contains(&Action::HandOver) {
             return (permitted, withheld);
@@ -208,6 +254,8 @@ fn outlasts(action: Action) -> bool {
             | Action::DestroySource
             | Action::DestroyDestination
             | Action::UndefineDestination
+            // It ends whatever job there is by then.
+            | Action::AbortJob
             // What was made ready is taken back with them.
             | Action::AcceptSource
             | Action::TryAgain

@@ -1,6 +1,8 @@
 //! Every situation that two hosts can report, and what must hold of the answer in each: the table is small enough to be
 //! searched whole.
 
+mod past;
+
 use super::view::has_job;
 use super::*;
 use crate::convergence::Steering;

@@ -1,6 +1,7 @@
 //! The controller's course around its decisions: it reads one side and then the other, with anything happening between;
 //! writes each record before its effect; acts on what it read last; dies and comes back with what it had written. A policy
-//! takes each permitted action in turn, so the search takes all.
+//! takes each permitted action in turn, so the search takes all. As long as the course is: each of its steps reads on from the one
+//! before.
 
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
@@ -278,6 +279,16 @@ impl Course<'_, '_, '_, '_> {
             let violation = next.world.abort().err();
             self.out.step("the transfer is aborted", next, violation);
         }
+        // The order is on its way when whoever gave it is gone.
+        let begun = matches!(world.stage, Stage::Begun | Stage::Prepared | Stage::Switched);
+        if begun && world.faults > 0 && world.late.is_none() {
+            let order =
+                Record::SteerIntended { action: Steering::Abort, value: None, by: "any".into(), reason: String::new() };
+            self.go("the transfer is to be aborted, and the controller dies", &[order], At::Dead, |next| {
+                let late = Late { order: Order::Do(Action::AbortJob), disturbed: next.controller.disturbed };
+                (next.world.faults, next.world.late) = (next.world.faults - 1, Some(late));
+            });
+        }
         if world.stage == Stage::Flowing {
             self.go("the post-copy is interrupted", &[], at, |next| next.world.interrupt());
         }
@@ -427,6 +438,10 @@ impl Course<'_, '_, '_, '_> {
         let permitted = left & bit(action) != 0;
         match action {
             Action::TryAgain if permitted && !self.from.world.volume => {
+                if self.from.world.late.is_some_and(|late| late.order == Order::Do(Action::AbortJob)) {
+                    self.out.step("another attempt", self.from, Some(Violation::AbortOutlivesItsAttempt));
+                    return;
+                }
                 let change = AttemptChange::NONE;
                 let record = Record::NextAttempt { attempt: 2, change };
                 self.go("another attempt", &[record], At::Ready(Look::Nothing), |next| {

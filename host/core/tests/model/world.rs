@@ -158,6 +158,8 @@ pub enum Violation {
     OnlyCopyDestroyed,
     LastDefinitionRemoved,
     DiskInUseRemoved,
+    /// Another attempt begins while an order to abort the one before may still come.
+    AbortOutlivesItsAttempt,
     /// An outcome says what isn't so.
     Lie(OutcomeKind),
     /// A record that the phases don't allow.

@@ -76,6 +76,11 @@ impl Aborts {
         self.under_way.spawn(order.in_current_span());
     }
 
+    /// Takes in that an order which was not given here may still come.
+    pub(super) fn also(&mut self, unheard: bool) {
+        self.unheard |= unheard;
+    }
+
     /// Says that nothing confirms the abort, and why, once it had its time; and again when that is something else.
     pub(super) fn tell(&mut self, task: &mut Task, plan: &Plan) -> Result<(), EngineError> {
         self.hear();

@@ -3,10 +3,12 @@
 //! that is over that it is. That it may be there follows from the record that the transfer was intended.
 
 use waypost_core::ids::HostName;
+use waypost_core::journal::Record;
 use waypost_core::notice::Notice;
 use waypost_core::plan::{Plan, TransferMode};
 
 use super::Task;
+use crate::error::EngineError;
 
 /// Puts this task's notice on the domain. Of a definition that travels there is nothing to be put it on.
 pub(super) async fn put(task: &Task, plan: &Plan) {
@@ -49,6 +51,17 @@ async fn take_from(task: &Task, plan: &Plan, host: &HostName, ours: impl Fn(&Not
     if let Err(fault) = taken {
         tracing::info!(%fault, "the notice stays on the domain");
     }
+}
+
+/// Whose notice the domain carries, if it was put there after the transfer of this attempt was intended: another may have it on
+/// its way then. An older one is left over, or of somebody whom the hypervisor refused.
+pub(super) async fn newer(task: &Task, plan: &Plan) -> Result<Option<String>, EngineError> {
+    let read = task.ports().hypervisor.notice(&plan.source.host, plan.domain).await;
+    let Some(notice) = read.ok().flatten().filter(|notice| notice.task != task.recorder.id) else { return Ok(None) };
+    let journal = task.ports().store.journal(task.recorder.id)?;
+    let intended = journal.iter().rev().find(|(_, record)| *record == Record::PerformIntended).map(|(at, _)| *at);
+    let newer = intended.is_some_and(|intended| notice.since >= intended);
+    Ok(newer.then(|| format!("{} carries the notice of {notice}", plan.name)))
 }
 
 /// Whose notice the domain carries, if it is somebody else's: what a refusal leaves out.

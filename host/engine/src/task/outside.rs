@@ -15,7 +15,7 @@ use super::finishing::Finishing;
 use super::helm::Helm;
 use super::performing::{end, end_if_wanted, obey};
 use super::recovering::Locating;
-use super::{Stage, Task, tell, testimony, ticker};
+use super::{Stage, Task, notice, tell, testimony, ticker};
 use crate::error::EngineError;
 
 /// A transfer that may be running.
@@ -58,10 +58,21 @@ impl Outside {
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
+        // Whoever was there before may have ended between its record and its call. A post-copy that is joined again is nobody else's.
+        let mut may_be_anothers = lost.is_none() && !switched;
         let mut tick = ticker(task.ports().settings().look_every);
         loop {
             // Before anything is ended: who takes a task over doesn't know yet whether it was switched meanwhile.
             let situation = task.look(&plan).await;
+            if may_be_anothers && situation.has_job() {
+                may_be_anothers = false;
+                if let Some(who) = notice::newer(&task, &plan).await? {
+                    helm.aborts.settle(&mut task, &plan).await?;
+                    let message = format!("{who}, and nobody heard whether the call of this attempt was made");
+                    task.record(Record::PerformReturned { result: Err((FailureClass::Migrating, message)) })?;
+                    return Ok(Stage::Locating(Locating { task, plan }));
+                }
+            }
             let in_post_copy = situation.in_post_copy();
             switched |= in_post_copy;
             too_late(&task, &mut ending, switched);

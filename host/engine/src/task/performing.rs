@@ -106,6 +106,7 @@ impl Performing {
             obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
         };
         drop(reading);
+        helm.aborts.also(transfer.may_abort_yet());
         match result {
             Ok(()) => {
                 task.record(Record::PerformReturned { result: Ok(()) })?;

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use waypost_core::ids::{HostName, PluginName};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+use waypost_core::facts::DomainState;
+use waypost_core::ids::{DomainKey, HostName, PluginName};
 use waypost_core::journal::Record;
 use waypost_core::network::ways;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::Command;
-use waypost_core::recovery::{AttemptChange, FailureClass, RecoveryAnswer, RecoveryQuestion};
+use waypost_core::recovery::{AttemptChange, Deed, FailureClass, RecoveryAnswer, RecoveryQuestion};
 use waypost_core::sample::Stage as Copying;
 use waypost_core::situation::{Action, Side, Situation, Standing};
 
@@ -107,8 +110,8 @@ pub(super) async fn carry_out(
     match answer.action {
         Action::AcceptSource => accept_source(task, plan, now).await,
         Action::AcceptDestination => accept_destination(task, plan, now).await,
-        Action::HandOver => end(task, &plan, now, OutcomeKind::Stuck, &answer.reason),
-        Action::DeclareLost => end(task, &plan, now, OutcomeKind::Lost, &answer.reason),
+        Action::HandOver => end(task, &plan, now, OutcomeKind::Stuck, &answer.reason).await,
+        Action::DeclareLost => declare_lost(task, plan, now, &answer.reason).await,
         Action::TryAgain => try_again(task, plan, answer.change).await,
         Action::ResumePostCopy => resume_post_copy(task, plan, answer.way).await,
         action => {
@@ -132,8 +135,9 @@ fn located(mut task: Task, plan: Plan, situation: Situation) -> Result<Stage, En
     task.note_cancel()?;
     let permitted = task.permitted(&plan, &situation);
     task.record(Record::Located { situation: situation.clone(), permitted: permitted.clone() })?;
-    // A job that runs, where both sides can be asked: its time limit, its policy and the watch over it go on.
-    let ours = !task.recorder.course.is_not_begun();
+    // A job that runs, where both sides can be asked: its time limit, its policy and the watch over it go on. They are for this
+    // attempt's, and nobody else's job is steered or ended.
+    let ours = !task.recorder.course.is_not_begun() && !task.recorder.history.shows_anothers_job(&situation);
     if ours && situation.has_job() && !situation.is_dark() && !situation.is_interrupted(&plan) {
         return Ok(Stage::Outside(Outside { task, plan, aborts: Aborts::default(), lost: None }));
     }
@@ -302,12 +306,81 @@ async fn accept_destination(mut task: Task, plan: Plan, now: &Situation) -> Resu
     }
 }
 
-fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {
+/// Ends a task of whose guest both hosts have nothing left, if no other host has it: somebody may have moved it on meanwhile. Half
+/// of a guest goes nowhere.
+async fn declare_lost(mut task: Task, plan: Plan, now: &Situation, reason: &str) -> Result<Stage, EngineError> {
+    let elsewhere = if now.in_post_copy() { None } else { elsewhere(&task, &plan).await };
+    let Some(why) = elsewhere else { return end(task, &plan, now, OutcomeKind::Lost, reason).await };
+    task.record(Record::ActionDone { action: Action::DeclareLost, result: Err(why) })?;
+    // Another host is no other a moment later.
+    tokio::time::sleep(task.ports().settings().look_every).await;
+    Ok(Stage::Locating(Locating { task, plan }))
+}
+
+/// Which of the other hosts has the domain, or can't be asked; none where all of them say that it isn't there.
+async fn elsewhere(task: &Task, plan: &Plan) -> Option<String> {
+    let ends = [&plan.source.host, &plan.destination.host];
+    let mut asking = JoinSet::new();
+    for host in task.ports().hypervisor.hosts().into_iter().filter(|host| !ends.contains(&host)) {
+        let (hypervisor, domain) = (task.ports().hypervisor.clone(), plan.domain);
+        let asked = async move {
+            let side = hypervisor.observe(&host, domain).await;
+            (host, side)
+        };
+        asking.spawn(asked.in_current_span());
+    }
+    let mut found = Vec::new();
+    while let Some(answer) = asking.join_next().await {
+        match answer {
+            Ok((host, side)) if may_have_it(plan, &side) => found.push(tell::side(&side, &host)),
+            Ok(_) => {}
+            // A defect of whoever asks: what that host has nobody knows.
+            Err(_) => found.push("unknown on a host that was not asked to the end".to_owned()),
+        }
+    }
+    found.sort();
+    (!found.is_empty()).then(|| format!("{} may be on another host: {}", plan.name, found.join(", ")))
+}
+
+/// Whether what another host says may be the guest itself, and not just a definition that was left there.
+fn may_have_it(plan: &Plan, side: &Side) -> bool {
+    match side {
+        Side::Unknown(_) => true,
+        Side::Absent { .. } => false,
+        // Where a mere definition was moved, a definition is what is missed.
+        Side::Present(_) if plan.mode == TransferMode::Offline => true,
+        Side::Present(seen) => seen.state.is_active() || (seen.state == DomainState::ShutOff && seen.reason == "saved"),
+    }
+}
+
+/// How long the source has to say what job it is that runs.
+const JOB_TOLD_IN: Duration = Duration::from_secs(5);
+
+/// A job on the source that is not this migration's, in words.
+async fn anothers_job(task: &Task, plan: &Plan, now: &Situation) -> Option<String> {
+    let not_begun = task.recorder.course.is_not_begun() && matches!(&now.source, Side::Present(here) if here.job);
+    if !not_begun && !task.recorder.history.shows_anothers_job(now) {
+        return None;
+    }
+    let domain = DomainKey::Id(plan.domain);
+    let facts = task.ports().hypervisor.domain_facts(&plan.source.host, &domain);
+    let job = tokio::time::timeout(JOB_TOLD_IN, facts).await.ok().and_then(Result::ok).and_then(|facts| facts.job);
+    let which = job.map(|job| format!(" ({})", job.operation)).unwrap_or_default();
+    Some(format!("a job that is not this migration's{which} runs on {}", plan.source.host))
+}
+
+async fn end(task: Task, plan: &Plan, now: &Situation, kind: OutcomeKind, reason: &str) -> Result<Stage, EngineError> {
+    let job = anothers_job(&task, plan, now).await;
+    // Why it could not be called lost is what a person has to look at first.
+    let not_lost = |deed: &Deed| if deed.action == Action::DeclareLost { deed.error.clone() } else { None };
+    let elsewhere = task.recorder.history.done().iter().rev().find_map(not_lost).filter(|_| kind == OutcomeKind::Stuck);
+    let said: Vec<_> =
+        [Some(tell::both(plan, now)), elsewhere, job, Some(reason.to_owned())].into_iter().flatten().collect();
     let remedy = tell::remedy(plan, now, kind, task.recorder.id, &volumes::still_there(&task));
     let remedy = tell::both_of(Some(remedy), prepared::not_given_back(&task, plan, &now.source));
     let outcome = Outcome {
         kind,
-        summary: format!("{}; {reason}", tell::both(plan, now)),
+        summary: said.join("; "),
         causes: task.recorder.all_causes(),
         remedy: tell::both_of(remedy, tell::state_left(plan, &task.recorder.course.tried)),
     };

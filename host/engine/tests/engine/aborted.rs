@@ -1,6 +1,7 @@
 //! Orders to abort that are slow, get lost, are refused or of no use: none hits another attempt, and what isn't confirmed is
 //! on record.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use waypost_core::convergence::Steering;
@@ -12,8 +13,8 @@ use waypost_core::request::Options;
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
 use crate::faults::hasty;
-use crate::killed::drive;
-use crate::support::{Case, Mind, Site, in_virtual_time, judge};
+use crate::killed::{bring_to_its_end, drive};
+use crate::support::{Case, Mind, Sight, Site, in_virtual_time, judge};
 
 /// What is on record of aborts that nothing confirmed: why, and whether an order may still come.
 fn unconfirmed(site: &Site, task: TaskId) -> Vec<(String, bool)> {
@@ -102,6 +103,46 @@ fn after_an_abort_that_nobody_heard_the_end_of_nothing_is_tried_again() {
         let told = unconfirmed(&site, task);
         assert!(matches!(&told[..], [(why, true)] if why.contains("did not say what became of")), "{told:?}");
     });
+}
+
+/// Its controller ends at the moment in which it gives the order: whether it got out nobody knows.
+#[test]
+fn after_an_abort_whose_controller_is_gone_nothing_is_tried_again() {
+    in_virtual_time(async {
+        let site = still(What::Slow(Duration::from_secs(1)));
+        let killed = AtomicBool::new(false);
+        site.ledger.meanwhile.set(move |sight| {
+            let decided = matches!(sight, Sight::Written(Record::SteerSettled { action: Steering::Abort, .. }));
+            if decided && !killed.swap(true, Ordering::Relaxed) {
+                std::panic::resume_unwind(Box::new("the controller was killed"));
+            }
+        });
+        let driver = site.accept();
+        let task = driver.id();
+        assert!(drive(driver).await.is_none(), "it was killed");
+        let outcome = bring_to_its_end(&site.engine(None).0, task).await;
+        assert_eq!(outcome.kind, OutcomeKind::RolledBack, "{outcome:?}");
+        assert_eq!(site.ledger.told().starts, 1);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
+/// A direct transfer that lost its destination orders its own end.
+#[test]
+fn after_an_abort_that_the_call_itself_gave_and_heard_nothing_of_nothing_is_tried_again() {
+    for unsettled in [true, false] {
+        in_virtual_time(async {
+            let died = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+            let site = Site::new(Case::live().options(hasty()).mind(Mind::Again).fault(died));
+            site.ledger.told().unsettled = unsettled;
+            let (task, outcome) = during(&site, async {}).await;
+            let told = unconfirmed(&site, task);
+            assert_eq!(told.iter().any(|(_, may_come)| *may_come), unsettled, "{told:?}");
+            let kind = if unsettled { OutcomeKind::RolledBack } else { OutcomeKind::Completed };
+            assert_eq!(outcome.kind, kind, "{outcome:?}");
+            assert_eq!(site.ledger.told().starts, if unsettled { 1 } else { 2 });
+        });
+    }
 }
 
 /// Cancels a transfer of 100 s after 5 s, with that on the hosts from then on; gives what is on record, and how it ended.

@@ -16,6 +16,7 @@ mod foretold;
 mod killed;
 mod late;
 mod networks;
+mod others;
 mod post_copy;
 mod probed;
 mod queued;

@@ -83,11 +83,15 @@ pub(super) fn obey(
             Some(_) if state.jobs.get(&domain).is_some_and(Job::switched) => {
                 return refuse("cannot abort migration in post-copy mode");
             }
-            Some(_) => {
+            Some("migration-out") => {
                 if let Some(job) = state.jobs.get_mut(&domain) {
                     job.abort = true;
                 }
                 state.wake(domain);
+            }
+            // It is over at once.
+            Some(_) => {
+                state.others_jobs.remove(&domain);
             }
         },
         Command::SeverCopies => match state.jobs.get_mut(&domain) {

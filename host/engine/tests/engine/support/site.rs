@@ -48,6 +48,8 @@ pub struct Case {
     pub dirty_pages_s: u64,
     pub working_set_mib: u64,
     pub tpm: bool,
+    /// Hosts beside a and b.
+    pub others: &'static [&'static str],
 }
 
 impl Case {
@@ -63,6 +65,7 @@ impl Case {
             dirty_pages_s: 1000,
             working_set_mib: 64,
             tpm: false,
+            others: &[],
         }
     }
     /// A guest that dirties more in a second than a transfer of 100 MiB/s carries: without help it never arrives.
@@ -157,7 +160,7 @@ impl Site {
             },
             ..DomainSpec::named("g1", "a")
         };
-        let hosts = ["a", "b"].map(|name| {
+        let hosts = ["a", "b"].iter().chain(case.others).map(|name| {
             let pools = vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")];
             let migration_tls = case.options.stream.encryption == Encryption::Required;
             HostSpec { pools, migration_tls, ..HostSpec::named(name) }

@@ -1,5 +1,6 @@
 //! Spies on both ports of a task: what was written and what was done, in one order. They hold the rule that every effect
-//! stands in the journal before it happens, and let a test kill the controller or break the store at any record.
+//! stands in the journal before it happens, and let a test kill the controller or break the store at any record. As long as the
+//! two ports have calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -51,6 +52,8 @@ pub struct Told {
     pub orders: Vec<Command>,
     /// Migrations that were started.
     pub starts: usize,
+    /// Each of them gives an order to abort of which nobody hears the end.
+    pub unsettled: bool,
     /// Every breach of the rule.
     pub breaches: Vec<String>,
 }
@@ -144,6 +147,18 @@ impl Told {
         if self.broken {
             self.breach(format!("{volume} on {host} was removed after the store failed"));
         }
+    }
+}
+
+/// A transfer whose own order to abort may still come when it is over.
+struct Unsettled(Box<dyn Transfer>);
+
+impl Transfer for Unsettled {
+    fn finished(&mut self) -> Later<'_, Result<(), Fault>> {
+        self.0.finished()
+    }
+    fn may_abort_yet(&self) -> bool {
+        true
     }
 }
 
@@ -260,7 +275,11 @@ impl Hypervisor for SpiedHosts {
                 told.breach("a second migration was started within one attempt".into());
             }
         }
-        self.world.start(plan)
+        let unsettled = self.ledger.told().unsettled;
+        Box::pin(async move {
+            let transfer = self.world.start(plan).await?;
+            Ok(if unsettled { Box::new(Unsettled(transfer)) as Box<dyn Transfer> } else { transfer })
+        })
     }
     fn resume_post_copy<'a>(&'a self, plan: &'a Plan) -> Later<'a, Result<Box<dyn Transfer>, Fault>> {
         {
