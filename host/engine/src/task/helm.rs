@@ -301,11 +301,10 @@ impl Helm {
     pub(super) fn abort(&mut self, task: &Task, plan: &Plan) {
         let now = Instant::now();
         self.aborts.want(now);
-        let rest = RESTS * task.ports().settings().sample_every;
         self.before_abort = match self.before_abort {
             // A reload may have taken the permission to.
             _ if !severs(task, plan) => BeforeAbort::Nothing,
-            BeforeAbort::Undecided => match self.watchdog.pace(now, rest) {
+            BeforeAbort::Undecided => match self.watchdog.pace(now, task.ports().settings().sample_every) {
                 Pace::Moves => BeforeAbort::Nothing,
                 Pace::Rests => BeforeAbort::Undecided,
                 Pace::StandsStill => {

@@ -48,13 +48,13 @@ impl Watchdog {
 
     /// Of a transfer of which so far nothing was moved, nothing is under way that could be waited for; and where no readings come
     /// it is not known to stand still.
-    pub(super) fn pace(&self, now: Instant, rest: Duration) -> Pace {
+    pub(super) fn pace(&self, now: Instant, sample_every: Duration) -> Pace {
         let still = self.read.duration_since(self.since);
         match self.last {
             None | Some((0, ..)) => Pace::Moves,
             Some(_) if now.duration_since(self.read) >= STANDS_STILL => Pace::Moves,
             Some(_) if self.barked || still >= STANDS_STILL => Pace::StandsStill,
-            Some(_) if !self.moved || still >= rest => Pace::Rests,
+            Some(_) if !self.moved || still >= RESTS * sample_every => Pace::Rests,
             Some(_) => Pace::Moves,
         }
     }
@@ -110,26 +110,27 @@ mod tests {
 
     #[test]
     fn a_pace_is_told_from_readings_that_differ_and_from_the_time_since() {
-        let rest = Duration::from_millis(750);
+        let every = Duration::from_millis(250);
+        let rest = RESTS * every;
         let at = |processed_bytes, stage| (processed_bytes, 1000, stage);
         let began = Instant::now();
         let mut watchdog = Watchdog::new();
-        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
+        assert_eq!(watchdog.pace(began + STANDS_STILL, every), Pace::Moves, "nothing is under way yet");
         assert!(!watchdog.sees(at(0, Stage::PreCopy), began));
-        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves, "nothing is under way yet");
+        assert_eq!(watchdog.pace(began + STANDS_STILL, every), Pace::Moves, "nothing is under way yet");
         let mut taken_over = Watchdog::new();
         assert!(!taken_over.sees(at(500, Stage::PreCopy), began));
-        assert_eq!(taken_over.pace(began, rest), Pace::Rests, "one reading tells nothing of movement");
-        assert_eq!(taken_over.pace(began + STANDS_STILL, rest), Pace::Moves, "no reading came since");
+        assert_eq!(taken_over.pace(began, every), Pace::Rests, "one reading tells nothing of movement");
+        assert_eq!(taken_over.pace(began + STANDS_STILL, every), Pace::Moves, "no reading came since");
         assert!(taken_over.sees(at(500, Stage::PreCopy), began + STANDS_STILL));
-        assert_eq!(taken_over.pace(began + STANDS_STILL, rest), Pace::StandsStill);
+        assert_eq!(taken_over.pace(began + STANDS_STILL, every), Pace::StandsStill);
         assert!(!watchdog.sees(at(500, Stage::PreCopy), began));
-        assert_eq!(watchdog.pace(began, rest), Pace::Moves);
+        assert_eq!(watchdog.pace(began, every), Pace::Moves);
         assert!(watchdog.sees(at(500, Stage::PreCopy), began + rest));
-        assert_eq!(watchdog.pace(began + rest, rest), Pace::Rests);
+        assert_eq!(watchdog.pace(began + rest, every), Pace::Rests);
         assert!(watchdog.sees(at(500, Stage::PreCopy), began + STANDS_STILL));
-        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::StandsStill);
+        assert_eq!(watchdog.pace(began + STANDS_STILL, every), Pace::StandsStill);
         assert!(!watchdog.sees(at(501, Stage::PreCopy), began + STANDS_STILL));
-        assert_eq!(watchdog.pace(began + STANDS_STILL, rest), Pace::Moves);
+        assert_eq!(watchdog.pace(began + STANDS_STILL, every), Pace::Moves);
     }
 }
