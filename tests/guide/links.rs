@@ -142,6 +142,24 @@ fn every_page_that_a_source_names_is_there() {
     assert!(named > 20, "{named} pages are named");
 }
 
+/// The map and the lists of files: a file that was moved is looked for where it is.
+#[test]
+fn every_path_of_the_map_is_there() {
+    let mut named = 0;
+    for page in ["ARCHITECTURE.md", "docs/changing.md"] {
+        let prose = prose(&read(&root().join(page)));
+        for path in prose.split('`').skip(1).step_by(2) {
+            let ours =
+                ["host/", "plugins/", "tests/", "wit/", "docs/", "examples/"].iter().any(|top| path.starts_with(top));
+            if ours && !path.contains(['*', ' ']) {
+                assert!(root().join(path).exists(), "{page} names {path}, which is not there");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 150, "{named} paths are named");
+}
+
 #[test]
 fn a_link_is_told_from_code_and_a_heading_from_a_comment() {
     let page = "# One `two`: three's\n\n[a](b.md#c) `[d](e)` [`f`](g\n.md) `h\ni` [j](#k)\n\n```sh run\n# no [l](m)\n```\n<a id=\"n\"></a>\n";
