@@ -317,6 +317,26 @@ fn a_stream_goes_on_after_the_last_record_until_patience_ends() {
 }
 
 #[test]
+fn a_stream_that_is_cut_before_its_first_record_goes_on_where_it_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let _told = server(&path, |head| {
+        let begin =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: waypost\nid: 7\n\n";
+        format!("{begin}{}", if head.contains("last-event-id: 7\r\n") { record(8) } else { String::new() })
+    });
+    in_runtime(async {
+        let mut events = client(&path).events(None);
+        let first = events.next().await;
+        assert!(matches!(first, Ok(Event::Interrupted(_))), "{first:?}");
+        assert_eq!(events.after(), Some(7));
+        assert_eq!(events.next().await.unwrap(), Event::Resumed);
+        let next = events.next().await;
+        assert!(matches!(&next, Ok(Event::Record(record)) if record.sequence == 8), "{next:?}");
+    });
+}
+
+#[test]
 fn what_is_asked_too_often_is_asked_again_where_that_is_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");

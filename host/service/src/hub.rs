@@ -13,19 +13,23 @@
 //! The store is looked at only while somebody listens; a task of this process nudges, what another process wrote is noticed
 //! by the store's version.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 use waypost_api::v1::{Progress, RecordEvent};
-use waypost_core::access::Scope;
 use waypost_core::feed::{Change, Feed, Moving};
 use waypost_core::ids::TaskId;
 use waypost_core::ports::{Reading, StoreFault};
+
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use stream::Stream;
 
 /// Changes that are read at once.
 const PAGE: u32 = 256;
@@ -199,6 +203,25 @@ impl Hub {
         }
     }
 
+    /// Reads the store for a listener.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Feed) -> Result<T, StoreFault> + Send + 'static,
+    ) -> Result<T, Unserved> {
+        let feed = Arc::clone(&self.feed);
+        match tokio::task::spawn_blocking(move || work(feed.as_ref())).await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(fault)) => {
+                tracing::warn!(%fault, "a listener can't be served; it is tried again");
+                Err(Unserved)
+            }
+            Err(_) => {
+                tracing::error!("a defect: reading events panicked; it is tried again");
+                Err(Unserved)
+            }
+        }
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
         // Nothing is half done between two statements that could panic.
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
@@ -285,6 +308,15 @@ impl Ear {
             () = tokio::time::sleep(most) => Some(Waited::InVain),
         }
     }
+
+    /// Waits for so long, whatever is published. None: the service is being stopped.
+    async fn rest(&mut self, time: Duration) -> Option<()> {
+        tokio::select! {
+            biased;
+            _ = self.stopped.wait_for(|stopped| *stopped) => None,
+            () = tokio::time::sleep(time) => Some(()),
+        }
+    }
 }
 
 impl Drop for Ear {
@@ -302,142 +334,6 @@ pub(crate) enum Waited {
     InVain,
 }
 
-/// A client's stream of events, of all tasks or of one, and of none that it may not see.
-pub(crate) struct Stream {
-    ear: Ear,
-    of: Option<TaskId>,
-    sight: Sight,
-    /// Everything up to this number was sent.
-    after: u64,
-    /// Progress that was published up to this count was sent.
-    shown: u64,
-    ready: VecDeque<Bytes>,
-}
-
-impl Stream {
-    /// A stream of everything after that number.
-    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scope: Scope, after: u64) -> Self {
-        // At once, so that a client and whoever is between know that the stream is there; with the place, so that a client that
-        // loses the stream before it heard anything comes back to where it began, too.
-        let hello = Bytes::from(format!(": waypost\nid: {after}\n\n"));
-        hub.streams.fetch_add(1, Ordering::Relaxed);
-        let sight = Sight { scope, seen: BTreeMap::new() };
-        Self { ear: hub.listen(), of, sight, after, shown: 0, ready: VecDeque::from([hello]) }
-    }
-
-    /// The next piece; where there is none by then, a comment, also when there is much for others all the while. None at the end,
-    /// which is when the service stops.
-    pub(crate) async fn next(&mut self, by: Instant) -> Option<Bytes> {
-        loop {
-            if let Some(bytes) = self.ready.pop_front() {
-                return Some(bytes);
-            }
-            let left = by.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(Bytes::from_static(b": still here\n\n"));
-            }
-            self.ear.attend();
-            if !self.pull().await {
-                self.ear.wait(left).await?;
-            }
-        }
-    }
-
-    /// Takes what there is. Answers whether it may have moved; if not, there is nothing more right now.
-    async fn pull(&mut self) -> bool {
-        let mut taken: Vec<(TaskId, Bytes)> = Vec::new();
-        let reached = {
-            let ring = self.ear.hub.ring();
-            if ring.version.is_none() {
-                // Nothing was read yet, so it is not known where the ring begins.
-                return false;
-            }
-            if self.after >= ring.base {
-                let from = ring.events.partition_point(|event| event.sequence <= self.after);
-                let wanted = ring.events.range(from..).filter(|event| self.of.is_none_or(|task| event.task == task));
-                // A few at a time: what is handed out is held until the client has taken it.
-                let some: Vec<Rendered> = wanted.take(PAGE as usize).cloned().collect();
-                let all = some.len() < PAGE as usize;
-                match some.last() {
-                    Some(last) if !all => self.after = last.sequence,
-                    _ => self.after = self.after.max(ring.last),
-                }
-                taken.extend(some.into_iter().map(|event| (event.task, event.bytes)));
-                if all {
-                    // Progress only to who has seen every record: it belongs to what came before it.
-                    let of = self.of;
-                    let newer = ring
-                        .progress
-                        .iter()
-                        .filter(|(task, shown)| shown.published > self.shown && of.is_none_or(|of| of == **task));
-                    taken.extend(newer.map(|(task, shown)| (*task, shown.bytes.clone())));
-                    self.shown = ring.published;
-                }
-                None
-            } else {
-                Some(ring.last)
-            }
-        };
-        let Some(reached) = reached else {
-            let moved = !taken.is_empty();
-            self.show(taken).await;
-            return moved;
-        };
-        // Too far behind for the ring.
-        let (feed, of, after) = (Arc::clone(&self.ear.hub.feed), self.of, self.after);
-        let page = tokio::task::spawn_blocking(move || feed.changes(of, after, PAGE)).await;
-        match page {
-            Ok(Ok(page)) => {
-                let all = page.len() < PAGE as usize;
-                let last = page.last().map_or(self.after, |change| change.sequence);
-                // There is nothing of its kind between the last of a page that is not full and where the ring was before.
-                self.after = if all { last.max(reached) } else { last };
-                self.show(page.iter().map(|change| (change.task, Rendered::of(change).bytes)).collect()).await;
-                true
-            }
-            Ok(Err(fault)) => {
-                tracing::warn!(%fault, "a listener can't be served; it is tried again");
-                false
-            }
-            Err(_) => {
-                tracing::error!("a defect: reading events panicked");
-                false
-            }
-        }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.ear.hub.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Stream {
-    /// Makes ready what the client may see.
-    async fn show(&mut self, events: Vec<(TaskId, Bytes)>) {
-        if self.sight.scope.is_everything() {
-            self.ready.extend(events.into_iter().map(|(_, bytes)| bytes));
-            return;
-        }
-        let unknown: BTreeSet<TaskId> =
-            events.iter().map(|(task, _)| *task).filter(|task| self.sight.seen.get(task) != Some(&true)).collect();
-        let (feed, scope) = (Arc::clone(&self.ear.hub.feed), self.sight.scope.clone());
-        let looked = tokio::task::spawn_blocking(move || {
-            // What can't be looked up is not shown. One that may not be seen is looked up again: its source may not be known yet.
-            let sees = |task: &TaskId| matches!(feed.brief(*task), Ok(Some(brief)) if scope.sees(&brief));
-            unknown.into_iter().map(|task| (task, sees(&task))).collect::<Vec<_>>()
-        });
-        self.sight.seen.extend(looked.await.unwrap_or_default());
-        let seen = &self.sight.seen;
-        let shown = events.into_iter().filter(|(task, _)| seen.get(task) == Some(&true));
-        self.ready.extend(shown.map(|(_, bytes)| bytes));
-    }
-}
-
-/// Which tasks a client may see.
-struct Sight {
-    scope: Scope,
-    /// What was looked up.
-    seen: BTreeMap<TaskId, bool>,
-}
+/// The store could not be read for a listener, and the log has why.
+#[derive(Debug)]
+struct Unserved;

@@ -40,7 +40,7 @@ pub enum Event {
 pub struct Events {
     client: Client,
     path: String,
-    /// The last record that was seen.
+    /// The last record that was seen, or the place where the stream began.
     after: Option<u64>,
     patience: Duration,
     frames: Frames,
@@ -78,7 +78,7 @@ impl Events {
         Self { patience, ..self }
     }
 
-    /// The last record that was seen: from where another stream goes on.
+    /// The last record that was seen, and before the first one the place where the stream began: from where another stream goes on.
     pub fn after(&self) -> Option<u64> {
         self.after
     }
@@ -174,8 +174,13 @@ impl Events {
         Box::pin(open(self.client.clone(), self.path.clone(), self.after))
     }
 
-    /// None for a kind that is not known yet.
+    /// None for a kind that is not known yet, and for a place alone.
     fn event(&mut self, frame: &Frame) -> Result<Option<Event>, ClientError> {
+        if frame.data.is_empty() {
+            // One that begins now and is cut before its first record would begin anew, later, and leave out what was between.
+            self.after = frame.id.or(self.after);
+            return Ok(None);
+        }
         let unclear = |error: serde_json::Error| {
             self.client.wire.unclear(format!("an event {} can't be read: {error}", frame.kind))
         };

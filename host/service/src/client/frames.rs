@@ -10,6 +10,8 @@ const MOST_BYTES: usize = 16 << 20;
 pub(super) struct Frame {
     pub(super) kind: String,
     pub(super) data: String,
+    /// The place in the order of all records that the stream has with it, where it says so.
+    pub(super) id: Option<u64>,
 }
 
 /// What came, as far as it goes.
@@ -47,7 +49,8 @@ impl Frames {
     fn end_of(&mut self, line: &str) {
         if line.is_empty() {
             let frame = std::mem::take(&mut self.open);
-            if !frame.data.is_empty() {
+            // A place alone is where the stream begins.
+            if !frame.data.is_empty() || frame.id.is_some() {
                 self.ready.push_back(frame);
             }
             return;
@@ -62,7 +65,8 @@ impl Frames {
                 }
                 self.open.data.push_str(value);
             }
-            // A comment has no name; the number of a record is in its data too.
+            "id" => self.open.id = value.parse().ok(),
+            // A comment has no name.
             _ => {}
         }
     }
@@ -88,6 +92,14 @@ mod tests {
             assert_eq!(all(&[&text[..at], &text[at..]]), expected, "cut at {at}");
         }
         assert!(Frames::default().put(b"data: \xff\n").is_err());
+    }
+
+    #[test]
+    fn a_place_without_an_event_is_told() {
+        let mut frames = Frames::default();
+        frames.put(b": waypost\nid: 7\n\n: still here\n\nid: 8\ndata: {}\n\n").unwrap();
+        let told: Vec<_> = std::iter::from_fn(|| frames.take()).map(|frame| (frame.id, frame.data)).collect();
+        assert_eq!(told, [(Some(7), String::new()), (Some(8), "{}".to_owned())]);
     }
 
     #[test]
