@@ -37,9 +37,11 @@ export class Problem extends Error {
     this.name = "Problem";
   }
 
-  /** Nobody answered: the network, or the service, is away. */
-  get unanswered(): boolean {
-    return this.status === 0;
+  /** Whether what was asked for may have been done, or be done yet: there was no answer, or one that does not say. A change that takes
+   *  longer than its answer goes on, one may be made and not be noted, and a proxy gives up earlier than the service. What is
+   *  refused because it is too much at once, or the service is being stopped, was not begun. */
+  get unsettled(): boolean {
+    return this.status === 0 || (this.status >= 500 && this.code !== "busy" && this.code !== "draining");
   }
 
   /** The service wants to know who asks. */

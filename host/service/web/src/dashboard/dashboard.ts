@@ -279,7 +279,7 @@ export class WaypostDashboard extends WaypostElement {
             <h2>Under way</h2>
             <waypost-migrations quiet compact state="unfinished" limit="20" .base=${base} .token=${token} link=${to}></waypost-migrations>
             <h2>Ended lately</h2>
-            <waypost-migrations quiet compact state="completed,refused,rolled-back,cancelled,stuck,lost" limit="5" .base=${base} .token=${token} link=${to}></waypost-migrations>
+            <waypost-migrations quiet compact mute state="completed,refused,rolled-back,cancelled,stuck,lost" limit="5" .base=${base} .token=${token} link=${to}></waypost-migrations>
           </aside>
         </div>`;
     }

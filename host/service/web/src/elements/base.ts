@@ -117,7 +117,7 @@ export abstract class WaypostElement extends LitElement {
       this.deniedTold = false;
       if (this.away) this.back();
     }
-    this.away = state === "lost" || state === "denied" || (this.away && state !== "live");
+    this.away = state === "lost" || state === "denied" || state === "resting" || (this.away && state !== "live");
     this.heard();
   }
 

@@ -193,6 +193,7 @@ export class WaypostMigration extends WaypostElement {
 
   protected override back(): void {
     if (this.first.problem) void this.first.reload();
+    if (this.known) void this.live.fill(this.known);
   }
 
   private begin(): void {
@@ -397,7 +398,11 @@ export class WaypostMigration extends WaypostElement {
       this.said = `${wish.label}: asked for`;
       if (next) this.tell("waypost-created", { task: next });
     } catch (error) {
-      this.problem = { attempted: `${wish.label} was not done`, problem: Problem.of(error) };
+      const problem = Problem.of(error);
+      this.problem = {
+        attempted: problem.unsettled ? `It is not known whether “${wish.label}” was done` : `${wish.label} was not done`,
+        problem,
+      };
     }
     this.busy = false;
     this.asked = null;

@@ -2,12 +2,12 @@
 //
 // Attributes: `state` (`unfinished`, outcomes, separated by commas), `domain`, `host` narrow it, and are then not offered for
 // choice; `limit` (rows on a page); `link` (a URL with `{id}`: each row leads there; without it a row opens in its place).
-// `compact` is for narrow places.
+// `compact` is for narrow places; `mute` for a second list of a page, so that what ends is not said aloud twice.
 
 import { css, html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Problem } from "../api/client";
-import { fromBrief, newestFirst, standing, type Task } from "../live/tasks";
+import { fromBrief, newestFirst, renewed, standing, type Task } from "../live/tasks";
 import { seesAll } from "../live/who";
 import { icon } from "../parts/icons";
 import { bones, empty, progress, standingBadge, when } from "../parts/small";
@@ -26,6 +26,7 @@ export class WaypostMigrations extends WaypostElement {
     limit: { type: Number },
     link: { type: String },
     compact: { type: Boolean, reflect: true },
+    mute: { type: Boolean },
     chosen: { state: true },
     sought: { state: true },
     open: { state: true },
@@ -167,6 +168,7 @@ export class WaypostMigrations extends WaypostElement {
   declare limit: number;
   declare link: string | null;
   declare compact: boolean;
+  declare mute: boolean;
   /** Chosen here: `""`, `unfinished`, an outcome. */
   private declare chosen: string;
   private declare sought: string;
@@ -186,6 +188,7 @@ export class WaypostMigrations extends WaypostElement {
     super();
     this.limit = 50;
     this.compact = false;
+    this.mute = false;
     this.chosen = "";
     this.sought = "";
     this.open = null;
@@ -204,6 +207,8 @@ export class WaypostMigrations extends WaypostElement {
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
     const asked = JSON.stringify([this.live.era, this.states, this.domain, this.host, this.sought]);
+    // What is known now may be forgotten before this page is left, and the row as it was read must not come back then.
+    this.older = renewed(this.older, this.live.tasks, this.live.gone);
     if (asked === this.asked) return;
     this.asked = asked;
     this.older = [];
@@ -247,9 +252,13 @@ export class WaypostMigrations extends WaypostElement {
 
   private fits(task: Task): boolean {
     const states = this.states;
+    return this.concerns(task) && (!states.length || states.includes(task.ended ?? "unfinished") || states.includes(task.phase));
+  }
+
+  /** Whether it is of the domain and the host that the list is of. */
+  private concerns(task: Task): boolean {
     const domain = this.domain || this.sought;
     return (
-      (!states.length || states.includes(task.ended ?? "unfinished") || states.includes(task.phase)) &&
       (!domain || task.domain === domain || task.domainId === domain) &&
       (!this.host || task.source === this.host || task.destination === this.host)
     );
@@ -266,11 +275,17 @@ export class WaypostMigrations extends WaypostElement {
     return this.compact ? tasks.slice(0, this.limit) : tasks;
   }
 
-  /** Says aloud which migration ended how. */
+  /** Says aloud which migration ended how: of those that the list showed until then, or shows from then on. */
   private follow(tasks: Task[]): void {
-    const ended = tasks.filter((task) => task.ended && this.running.has(task.id));
-    if (ended.length) this.said = ended.map((task) => `${task.domain}: ${standingMark(task.ended!).label}`).join(". ");
+    const ended = tasks.filter((task) => task.ended && this.running.has(task.id) && this.concerns(task) && this.tellsOf(task.ended));
+    if (ended.length && !this.mute) this.said = ended.map((task) => `${task.domain}: ${standingMark(task.ended!).label}`).join(". ");
     this.running = new Set(tasks.filter((task) => !task.ended).map((task) => task.id));
+  }
+
+  /** A list of outcomes alone tells of those. One of a phase, or of all that are unfinished, tells how what it showed ended. */
+  private tellsOf(end: string): boolean {
+    const states = this.states;
+    return !states.length || states.some((word) => word === end || !OUTCOMES.includes(word));
   }
 
   protected override render(): TemplateResult {

@@ -194,7 +194,7 @@ export class WaypostReadiness extends WaypostElement {
   private declare show: Show;
   private declare sought: string;
   private declare most: number;
-  /** The cell that has the keyboard: row and column. */
+  /** The cell that had the keyboard last: row and column. */
   private declare at: [number, number];
   private declare pinned: Cell | null;
   private declare moving: { domain: Domain; to: string } | null;
@@ -298,6 +298,7 @@ export class WaypostReadiness extends WaypostElement {
     if (!value.rows.length) return html`<div class="panel">${empty("grid", "No domains", "No host that answered has one.")}</div>`;
     const hosts = this.hosts;
     const some = rows.slice(0, this.most);
+    const entry = this.entry(some, hosts);
     return html`<div class="row legend" aria-label="What the signs mean" role="group">
         <span class="key good"><i>${icon("check")}</i>may go</span>
         <span class="key good noted"><i>${icon("info")}</i>may go, with so many notes</span>
@@ -314,7 +315,7 @@ export class WaypostReadiness extends WaypostElement {
                     <th scope="col">Domain</th>
                     ${hosts.map((host) => html`<th scope="col"><span class="ellipsis" title=${host}>${host}</span></th>`)}
                   </tr></thead>
-                  <tbody>${some.map((row, index) => this.row(row, index, hosts))}</tbody>
+                  <tbody>${some.map((row, index) => this.row(row, index, hosts, entry))}</tbody>
                 </table>
               </div>`
             : empty("search", "No such domain", "None fits what is chosen above.")
@@ -331,7 +332,16 @@ export class WaypostReadiness extends WaypostElement {
     </div>`;
   }
 
-  private row(row: ReadinessRow, index: number, hosts: string[]): TemplateResult {
+  /** The cell that Tab leads to: the one that had the keyboard last. Where that has no verdict, or is not there any more, the first that
+   *  has one, so that there always is a way in. */
+  private entry(rows: ReadinessRow[], hosts: string[]): [number, number] {
+    const judged = (index: number, column: number) => rows[index]?.verdicts.some((verdict) => verdict.destination === hosts[column]);
+    if (judged(...this.at)) return this.at;
+    const index = Math.max(0, rows.findIndex((row) => row.verdicts.length));
+    return [index, hosts.findIndex((_, column) => judged(index, column))];
+  }
+
+  private row(row: ReadinessRow, index: number, hosts: string[], entry: [number, number]): TemplateResult {
     const { domain } = row;
     const of = new Map(row.verdicts.map((verdict) => [verdict.destination, verdict]));
     return html`<tr>
@@ -342,11 +352,10 @@ export class WaypostReadiness extends WaypostElement {
         const sum = summary(verdict);
         const cell = { domain, host, verdict };
         const noted = sum.tone === "good" && sum.why !== "";
-        const focused = this.at[0] === index && this.at[1] === column;
         const pinned = this.pinned?.domain.id === domain.id && this.pinned.host === host;
         return html`<td role="gridcell"><button
           class=${noted ? "good noted" : sum.tone}
-          tabindex=${focused ? 0 : -1}
+          tabindex=${entry[0] === index && entry[1] === column ? 0 : -1}
           data-at="${index}:${column}"
           aria-pressed=${pinned}
           aria-label=${`${domain.name} to ${host}: ${sum.word}${sum.why ? `, ${sum.why}` : ""}`}

@@ -13,6 +13,8 @@ import { fromBrief, fromStatus, newestFirst, surplus, type Task, withProgress } 
 export type Link =
   | { state: "connecting" }
   | { state: "live" }
+  /** Nobody sees the page, so it does not listen. */
+  | { state: "resting" }
   /** Since when (ms), why, and when it is tried again (ms). */
   | { state: "lost"; since: number; problem: Problem; retryAt: number }
   | { state: "denied"; problem: Problem };
@@ -30,6 +32,11 @@ const PLACES_MS = 2_000;
 const PLACES_SOON_MS = 400;
 /** How long the stream is kept when nobody looks: between two pages it need not end. */
 const LINGER_MS = 3_000;
+/** How long a page that nobody sees keeps its stream. A browser opens six connections to a service over HTTP/1.1, and each stream
+ *  takes one of them for as long as it stands. */
+const HIDDEN_MS = 30_000;
+/** Why a stream is ended that could go on. */
+const RESTING = new Error("nobody sees the page");
 const LONGEST_PAUSE_MS = 15_000;
 const PAGE = 100;
 /** Tasks that are over and still known; older ones are read again where they are shown. */
@@ -51,7 +58,9 @@ export class Live {
   waiting = 0;
   readonly tasks = new Map<string, Task>();
   readonly series = new Map<string, Series>();
-  /** Of which attempt of a task the past was read. */
+  /** Tasks that the service does not have any more. */
+  readonly gone = new Set<string>();
+  /** Of which attempt of a task the past was read, since the stream stands. */
   private readonly filled = new Map<string, number>();
   /** The newest page was read at least once. */
   listed = false;
@@ -115,7 +124,11 @@ export class Live {
     try {
       return this.take(await this.client.task(id));
     } catch (error) {
-      if (error instanceof Problem && error.status === 404 && this.tasks.delete(id)) this.changed();
+      if (error instanceof Problem && error.status === 404) {
+        this.tasks.delete(id);
+        this.gone.add(id);
+        this.changed();
+      }
       throw error;
     }
   }
@@ -130,7 +143,7 @@ export class Live {
       const known = this.series.get(task.id);
       if (known && known.attempt > task.attempt) return;
       const now = known?.attempt === task.attempt ? known : new Series(task.attempt);
-      this.series.set(task.id, now.after(past));
+      this.series.set(task.id, now.with(past));
       this.changed();
     } catch {
       // The plot begins where the page does; whoever opens it again asks again.
@@ -153,15 +166,40 @@ export class Live {
 
   private async run(stop: AbortController): Promise<void> {
     let failures = 0;
+    /** The page is hidden for so long that it does not listen. */
+    let resting = false;
+    let hidden: ReturnType<typeof setTimeout> | undefined;
     if (this.link.state === "denied") this.to({ state: "connecting" });
     const online = () => this.wake?.();
-    // Whoever has logged in elsewhere comes back to this page. A token that was refused is not tried again and again.
-    const seen = () => {
-      if (document.visibilityState === "visible" && this.link.state === "denied" && !this.client.hasToken) this.wake?.();
+    const rest = () => {
+      resting = true;
+      // Whom the service does not know has no stream, and is not to ask once more for it.
+      if (this.link.state === "denied") return;
+      this.once?.abort(RESTING);
+      this.wake?.();
+    };
+    const turned = () => {
+      clearTimeout(hidden);
+      if (document.visibilityState === "hidden") {
+        hidden = setTimeout(rest, HIDDEN_MS);
+        return;
+      }
+      const rested = resting;
+      resting = false;
+      // Whoever has logged in elsewhere comes back to this page. A token that was refused is not tried again and again.
+      if (this.link.state === "denied" ? !this.client.hasToken : rested) this.wake?.();
     };
     addEventListener("online", online);
-    document.addEventListener("visibilitychange", seen);
+    document.addEventListener("visibilitychange", turned);
+    turned();
     while (!stop.signal.aborted) {
+      if (resting) {
+        // Since when the connection was lost, or that nobody is known to ask, stays what is known of it.
+        if (this.link.state === "live" || this.link.state === "connecting") this.to({ state: "resting" });
+        await this.pause(null, stop.signal);
+        continue;
+      }
+      if (this.link.state === "resting" || this.link.state === "denied") this.to({ state: "connecting" });
       const once = (this.once = new AbortController());
       const end = () => once.abort();
       stop.signal.addEventListener("abort", end);
@@ -177,11 +215,14 @@ export class Live {
         listening.catch(() => {});
         await Promise.all([this.know(), this.readList()]);
         this.to({ state: "live" });
+        void this.refresh();
+        this.follow();
         await listening;
         throw new Problem("stream-ended", 0, "the service ended the stream of events");
       } catch (error) {
         once.abort();
         if (stop.signal.aborted) break;
+        if (once.signal.reason === RESTING) continue;
         const problem = Problem.of(error);
         if (this.link.state === "denied") {
           await this.pause(null, stop.signal);
@@ -199,8 +240,9 @@ export class Live {
         stop.signal.removeEventListener("abort", end);
       }
     }
+    clearTimeout(hidden);
     removeEventListener("online", online);
-    document.removeEventListener("visibilitychange", seen);
+    document.removeEventListener("visibilitychange", turned);
   }
 
   /** The service does not know who asks, or not any more: what it said of that before is void, and its stream is ended. */
@@ -229,6 +271,8 @@ export class Live {
       this.client.tasks({ states: ["unfinished"], limit: 500 }),
       this.client.tasks({ limit: PAGE }),
     ]);
+    // Readings that came while nobody listened do not come again. Plots that are shown are filled again, the others when they are.
+    this.filled.clear();
     const there = new Set([...unfinished.tasks, ...newest.tasks].map((brief) => brief.id));
     for (const brief of [...newest.tasks, ...unfinished.tasks]) {
       this.tasks.set(brief.id, fromBrief(brief, this.tasks.get(brief.id)));
@@ -240,12 +284,12 @@ export class Live {
     this.waiting = unfinished.tasks.filter((brief) => brief.place !== null).length;
     this.listed = true;
     this.changed();
-    void this.refresh();
   }
 
   /** Looks where those stand that may wait, and again as long as there are any. */
   private async places(): Promise<void> {
     this.placing = undefined;
+    if (this.link.state !== "live") return;
     const early = [...this.tasks.values()].filter((task) => !task.ended && task.phase === "accepted");
     try {
       const { tasks } = early.length ? await this.client.tasks({ states: ["accepted"], limit: 500 }) : { tasks: [] };
@@ -268,7 +312,7 @@ export class Live {
 
   private follow(soon = false): void {
     const early = [...this.tasks.values()].filter((task) => !task.ended && task.phase === "accepted");
-    if (!early.length || !this.stop || this.link.state === "denied") return;
+    if (!early.length || !this.stop || this.link.state !== "live") return;
     if (soon) clearTimeout(this.placing);
     if (soon || this.placing === undefined) this.placing = setTimeout(() => void this.places(), soon ? PLACES_SOON_MS : PLACES_MS);
   }
@@ -287,10 +331,12 @@ export class Live {
     }
   }
 
-  /** Asks about everything that changed. */
+  /** Asks about everything that changed, while the connection stands; what changed while it does not is asked about once it does.
+   *  A service that is away, or takes the caller for nobody, is asked by `run` alone, which pauses in between. */
   private async refresh(): Promise<void> {
     clearTimeout(this.gather);
     this.gather = undefined;
+    if (this.link.state !== "live") return;
     if (this.stale.size > MANY) {
       try {
         for (const brief of (await this.client.tasks({ limit: 500 })).tasks) {
@@ -303,7 +349,7 @@ export class Live {
         return;
       }
     }
-    while (this.stale.size && this.looking < LOOKS) {
+    while (this.link.state === "live" && this.stale.size && this.looking < LOOKS) {
       const [id] = this.stale;
       this.stale.delete(id!);
       this.looking += 1;
@@ -323,8 +369,7 @@ export class Live {
     }
   }
 
-  /** What can't be looked at now is looked at later: there may be no event any more that would tell of it. Where the connection is
-   *  gone, everything is read again once it stands. */
+  /** What can't be looked at now is looked at later: there may be no event any more that would tell of it. */
   private again(): void {
     if (this.link.state === "live") this.gather ??= setTimeout(() => void this.refresh(), AGAIN_MS);
   }
@@ -334,6 +379,8 @@ export class Live {
     // Not at each one: looking for the oldest costs more than keeping some.
     if (this.tasks.size > KEPT * 1.5) {
       for (const id of surplus(this.tasks.values(), KEPT)) {
+        // Those who show it are yet to hear what became of it.
+        if (id === task.id) continue;
         this.tasks.delete(id);
         this.series.delete(id);
         this.filled.delete(id);
@@ -353,6 +400,7 @@ export class Live {
     this.series.clear();
     this.filled.clear();
     this.stale.clear();
+    this.gone.clear();
     this.waiting = 0;
     this.listed = false;
     this.era += 1;

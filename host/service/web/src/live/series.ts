@@ -42,15 +42,22 @@ export class Series {
     return true;
   }
 
-  /** The same with what was read before it began to be watched. */
-  after(past: Sample[]): Series {
+  /** The same with what the service kept: of before it began to be watched, and of while nobody listened. The service keeps fewer
+   *  readings than come here, so what was watched stays. */
+  with(past: Sample[]): Series {
+    const kept = new Series(this.attempt);
+    for (const sample of past) kept.add(sample);
     const whole = new Series(this.attempt);
-    for (const sample of past) whole.add(sample);
-    const last = whole.at[whole.at.length - 1] ?? -1;
-    const from = this.at.findIndex((at) => at > last);
-    if (from < 0) return whole;
-    whole.at.push(...this.at.slice(from));
-    for (const [index, column] of whole.columns.entries()) column.push(...this.columns[index]!.slice(from));
+    let [here, there] = [0, 0];
+    while (here < this.length || there < kept.length) {
+      const [own, other] = [this.at[here] ?? Infinity, kept.at[there] ?? Infinity];
+      const [from, index] = own <= other ? [this, here] : [kept, there];
+      whole.at.push(from.at[index]!);
+      for (const [place, column] of whole.columns.entries()) column.push(from.columns[place]![index]!);
+      // A reading that both have counts once.
+      if (own <= other) here += 1;
+      if (other <= own) there += 1;
+    }
     if (whole.at.length > MOST) whole.thin();
     return whole;
   }

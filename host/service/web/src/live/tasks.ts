@@ -30,8 +30,10 @@ export interface Task {
 
 /** A row of a list. What is known beyond it is kept. */
 export function fromBrief(brief: TaskBrief, known?: Task): Task {
-  const ended = brief.outcome ?? known?.ended ?? null;
   const newer = !known || brief.updated_at >= known.updatedAt;
+  // One that got stuck may have been gone on with. Of the same moment is also the row that was read just before the end.
+  const goneOn = !known || brief.updated_at > known.updatedAt;
+  const ended = brief.outcome ?? (goneOn ? null : known.ended);
   const phase = ended ? "ended" : newer ? brief.phase : known.phase;
   return {
     id: brief.id,
@@ -48,8 +50,8 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     updatedAt: newer ? brief.updated_at : known.updatedAt,
     sample: known?.sample ?? null,
     // A row says less of what is going on.
-    message: known?.phase === phase ? (known.message ?? brief.message) : brief.message,
-    outcome: known?.outcome ?? null,
+    message: known?.phase === phase && known.ended === ended ? (known.message ?? brief.message) : brief.message,
+    outcome: known?.ended === ended ? known.outcome : null,
     queued: !ended && (newer ? brief.place !== null : known.queued),
     place: ended ? null : newer ? brief.place : known.place,
     requestedBy: known?.requestedBy ?? null,
@@ -122,6 +124,11 @@ export function standing(task: Task): string {
 export function surplus(tasks: Iterable<Task>, most: number): string[] {
   const over = [...tasks].filter((task) => task.ended).sort(newestFirst);
   return over.slice(most).map((task) => task.id);
+}
+
+/** Rows that were read once, as they stand now: what is known by now goes before what was read, and what is gone is dropped. */
+export function renewed(rows: Task[], known: ReadonlyMap<string, Task>, gone: ReadonlySet<string>): Task[] {
+  return rows.flatMap((row) => known.get(row.id) ?? (gone.has(row.id) ? [] : row));
 }
 
 /** Newest first, as the service lists them. */

@@ -113,8 +113,8 @@ export class WaypostMove extends WaypostElement {
     } catch (error) {
       const problem = Problem.of(error);
       this.problem = { attempted: "The migration was not begun", problem };
-      if (problem.unanswered) this.problem.attempted = "It is not known whether the migration was begun";
-      // What was answered is settled; another try is another wish.
+      if (problem.unsettled) this.problem.attempted = "It is not known whether the migration was begun";
+      // What was refused is settled; another try is another wish.
       else this.key = freshKey();
     }
     this.sending = false;

@@ -1,6 +1,6 @@
 // What people do with the dashboard, and that it tells the truth.
 
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browse, open } from "./support";
 
@@ -137,23 +137,62 @@ test("what cancelling does is told of the phase that the task is in now", async 
   await site.close();
 });
 
-test("an answer that is lost begins nothing twice", async () => {
+const told = (status: number, code: string, detail: string) => ({ status, contentType: "application/problem+json", body: JSON.stringify({ code, detail }) });
+
+for (const [what, late] of [
+  ["that is lost", null],
+  ["that comes before the migration was begun", told(504, "too-slow", "there is no answer after 120 s")],
+  ["of a proxy", { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }],
+] as const) {
+  test(`an answer ${what} begins nothing twice`, async () => {
+    const site = await open(browser, { fleet: { history: false } });
+    const { page, fake } = site;
+    const keys: (string | undefined)[] = [];
+    await page.route("**/api/v1/tasks", async (route) => {
+      if (route.request().method() !== "POST") return route.continue();
+      keys.push(route.request().headers()["idempotency-key"]);
+      if (keys.length > 1) return route.continue();
+      await route.fetch();
+      await (late ? route.fulfill(late) : route.abort());
+    });
+    await page.getByRole("button", named("Move web4")).click();
+    await page.getByRole("button", { name: /Move web4 to kvm1/ }).click();
+    await page.getByRole("button", { name: "Move to kvm1" }).click();
+    await page.getByText("It is not known whether the migration was begun").waitFor();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: "Watch it" }).waitFor();
+    expect([keys.length, new Set(keys).size, fake.tasks.size]).toEqual([2, 1, 1]);
+    await site.close();
+  });
+}
+
+test("what was refused was not begun, and another try is another wish", async () => {
   const site = await open(browser, { fleet: { history: false } });
   const { page, fake } = site;
-  let lost = 0;
-  await page.route("**/api/v1/tasks", async (route) => {
-    if (route.request().method() !== "POST" || lost > 0) return route.continue();
-    lost += 1;
-    await route.fetch();
-    await route.abort();
+  const keys: (string | undefined)[] = [];
+  await page.route("**/api/v1/tasks", (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    keys.push(route.request().headers()["idempotency-key"]);
+    return keys.length > 1 ? route.continue() : route.fulfill(told(503, "busy", "64 requests are being worked on already"));
   });
   await page.getByRole("button", named("Move web4")).click();
   await page.getByRole("button", { name: /Move web4 to kvm1/ }).click();
   await page.getByRole("button", { name: "Move to kvm1" }).click();
-  await page.getByText("It is not known whether the migration was begun").waitFor();
+  await page.getByText("The migration was not begun: 64 requests").waitFor();
   await page.getByRole("button", { name: "Try again" }).click();
   await page.getByRole("link", { name: "Watch it" }).waitFor();
-  expect([lost, fake.tasks.size]).toEqual([1, 1]);
+  expect([keys.length, new Set(keys).size, fake.tasks.size]).toEqual([2, 2, 1]);
+  await site.close();
+});
+
+test("of a wish without an answer it is not known whether it was done", async () => {
+  const site = await open(browser, { fleet: { pace: 2 }, hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const { page } = site;
+  await page.getByRole("link", { name: /warehouse.*Moving/ }).click();
+  await page.route("**/api/v1/tasks/*/cancel", (route) => route.fulfill(told(504, "too-slow", "there is no answer after 120 s")));
+  await page.getByRole("button", named("Cancel")).click();
+  await page.locator("waypost-dialog").getByRole("button", named("Cancel")).click();
+  await page.getByText("It is not known whether “Cancel” was done: there is no answer after 120 s").waitFor();
   await site.close();
 });
 
@@ -199,59 +238,17 @@ test("a transfer that does not converge is helped, and what is refused says what
   await site.close();
 });
 
-test("a lost connection is told, and what happened meanwhile is made up for", async () => {
-  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
+test("how a migration ended is said aloud once", async () => {
+  const site = await open(browser, { fleet: { pace: 2, history: false }, begun: [{ domain: "warehouse", to: "kvm1" }] });
   const { page, fake } = site;
-  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
-  fake.make({ domain: "search2", to: "kvm1" }, "ben");
-  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
-  fake.down = true;
-  fake.cut();
-  await page.getByText(/Connection lost at/).waitFor();
-  await page.getByText("Migrations go on without this page").waitFor();
-  const task = [...fake.tasks.values()].find((one) => !one.outcome);
-  fake.end(task, "stuck", "warehouse is paused on kvm4; nothing more is done");
-  fake.make({ domain: "web4", to: "kvm1" }, "ben");
-  const seen = fake.sequence;
-  fake.make({ domain: "web5", to: "kvm1" }, "ben");
-  fake.down = false;
-  await page.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
-  await page.getByRole("link", { name: /web4/ }).first().waitFor();
-  await page.getByRole("link", { name: /web5/ }).first().waitFor();
-  await page.getByText(/Connection lost at/).waitFor({ state: "detached" });
-  // It went on after the last event that it had seen.
-  expect(fake.resumedAfter).toBeLessThan(seen);
-  expect(fake.resumedAfter).toBeGreaterThan(0);
-  await site.close();
-});
-
-test("pages that were opened while the service was away fill themselves", async () => {
-  const site = await open(browser, { fleet: { history: true } });
-  const { page, fake } = site;
-  await page.getByText("web1", { exact: true }).waitFor();
-  fake.down = true;
-  fake.cut();
-  await page.goto(`${site.url}#/migrations`);
-  await page.reload();
-  await page.getByText("Not connected: the service does not answer").waitFor();
-  await page.getByText("Not known").waitFor();
-  fake.down = false;
-  await page.getByRole("link", { name: /ldap1.*Stuck/ }).waitFor();
-  await page.getByText("Not connected").waitFor({ state: "detached" });
-  await page.getByText("Older migrations").waitFor();
-  await site.close();
-});
-
-test("a service whose state was replaced is read anew", async () => {
-  const site = await open(browser, { hash: "#/migrations", begun: [{ domain: "warehouse", to: "kvm1" }] });
-  const { page, fake } = site;
-  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
-  fake.make({ domain: "search2", to: "kvm1" }, "ben");
-  await page.getByRole("link", { name: /search2.*Moving/ }).waitFor();
-  fake.replace();
-  fake.remember({ domain: "web4", source: "kvm1", destination: "kvm3", kind: "refused", summary: "web4 was not touched", minutes: 1 });
-  await page.getByRole("link", { name: /web4.*Refused/ }).waitFor();
-  expect(await page.getByRole("link", { name: /warehouse/ }).count()).toBe(0);
+  const lists = page.locator("waypost-migrations");
+  await lists.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
+  fake.end([...fake.tasks.values()][0], "stuck", "warehouse is paused on kvm4; nothing more is done");
+  // It left the list of those under way, and is in that of those that ended lately.
+  await lists.getByRole("link", { name: /warehouse.*Moving/ }).waitFor({ state: "detached" });
+  await lists.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
+  const said = await lists.evaluateAll((all) => all.map((one) => one.shadowRoot!.querySelector("[role=status]")!.textContent));
+  expect(said).toEqual(["warehouse: Stuck", ""]);
   await site.close();
 });
 
@@ -274,19 +271,53 @@ test("progress is never shown running backwards", async () => {
   await site.close();
 });
 
-test("the readiness is walked with the arrow keys", async () => {
-  const site = await open(browser, { hash: "#/readiness" });
-  const { page } = site;
-  const first = page.getByRole("button", { name: "web1 to kvm2: Allowed, 1 note" });
-  await first.focus();
-  await page.keyboard.press("End");
-  await page.getByText("old1 can't run the guest's CPU.").waitFor();
-  await page.keyboard.press("ArrowDown");
-  const now = () => page.evaluate(() => {
+/** What has the keyboard. */
+const focused = (page: Page) =>
+  page.evaluate(() => {
     let active: Element | null = document.activeElement;
     while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
     return active?.getAttribute("aria-label");
   });
+
+test("the readiness is entered by Tab, wherever it begins and however it shrinks", async () => {
+  const site = await open(browser, { hash: "#/readiness" });
+  const { page, fake } = site;
+  // Its domain is on the first host, so that the first cell has no verdict.
+  const first = /^build-runner-07 to kvm2: /;
+  await page.getByRole("button", { name: first }).waitFor();
+  const before = page.getByRole("button", { name: "Read again" });
+  await before.focus();
+  await page.keyboard.press("Tab");
+  expect(await focused(page)).toMatch(first);
+  // It is one stop: the next is beyond it, and back is where one was.
+  await page.keyboard.press("ArrowDown");
+  expect(await focused(page)).toMatch(/^build-runner-08 to kvm2: /);
+  await page.keyboard.press("Shift+Tab");
+  expect(await before.evaluate((element) => element.matches(":focus"))).toBe(true);
+  await page.keyboard.press("Tab");
+  expect(await focused(page)).toMatch(/^build-runner-08 to kvm2: /);
+  // Then there is one domain less than the row where one was.
+  fake.domains = fake.domains.filter((domain: { name: string }) => domain.name === "build-runner-07");
+  await before.click();
+  await page.getByRole("button", { name: /^build-runner-08 to/ }).first().waitFor({ state: "detached" });
+  await before.focus();
+  await page.keyboard.press("Tab");
+  expect(await focused(page)).toMatch(first);
+  await site.close();
+});
+
+test("the readiness is walked with the arrow keys", async () => {
+  const site = await open(browser, { hash: "#/readiness" });
+  const { page } = site;
+  const now = () => focused(page);
+  await page.getByLabel("Find a domain").fill("web");
+  await page.getByRole("button", { name: /^build-runner-07 to/ }).first().waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Read again" }).focus();
+  await page.keyboard.press("Tab");
+  expect(await now()).toBe("web1 to kvm2: Allowed, 1 note");
+  await page.keyboard.press("End");
+  await page.getByText("old1 can't run the guest's CPU.").waitFor();
+  await page.keyboard.press("ArrowDown");
   expect(await now()).toMatch(/^web2 to old1: Refused/);
   await page.keyboard.press("Enter");
   await page.keyboard.press("ArrowLeft");
@@ -296,6 +327,7 @@ test("the readiness is walked with the arrow keys", async () => {
   await page.getByText("old1 can't run the guest's CPU.").waitFor();
   // And so does what the signs mean.
   await page.getByText("may go, with so many notes").waitFor();
+  await page.getByLabel("Find a domain").fill("");
   await page.getByLabel("Which domains").selectOption("barred");
   await page.getByRole("button", { name: /gpu1 to kvm2/ }).waitFor();
   expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);
@@ -383,24 +415,5 @@ test("a task that leads out of one's reach is seen and not offered for change", 
   await page.goto(`${site.url}#/migrations/${out}`);
   await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
   expect(await page.getByRole("button", named("Cancel")).count()).toBe(0);
-  await site.close();
-});
-
-test("what could not be looked at when it happened is looked at later", async () => {
-  const site = await open(browser, { hash: "#/migrations", fleet: { pace: 2 }, begun: [{ domain: "warehouse", to: "kvm1" }] });
-  const { page, fake } = site;
-  await page.getByRole("link", { name: /warehouse.*Moving/ }).waitFor();
-  let refused = 0;
-  let busy = true;
-  await page.route(/\/api\/v1\/tasks\/[^/?]+$/, (route) => {
-    if (!busy) return route.continue();
-    refused += 1;
-    return route.fulfill({ status: 503, contentType: "application/problem+json", body: '{"code":"busy","detail":"too much is asked at once"}' });
-  });
-  // The last event of it: nothing comes after it that would have the page look again.
-  fake.end([...fake.tasks.values()].find((one) => !one.outcome), "stuck", "warehouse is paused on kvm4; nothing more is done");
-  await expect.poll(() => refused).toBeGreaterThan(0);
-  busy = false;
-  await page.getByRole("link", { name: /warehouse.*Stuck/ }).waitFor();
   await site.close();
 });

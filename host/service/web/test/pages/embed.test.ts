@@ -31,6 +31,33 @@ test("a list opens its migrations in place, and says so to the page", async () =
   await site.close();
 });
 
+test("a list says aloud how migrations ended that it is of, and no others", async () => {
+  const slow = { bandwidth_mib_s: 2 };
+  const site = await open(browser, {
+    path: "theirs.html",
+    fleet: { pace: 2, history: false },
+    begun: [{ domain: "warehouse", to: "kvm1", options: slow }, { domain: "web4", to: "kvm2", options: slow }],
+    more: {
+      "/theirs.html": page(
+        ["", `domain="web4"`, `host="kvm2"`, `state="completed"`, "mute"].map((of) => `<waypost-migrations ${of}></waypost-migrations>`).join(""),
+      ),
+    },
+  });
+  const lists = site.page.locator("waypost-migrations");
+  const said = () => lists.evaluateAll((all) => all.map((one) => one.shadowRoot!.querySelector("[role=status]")!.textContent));
+  const end = (domain: string) => site.fake.end([...site.fake.tasks.values()].find((task) => task.domain === domain), "stuck", "nothing more is done");
+  for (const name of [/warehouse.*Moving/, /web4.*Moving/]) await lists.first().getByRole("button", { name }).waitFor();
+  for (const index of [1, 2]) await lists.nth(index).getByRole("button", { name: /web4.*Moving/ }).waitFor();
+  expect(await said()).toEqual(["", "", "", "", ""]);
+  end("warehouse");
+  await lists.last().getByRole("button", { name: /warehouse.*Stuck/ }).waitFor();
+  expect(await said()).toEqual(["warehouse: Stuck", "", "", "", ""]);
+  end("web4");
+  await lists.last().getByRole("button", { name: /web4.*Stuck/ }).waitFor();
+  expect(await said()).toEqual(["web4: Stuck", "web4: Stuck", "web4: Stuck", "", ""]);
+  await site.close();
+});
+
 test("one migration by its id, and all elements on one stream of events", async () => {
   const site = await open(browser, { path: "theirs.html", begun: [{ domain: "warehouse", to: "kvm1" }], more: { "/theirs.html": page("") } });
   const id = [...site.fake.tasks.values()].find((task) => !task.outcome).id;

@@ -43,12 +43,27 @@ test("a long migration stays whole and bounded", () => {
   expect(series.remaining.length).toBe(series.length);
 });
 
-test("what was read before it was watched stands before what was watched", () => {
+test("what the service kept stands before what was watched, and where nobody watched", () => {
   const watched = new Series(1);
   for (const second of [7, 8]) watched.add(at(second * 1000));
-  const whole = watched.after([at(1000), at(4000), at(7000)]);
+  const whole = watched.with([at(1000), at(4000), at(7000)]);
   expect(whole.at).toEqual([1, 4, 7, 8]);
   expect(whole.remaining).toEqual([99, 99, 99, 99]);
-  expect(watched.after([]).at).toEqual([7, 8]);
-  expect(new Series(1).after([at(1000), at(2000, "final")]).at).toEqual([1]);
+  expect(watched.with([]).at).toEqual([7, 8]);
+  expect(new Series(1).with([at(1000), at(2000, "final")]).at).toEqual([1]);
+  // The connection was lost from 8 s to 20 s. The service keeps every fourth.
+  watched.add({ ...at(20_000), remaining_bytes: 3 });
+  const mended = watched.with([at(4000), at(8000), at(12_000), at(16_000), at(20_000), at(24_000)]);
+  expect(mended.at).toEqual([4, 7, 8, 12, 16, 20, 24]);
+  expect(mended.remaining).toEqual([99, 99, 99, 99, 99, 3, 99]);
+  expect(mended.rate).toHaveLength(7);
+});
+
+test("what is put together is bounded too", () => {
+  const watched = new Series(1);
+  for (let second = 1; second <= 1200; second += 1) watched.add(at(second * 1000));
+  const whole = watched.with(Array.from({ length: 257 }, (_, index) => at(index * 4000 + 500)));
+  expect(whole.length).toBeLessThanOrEqual(1200);
+  expect([whole.at[0], whole.at.at(-1)]).toEqual([0.5, 1200]);
+  expect(whole.downtime).toHaveLength(whole.length);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Progress, Sample, TaskBrief, TaskStatus } from "../../src/api/types";
-import { fromBrief, fromStatus, newestFirst, standing, surplus, withProgress } from "../../src/live/tasks";
+import { fromBrief, fromStatus, newestFirst, renewed, standing, surplus, withProgress } from "../../src/live/tasks";
 
 const brief: TaskBrief = {
   id: "t1",
@@ -69,6 +69,31 @@ test("what is over stays over", () => {
   expect(withProgress(over, progress)).toBe(over);
   expect(fromBrief({ ...brief, updated_at: "2026-03-01T11:00:00.000Z" }, over).ended).toBe("completed");
   expect(standing(over)).toBe("completed");
+});
+
+test("a stuck one that is gone on with is under way again, as its row says", () => {
+  const end = (kind: string) => ({ kind, summary: `it is ${kind}`, causes: [], remedy: null });
+  const stuck = fromStatus({ ...status, phase: "ended", message: "it is stuck", outcome: end("stuck") });
+  const later = { ...brief, updated_at: "2026-03-01T12:00:09.000Z" };
+  const on = fromBrief({ ...later, phase: "recovering", message: "web1 is looked for" }, stuck);
+  expect([on.ended, on.outcome, on.phase, on.message]).toEqual([null, null, "recovering", "web1 is looked for"]);
+  expect(standing(on)).toBe("recovering");
+  expect(withProgress(on, progress).permille).toBe(450);
+  // A row that was read just before the end says nothing against it.
+  expect(fromBrief(brief, stuck).outcome).toEqual(end("stuck"));
+  // How it ended at last is not what was known of it before.
+  const over = fromBrief({ ...later, phase: "ended", outcome: "completed", message: "web1 is running on b" }, stuck);
+  expect([over.ended, over.outcome, over.message]).toEqual(["completed", null, "web1 is running on b"]);
+});
+
+test("a row that was read once stands as what is known of it, also when that is forgotten", () => {
+  const rows = ["t1", "t2", "t3"].map((id) => fromBrief({ ...brief, id }));
+  const over = fromBrief({ ...brief, id: "t1", phase: "ended", outcome: "completed" });
+  const once = renewed(rows, new Map([["t1", over]]), new Set());
+  expect(once).toEqual([over, rows[1], rows[2]]);
+  expect(renewed(once, new Map(), new Set(["t2"]))).toEqual([over, rows[2]]);
+  // One that is there again is not gone.
+  expect(renewed(once, new Map([["t2", rows[1]!]]), new Set(["t2"]))).toEqual(once);
 });
 
 test("a cancelled one that is at less than before tells the truth", () => {
