@@ -30,11 +30,14 @@ pub fn decide(question: &SteeringQuestion, settings: &Settings) -> SteeringAnswe
     if question.was_done("suspend") {
         return SteeringAnswer::hold(format!("the guest stands still; {} are left", bytes(newest.remaining_bytes)));
     }
-    let Some(rate) = history::bandwidth(&question.samples, settings.newest_percent) else {
-        return SteeringAnswer::hold("nothing moves: whether that is the end of it is not a question of convergence");
-    };
-    let view = View::of(question, settings, rate);
-    view.decide()
+    let view = history::bandwidth(&question.samples, settings.newest_percent)
+        .map(|rate| View::of(question, settings, rate))
+        .filter(|view| !history::stands_still(&question.samples, view.window_ms));
+    match view {
+        Some(view) => view.decide(),
+        // Post-copy over a link that carries nothing would leave the guest in two halves.
+        None => SteeringAnswer::hold("nothing moves: whether that is the end of it is not a question of convergence"),
+    }
 }
 
 struct View<'a> {
@@ -64,12 +67,11 @@ impl<'a> View<'a> {
                 }
             };
         };
-        let stalled = format!(
-            "{}; for {} s it has not gone below {}",
-            self.figures(),
-            stall.for_ms / 1000,
-            bytes(stall.best_bytes)
-        );
+        let (seconds, best) = (stall.for_ms / 1000, bytes(stall.best_bytes));
+        let stalled = match stall.in_pass {
+            false => format!("{}; for {seconds} s no pass has begun with clearly less than {best}", self.figures()),
+            true => format!("{}, and have been for {seconds} s", self.figures()),
+        };
         if let Some(answer) = self.downtime(&stalled) {
             return answer;
         }

@@ -1,20 +1,35 @@
 //! What the readings say: how fast the link is, how much a switch-over would have to carry, and whether that still shrinks.
 //!
-//! Within a pass the remaining bytes shrink in any case, and at its end they jump up by what was dirtied meanwhile. So
-//! they say little of a guest whose passes are short; the first reading of each pass, right after the jump, does: that
-//! much had to be moved at least. Those first readings are compared, window against everything before it, from the second
-//! pass on (the first is the whole memory). While a pass is longer than the window there is no new first reading in it,
-//! and then the remaining bytes themselves are compared, the smallest in the window against the smallest before.
+//! Within a pass the remaining bytes shrink in any case, and at its end they jump up by what was dirtied meanwhile. So of
+//! convergence only the beginnings of passes tell: that much had to be moved at least. A pass that begins with clearly less
+//! than the least before is progress, and a pass under way is none the worse for being long: what comes after it is not known
+//! before it ends. Clearly less is measured by what was at stake: the least before, or where less than that was carried since,
+//! by that: QEMU from 9.2 on counts what was dirtied in the middle of long passes, too, and each time begins a pass.
+//!
+//! What the first pass begins with is the whole, whatever its first reading says: a controller that was restarted reads it in
+//! the middle of a pass.
 
 use waypost_plugin::{Sample, SteeringQuestion};
 
 /// Nothing gets smaller any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stall {
-    /// Smallest amount to be moved that was ever seen, and not undercut by the margin since.
+    /// The least that a pass began with, or what is left and stays the same.
     pub best_bytes: u64,
-    /// How long ago that was, ms.
+    /// How long ago a pass began with no less, or this was left first, ms.
     pub for_ms: u64,
+    /// What is left stays the same, in the middle of a pass.
+    pub in_pass: bool,
+}
+
+/// When a pass began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Beginning {
+    at_ms: u64,
+    /// With how much to move, bytes.
+    left: u64,
+    /// Moved by then, bytes.
+    processed: u64,
 }
 
 /// The newest estimate of the bandwidth, bytes/s: of what was moved between two readings, newer ones weighing more. With
@@ -44,43 +59,76 @@ pub fn sustained(samples: &[Sample], window_ms: u64) -> Option<u64> {
     Some(moved.saturating_mul(1000) / ms).filter(|rate| *rate > 0)
 }
 
-/// What a switch-over would have to carry as things are, bytes: the smallest of the last passes' first readings, or what is
+/// Whether nothing at all was moved in the last window.
+pub fn stands_still(samples: &[Sample], window_ms: u64) -> bool {
+    let Some(newest) = samples.last() else { return true };
+    let before = samples.iter().rev().find(|sample| sample.elapsed_ms.saturating_add(window_ms) <= newest.elapsed_ms);
+    before.is_some_and(|before| newest.processed_bytes <= before.processed_bytes)
+}
+
+/// What a switch-over would have to carry as things are, bytes: the least that one of the last passes began with, or what is
 /// left now where no second pass has begun.
 pub fn burden(question: &SteeringQuestion) -> u64 {
-    let later = question.passes.get(1..).unwrap_or_default();
-    let recent = later.iter().rev().take(3).map(|pass| pass.remaining_bytes).min();
+    let passes = beginnings(question);
+    let recent = passes.iter().skip(1).rev().take(3).map(|pass| pass.left).min();
     recent.or(question.newest().map(|newest| newest.remaining_bytes)).unwrap_or(0)
 }
 
 /// What the rest comes to at worst, bytes: what is left now, and another pass as large as the last.
 pub fn rest(question: &SteeringQuestion) -> u64 {
     let left = question.newest().map_or(0, |newest| newest.remaining_bytes);
-    let last = question.passes.get(1..).and_then(<[Sample]>::last).map_or(0, |pass| pass.remaining_bytes);
+    let last = beginnings(question).get(1..).and_then(<[Beginning]>::last).map_or(0, |pass| pass.left);
     left.saturating_add(last)
 }
 
-/// Whether it got no smaller in the last window.
+/// Whether for a window no pass has begun with less than one before; or what is left stays the same in the middle of a pass.
 pub fn stall(question: &SteeringQuestion, window_ms: u64, margin_percent: u64) -> Option<Stall> {
     let now = question.newest()?.elapsed_ms;
     let begins = now.checked_sub(window_ms)?;
-    let later = question.passes.get(1..).unwrap_or_default();
-    let series = if later.iter().any(|pass| pass.elapsed_ms > begins) { later } else { &question.samples[..] };
-    let smallest = |recent: bool| {
-        let part = series.iter().filter(|sample| (sample.elapsed_ms > begins) == recent);
-        part.map(|sample| sample.remaining_bytes).min()
-    };
-    let (recent, before) = (smallest(true)?, smallest(false)?);
-    if shrank(recent, before, margin_percent) {
-        return None;
+    let passes = beginnings(question);
+    let (first, later) = passes.split_first()?;
+    let (mut best, mut since) = (first, None);
+    for pass in later {
+        if shrank(best, pass, margin_percent) {
+            (best, since) = (pass, None);
+        } else if pass.processed > best.processed {
+            // Not before a pass has begun with no less is there anything to hold against the transfer.
+            since.get_or_insert(pass.at_ms);
+        }
     }
-    let best = series.iter().fold(None, |best: Option<&Sample>, sample| match best {
-        Some(best) if !shrank(sample.remaining_bytes, best.remaining_bytes, margin_percent) => Some(best),
-        _ => Some(sample),
-    })?;
-    Some(Stall { best_bytes: best.remaining_bytes, for_ms: now - best.elapsed_ms })
+    if let Some(since) = since.filter(|since| *since <= begins) {
+        return Some(Stall { best_bytes: best.left, for_ms: now - since, in_pass: false });
+    }
+    // Since the last rise: within one pass.
+    let falling = question.samples.chunk_by(|before, after| after.remaining_bytes <= before.remaining_bytes).last()?;
+    let left = falling.last()?.remaining_bytes;
+    let reached = falling.iter().find(|sample| sample.remaining_bytes == left)?.elapsed_ms;
+    (left > 0 && reached <= begins).then(|| Stall { best_bytes: left, for_ms: now - reached, in_pass: true })
 }
 
-/// Whether what is left now is as little as it gets: the smallest of the window, or within the margin of it.
+/// The passes that began so far, oldest first. Where the hypervisor doesn't number them, one begins where more is left than
+/// before.
+fn beginnings(question: &SteeringQuestion) -> Vec<Beginning> {
+    // Before the first pass, while the destination gets ready, nothing is left because nothing was counted.
+    let counts = |sample: &&Sample| sample.total_bytes > 0 && sample.iteration != Some(0);
+    let numbered = question.newest().is_some_and(|newest| newest.iteration.is_some());
+    let first_readings: Vec<&Sample> = if numbered {
+        question.passes.iter().filter(counts).collect()
+    } else {
+        let readings: Vec<&Sample> = question.samples.iter().filter(counts).collect();
+        let rises = readings.windows(2).filter(|pair| pair[1].remaining_bytes > pair[0].remaining_bytes);
+        readings.first().copied().into_iter().chain(rises.map(|pair| pair[1])).collect()
+    };
+    let beginning = |(number, sample): (usize, &Sample)| Beginning {
+        at_ms: sample.elapsed_ms,
+        left: if number == 0 { sample.total_bytes } else { sample.remaining_bytes },
+        processed: sample.processed_bytes,
+    };
+    first_readings.into_iter().enumerate().map(beginning).collect()
+}
+
+/// Whether what is left now is as little as it gets: the smallest of the window, or within the margin of it. In a pass that is
+/// longer than the window every moment is one, and no worse than its end: a guest that stalls dirties anew what is carried.
 pub fn at_local_minimum(question: &SteeringQuestion, window_ms: u64, margin_percent: u64) -> bool {
     let Some(newest) = question.newest() else { return false };
     let begins = newest.elapsed_ms.saturating_sub(window_ms);
@@ -98,6 +146,9 @@ pub fn throttled_further(question: &SteeringQuestion, window_ms: u64) -> Option<
     (now > before).then_some((before, now))
 }
 
-fn shrank(now: u64, before: u64, margin_percent: u64) -> bool {
-    u128::from(now) * 100 < u128::from(before) * u128::from(100 - margin_percent.min(100))
+/// Whether a pass begins with clearly less than an earlier one.
+fn shrank(before: &Beginning, now: &Beginning, margin_percent: u64) -> bool {
+    let less = before.left.saturating_sub(now.left);
+    let at_stake = before.left.min(now.processed.saturating_sub(before.processed));
+    u128::from(less) * 100 > u128::from(at_stake) * u128::from(margin_percent)
 }

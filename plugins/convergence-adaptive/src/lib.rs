@@ -5,21 +5,25 @@
 //!
 //! While it runs, in this order:
 //!
-//! 1. Nothing before something was moved, nothing in post-copy, nothing while an order has yet to take effect.
-//! 2. Wait while it gets smaller. It is taken to be stalled when the smallest of what had to be moved in the last
-//!    `window_s` is not `margin_percent` below the smallest before; see `history` for what is compared.
+//! 1. Nothing before something was moved, nothing where nothing has moved for `window_s`, nothing in post-copy, nothing while an
+//!    order has yet to take effect.
+//! 2. Wait while it gets smaller. Only where a pass over the memory begins that shows. It is taken to be stalled when for
+//!    `window_s` no pass has begun with clearly less than the least before: by `margin_percent` of that, or of what was carried
+//!    since, where that is less. A pass that began with clearly less is waited for, however long it takes. What is left and
+//!    stays the same for `window_s` while bytes are moved is a stall, too.
 //! 3. Stalled, and what a pass leaves fits into a downtime within the bound, at the bandwidth of now or of the window,
 //!    whichever is more: set that downtime.
 //! 4. Stalled, and the hypervisor still slows the guest down further: wait.
 //! 5. Stalled, and the transfer had `own_time_s`, or half of its time limit where that is shorter: post-copy, where it is
-//!    the first permitted of `last_resort`, at a local minimum of what is left, so that little has to follow.
+//!    the first permitted of `last_resort`, at a local minimum of what is left, so that little has to follow. In a pass that
+//!    is longer than `window_s` that is at once.
 //! 6. Shortly before the time limit, so early that the rest can still be carried: the first permitted of `last_resort`.
 //! 7. Nothing of all that is possible: wait. The host's time limit ends it; or `abort_after_s` of stalling does.
 //!
 //! | setting | default | unit, range | meaning |
 //! |---|---|---|---|
 //! | `window_s` | 20 | s, 2 to 60 | how long without progress is a stall; at most a quarter of the time limit |
-//! | `margin_percent` | 4 | %, 0 to 50 | how much smaller counts as progress |
+//! | `margin_percent` | 4 | %, 0 to 50 | how much less counts as progress: of the least before, or of what was carried since |
 //! | `newest_percent` | 40 | %, 1 to 100 | weight of the newest reading in the estimate of the bandwidth |
 //! | `switchover_s` | 20 | s, 0 to 60 | how long to look for a local minimum |
 //! | `own_time_s` | 60 | s | time that is the transfer's own before post-copy |

@@ -8,6 +8,8 @@ use waypost_plugin::{Bounds, Prediction, Sample};
 
 use super::*;
 
+mod passes;
+
 const MIB: u64 = 1 << 20;
 
 /// A guest that leaves so much in every pass of 5 s, after a first pass of 40 s: 100 MiB/s, one reading a second. Within a
