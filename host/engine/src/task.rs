@@ -15,6 +15,7 @@ mod notice;
 mod outside;
 mod performing;
 mod prepared;
+mod readings;
 mod recovering;
 mod tell;
 mod testimony;

@@ -2,10 +2,9 @@
 //! until what is left fits into the downtime limit, switch over, finish on the destination, confirm on the source.
 //!
 //! It runs as a task of its own, as a peer-to-peer migration does in the source's daemon: who started it may be gone. A
-//! direct one needs its client from stage to stage (`client`).
-//! What a failure leaves behind depends on the stage, and follows what was measured of libvirt: up to the switch-over
-//! the source runs on and the destination is cleaned; while the destination has all memory and nobody has confirmed,
-//! the source stays paused, because its daemon can't know.
+//! direct one needs its client from stage to stage (`client`). What a failure leaves behind depends on the stage, and follows
+//! what was measured of libvirt: up to the switch-over the source runs on and the destination is cleaned; while the
+//! destination has all memory and nobody has confirmed, the source stays paused, because its daemon can't know.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The controller's course around its decisions: it reads one side and then the other, with anything happening between;
 //! writes each record before its effect; acts on what it read last; dies and comes back with what it had written. A policy
-//! takes each permitted action in turn, so the search takes all. As long as the course is: each of its steps reads on from the one
-//! before.
+//! takes each permitted action in turn, so the search takes all. One file, because each of its steps reads on from the one before.
 
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use waypost_core::convergence::{Bounds, HISTORY, SPACING_MS, Steering, SteeringAnswer, SteeringQuestion};
+use waypost_core::convergence::{Bounds, Steering, SteeringAnswer, SteeringQuestion};
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, RunState, TransferMode};
 use waypost_core::ports::{Command, DecisionRecord, Later, Wish};
@@ -20,13 +20,12 @@ use super::Task;
 use super::aborting::{ABORT_TAKES, Aborts};
 use super::ending::TOO_LATE;
 use super::performing::OURSELVES;
+use super::readings::{PASSES, keep, note_passes};
 use super::watchdog::{Pace, Watchdog};
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
 
-/// Passes over the memory that a policy is told of: of a transfer that has more, the first and the last ones.
-const PASSES: usize = 1000;
 /// An order that a host refused so often isn't given again for [`REFUSED_FOR`]: it would be refused with every question.
 const TRIES: usize = 3;
 /// What a host refuses now it may carry out in another part of the transfer.
@@ -432,89 +431,5 @@ pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: 
         max_bandwidth_mib_s: plan.bandwidth_mib_s,
         permitted,
         timeout_s: plan.timeout_s,
-    }
-}
-
-/// Notes the passes that a reading tells of: its own, where it is the first of it, and those before that began and were over
-/// since the reading before. What was left when those began nobody has read; this reading is the first since, so it stands
-/// for them. Numbers only grow, whatever order events and readings come in.
-fn note_passes(passes: &mut Vec<Sample>, begun: &mut Vec<u64>, sample: &Sample) {
-    let over: Vec<u64> = begun.extract_if(.., |number| Some(*number) <= sample.iteration).collect();
-    for number in over.into_iter().map(Some).chain([sample.iteration]) {
-        if passes.last().is_some_and(|last| last.iteration >= number) {
-            continue;
-        }
-        if passes.len() == PASSES {
-            passes.remove(PASSES / 2);
-        }
-        passes.push(Sample { iteration: number, ..sample.clone() });
-    }
-}
-
-/// Keeps a reading: the newest, and before it two minutes of them at a distance.
-fn keep(samples: &mut VecDeque<Sample>, sample: &Sample) {
-    let mut newest = samples.iter().rev().map(|sample| sample.elapsed_ms);
-    let too_soon = matches!((newest.next(), newest.next()), (Some(last), Some(before)) if last.saturating_sub(before) < SPACING_MS);
-    if too_soon {
-        samples.pop_back();
-    } else if samples.len() == HISTORY {
-        samples.pop_front();
-    }
-    samples.push_back(sample.clone());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_minutes_of_readings_are_kept_however_often_it_is_read() {
-        for every_ms in [100, 250, 500, 1000] {
-            let mut samples = VecDeque::new();
-            for at in (0..=600_000).step_by(every_ms) {
-                keep(&mut samples, &Sample { elapsed_ms: at, ..Sample::default() });
-            }
-            let times: Vec<u64> = samples.iter().map(|sample| sample.elapsed_ms).collect();
-            assert!(times.len() <= HISTORY && times.last() == Some(&600_000), "every {every_ms} ms: {times:?}");
-            assert!(times[0] <= 600_000 - 118_000, "every {every_ms} ms it begins at {}", times[0]);
-            assert!(times[..times.len() - 1].windows(2).all(|pair| pair[1] - pair[0] >= SPACING_MS));
-        }
-    }
-
-    fn numbers(passes: &[Sample]) -> Vec<Option<u64>> {
-        passes.iter().map(|pass| pass.iteration).collect()
-    }
-
-    fn reading(iteration: Option<u64>, remaining_bytes: u64) -> Sample {
-        Sample { iteration, remaining_bytes, ..Sample::default() }
-    }
-
-    #[test]
-    fn a_pass_that_was_over_before_anything_was_read_is_told_with_the_next_reading() {
-        let (mut passes, mut begun) = (Vec::new(), vec![1]);
-        note_passes(&mut passes, &mut begun, &reading(Some(1), 900));
-        note_passes(&mut passes, &mut begun, &reading(Some(1), 500));
-        assert_eq!(numbers(&passes), [Some(1)]);
-        // The reading was on its way when the last of these was told.
-        begun.extend([2, 3, 4, 5]);
-        note_passes(&mut passes, &mut begun, &reading(Some(4), 70));
-        assert_eq!(numbers(&passes), [1, 2, 3, 4].map(Some));
-        assert_eq!(passes.iter().map(|pass| pass.remaining_bytes).collect::<Vec<_>>(), [900, 70, 70, 70]);
-        assert_eq!(begun, [5]);
-        note_passes(&mut passes, &mut begun, &reading(Some(3), 10));
-        assert_eq!(numbers(&passes), [1, 2, 3, 4].map(Some), "no number comes twice or falls");
-        note_passes(&mut passes, &mut begun, &reading(Some(6), 60));
-        assert_eq!(numbers(&passes), [1, 2, 3, 4, 5, 6].map(Some));
-        assert_eq!(begun, []);
-    }
-
-    #[test]
-    fn of_many_passes_the_first_and_the_last_are_kept() {
-        let (mut passes, mut begun) = (Vec::new(), Vec::new());
-        for number in 1..=3 * PASSES as u64 {
-            note_passes(&mut passes, &mut begun, &reading(Some(number), 1));
-        }
-        assert_eq!(passes.len(), PASSES);
-        assert_eq!((passes[0].iteration, passes[PASSES - 1].iteration), (Some(1), Some(3 * PASSES as u64)));
     }
 }

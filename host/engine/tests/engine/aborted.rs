@@ -215,7 +215,7 @@ fn a_copy_that_is_cancelled_right_after_its_network_was_cut_is_severed_before_it
         let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
         let cancelled = async {
             let cut = |view: &waypost_engine::View| {
-                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= now.total_bytes / 100 * 29)
+                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
             };
             views.wait_for(cut).await.unwrap();
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -241,10 +241,11 @@ fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirm
         let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
         let cancelled = async {
             let cut = |view: &waypost_engine::View| {
-                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= now.total_bytes / 100 * 29)
+                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
             };
             views.wait_for(cut).await.unwrap();
             // So soon after something moved that nobody can know of the cut: later they are severed first.
+            tokio::time::sleep(Duration::from_millis(500)).await;
             cancel.cancel("somebody");
         };
         let (outcome, ()) = tokio::join!(drive(driver), cancelled);

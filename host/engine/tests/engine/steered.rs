@@ -1,4 +1,5 @@
-//! Transfers that are steered: by a policy, by persons, by nobody although nothing moves; live and after a restart.
+//! Transfers that are steered: by a policy, by persons, by nobody although nothing moves; live and after a restart. One file,
+//! because all of them are steered by the same policy, which says one thing.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -386,8 +387,9 @@ fn a_policy_that_a_person_overtook_while_it_thought_is_asked_anew() {
             while orders(&site, task).len() < 2 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            other.request_cancel(task, "somebody").unwrap();
             drop(go);
+            tokio::time::pause();
+            other.request_cancel(task, "somebody").unwrap();
         })
         .await;
         assert_eq!(outcome.kind, OutcomeKind::Cancelled);

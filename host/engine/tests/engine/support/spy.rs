@@ -1,6 +1,6 @@
 //! Spies on both ports of a task: what was written and what was done, in one order. They hold the rule that every effect
-//! stands in the journal before it happens, and let a test kill the controller or break the store at any record. As long as the
-//! two ports have calls.
+//! stands in the journal before it happens, and let a test kill the controller or break the store at any record. One file,
+//! because the two ports have so many calls and each is spied on in the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
