@@ -38,6 +38,7 @@ use waypost_core::journal::{Course, Record};
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
+use waypost_core::ports::Later;
 use waypost_core::situation::{Action, History, Side, Situation, Withheld, permitted};
 
 use crate::engine::Ports;
@@ -157,25 +158,27 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// Through one phase after the other.
+    /// Through one phase after the other. Each is boxed: together they are more than a thread's stack may have room for, and whoever
+    /// embeds the engine drives several from one place.
     async fn drive(self) -> Result<Outcome, EngineError> {
         let mut stage = self;
         loop {
-            stage = match stage {
-                Self::Accepted(phase) => phase.judge().await?,
-                Self::Planned(phase) => phase.prepare().await?,
-                Self::Abandoned(phase) => phase.roll_back().await?,
-                Self::Prepared(phase) => phase.perform().await?,
-                Self::Performing(phase) => phase.watch().await?,
-                Self::Outside(mut phase) => {
+            let phase: Later<'static, Result<Self, EngineError>> = match stage {
+                Self::Accepted(phase) => Box::pin(phase.judge()),
+                Self::Planned(phase) => Box::pin(phase.prepare()),
+                Self::Abandoned(phase) => Box::pin(phase.roll_back()),
+                Self::Prepared(phase) => Box::pin(phase.perform()),
+                Self::Performing(phase) => Box::pin(phase.watch()),
+                Self::Outside(mut phase) => Box::pin(async move {
                     phase.task.count_by_the_job(&phase.plan).await;
-                    phase.watch().await?
-                }
-                Self::Finishing(phase) => phase.finish().await?,
-                Self::Locating(phase) => phase.locate().await?,
-                Self::Recovering(phase) => phase.act().await?,
+                    phase.watch().await
+                }),
+                Self::Finishing(phase) => Box::pin(phase.finish()),
+                Self::Locating(phase) => Box::pin(phase.locate()),
+                Self::Recovering(phase) => Box::pin(phase.act()),
                 Self::Ended(outcome) => return Ok(outcome),
-            }
+            };
+            stage = phase.await?;
         }
     }
 
