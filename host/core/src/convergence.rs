@@ -54,7 +54,7 @@ facts! {
         pub max_downtime_ms: u64,
         /// Most bandwidth that may be set, MiB/s; none: no bound but the link.
         pub max_bandwidth_mib_s: Option<u64>,
-        /// What may be answered at all.
+        /// What may be answered at all; not what a host refused again and again.
         pub permitted: Vec<Steering>,
         /// Time for the whole transfer, s.
         pub timeout_s: u64,
