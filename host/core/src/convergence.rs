@@ -54,7 +54,7 @@ facts! {
         pub max_downtime_ms: u64,
         /// Most bandwidth that may be set, MiB/s; none: no bound but the link.
         pub max_bandwidth_mib_s: Option<u64>,
-        /// What may be answered at all.
+        /// What may be answered at all; not what a host refused again and again.
         pub permitted: Vec<Steering>,
         /// Time for the whole transfer, s.
         pub timeout_s: u64,
@@ -225,8 +225,9 @@ pub struct SteeringQuestion {
     pub elapsed_ms: u64,
     /// The readings so far, oldest first; of a long transfer the last [`HISTORY`].
     pub samples: Vec<Sample>,
-    /// The first reading since each pass over the memory began, oldest first: passes that were over before anything could be
-    /// read share the next one's figures. Of a transfer with very many passes the first and the last ones.
+    /// The first reading since each pass over the memory began, oldest first, or a later one of the same pass with more left: the
+    /// first may come before it was counted. Passes that were over before anything could be read share the next one's figures.
+    /// Of a transfer with very many passes the first and the last ones.
     pub passes: Vec<Sample>,
     /// What was done so far, oldest first.
     pub steered: Vec<Steered>,

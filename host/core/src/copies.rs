@@ -38,6 +38,25 @@ facts! {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Copies(pub Vec<CopiedDisk>);
 
+impl Copies {
+    /// What is asked, said of these disks by name, and a sentence for each name that is left out. libvirt left alone would copy
+    /// disks that are shared, too, and refuses what is said of one that it doesn't copy only once the targets are made.
+    pub fn by_name(&self, asked: &Disks) -> (Disks, Vec<String>) {
+        let mut left_out = Vec::new();
+        let mut of_copied = |option: &str, named: &[String]| -> Vec<String> {
+            let is_copied = |target: &String| self.0.iter().any(|disk| disk.target == *target);
+            let (copied, others): (Vec<String>, Vec<String>) = named.iter().cloned().partition(is_copied);
+            let words = |target: &String| format!("{option} {target} has no effect: that disk is not copied");
+            left_out.extend(others.iter().map(words));
+            copied
+        };
+        let detect_zeroes = of_copied("detect-zeroes", &asked.detect_zeroes);
+        let target_zero = of_copied("target-zero", &asked.target_zero);
+        let targets = self.0.iter().map(|disk| disk.target.clone()).collect();
+        (Disks { targets, detect_zeroes, target_zero, ..asked.clone() }, left_out)
+    }
+}
+
 /// The disks to copy to a destination, each with its target or with what stands against it. A disk that the destination
 /// shares is not in the list, unless it was asked for by name.
 pub fn resolve(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Vec<(String, Result<CopiedDisk, Uncopyable>)> {
@@ -62,8 +81,12 @@ pub fn resolve(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Vec<(String, 
     found
 }
 
-/// The same, if all of them can be copied.
+/// The same, if all of them can be copied, and every disk is there that something is said of.
 pub fn copies(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Result<Copies, Uncopyable> {
+    let unknown = |target: &&String| facts.domain.disks.iter().all(|disk| disk.target != **target);
+    if let Some(target) = asked.detect_zeroes.iter().chain(&asked.target_zero).find(unknown) {
+        return Err(Uncopyable::NoSuchDisk(target.clone()));
+    }
     resolve(asked, facts, to).into_iter().map(|(_, disk)| disk).collect::<Result<_, _>>().map(Copies)
 }
 

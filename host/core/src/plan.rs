@@ -436,7 +436,7 @@ impl Plan {
     }
 }
 
-/// The disks that are copied, by name: libvirt left alone would copy those that are shared, too.
+/// The disks that are copied, by name.
 fn travelling_disks(
     mode: TransferMode,
     options: &Options,
@@ -452,9 +452,9 @@ fn travelling_disks(
     if mode == TransferMode::Offline {
         return Err(PlanError::CopyOffline(first.target.clone(), to.host.name.clone()));
     }
-    let targets = copies.0.iter().map(|disk| disk.target.clone()).collect();
     let kept = format!("the images of copied disks stay on {}: libvirt never deletes them", facts.source.name);
-    Ok((Disks { targets, ..options.disks.clone() }, copies, Notes(vec![kept])))
+    let (disks, left_out) = copies.by_name(&options.disks);
+    Ok((disks, copies, Notes([vec![kept], left_out].concat())))
 }
 
 /// Whether both daemons know what is asked of them; one that doesn't tell its version is asked to its face.

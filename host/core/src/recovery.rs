@@ -3,7 +3,7 @@
 use crate::admission::MAX_DOWNTIME_MS;
 use crate::ids::{HostName, Moment};
 use crate::plan::Plan;
-use crate::request::{AfterMove, MigrationRequest};
+use crate::request::{AfterMove, MigrationRequest, Mode};
 use crate::sample::{Sample, Stage};
 use crate::situation::{Action, Situation};
 use crate::stream::{Encryption, Transport};
@@ -120,16 +120,18 @@ impl AttemptChange {
     pub const NONE: Self = Self { destination: None, max_downtime_ms: None, post_copy: None };
 
     /// The change without what is not offered: a destination that isn't among those, a downtime beyond the hypervisor's
-    /// bound, and post-copy where the request rules it out.
+    /// bound or without a guest that runs, and post-copy where the request rules it out.
     pub fn within(self, others: &[HostName], request: &MigrationRequest) -> Self {
         let options = &request.options;
+        let offline = options.mode == Mode::Offline;
         // What a person asked to stand still or to stay paused can't run on the other side while its memory follows.
-        let no_post_copy = options.stream.stands_still
+        let no_post_copy = offline
+            || options.stream.stands_still
             || options.after == AfterMove::Paused
             || options.transport == Transport::Tunnelled;
         Self {
             destination: self.destination.filter(|host| others.contains(host)),
-            max_downtime_ms: self.max_downtime_ms.filter(|ms| (1..=MAX_DOWNTIME_MS).contains(ms)),
+            max_downtime_ms: self.max_downtime_ms.filter(|ms| !offline && (1..=MAX_DOWNTIME_MS).contains(ms)),
             post_copy: self.post_copy.filter(|wanted| !wanted || !no_post_copy),
         }
     }
@@ -143,8 +145,9 @@ impl AttemptChange {
             && *host != request.destination
         {
             next.destination = host.clone();
-            // An address of the other host is of no use here.
+            // An address of the other host is of no use here, nor is what only goes with it.
             next.options.migrate_uri = None;
+            next.options.stream.rdma_pin_all = false;
             next.options.listen_address = None;
             next.options.disks.uri = None;
             next.options.stream.tls_destination = None;
@@ -155,6 +158,9 @@ impl AttemptChange {
         }
         if let Some(post_copy) = self.post_copy {
             next.options.stream.post_copy = post_copy;
+            if !post_copy {
+                next.options.stream.post_copy_bandwidth_mib_s = None;
+            }
         }
         if failed.stream.encryption == Encryption::Required {
             next.options.stream.encryption = Encryption::Required;

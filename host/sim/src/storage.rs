@@ -10,9 +10,9 @@ use waypost_core::facts::{DiskView, DomainFacts, HostFacts, PoolSource, Volume};
 use crate::fleet::{DiskSpec, DomainSpec, HostSpec, PoolSpec};
 use crate::generate::uuid_of;
 
-/// All stores by identity, each with its volumes by name.
+/// All stores by identity, each with its volumes by name; and of those that make volumes in extents only, how large one is.
 #[derive(Debug, Default)]
-pub(crate) struct Stores(BTreeMap<String, BTreeMap<String, Volume>>);
+pub(crate) struct Stores(BTreeMap<String, BTreeMap<String, Volume>>, BTreeMap<String, u64>);
 
 const GIB: u64 = 1 << 30;
 
@@ -80,10 +80,16 @@ impl Stores {
         });
     }
 
+    /// From now on the store of a pool makes its volumes in multiples of so many bytes.
+    pub(crate) fn round(&mut self, host: &HostSpec, pool: &PoolSpec, extent_bytes: u64) {
+        self.1.insert(identity(host, pool), extent_bytes);
+    }
+
     /// Makes an empty volume where nothing is.
     pub(crate) fn make(&mut self, host: &HostSpec, pool: &PoolSpec, disk: &CopiedDisk) {
         let store = identity(host, pool);
-        self.put(&store, pool, &disk.volume, &disk.format, disk.capacity_bytes);
+        let extent = self.1.get(&store).map_or(1, |bytes| (*bytes).max(1));
+        self.put(&store, pool, &disk.volume, &disk.format, disk.capacity_bytes.next_multiple_of(extent));
         if let Some(volume) = self.0.get_mut(&store).and_then(|volumes| volumes.get_mut(&disk.volume)) {
             volume.allocation_bytes = 0;
         }

@@ -118,6 +118,13 @@ impl World {
         state.stores.put(&crate::storage::identity(&spec, pool), pool, name, format, capacity_bytes);
         state.stores.fill(&spec, pool, name, capacity_bytes);
     }
+    /// From now on a pool makes its volumes in multiples of so many bytes, as a volume group does in its extents.
+    pub fn round_volumes(&self, host: &HostName, pool: &str, extent_bytes: u64) {
+        let mut state = self.state();
+        let Some(spec) = state.host(host).map(|host| host.spec.clone()) else { return };
+        let Some(pool) = spec.pools.iter().find(|spec| spec.name == pool) else { return };
+        state.stores.round(&spec, pool, extent_bytes);
+    }
     /// A person defines another domain whose only disk is at that path.
     pub fn define_beside(&self, host: &HostName, name: &str, path: &str) {
         let spec = DomainSpec { disks: vec![], interfaces: vec![], ..DomainSpec::named(name, host.as_str()) };

@@ -163,6 +163,12 @@ fn post_copy_that_was_tried_or_not_prepared_is_not_tried() {
     let mut question = stalled(84, 400 * MIB);
     question.transfer.post_copy = false;
     holds(&question, "suspend only shortly before the time limit");
+    // What the host refused again and again isn't permitted for a while.
+    let mut question = stalled(84, 400 * MIB);
+    only(&mut question, &["set-downtime", "suspend", "abort"]);
+    holds(&question, "suspend only shortly before the time limit");
+    question.bounds.timeout_s = 95;
+    assert_eq!(decide(&question).action, "suspend");
 }
 
 #[test]

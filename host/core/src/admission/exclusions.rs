@@ -253,6 +253,12 @@ fn uris(options: &Options) -> Result<(), Refusal> {
             }
         }
     }
+    for (option, targets) in [("detect-zeroes", &disks.detect_zeroes), ("target-zero", &disks.target_zero)] {
+        let beside = |target: &&String| !disks.targets.is_empty() && !disks.targets.contains(target);
+        if let Some(target) = targets.iter().find(beside) {
+            return malformed(option, target, "is none of the disks that migrate-disks names, so it is not copied");
+        }
+    }
     Ok(())
 }
 

@@ -457,6 +457,28 @@ fn a_plan_names_what_its_hosts_keep_of_the_guest_beside_its_disks() {
 }
 
 #[test]
+fn what_is_said_of_a_disk_that_is_not_copied_has_no_effect_and_of_none_is_refused() {
+    let (asked, mut facts) = scene();
+    // A medium that is read, and so not copied.
+    let medium = Disk { target: "vdb".into(), read_only: true, ..disk() };
+    Arc::make_mut(&mut facts.domain).disks.push(medium);
+    let plan = |detect_zeroes: &[&str], target_zero: &[&str]| {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+        let disks = Disks { detect_zeroes: names(detect_zeroes), target_zero: names(target_zero), ..asked.clone() };
+        crate::plan::plan(1, &Options { disks, ..Options::default() }, &facts, &facts.candidates[0])
+    };
+    let made = plan(&["vda", "vdb"], &["vdb"]).unwrap();
+    assert_eq!((made.disks.targets, made.disks.detect_zeroes), (vec!["vda".to_owned()], vec!["vda".to_owned()]));
+    assert_eq!(made.disks.target_zero, Vec::<String>::new());
+    for note in ["detect-zeroes vdb has no effect: that disk is not copied", "target-zero vdb has no effect"] {
+        assert!(made.notes.0.iter().any(|told| told.starts_with(note)), "{note}: {:?}", made.notes);
+    }
+    for wrong in [plan(&["vdz"], &[]), plan(&[], &["vda", "vdz"])] {
+        assert_eq!(wrong.unwrap_err(), PlanError::Copy(Uncopyable::NoSuchDisk("vdz".into())));
+    }
+}
+
+#[test]
 fn a_domain_that_is_shut_off_takes_no_disk_along() {
     let (asked, mut facts) = scene();
     Arc::make_mut(&mut facts.domain).state = DomainState::ShutOff;

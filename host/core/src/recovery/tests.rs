@@ -1,9 +1,10 @@
 //! What a further attempt may do otherwise, and what it never does.
 
 use super::*;
+use crate::admission::admit_options;
 use crate::ids::DomainKey;
 use crate::request::Options;
-use crate::stream::Stream;
+use crate::stream::{DiskCopy, Stream};
 
 fn request(encryption: Encryption) -> MigrationRequest {
     MigrationRequest {
@@ -57,4 +58,64 @@ fn only_what_is_offered_is_taken() {
     assert_eq!(wild.within(&others, &paused), AttemptChange::NONE);
     let fair = AttemptChange { destination: Some("c".into()), max_downtime_ms: Some(900), post_copy: None };
     assert_eq!(fair.clone().within(&others, &request(Encryption::Auto)), fair);
+}
+
+/// Every combination of the options that exclude or need each other, under every change.
+#[test]
+fn an_attempt_is_not_refused_for_what_the_one_before_left_in_its_request() {
+    const ASKED: &[fn(&mut Options)] = &[
+        |o| o.mode = Mode::Offline,
+        |o| o.transport = Transport::Tunnelled,
+        |o| o.migrate_uri = Some("rdma://10.0.0.2".into()),
+        |o| o.migrate_uri = Some("unix:///memory".into()),
+        |o| o.network = Some("mig".into()),
+        |o| o.stream.encryption = Encryption::Off,
+        |o| o.stream.encryption = Encryption::Required,
+        |o| o.stream.tls_destination = Some("b".into()),
+        |o| o.stream.rdma_pin_all = true,
+        |o| o.stream.post_copy = true,
+        |o| o.stream.post_copy_bandwidth_mib_s = Some(5),
+        |o| o.stream.stands_still = true,
+        |o| o.after = AfterMove::Paused,
+        |o| (o.stream.zero_copy, o.stream.parallel_connections) = (true, Some(2)),
+        |o| o.disks.copy = DiskCopy::Full,
+        |o| o.disks.uri = Some("unix:///disks".into()),
+    ];
+    let others: [HostName; 1] = ["c".into()];
+    let mut changes = vec![];
+    for destination in [None, Some(others[0].clone())] {
+        for max_downtime_ms in [None, Some(900)] {
+            for post_copy in [None, Some(true), Some(false)] {
+                changes.push(AttemptChange { destination: destination.clone(), max_downtime_ms, post_copy });
+            }
+        }
+    }
+    let (mut tried, mut of_rdma, mut limited) = (0, 0, 0);
+    for chosen in 0..1_u32 << ASKED.len() {
+        let mut options = Options::default();
+        for (at, ask) in ASKED.iter().enumerate() {
+            if chosen & (1 << at) != 0 {
+                ask(&mut options);
+            }
+        }
+        if admit_options(&options).is_err() {
+            continue;
+        }
+        let mut encrypted = options.clone();
+        encrypted.stream.encryption = Encryption::Required;
+        // What was planned of it: encrypted only where that could be asked for, too.
+        let may_be = options.stream.encryption != Encryption::Off && admit_options(&encrypted).is_ok();
+        of_rdma += usize::from(options.stream.rdma_pin_all);
+        limited += usize::from(options.stream.post_copy_bandwidth_mib_s.is_some());
+        let request = MigrationRequest { options, ..request(Encryption::Auto) };
+        for planned in [Encryption::Off, Encryption::Required].into_iter().take(if may_be { 2 } else { 1 }) {
+            for change in &changes {
+                let change = change.clone().within(&others, &request);
+                let next = change.applied(&request, &failed(planned));
+                assert_eq!(admit_options(&next.options), Ok(()), "{change:?} of {:?}", request.options);
+                tried += 1;
+            }
+        }
+    }
+    assert!(of_rdma > 0 && limited > 0 && tried > 1000, "{of_rdma}, {limited}, {tried}");
 }

@@ -342,13 +342,16 @@ impl Helm {
     /// Whether the transfer is as the answer wants it, or was proven not to become so.
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
         let last = task.recorder.steered.done().iter().rev().find(|done| done.action == answer.action);
-        let now = Instant::now();
-        let refused = |(action, value, at): &&(Steering, Option<u64>, Instant)| {
-            (*action, *value) == (answer.action, answer.value) && now.duration_since(*at) < REFUSED_FOR
-        };
-        let refused = self.refused.iter().filter(refused).count();
         // A transfer that was given up and goes on all the same may be given up again.
-        (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value)) || refused >= TRIES
+        (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value))
+            || self.refusals(|action, value| (action, value) == (answer.action, answer.value)) >= TRIES
+    }
+
+    /// How many of these orders hosts refused lately.
+    fn refusals(&self, of: impl Fn(Steering, Option<u64>) -> bool) -> usize {
+        let now = Instant::now();
+        let lately = |at: Instant| now.duration_since(at) < REFUSED_FOR;
+        self.refused.iter().filter(|(action, value, at)| of(*action, *value) && lately(*at)).count()
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
@@ -375,10 +378,13 @@ impl Helm {
         }
         self.due = Instant::now() + settings.steer_every;
         self.asked_after = task.recorder.steered.done().len();
+        let mut bounds = bounds(plan, task.recorder.course.current.options.max_downtime_ms, &settings);
+        // Else a policy would choose it again and again, and its next choice never have its turn.
+        bounds.permitted.retain(|permitted| self.refusals(|action, _| action == *permitted) < TRIES);
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),
-            bounds: bounds(plan, task.recorder.course.current.options.max_downtime_ms, &settings),
+            bounds,
             elapsed_ms: task.recorder.performing_ms(),
             samples: self.samples.iter().cloned().collect(),
             passes: self.passes.clone(),

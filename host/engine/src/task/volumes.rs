@@ -51,7 +51,22 @@ async fn make_one(task: &mut Task, plan: &Plan, disk: &CopiedDisk) -> Result<Res
     let step = Step::Volume { host: host.clone(), disk: disk.clone() };
     task.record(Record::StepIntended { step: step.clone() })?;
     let made = match hypervisor.create_volume(host, disk).await {
-        Ok(Creation::Made) => verified(task, host, disk).await,
+        Ok(Creation::Made) => match as_made(task, host, disk).await {
+            Ok(there) if there == *disk => Ok(()),
+            Ok(there) => {
+                let why = format!(
+                    "volume {} on {host} was made as {} of {} bytes instead of {} of {} bytes",
+                    disk.volume, there.format, there.capacity_bytes, disk.format, disk.capacity_bytes
+                );
+                // Written down as what it is: what isn't of the size on record is never taken back.
+                let other = Step::Volume { host: host.clone(), disk: there };
+                task.record(Record::StepIntended { step: other.clone() })?;
+                task.record(Record::StepSettled { step: other, result: Ok(StepEnd::Done) })?;
+                task.record(Record::StepSettled { step, result: Ok(StepEnd::Undone) })?;
+                return Ok(Err(why));
+            }
+            Err(why) => Err(why),
+        },
         // Nothing of this migration is there, so there is nothing to take back either.
         Ok(Creation::Taken) => {
             task.record(Record::StepSettled { step, result: Ok(StepEnd::Undone) })?;
@@ -63,18 +78,13 @@ async fn make_one(task: &mut Task, plan: &Plan, disk: &CopiedDisk) -> Result<Res
     Ok(made)
 }
 
-/// What was ordered and what is there may differ: a driver rounds a size, or doesn't know a format.
-async fn verified(task: &Task, host: &HostName, disk: &CopiedDisk) -> Result<(), String> {
+/// The disk as it was made. What was ordered and what is there may differ: a driver rounds a size, or doesn't know a format.
+async fn as_made(task: &Task, host: &HostName, disk: &CopiedDisk) -> Result<CopiedDisk, String> {
     match task.ports().hypervisor.volume(host, &disk.pool, &disk.volume).await {
-        Ok(Some(found)) if fits(disk, &found.volume) => Ok(()),
-        Ok(Some(found)) => Err(format!(
-            "volume {} on {host} was made as {} of {} bytes instead of {} of {} bytes",
-            disk.volume,
-            found.volume.format.as_deref().unwrap_or("unknown format"),
-            found.volume.capacity_bytes,
-            disk.format,
-            disk.capacity_bytes
-        )),
+        Ok(Some(FoundVolume { volume, .. })) => {
+            let format = volume.format.unwrap_or_else(|| disk.format.clone());
+            Ok(CopiedDisk { capacity_bytes: volume.capacity_bytes, format, ..disk.clone() })
+        }
         Ok(None) => Err(format!("volume {} was made on {host}, and it is not there", disk.volume)),
         Err(fault) => Err(fault.to_string()),
     }

@@ -122,6 +122,25 @@ fn an_image_that_is_there_refuses_the_copy() {
     });
 }
 
+/// As a volume group does whose extents are of another size.
+#[test]
+fn a_target_that_comes_out_rounded_is_taken_back() {
+    in_virtual_time(async {
+        let site = Site::new(Case::copying());
+        site.world.round_volumes(&b(), OWN, 3 << 20);
+        let driver = site.accept();
+        let task = driver.id();
+        let outcome = drive(driver).await.unwrap().unwrap();
+        assert_eq!((outcome.kind, &outcome.remedy), (OutcomeKind::RolledBack, &None), "{outcome:?}");
+        let rounded = "was made as qcow2 of 1075838976 bytes instead of qcow2 of 1073741824 bytes";
+        assert!(outcome.summary.contains(rounded), "{}", outcome.summary);
+        let records = ["vda intended", "vda intended", "vda done", "vda undone", "vda undone"];
+        assert_eq!(volumes(&site, task), records, "as it was ordered, and as it came out");
+        let judged = judge(&site, task, outcome).await;
+        assert_eq!((judged.wrong, names_there(&site)), (vec![], vec!["somebody.img".to_owned()]));
+    });
+}
+
 /// Kills the controller right after it intended the first volume, lets somebody do something, and brings it to its end.
 async fn killed_at_the_intent(meanwhile: impl FnOnce(&Site)) -> (Site, Outcome) {
     let site = Site::new(Case::copying());

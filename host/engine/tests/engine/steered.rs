@@ -252,10 +252,14 @@ fn an_order_that_a_host_refuses_is_not_given_for_ever() {
         };
         let case = (1..=9).fold(Case::endless(), |case, occurrence| case.fault(refused(occurrence)));
         let site = Site::new(case);
-        let engine = site.engine_with(Pilot::that_says(Steering::Suspend, None));
+        let pilot = Pilot::that_says(Steering::Suspend, None);
+        let engine = site.engine_with(pilot.clone());
         let (task, outcome) = end(&site, &engine, async |task| {
             tokio::time::sleep(Duration::from_secs(60)).await;
             assert_eq!(orders(&site, task), vec![(Steering::Suspend, None, false); 3]);
+            let permitted = |question: &SteeringQuestion| question.bounds.permitted.contains(&Steering::Suspend);
+            let asked: Vec<bool> = pilot.asked().iter().map(permitted).collect();
+            assert!(asked[0] && asked.last() == Some(&false), "another choice has its turn: {asked:?}");
             // What was refused for another part of the transfer may be carried out in this one.
             tokio::time::sleep(Duration::from_secs(30)).await;
             site.engine(None).0.request_cancel(task, "somebody").unwrap();

@@ -181,3 +181,23 @@ fn texts_that_cant_be_are_refused() {
         assert!(matches!(check(&with(*change)), Err(Refusal::Malformed { .. })), "{:?}", with(*change));
     }
 }
+
+#[test]
+fn what_is_said_of_a_disks_zeroes_is_said_of_one_that_is_copied() {
+    let said: [(&str, fn(&mut Options) -> &mut Vec<String>); 2] =
+        [("detect-zeroes", |o| &mut o.disks.detect_zeroes), ("target-zero", |o| &mut o.disks.target_zero)];
+    for (name, targets) in said {
+        let asked = |copied: &[&str], of: &str| {
+            let mut options = Options::default();
+            options.disks.copy = DiskCopy::Full;
+            options.disks.targets = copied.iter().map(|&target| target.to_owned()).collect();
+            targets(&mut options).push(of.to_owned());
+            check(&options)
+        };
+        assert_eq!(asked(&["vda", "vdb"], "vdb"), Ok(()));
+        assert_eq!(asked(&[], "vdb"), Ok(()), "which disks are copied the plan says");
+        let refused = asked(&["vda"], "vdb").unwrap_err();
+        assert!(matches!(refused, Refusal::Malformed { option, .. } if option == name), "{refused:?}");
+        assert!(refused.to_string().contains("\"vdb\" is none of the disks that migrate-disks names"), "{refused}");
+    }
+}
