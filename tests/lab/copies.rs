@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use waypost_lab::{DiskPlace, GuestSpec, Link};
 
@@ -165,8 +165,16 @@ fn a_copy_that_is_cancelled_right_after_its_network_was_cut_ends_with_a_guest_th
     let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
     let child = half_copied(&site, &["--migrate-uri", &uri, "--listen-address", &listen]);
     kvm2.cut(Link::Migration).expect("the link is cut");
-    // The time of the cut before the wish is what is tried.
-    std::thread::sleep(Duration::from_secs(1));
+    // Long enough for its readings to be all the same, and too short to call it a standstill.
+    let (mut last, mut since) = (String::new(), Instant::now());
+    site.until("nothing was copied for a second", |site| {
+        let now = site.virsh("kvm1", &["domjobinfo", "g1"]);
+        let now = now.lines().find(|line| line.starts_with("File processed:")).unwrap_or_default().to_owned();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        since.elapsed() >= Duration::from_secs(1)
+    });
     let task = site.only_task();
     site.waypost(&["cancel", &task]).expect_code(0);
     let output = child.wait_with_output().expect("the command ends");
