@@ -184,7 +184,8 @@ fn texts_that_cant_be_are_refused() {
 
 #[test]
 fn what_is_said_of_a_disks_zeroes_is_said_of_one_that_is_copied() {
-    let said: [(&str, fn(&mut Options) -> &mut Vec<String>); 2] =
+    type Names = fn(&mut Options) -> &mut Vec<String>;
+    let said: [(&str, Names); 2] =
         [("detect-zeroes", |o| &mut o.disks.detect_zeroes), ("target-zero", |o| &mut o.disks.target_zero)];
     for (name, targets) in said {
         let asked = |copied: &[&str], of: &str| {
