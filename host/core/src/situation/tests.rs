@@ -8,10 +8,8 @@ use super::*;
 use crate::convergence::Steering;
 use crate::ids::{DomainId, HostName};
 use crate::journal::Record;
-use crate::plan::{Autostart, DestinationFate, End};
-use crate::plan::{Before, RunState, SourceFate, TransferMode};
+use crate::plan::{Before, DestinationFate, End, RunState, SourceFate, TransferMode};
 use crate::recovery::FailureClass;
-use crate::request::StorageSafety;
 
 const SOURCE: Uuid = Uuid::from_u128(1);
 const DESTINATION: Uuid = Uuid::from_u128(2);
@@ -34,6 +32,19 @@ const REASONS: &[&str] = &[
     "saved",
 ];
 
+fn shown(host: Uuid, state: DomainState, reason: &str, persistent: bool, job: bool) -> Side {
+    Side::Present(Observed {
+        host: Some(host),
+        name: "g1".into(),
+        state,
+        reason: reason.into(),
+        persistent,
+        autostart: false,
+        job,
+        disk_errors: DiskErrors::default(),
+    })
+}
+
 fn sides(own: Uuid) -> Vec<Side> {
     let mut sides =
         vec![Side::Unknown("timeout".into()), Side::Absent { host: Some(own) }, Side::Absent { host: Some(STRANGER) }];
@@ -42,16 +53,7 @@ fn sides(own: Uuid) -> Vec<Side> {
             for (persistent, job, host) in
                 [(true, false, own), (false, false, own), (true, true, own), (true, false, STRANGER)]
             {
-                sides.push(Side::Present(Observed {
-                    host: Some(host),
-                    name: "g1".into(),
-                    state,
-                    reason: reason.into(),
-                    persistent,
-                    autostart: false,
-                    job,
-                    disk_errors: DiskErrors::default(),
-                }));
+                sides.push(shown(host, state, reason, persistent, job));
             }
         }
     }
@@ -66,37 +68,15 @@ fn plans() -> Vec<Plan> {
                 for &destination_before in Before::ALL {
                     for &source_fate in SourceFate::ALL {
                         plans.push(Plan {
-                            attempt: 1,
                             domain: DomainId(Uuid::from_u128(9)),
-                            name: "g1".into(),
-                            destination_name: "g1".into(),
                             source: End { host: HostName::new("a"), uuid: Some(SOURCE) },
                             destination: End { host: HostName::new("b"), uuid: Some(DESTINATION) },
-                            peer_uri: "test://b".into(),
                             mode,
                             initially,
                             finally,
                             source_fate,
-                            destination_fate: DestinationFate::Define,
-                            autostart: Autostart::Off,
                             destination_before,
-                            storage: StorageSafety::Checked,
-                            migrate_uri: None,
-                            listen_address: None,
-                            bandwidth_mib_s: None,
-                            max_downtime_ms: None,
-                            timeout_s: 60,
-                            transport: crate::stream::Transport::PeerToPeer,
-                            stream: crate::stream::Stream::default(),
-                            disks: crate::stream::Disks::default(),
-                            copies: crate::copies::Copies::default(),
-                            network: None,
-                            detours: crate::network::Detours::default(),
-                            memory_bytes: None,
-                            firmware_variables: None,
-                            tpm_state: None,
-                            edits: crate::edit::Edits::default(),
-                            notes: crate::plan::Notes::default(),
+                            ..crate::testing::plan()
                         });
                     }
                 }
@@ -319,18 +299,7 @@ fn an_abort_that_may_still_come_keeps_the_next_attempt_from_beginning() {
 
 #[test]
 fn only_a_guest_that_an_order_of_ours_paused_is_owed_a_resume() {
-    let source = |state, reason: &str, job| {
-        Side::Present(Observed {
-            host: Some(SOURCE),
-            name: "g1".into(),
-            state,
-            reason: reason.into(),
-            persistent: true,
-            autostart: false,
-            job,
-            disk_errors: DiskErrors::default(),
-        })
-    };
+    let source = |state, reason: &str, job| shown(SOURCE, state, reason, true, job);
     let seen = |source| Situation { source, destination: Side::Absent { host: Some(DESTINATION) } };
     let paused = |reason| seen(source(DomainState::Paused, reason, false));
     let plan = |initially| plans().into_iter().find(|plan| plan.initially == initially).unwrap();

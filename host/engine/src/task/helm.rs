@@ -119,10 +119,10 @@ impl Helm {
     /// Takes a reading in. Answers if nothing has moved for too long.
     pub(super) fn reading(&mut self, task: &Task, plan: &Plan, sample: &Sample) -> Option<Demand> {
         // A policy is told of the memory's transfer: of disks a reading counts other things.
-        if sample.stage != Stage::Disks && self.samples.back().is_some_and(|last| last.stage == Stage::Disks) {
-            self.samples.clear();
-        }
         if sample.stage != Stage::Disks {
+            if self.samples.back().is_some_and(|last| last.stage == Stage::Disks) {
+                self.samples.clear();
+            }
             note_passes(&mut self.passes, &mut self.begun, sample);
         }
         keep(&mut self.samples, sample);

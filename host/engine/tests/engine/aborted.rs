@@ -205,24 +205,31 @@ fn an_abort_in_time_leaves_no_word() {
     });
 }
 
+/// A copy whose network is cut for so long, cancelled so long after the last reading before that; it ends as cancelled.
+pub async fn copy_cut_and_cancelled(lasting: Lasting, later: Duration) -> (Site, TaskId) {
+    let cut = Scripted::at(Step::Perform, What::NetworkDown(lasting)).permille(300);
+    let site = Site::new(Case::copying().fault(cut));
+    let driver = site.accept();
+    let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
+    let cancelled = async {
+        // As far as it comes before the cut, of one GiB of memory and two of disks.
+        let cut = |view: &waypost_engine::View| {
+            view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
+        };
+        views.wait_for(cut).await.unwrap();
+        tokio::time::sleep(later).await;
+        cancel.cancel("somebody");
+    };
+    let (outcome, ()) = tokio::join!(drive(driver), cancelled);
+    assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+    (site, task)
+}
+
 /// A second after the cut nobody knows of it, but that the last readings were all the same is enough to wait with the abort.
 #[test]
 fn a_copy_that_is_cancelled_right_after_its_network_was_cut_is_severed_before_it_is_aborted() {
     in_virtual_time(async {
-        let cut = Scripted::at(Step::Perform, What::NetworkDown(Lasting::Forever)).permille(300);
-        let site = Site::new(Case::copying().fault(cut));
-        let driver = site.accept();
-        let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
-        let cancelled = async {
-            let cut = |view: &waypost_engine::View| {
-                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
-            };
-            views.wait_for(cut).await.unwrap();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            cancel.cancel("somebody");
-        };
-        let (outcome, ()) = tokio::join!(drive(driver), cancelled);
-        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+        let (site, task) = copy_cut_and_cancelled(Lasting::Forever, Duration::from_secs(1)).await;
         assert_eq!(unconfirmed(&site, task), []);
         let orders = site.ledger.told().orders.clone();
         let ending: Vec<_> =
@@ -235,21 +242,8 @@ fn a_copy_that_is_cancelled_right_after_its_network_was_cut_is_severed_before_it
 #[test]
 fn the_copies_of_disks_are_severed_when_it_is_said_that_the_abort_is_not_confirmed() {
     in_virtual_time(async {
-        let cut = Scripted::at(Step::Perform, What::NetworkDown(Lasting::Forever)).permille(300);
-        let site = Site::new(Case::copying().fault(cut));
-        let driver = site.accept();
-        let (task, cancel, mut views) = (driver.id(), driver.cancel_handle(), driver.views());
-        let cancelled = async {
-            let cut = |view: &waypost_engine::View| {
-                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
-            };
-            views.wait_for(cut).await.unwrap();
-            // So soon after something moved that nobody can know of the cut: later they are severed first.
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            cancel.cancel("somebody");
-        };
-        let (outcome, ()) = tokio::join!(drive(driver), cancelled);
-        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+        // So soon after something moved that nobody can know of the cut: later they are severed first.
+        let (site, task) = copy_cut_and_cancelled(Lasting::Forever, Duration::from_millis(500)).await;
         let told = unconfirmed(&site, task);
         assert_eq!(told, [("a accepts the order, and the transfer goes on".to_owned(), false)]);
         let journal = site.store.journal(task).unwrap();

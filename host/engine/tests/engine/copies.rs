@@ -9,6 +9,7 @@ use waypost_core::plan::PlanError;
 use waypost_core::ports::Command;
 use waypost_sim::{Lasting, Scripted, Step, What, Who};
 
+use crate::aborted::copy_cut_and_cancelled;
 use crate::killed::{bring_to_its_end, drive};
 use crate::support::{Case, Meddle, OWN, Site, Stroke, a, b, in_virtual_time, judge};
 
@@ -262,21 +263,9 @@ fn a_copy_that_the_abort_does_not_end_has_its_connections_closed() {
 fn an_abort_that_works_closes_no_connections() {
     in_virtual_time(async {
         // Back before the ten seconds after the cancellation are over.
-        let cut = What::NetworkDown(Lasting::For(Duration::from_secs(5)));
-        let site = Site::new(Case::copying().fault(Scripted::at(Step::Perform, cut).permille(300)));
-        let driver = site.accept();
-        let (cancel, mut views) = (driver.cancel_handle(), driver.views());
-        let meanwhile = async {
-            // As far as it comes before the cut, of one GiB of memory and two of disks; soon after that nobody can know of it.
-            let cut = |view: &waypost_engine::View| {
-                view.sample.as_ref().is_some_and(|now| now.processed_bytes >= (3 << 30) / 100 * 29)
-            };
-            views.wait_for(cut).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            cancel.cancel("somebody");
-        };
-        let (outcome, ()) = tokio::join!(drive(driver), meanwhile);
-        assert_eq!(outcome.unwrap().unwrap().kind, OutcomeKind::Cancelled);
+        let lasting = Lasting::For(Duration::from_secs(5));
+        // So soon that nobody can know of the cut.
+        let (site, _) = copy_cut_and_cancelled(lasting, Duration::from_millis(500)).await;
         assert!(site.ledger.told().orders.contains(&Command::AbortJob));
         assert!(!site.ledger.told().orders.contains(&Command::SeverCopies));
     });

@@ -35,18 +35,7 @@ fn a_job_that_begins_when_this_attempts_was_over_is_somebody_elses() {
         plan.mode == TransferMode::Live && plan.initially == RunState::Running && plan.finally == RunState::Running
     });
     let plan = plan.unwrap();
-    let source = |state, reason: &str, job| {
-        Side::Present(Observed {
-            host: Some(SOURCE),
-            name: "g1".into(),
-            state,
-            reason: reason.into(),
-            persistent: true,
-            autostart: false,
-            job,
-            disk_errors: DiskErrors::default(),
-        })
-    };
+    let source = |state, reason: &str, job| shown(SOURCE, state, reason, true, job);
     let absent = || Side::Absent { host: Some(DESTINATION) };
     let runs = |job| source(DomainState::Running, "booted", job);
     let failed = || Record::PerformReturned { result: Err((FailureClass::Network, "it failed".into())) };
