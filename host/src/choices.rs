@@ -205,6 +205,9 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
             let origin = Origin::asked_or(asked.network.is_some(), Origin::Site);
             Choice::new("network", origin, format!("take the network {network}"))
         }
+        None if asked.network.as_deref() == Some(MANAGEMENT) => {
+            Choice::new("network", Origin::Asked, format!("take the network {MANAGEMENT}"))
+        }
         None => Choice::new("network", Origin::Default, "take no migration network of the configuration"),
     });
     if !plan.detours.0.is_empty() {

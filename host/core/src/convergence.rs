@@ -76,7 +76,7 @@ facts! {
 
     /// What was expected of the transfer before it began.
     pub struct Prediction {
-        /// Pages dirtied per second, measured; times the page size.
+        /// Pages dirtied per second, measured; times the page size. 0 for a guest that stands still all the while.
         pub dirty_bytes_per_s: u64,
         /// Bandwidth that was reckoned with, bytes/s.
         pub bandwidth_bytes_per_s: u64,
@@ -84,7 +84,7 @@ facts! {
         pub bandwidth_from: BandwidthFrom,
         /// Whether it can converge at all.
         pub converges: bool,
-        /// Time for the whole, ms; none where it does not converge.
+        /// Time for the whole, ms; none where it does not converge, or nobody knows how long its disks take.
         pub total_ms: Option<u64>,
         /// Downtime, ms; none where it does not converge.
         pub downtime_ms: Option<u64>,
@@ -138,6 +138,11 @@ impl Writing {
 }
 
 impl Activity {
+    /// The same guest while it stands still: what it holds stays, and nothing is dirtied.
+    pub fn standing_still(self) -> Self {
+        Self { dirty_bytes_per_s: 0, ..self }
+    }
+
     /// What has to travel of so much memory.
     fn held(&self, memory: u64) -> u64 {
         self.resident_bytes.unwrap_or(memory).min(memory)
@@ -177,6 +182,21 @@ pub fn predict(activity: &Activity, memory: u64, bandwidth: Bandwidth, max_downt
         left = next;
     }
     expected(false, None, None)
+}
+
+impl Prediction {
+    /// Of a guest that stands still while its memory travels: that is its downtime.
+    pub fn standing_still(self) -> Self {
+        Self { downtime_ms: self.total_ms, ..self }
+    }
+
+    /// With disks that are copied before the memory and carried as fast; of none nobody knows how much there is to copy, or how
+    /// fast. The guest runs meanwhile, so its downtime stays.
+    pub fn with_disks(self, bytes: Option<u64>) -> Self {
+        let disks_ms = bytes.map(|bytes| bytes.saturating_mul(1000) / self.bandwidth_bytes_per_s.max(1));
+        let total_ms = self.total_ms.zip(disks_ms).map(|(memory, disks)| memory.saturating_add(disks));
+        Self { total_ms, ..self }
+    }
 }
 
 /// More passes than any transfer that converges needs: each leaves less than the one before.
@@ -370,6 +390,24 @@ mod tests {
         let hot = Activity { dirty_bytes_per_s: 10 << 20, ..quiet };
         assert!(!predict(&hot, 256 << 20, carried(10 << 20), None).converges);
         assert!(!predict(&hot, 256 << 20, carried(0), None).converges, "no bandwidth at all");
+    }
+
+    #[test]
+    fn a_guest_that_stands_still_arrives_whatever_it_wrote_and_its_disks_come_first() {
+        let bandwidth = Bandwidth { bytes_per_s: 10 << 20, from: BandwidthFrom::Network };
+        let hot = Activity { dirty_bytes_per_s: 10 << 20, resident_bytes: Some(100 << 20) };
+        let still = predict(&hot.standing_still(), 256 << 20, bandwidth, Some(50)).standing_still();
+        assert_eq!(still.dirty_bytes_per_s, 0);
+        assert_eq!((still.converges, still.total_ms, still.downtime_ms), (true, Some(10_000), Some(10_000)));
+        assert_eq!(Writing::of(&hot.standing_still(), 256 << 20, Some(50)).converges_above_bytes_per_s, 0);
+
+        let with_disks = |bytes| still.clone().with_disks(bytes);
+        assert_eq!((with_disks(Some(5 << 20)).total_ms, with_disks(Some(0)).total_ms), (Some(10_500), Some(10_000)));
+        assert_eq!(with_disks(Some(5 << 20)).downtime_ms, Some(10_000));
+        let unknown = with_disks(None);
+        assert_eq!((unknown.converges, unknown.total_ms, unknown.downtime_ms), (true, None, Some(10_000)));
+        let endless = predict(&hot, 256 << 20, bandwidth, Some(50));
+        assert_eq!((endless.converges, endless.with_disks(Some(1)).total_ms), (false, None));
     }
 
     /// What is said where nobody knows the bandwidth is what the prediction comes to once somebody does.

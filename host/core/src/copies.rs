@@ -90,6 +90,19 @@ pub fn copies(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Result<Copies,
     resolve(asked, facts, to).into_iter().map(|(_, disk)| disk).collect::<Result<_, _>>().map(Copies)
 }
 
+/// What the disks that are copied use on the source, bytes: what there is to carry of them. None where it isn't told of one.
+pub fn used_bytes(copies: &Copies, facts: &Snapshot) -> Option<u64> {
+    let mut each = copies.0.iter().map(|disk| used(facts, &disk.target));
+    each.try_fold(0_u64, |sum, used| Some(sum.saturating_add(used?)))
+}
+
+/// What a disk uses of its store, bytes.
+fn used(facts: &Snapshot, target: &str) -> Option<u64> {
+    let disk = facts.domain.disks.iter().find(|disk| disk.target == target)?;
+    let seen = facts.source_disks.iter().find(|view| view.target == target).and_then(|view| view.volume.as_ref());
+    disk.allocation_bytes.or(seen.map(|volume| volume.allocation_bytes))
+}
+
 /// Whether a disk was asked for by its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -274,12 +287,10 @@ impl Case<'_> {
         for (target, disk) in found {
             let Ok(copy) = disk else { continue };
             let Some(pool) = self.to.host.pool(&copy.pool) else { continue };
-            let facts = self.facts.domain.disks.iter().find(|disk| disk.target == *target);
-            let seen = facts.and_then(|disk| self.here(disk)).and_then(|view| view.volume.as_ref());
-            let used = facts.and_then(|disk| disk.allocation_bytes).or(seen.map(|volume| volume.allocation_bytes));
+            let used = used(self.facts, target).unwrap_or(0);
             let before: u64 = taken.iter().filter(|(name, _)| *name == copy.pool).map(|(_, bytes)| bytes).sum();
-            let needed = before.saturating_add(used.unwrap_or(0));
-            taken.push((copy.pool.clone(), used.unwrap_or(0)));
+            let needed = before.saturating_add(used);
+            taken.push((copy.pool.clone(), used));
             if needed > pool.available_bytes {
                 *disk = Err(Uncopyable::NoRoom {
                     disk: target.clone(),

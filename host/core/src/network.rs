@@ -32,7 +32,8 @@ words! {
     }
 }
 
-/// The word for the network that libvirt's own connections take; no declared network may be called so.
+/// The word for the network that libvirt's own connections take; no declared network may be called so. A request that names it
+/// takes it on purpose.
 pub const MANAGEMENT: &str = "management";
 
 /// The XML namespace under which a domain's metadata name its network: an element `migration` with an attribute
@@ -76,7 +77,7 @@ pub struct Network {
     pub roles: Vec<Role>,
     /// What is tried instead, in order; empty: the migration is refused.
     pub fallback: Vec<Fallback>,
-    /// What it carries, MiB/s, at least 1: the limit of a migration that names none.
+    /// What it carries, MiB/s, at least 1: the limit of a migration that names none, and of its post-copy.
     pub bandwidth_mib_s: Option<u64>,
     /// Migrations that it may carry at once, at least 1.
     pub max_migrations: Option<u32>,
@@ -182,6 +183,16 @@ pub enum NetworkError {
     /// The memory takes the daemons' own connection.
     #[error("a tunnelled migration takes the daemons' own connection: drop the network {0}, or the tunnel")]
     Tunnelled(String),
+    /// The same, and it is not the request that names another network, whose fallback does not have the management network.
+    #[error(
+        "a tunnelled migration takes the daemons' own connection, and {by} names the network {name}, for which the management network may not stand in: drop the tunnel, or name management as the network of the request"
+    )]
+    TunnelAround {
+        /// Named.
+        name: String,
+        /// By whom.
+        by: Wanted,
+    },
     /// The disks may not go with the memory, and nothing says where else.
     #[error(
         "network {0} has not the role disk-copy, and no other is set for disks: give it that role, or set `disk_copy` under [networks]"
@@ -206,6 +217,9 @@ impl NetworkError {
                 format!("bring one of these networks up on both hosts, or change the `fallback` of network {name}")
             }
             Self::Tunnelled(name) => format!("drop network {name}, or the tunnel"),
+            Self::TunnelAround { .. } => {
+                format!("drop the tunnel, or name {MANAGEMENT} in the request (`--network {MANAGEMENT}`)")
+            }
             Self::NoDiskNetwork(name) => {
                 format!("give network {name} the role disk-copy, or set `disk_copy` under [networks]")
             }

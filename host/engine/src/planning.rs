@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{Bandwidth, OpeningQuestion, Prediction, Writing, predict};
+use waypost_core::convergence::{Activity, Bandwidth, OpeningQuestion, Prediction, Writing, predict};
+use waypost_core::copies::used_bytes;
+use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::plan::{Plan, PlanError, RunState, TransferMode};
 use waypost_core::ports::DecisionRecord;
@@ -64,7 +66,7 @@ pub(crate) async fn plan(
     if plan.mode != TransferMode::Live {
         return Ok(Some(Ok(Planned { plan, prediction: None, writing: None, decision: None })));
     }
-    let Foretold { prediction, writing } = foretell(ports, &plan, purpose).await;
+    let Foretold { prediction, writing } = foretell(ports, &plan, &report.facts, purpose).await;
     let question = OpeningQuestion {
         memory_bytes: plan.memory_bytes.unwrap_or(0),
         vcpus: report.facts.domain.vcpus,
@@ -94,7 +96,7 @@ struct Foretold {
 
 /// What is to be expected of the transfer. Nothing where measuring would cost more than its part, where the host can't measure,
 /// and of a guest that doesn't run; and of the time it takes nothing where no bandwidth is known.
-async fn foretell(ports: &Arc<Ports>, plan: &Plan, purpose: For) -> Foretold {
+async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: For) -> Foretold {
     let Some(memory) = plan.memory_bytes.filter(|_| plan.initially == RunState::Running) else {
         return Foretold::default();
     };
@@ -111,16 +113,31 @@ async fn foretell(ports: &Arc<Ports>, plan: &Plan, purpose: For) -> Foretold {
     }
     match ports.hypervisor.activity(&plan.source.host, plan.domain, MEASURED, least).await {
         Ok(None) => Foretold::default(),
-        Ok(Some(activity)) => Foretold {
-            prediction: bandwidth.map(|known| predict(&activity, memory, known, plan.max_downtime_ms)),
-            writing: Some(Writing::of(&activity, memory, plan.max_downtime_ms)),
-        },
+        Ok(Some(measured)) => {
+            let activity = if plan.stream.stands_still { measured.standing_still() } else { measured };
+            Foretold {
+                prediction: bandwidth.map(|known| expected(plan, facts, &activity, memory, known)),
+                writing: Some(Writing::of(&activity, memory, plan.max_downtime_ms)),
+            }
+        }
         Err(fault) => {
             // Only an expectation is lost with it.
             tracing::info!(%fault, "the guest's writing could not be measured");
             Foretold::default()
         }
     }
+}
+
+/// What is to be expected of the memory, and of the disks that are copied before it.
+fn expected(plan: &Plan, facts: &Snapshot, activity: &Activity, memory: u64, bandwidth: Bandwidth) -> Prediction {
+    let running = predict(activity, memory, bandwidth, plan.max_downtime_ms);
+    let alone = if plan.stream.stands_still { running.standing_still() } else { running };
+    if plan.copies.0.is_empty() {
+        return alone;
+    }
+    // What is known is the bandwidth of the memory's way.
+    let with_memory = plan.disks.uri.is_none();
+    alone.with_disks(used_bytes(&plan.copies, facts).filter(|_| with_memory))
 }
 
 /// What there is to reckon with: what is declared, else what earlier transfers showed.

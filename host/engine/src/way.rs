@@ -8,6 +8,7 @@ use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::PluginName;
 use waypost_core::network::{Networks, memory_uri, memory_way};
 use waypost_core::request::{CheckRequest, Options};
+use waypost_core::stream::Transport;
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 
 /// No network can carry the memory.
@@ -48,7 +49,13 @@ pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, ve
     let (code, severity, message, remedy) = match memory_way(networks, options, facts, candidate) {
         Err(error) => (NO_WAY, Severity::Blocker, error.to_string(), Some(error.remedy())),
         Ok(Some(chosen)) => match chosen.stepped_back {
-            Some(message) => (STEPPED_BACK, Severity::Warning, message, Some("bring the network up".to_owned())),
+            Some(message) => {
+                let remedy = match options.transport {
+                    Transport::Tunnelled => "drop the tunnel, or name management as the network of the request",
+                    _ => "bring the network up",
+                };
+                (STEPPED_BACK, Severity::Warning, message, Some(remedy.to_owned()))
+            }
             None => return,
         },
         Ok(None) => return,

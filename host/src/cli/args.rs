@@ -279,7 +279,8 @@ pub struct How {
     /// Where the source sends the memory: tcp://ADDRESS[:PORT]
     #[arg(long, value_name = "URI")]
     pub migrate_uri: Option<String>,
-    /// Migration network of the configuration; else as the domain, a rule, the cluster or the default has it
+    /// Migration network of the configuration, or `management`, the one of libvirt's own connections; else as the domain, a rule,
+    /// the cluster or the default has it
     #[arg(long, value_name = "NAME", conflicts_with_all = ["migrate_uri", "offline"])]
     pub network: Option<String>,
     /// How urgent it is beside others that wait for a slot

@@ -43,7 +43,10 @@ fn foretold(prediction: &Prediction) -> [String; 2] {
     let (dirty, carried) = (mib_s(prediction.dirty_bytes_per_s), mib_s(prediction.bandwidth_bytes_per_s));
     let comes_to = match (prediction.total_ms, prediction.downtime_ms) {
         (Some(total), Some(downtime)) => {
-            format!("it takes about {}, and the guest stands still for about {downtime} ms", duration(total))
+            format!("it takes about {}, and the guest stands still for about {}", duration(total), duration(downtime))
+        }
+        (None, Some(downtime)) => {
+            format!("how long its disks take is not known; the guest stands still for about {}", duration(downtime))
         }
         _ => "by itself it does not come to an end within the downtime limit".to_owned(),
     };
@@ -87,6 +90,13 @@ mod tests {
         let [rates, time] = foretold(&prediction("limit"));
         assert_eq!(rates, "the guest dirties 40 MiB/s, 100 MiB/s are carried");
         assert!(time.ends_with("the guest stands still for about 120 ms"), "{time}");
+        let still = Prediction { downtime_ms: Some(3000), ..prediction("limit") };
+        assert_eq!(foretold(&still)[1], "it takes about 3.0 s, and the guest stands still for about 3.0 s");
+        let with_disks = Prediction { total_ms: None, ..prediction("limit") };
+        let words = "how long its disks take is not known; the guest stands still for about 120 ms";
+        assert_eq!(foretold(&with_disks)[1], words);
+        let endless = Prediction { converges: false, downtime_ms: None, ..with_disks };
+        assert_eq!(foretold(&endless)[1], "by itself it does not come to an end within the downtime limit");
         assert!(foretold(&prediction("network"))[0].ends_with("as the network is declared"));
         assert!(foretold(&prediction("earlier-transfers"))[0].contains("the fastest of the last transfers"));
     }

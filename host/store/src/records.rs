@@ -296,7 +296,9 @@ wire_struct! {
         target: target, path: path, pool: pool, volume: volume, capacity_bytes: capacity_bytes, format: format,
         backing: backing,
     }
-    Detour { network: network, migrate_uri: migrate_uri, listen_address: listen_address }
+    Detour {
+        network: network, migrate_uri: migrate_uri, listen_address: listen_address, bandwidth_mib_s: bandwidth_mib_s,
+    }
     Edit { plugin: plugin, kind: kind, device: device, before: before, after: after, reason: reason }
     Situation { source: source, destination: destination }
     Observed {

@@ -7,7 +7,7 @@ use waypost_core::convergence;
 /// What is expected of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Prediction {
-    /// What the guest dirties, measured.
+    /// What the guest dirties, measured; 0 where it stands still for the whole transfer of its memory.
     pub dirty_bytes_per_s: u64,
     /// What was reckoned with.
     pub bandwidth_bytes_per_s: u64,
@@ -17,7 +17,8 @@ pub struct Prediction {
     pub bandwidth_from: String,
     /// Whether it comes to an end by itself.
     pub converges: bool,
-    /// Time for the whole; null where it has no end.
+    /// Time for the whole, with the disks that are copied; null where it has no end, or nobody knows how long those disks take
+    /// (what they use isn't told, or they take a way of their own).
     pub total_ms: Option<u64>,
     /// Downtime; null where it has no end.
     pub downtime_ms: Option<u64>,

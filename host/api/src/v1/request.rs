@@ -133,7 +133,7 @@ pub struct Options {
     pub migrate_uri: Option<String>,
     /// Address that the destination listens on.
     pub listen_address: Option<String>,
-    /// Migration network by its configured name.
+    /// Migration network by its configured name, or `management`: the one that libvirt's own connections take.
     pub network: Option<String>,
     /// How urgent it is beside others that wait for a slot.
     pub priority: Priority,

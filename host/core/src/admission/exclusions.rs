@@ -2,6 +2,7 @@
 //! made ready, some in words that help nobody, and some not at all. One table, so that it can be read as one.
 
 use super::{Refusal, offline};
+use crate::network::MANAGEMENT;
 use crate::request::{AfterMove, Mode, Options};
 use crate::stream::{Compression, DiskCopy, Encryption, Transport};
 
@@ -22,7 +23,7 @@ pub(super) const EXCLUSIONS: &[Exclusion] = &[
     ("tunnelled", "copy-storage", |o| tunnelled(o) && copies(o), "disks need a connection of their own"),
     ("tunnelled", "migrate-uri", |o| tunnelled(o) && o.migrate_uri.is_some(), OWN_WAY),
     ("tunnelled", "listen-address", |o| tunnelled(o) && o.listen_address.is_some(), OWN_WAY),
-    ("tunnelled", "network", |o| tunnelled(o) && o.network.is_some(), OWN_WAY),
+    ("tunnelled", "network", |o| tunnelled(o) && o.network.as_ref().is_some_and(|name| name != MANAGEMENT), OWN_WAY),
     ("tunnelled", "zerocopy", |o| tunnelled(o) && o.stream.zero_copy, OWN_WAY),
     (
         "parallel",

@@ -424,6 +424,14 @@ fn a_plan_names_every_disk_that_it_copies_and_none_else() {
     let plan = crate::plan::plan(1, &options, &facts, &facts.candidates[0]).unwrap();
     assert_eq!((plan.mode, plan.disks.targets.as_slice()), (TransferMode::Live, &["vda".to_owned()][..]));
     assert_eq!((plan.copies.0[0].capacity_bytes, plan.copies.0[0].format.as_str()), (GIB, "raw"));
+    // What there is to carry of them: as the domain's figures have it, else those of the pool, else nobody knows.
+    let (_, mut untold) = scene();
+    of_domain(&mut untold, |disk| disk.allocation_bytes = Some(7));
+    assert_eq!(used_bytes(&plan.copies, &untold), Some(7));
+    of_domain(&mut untold, |disk| disk.allocation_bytes = None);
+    assert_eq!(used_bytes(&plan.copies, &untold), Some(GIB / 4));
+    untold.source_disks[0].volume = None;
+    assert_eq!(used_bytes(&plan.copies, &untold), None);
     // Nothing to copy: libvirt must not be told to copy, which would mean every disk.
     let (_, mut facts) = scene();
     there(&mut facts, volume("100.5"));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::glob::fits;
-use super::{Fallback, NetworkError, Networks, Place, Role};
+use super::{Fallback, MANAGEMENT, Network, NetworkError, Networks, Place, Role};
 use crate::facts::HostFacts;
 use crate::ids::HostName;
 
@@ -84,14 +84,18 @@ pub struct Chosen {
     pub others: Vec<(Fallback, Option<IpAddr>)>,
 }
 
-/// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order.
-pub fn choose(
-    networks: &Networks,
+/// Whether the request takes the management network on purpose. Nobody else can want it: a domain's metadata and a
+/// configuration name networks that are declared.
+pub(super) fn asks_management(name: &str, by: &Wanted) -> bool {
+    name == MANAGEMENT && *by == Wanted::Request
+}
+
+/// The network of a name, if it is declared and may carry it.
+pub(super) fn declared<'n>(
+    networks: &'n Networks,
     (name, by): (&str, &Wanted),
     role: Role,
-    source: &HostFacts,
-    destination: &HostFacts,
-) -> Result<Chosen, NetworkError> {
+) -> Result<&'n Network, NetworkError> {
     let wanted = networks.get(name).ok_or_else(|| NetworkError::Unknown {
         name: name.to_owned(),
         by: by.clone(),
@@ -100,12 +104,25 @@ pub fn choose(
     if !wanted.roles.contains(&role) {
         return Err(NetworkError::NoRole { name: name.to_owned(), by: by.clone(), role });
     }
+    Ok(wanted)
+}
+
+/// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order.
+pub fn choose(
+    networks: &Networks,
+    (name, by): (&str, &Wanted),
+    role: Role,
+    source: &HostFacts,
+    destination: &HostFacts,
+) -> Result<Chosen, NetworkError> {
     let what = match role {
         Role::Migration => "memory",
         Role::DiskCopy => "disks",
     };
-    let own = Fallback::Network(name.to_owned());
-    let candidates: Vec<&Fallback> = std::iter::once(&own).chain(&wanted.fallback).collect();
+    let on_purpose = asks_management(name, by);
+    let own = if on_purpose { Fallback::Management } else { Fallback::Network(name.to_owned()) };
+    let instead: &[Fallback] = if on_purpose { &[] } else { &declared(networks, (name, by), role)?.fallback };
+    let candidates: Vec<&Fallback> = std::iter::once(&own).chain(instead).collect();
     let mut why = Vec::new();
     for (at, candidate) in candidates.iter().copied().enumerate() {
         let (network, places) = match candidate {

@@ -6,6 +6,7 @@ use crate::facts;
 use crate::journal::Course;
 use crate::plan::Plan;
 use crate::recovery::FailureClass;
+use crate::stream::Stream;
 
 facts! {
     /// A way that may stand in for the plan's own.
@@ -16,6 +17,9 @@ facts! {
         pub migrate_uri: Option<String>,
         /// The destination listens here; none: on every address.
         pub listen_address: Option<String>,
+        /// Limit of the rest over it, MiB/s: what the request names, else what the network is declared to carry; none: the limit
+        /// that the transfer has already.
+        pub bandwidth_mib_s: Option<u64>,
     }
 }
 
@@ -67,8 +71,10 @@ impl Plan {
     pub fn over(&self, way: Option<&str>) -> Self {
         let detour = way.and_then(|way| self.detours.0.iter().find(|detour| detour.is_called(way)));
         match detour.cloned() {
-            Some(Detour { network, migrate_uri, listen_address }) => {
-                Self { network, migrate_uri, listen_address, ..self.clone() }
+            Some(Detour { network, migrate_uri, listen_address, bandwidth_mib_s }) => {
+                let post_copy_bandwidth_mib_s = bandwidth_mib_s.or(self.stream.post_copy_bandwidth_mib_s);
+                let stream = Stream { post_copy_bandwidth_mib_s, ..self.stream.clone() };
+                Self { network, migrate_uri, listen_address, stream, ..self.clone() }
             }
             None => self.clone(),
         }

@@ -2,30 +2,52 @@
 
 use std::net::IpAddr;
 
-use super::{Chosen, Detour, Detours, Fallback, NetworkError, Networks, Role, Wanted, choose};
+use super::choice::{asks_management, declared};
+use super::{Chosen, Detour, Detours, Fallback, MANAGEMENT, NetworkError, Networks, Role, Wanted, choose};
 use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Encryption, Transport};
 
-/// The network of the memory for a request, as far as one is wanted: an address in the request is stronger, and a tunnel
-/// needs none.
+/// The network of the memory for a request, as far as one is wanted: an address in the request is stronger.
 pub fn memory_way(
     networks: &Networks,
     options: &Options,
     facts: &Snapshot,
     to: &Candidate,
 ) -> Result<Option<Chosen>, NetworkError> {
-    if options.transport == Transport::Tunnelled {
-        return options.network.clone().map_or(Ok(None), |name| Err(NetworkError::Tunnelled(name)));
-    }
     let moves_memory = options.mode != Mode::Offline && facts.domain.state.is_active();
+    let tunnelled = options.transport == Transport::Tunnelled;
     match wanted(networks, options, facts, to) {
-        Some((name, by)) if moves_memory && options.migrate_uri.is_none() => {
+        Some((name, by)) if tunnelled && (moves_memory || by == Wanted::Request) => tunnel(networks, (&name, &by)),
+        Some((name, by)) if !tunnelled && moves_memory && options.migrate_uri.is_none() => {
             choose(networks, (&name, &by), Role::Migration, &facts.source, &to.host).map(Some)
         }
         _ => Ok(None),
     }
+}
+
+/// The way through a tunnel, which is the management network's: whoever wants another network is told, and refused where that
+/// one may not stand in for it.
+fn tunnel(networks: &Networks, (name, by): (&str, &Wanted)) -> Result<Option<Chosen>, NetworkError> {
+    if asks_management(name, by) {
+        return Ok(None);
+    }
+    if *by == Wanted::Request {
+        return Err(NetworkError::Tunnelled(name.to_owned()));
+    }
+    if !declared(networks, (name, by), Role::Migration)?.fallback.contains(&Fallback::Management) {
+        return Err(NetworkError::TunnelAround { name: name.to_owned(), by: by.clone() });
+    }
+    let why = "a tunnelled migration takes the daemons' own connection";
+    Ok(Some(Chosen {
+        network: None,
+        address: None,
+        bandwidth_mib_s: None,
+        stepped_back: Some(format!("the memory takes network {MANAGEMENT} instead of {name}: {why}")),
+        notes: Vec::new(),
+        others: Vec::new(),
+    }))
 }
 
 /// The migrate URI that the site's networks make for a destination; none where they have no say.
@@ -58,7 +80,12 @@ pub fn route(
             plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
             plan.network = chosen.network;
             if plan.stream.post_copy {
-                plan.detours = Detours(chosen.others.into_iter().map(detour).collect());
+                // The other limit is over with the switch: this is one of its own.
+                let asked = plan.stream.post_copy_bandwidth_mib_s;
+                let limited = |network: &Fallback| asked.or_else(|| networks.get(network.name())?.bandwidth_mib_s);
+                plan.stream.post_copy_bandwidth_mib_s = asked.or(chosen.bandwidth_mib_s);
+                let others = chosen.others.into_iter();
+                plan.detours = Detours(others.map(|(network, at)| detour(limited(&network), network, at)).collect());
             }
             plan.bandwidth_mib_s = plan.bandwidth_mib_s.or(chosen.bandwidth_mib_s);
             if let Some(address) = chosen.address {
@@ -114,7 +141,7 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
     Ok(())
 }
 
-fn detour((network, address): (Fallback, Option<IpAddr>)) -> Detour {
+fn detour(bandwidth_mib_s: Option<u64>, network: Fallback, address: Option<IpAddr>) -> Detour {
     Detour {
         network: match network {
             Fallback::Network(name) => Some(name),
@@ -122,6 +149,7 @@ fn detour((network, address): (Fallback, Option<IpAddr>)) -> Detour {
         },
         migrate_uri: address.map(|address| uri(address, None)),
         listen_address: address.map(|address| address.to_string()),
+        bandwidth_mib_s,
     }
 }
 

@@ -108,6 +108,20 @@ fn up_on_both_sides_or_what_the_fallback_says() {
 }
 
 #[test]
+fn a_request_may_take_the_management_network_on_purpose_and_nobody_else() {
+    let mut networks = site(vec![]);
+    let take =
+        |networks: &Networks, by| choose(networks, (MANAGEMENT, &by), Role::Migration, &host("a", UP), &host("b", UP));
+    let chosen = take(&networks, Wanted::Request).unwrap();
+    assert_eq!((chosen.network, chosen.address, chosen.stepped_back, chosen.others), (None, None, None, vec![]));
+    networks.management.insert("b".into(), place("192.0.2.2", None));
+    let chosen = take(&networks, Wanted::Request).unwrap();
+    assert_eq!((chosen.network, chosen.address), (None, "192.0.2.2".parse().ok()));
+    let refused = take(&networks, Wanted::Domain).unwrap_err().to_string();
+    assert!(refused.contains("which the configuration does not declare; it declares: mig, slow"), "{refused}");
+}
+
+#[test]
 fn a_host_that_is_not_on_the_network_and_addresses_of_two_kinds_are_no_way() {
     let mut networks = site(vec![]);
     let take = |networks: &Networks| {

@@ -3,6 +3,7 @@
 
 use waypost_core::ids::{HostName, TaskId};
 use waypost_core::journal::Course;
+use waypost_core::network::MANAGEMENT;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::queue::{SlotWish, Turn};
@@ -50,7 +51,8 @@ async fn expected(task: &Task, options: &Options, source: &HostName) -> Result<O
     let metadata = domain.migration_network.as_deref();
     let networks = &settings.networks;
     let wanted = networks.wanted(options.network.as_deref(), metadata, &domain.name, source, &request.destination);
-    Ok(wanted.map(|(name, _)| name))
+    // The management network is none of those with a limit.
+    Ok(wanted.map(|(name, _)| name).filter(|name| name != MANAGEMENT))
 }
 
 /// Asks for the slot once.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use waypost_core::convergence::{BandwidthFrom, Opening, OpeningQuestion};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, Opening, OpeningQuestion, predict};
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::network::{Network, Networks, Place, Role};
@@ -11,6 +11,7 @@ use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::{DecisionRecord, Depth, Judgement, Policies, StorageProbe};
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
+use waypost_core::stream::{Disks, Stream};
 use waypost_engine::{Engine, Planned, Question, Settings, Targets};
 
 use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time};
@@ -102,6 +103,50 @@ fn what_is_declared_is_reckoned_with_and_of_two_the_less() {
             assert!(prediction.converges && prediction.total_ms.is_some(), "{prediction:?}");
         });
     }
+}
+
+/// A guest that stands still for the whole transfer writes nothing meanwhile, whatever it does before.
+#[test]
+fn a_guest_that_stands_still_converges_and_its_downtime_is_the_whole() {
+    in_virtual_time(async {
+        let site = Site::new(Case::endless());
+        let policy = Arc::new(Listens::default());
+        let engine = site.engine_with(policy.clone());
+        let live = dry_run(&site, &engine, b(), limited(100)).await.prediction.unwrap();
+        assert!(!live.converges && live.total_ms.is_none(), "{live:?}");
+        let still = Stream { stands_still: true, ..Stream::default() };
+        let told = dry_run(&site, &engine, b(), Options { stream: still, ..limited(100) }).await;
+        let (prediction, writing) = (told.prediction.unwrap(), told.writing.unwrap());
+        let all_of_it = told.plan.memory_bytes.unwrap() * 1000 / (100 << 20);
+        assert_eq!((prediction.total_ms, prediction.downtime_ms), (Some(all_of_it), Some(all_of_it)));
+        assert!(prediction.converges, "{prediction:?}");
+        assert_eq!((writing.dirty_bytes_per_s, writing.converges_above_bytes_per_s), (0, 0));
+        assert_eq!(policy.last().prediction, Some(prediction), "the policy is told the same");
+    });
+}
+
+/// The two disks hold a quarter of a GiB each, and are copied before the memory while the guest runs.
+#[test]
+fn disks_that_are_copied_take_their_time_and_on_a_way_of_their_own_nobody_knows_how_long() {
+    in_virtual_time(async {
+        let site = Site::new(Case::copying());
+        let (engine, _) = site.engine(None);
+        let options = Options { bandwidth_mib_s: Some(100), ..site.case.options.clone() };
+        let told = dry_run(&site, &engine, b(), options.clone()).await;
+        assert_eq!(told.plan.copies.0.len(), 2);
+        let activity = Activity { dirty_bytes_per_s: DIRTIED, resident_bytes: None };
+        let bandwidth = Bandwidth { bytes_per_s: 100 << 20, from: BandwidthFrom::Limit };
+        let memory = predict(&activity, told.plan.memory_bytes.unwrap(), bandwidth, None);
+        let prediction = told.prediction.unwrap();
+        assert_eq!(prediction.total_ms, Some(memory.total_ms.unwrap() + 5120));
+        assert_eq!(prediction.downtime_ms, memory.downtime_ms);
+
+        let apart = Disks { uri: Some("tcp://10.9.0.2".into()), ..options.disks.clone() };
+        let told = dry_run(&site, &engine, b(), Options { disks: apart, ..options }).await;
+        let prediction = told.prediction.unwrap();
+        assert_eq!((prediction.total_ms, prediction.downtime_ms), (None, memory.downtime_ms));
+        assert!(prediction.converges, "{prediction:?}");
+    });
 }
 
 #[test]

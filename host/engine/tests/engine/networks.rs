@@ -15,7 +15,7 @@ use waypost_core::ports::{Clock, DecisionRecord, Depth, Judgement, Policies, Sto
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, MigrationRequest, Options};
 use waypost_core::situation::Action;
-use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream};
+use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
 use waypost_core::verdict::Verdict;
 use waypost_engine::{Acted, Driver, Engine, EngineError, Order, Settings};
 use waypost_sim::{DiskSpec, DomainSpec, Fleet, HostSpec, Lasting, PoolSpec, Scripted, Step, What, World};
@@ -211,6 +211,58 @@ fn with_fallback(fallback: &[Fallback]) -> Networks {
     networks
 }
 
+/// A tunnel has no other way than the daemons' own connection.
+#[test]
+fn a_tunnel_goes_past_the_wanted_network_only_where_its_fallback_or_the_request_says_so() {
+    let tunnelled = |network: Option<&str>| Options {
+        transport: Transport::Tunnelled,
+        network: network.map(str::to_owned),
+        ..Options::default()
+    };
+    for fallback in [vec![], vec![six()]] {
+        let (outcome, plan, verdict) = migrate(with_fallback(&fallback), "up", tunnelled(None));
+        assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));
+        let finding = &verdict.unwrap().findings[0].finding;
+        assert_eq!((finding.code.as_str(), finding.severity), ("migration-network-missing", Severity::Blocker));
+        assert!(finding.message.contains("`default` under [networks] names the network mig"), "{finding:?}");
+        let remedy = finding.remedy.as_deref().unwrap();
+        assert!(remedy.contains("drop the tunnel") && remedy.contains("--network management"), "{remedy}");
+
+        let (outcome, plan, verdict) = migrate(with_fallback(&fallback), "up", tunnelled(Some("management")));
+        assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+        assert_eq!(plan.unwrap().network, None);
+        assert_eq!(verdict.unwrap().findings, [], "what is taken on purpose is no step back");
+    }
+    let fallback = [six(), Fallback::Management];
+    let (outcome, plan, verdict) = migrate(with_fallback(&fallback), "up", tunnelled(None));
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    let plan = plan.unwrap();
+    assert_eq!((plan.network, plan.migrate_uri, plan.bandwidth_mib_s), (None, None, None));
+    let note = "the memory takes network management instead of mig: a tunnelled migration takes";
+    assert!(plan.notes.0.iter().any(|said| said.starts_with(note)), "{:?}", plan.notes);
+    let finding = &verdict.unwrap().findings[0].finding;
+    assert_eq!((finding.code.as_str(), finding.severity), ("migration-network-fallback", Severity::Warning));
+    assert!(finding.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("drop the tunnel")), "{finding:?}");
+}
+
+#[test]
+fn the_management_network_is_taken_where_the_request_names_it() {
+    let on_purpose = || Options { network: Some("management".into()), ..Options::default() };
+    // The default is down, and must not be stepped back from: it isn't wanted.
+    let (outcome, plan, verdict) = migrate(networks(), "down", on_purpose());
+    assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
+    let plan = plan.unwrap();
+    assert_eq!((plan.network, plan.migrate_uri, plan.listen_address), (None, None, None));
+    assert_eq!(verdict.unwrap().findings, []);
+
+    let mut known = networks();
+    known.management = [("a", 1), ("b", 2)]
+        .map(|(host, last)| (HostName::new(host), Place { address: [192, 0, 2, last].into(), interface: None }))
+        .into();
+    let plan = migrate(known, "down", on_purpose()).1.unwrap();
+    assert_eq!((plan.network, plan.migrate_uri.as_deref()), (None, Some("tcp://192.0.2.2")));
+}
+
 /// A post-copy over `mig` to whose networks this happens, one after another; and the ways that it was resumed on.
 fn post_copy(
     networks: Networks,
@@ -376,6 +428,7 @@ fn what_may_stand_in_for_a_network_is_planned_with_a_post_copy_and_with_nothing_
         network: Some("six".into()),
         migrate_uri: Some("tcp://[fd00::2]".into()),
         listen_address: Some("fd00::2".into()),
+        bandwidth_mib_s: None,
     };
     assert_eq!(plan.detours.0[0], six);
     let over = plan.over(Some("six"));
@@ -384,4 +437,25 @@ fn what_may_stand_in_for_a_network_is_planned_with_a_post_copy_and_with_nothing_
         (six.network, six.migrate_uri, six.listen_address)
     );
     assert_eq!(plan.over(Some("mig")), plan);
+}
+
+/// The limit of a transfer ends with its switch to post-copy: what a network is declared to carry is that one's, too, and each
+/// way has its own. What a person says holds on all of them.
+#[test]
+fn a_declared_bandwidth_is_the_limit_of_the_post_copy_and_of_each_way_that_it_goes_on_over() {
+    let mut networks = with_fallback(&[six(), Fallback::Management]);
+    networks.networks[1].bandwidth_mib_s = Some(20);
+    let limits = |bandwidth_mib_s, post_copy_bandwidth_mib_s| {
+        let stream = Stream { post_copy: true, post_copy_bandwidth_mib_s, ..Stream::default() };
+        let options = Options { stream, bandwidth_mib_s, ..Options::default() };
+        let plan = migrate(networks.clone(), "up", options).1.unwrap();
+        let ways = ["mig", "six", "management"].map(|way| plan.over(Some(way)).stream.post_copy_bandwidth_mib_s);
+        (plan.bandwidth_mib_s, ways)
+    };
+    // Nothing is declared of the management network: what is in force stays.
+    assert_eq!(limits(None, None), (Some(700), [Some(700), Some(20), Some(700)]));
+    assert_eq!(limits(Some(5), None), (Some(5), [Some(700), Some(20), Some(700)]));
+    assert_eq!(limits(None, Some(6)), (Some(700), [Some(6); 3]));
+    let plan = migrate(networks.clone(), "up", Options::default()).1.unwrap();
+    assert_eq!(plan.stream.post_copy_bandwidth_mib_s, None, "no switch is allowed");
 }

@@ -112,8 +112,9 @@ prop_compose! {
 prop_compose! {
     fn detour()(
         network in optional(text()), migrate_uri in optional(text()), listen_address in optional(text()),
+        bandwidth_mib_s in optional(any::<u64>()),
     ) -> Detour {
-        Detour { network, migrate_uri, listen_address }
+        Detour { network, migrate_uri, listen_address, bandwidth_mib_s }
     }
 }
 

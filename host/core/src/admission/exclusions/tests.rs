@@ -8,6 +8,7 @@ type Change = fn(&mut Options);
 const ALONE: &[Change] = &[
     |o| o.transport = Transport::Direct,
     |o| o.transport = Transport::Tunnelled,
+    |o| (o.transport, o.network) = (Transport::Tunnelled, Some(MANAGEMENT.into())),
     |o| o.stream.stands_still = true,
     |o| o.stream.parallel_connections = Some(255),
     |o| o.stream.compression = vec![Compression::Mt, Compression::Xbzrle],

@@ -28,8 +28,11 @@ function foretold(prediction: Prediction): Expected {
   const from =
     `The guest was measured to dirty ${rate(prediction.dirty_bytes_per_s)}; ` +
     `the way is reckoned with ${rate(prediction.bandwidth_bytes_per_s)}${source}.`;
-  if (!prediction.converges || total === null || downtime === null) {
+  if (!prediction.converges || downtime === null) {
     return { says: "it does not come to an end by itself. Post-copy or a slower guest would end it.", from, endless: true };
+  }
+  if (total === null) {
+    return { says: `how long its disks take is not known; the guest stands still for ${duration(downtime)}.`, from };
   }
   return { says: `about ${duration(total)}, of which the guest stands still for ${duration(downtime)}.`, from };
 }

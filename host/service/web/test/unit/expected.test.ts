@@ -8,6 +8,11 @@ test("what is foretold says where its bandwidth is from", () => {
   expect(expected({ prediction }).from).toMatch(/100 MiB\/s\.$/);
   expect(expected({ prediction: { ...prediction, bandwidth_from: "network" } }).from).toContain("100 MiB/s, as the network is declared.");
   expect(expected({ prediction: { ...prediction, bandwidth_from: "something-new" } }).from).toMatch(/100 MiB\/s\.$/);
+  const withDisks = expected({ prediction: { ...prediction, total_ms: null } });
+  expect([withDisks.endless, withDisks.says]).toEqual([
+    undefined,
+    "how long its disks take is not known; the guest stands still for 120 ms.",
+  ]);
   const endless = expected({ prediction: { ...prediction, converges: false, total_ms: null, downtime_ms: null } });
   expect([endless.endless, endless.says]).toEqual([true, expect.stringContaining("does not come to an end by itself")]);
 });
