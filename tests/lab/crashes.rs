@@ -99,7 +99,7 @@ impl Store for Deadly {
     }
     fn put_reading(&self, id: TaskId, reading: &Reading) -> Result<(), StoreFault> {
         let here = match self.record.as_str() {
-            COPYING => reading.sample.stage == Stage::PreCopy && reading.sample.processed_bytes > 0,
+            COPYING => reading.sample.stage == Stage::Disks && reading.sample.processed_bytes > 0,
             FOLLOWING => reading.sample.stage == Stage::PostCopy,
             _ => false,
         };
@@ -183,25 +183,37 @@ pub fn die(orders: &str) {
     });
 }
 
+/// A process that is to die at a record, and what it says.
+pub struct Doomed {
+    child: Child,
+    words: fs::File,
+}
+
 /// Starts the process that dies. `test` is the test that it is started from.
-pub fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Child {
+pub fn doomed(site: &Site, test: &str, record: &str, when: &str, more: Value) -> Doomed {
+    // A file, because a full pipe would stop it.
+    let words = tempfile::tempfile().expect("a file for what it says");
     let mut orders = json!({ "config": site.config(), "record": record, "after": when == "after" });
     let all = orders.as_object_mut().expect("an object");
     all.extend(more.as_object().expect("an object").clone());
-    Command::new(env::current_exe().expect("this program"))
+    let child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture"])
         .env(ORDERS, orders.to_string())
-        // What it says is looked at by nobody, and a full pipe would stop it.
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(words.try_clone().expect("the file once more"))
         .spawn()
-        .expect("it starts")
+        .expect("it starts");
+    Doomed { child, words }
 }
 
-pub fn dies(mut child: Child) {
+pub fn dies(Doomed { mut child, mut words }: Doomed) {
+    use std::io::{Read as _, Seek as _};
     use std::os::unix::process::ExitStatusExt as _;
     let status = child.wait().expect("it ends");
-    assert!(status.signal().is_some(), "it came to an end without the record: {status}");
+    let mut said = Vec::new();
+    words.rewind().and_then(|()| words.read_to_end(&mut said)).expect("what it said");
+    let said = String::from_utf8_lossy(&said);
+    assert!(status.signal().is_some(), "it came to an end without the record: {status}\n{said}");
 }
 
 pub fn newest_task(site: &Site) -> String {

@@ -1,12 +1,11 @@
 //! The controller dies at the records that [`crate::crashes`] doesn't have: while it changes a running transfer, before another
 //! attempt, before a broken post-copy is joined again, and while it tidies up after an arrival.
 
-use std::process::Child;
 use std::{env, fs};
 
 use serde_json::{Value, json};
 
-use crate::crashes::{ORDERS, die, dies, doomed, is_on, newest_task};
+use crate::crashes::{Doomed, ORDERS, die, dies, doomed, is_on, newest_task};
 use crate::site::Site;
 
 /// No policy brings a transfer to its end.
@@ -22,7 +21,7 @@ fn endless(more: &str) -> Site {
 }
 
 /// On its way at 40 MiB/s, in a process that dies.
-fn sent_off(site: &Site, test: &str, (record, when): (&str, &str), from: &str, to: &str, post_copy: bool) -> Child {
+fn sent_off(site: &Site, test: &str, (record, when): (&str, &str), from: &str, to: &str, post_copy: bool) -> Doomed {
     let orders = json!({
         "domain": "g1", "to": to, "bandwidth": 40, "downtime": 300, "post_copy": post_copy,
         "post_copy_bandwidth": post_copy.then_some(20)
