@@ -17,6 +17,7 @@ mod performing;
 mod prepared;
 mod readings;
 mod recovering;
+mod refusals;
 mod tell;
 mod testimony;
 mod volumes;
