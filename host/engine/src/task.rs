@@ -23,6 +23,7 @@ mod testimony;
 mod volumes;
 pub(crate) mod waiting;
 mod watchdog;
+mod watching;
 
 pub use aborting::ABORT_TAKES;
 pub(crate) use by_hand::act;
