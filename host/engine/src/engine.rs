@@ -32,7 +32,7 @@ use crate::settings::Settings;
 use crate::steered::SteeringLog;
 use crate::task::{Acted, Driver, Order, Task, act, judged, look, span, waiting};
 
-/// Everything that the engine needs of the world.
+/// Everything that the engine needs of the world, and what its tasks share.
 pub(crate) struct Ports {
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
     pub(crate) policies: Arc<dyn Policies>,

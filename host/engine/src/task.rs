@@ -17,11 +17,13 @@ mod performing;
 mod prepared;
 mod readings;
 mod recovering;
+mod refusals;
 mod tell;
 mod testimony;
 mod volumes;
 pub(crate) mod waiting;
 mod watchdog;
+mod watching;
 
 pub use aborting::ABORT_TAKES;
 pub(crate) use by_hand::act;

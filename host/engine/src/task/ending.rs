@@ -41,12 +41,3 @@ impl Ending {
 /// What is said of an ending that comes after the switch to post-copy.
 pub(super) const TOO_LATE: &str =
     "the guest runs on the destination already: its memory follows, nothing is taken back";
-
-/// An ending that had begun when the transfer turned out to be switched came too late: libvirt refuses the abort, and what
-/// goes on has to be steered and watched.
-pub(super) fn too_late(task: &Task, ending: &mut Ending, switched: bool) {
-    if switched && ending.is_wanted() {
-        *ending = Ending::No;
-        task.recorder.note(TOO_LATE);
-    }
-}

@@ -21,15 +21,12 @@ use super::aborting::{ABORT_TAKES, Aborts};
 use super::ending::TOO_LATE;
 use super::performing::OURSELVES;
 use super::readings::{PASSES, keep, note_passes};
+use super::refusals::Refusals;
 use super::watchdog::{Pace, Watchdog};
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
 
-/// An order that a host refused so often isn't given again for [`REFUSED_FOR`]: it would be refused with every question.
-const TRIES: usize = 3;
-/// What a host refuses now it may carry out in another part of the transfer.
-const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// Orders that Waypost gives by itself, and that may be of no use, are given again after [`ABORT_TAKES`], doubled with each try, up
 /// to this.
 const AGAIN_EVERY: Duration = Duration::from_secs(60);
@@ -49,8 +46,7 @@ pub(super) struct Helm {
     /// What is still to be done, oldest first.
     orders: VecDeque<Order>,
     watchdog: Watchdog,
-    /// Orders that a host refused, and when.
-    refused: Vec<(Steering, Option<u64>, Instant)>,
+    refusals: Refusals,
     /// What a policy that isn't obeyed, or fails, said last: said again, it is no news.
     last_said: Option<(String, Option<String>)>,
     /// When the connections of the copies are closed, of a transfer that is being ended, and how long after that again.
@@ -107,7 +103,7 @@ impl Helm {
             doing: None,
             orders: VecDeque::new(),
             watchdog: Watchdog::new(),
-            refused: Vec::new(),
+            refusals: Refusals::default(),
             last_said: None,
             severing: None,
             before_abort: BeforeAbort::Undecided,
@@ -339,19 +335,13 @@ impl Helm {
         self.go_on(task, plan)
     }
 
-    /// Whether the transfer is as the answer wants it, or was proven not to become so.
+    /// Whether the transfer is as the answer wants it, or was proven not to become so. A question leaves out what is refused too
+    /// often, and what a person ordered since it was asked may have been refused as well.
     fn in_force(&self, task: &Task, answer: &SteeringAnswer) -> bool {
         let last = task.recorder.steered.done().iter().rev().find(|done| done.action == answer.action);
         // A transfer that was given up and goes on all the same may be given up again.
         (answer.action != Steering::Abort && last.is_some_and(|done| done.value == answer.value))
-            || self.refusals(|action, value| (action, value) == (answer.action, answer.value)) >= TRIES
-    }
-
-    /// How many of these orders hosts refused lately.
-    fn refusals(&self, of: impl Fn(Steering, Option<u64>) -> bool) -> usize {
-        let now = Instant::now();
-        let lately = |at: Instant| now.duration_since(at) < REFUSED_FOR;
-        self.refused.iter().filter(|(action, value, at)| of(*action, *value) && lately(*at)).count()
+            || self.refusals.too_often(answer.action, Instant::now())
     }
 
     fn settle(&mut self, task: &mut Task, order: &Order, result: Result<(), String>) -> Result<(), EngineError> {
@@ -360,7 +350,7 @@ impl Helm {
         }
         if let Err(why) = &result {
             task.recorder.note(format!("{} failed: {why}", order.action));
-            self.refused.push((order.action, order.value, Instant::now()));
+            self.refusals.remember(order.action, Instant::now());
         }
         task.record(Record::SteerSettled { action: order.action, result })?;
         if let Some(number) = order.wish {
@@ -380,7 +370,7 @@ impl Helm {
         self.asked_after = task.recorder.steered.done().len();
         let mut bounds = bounds(plan, task.recorder.course.current.options.max_downtime_ms, &settings);
         // Else a policy would choose it again and again, and its next choice never have its turn.
-        bounds.permitted.retain(|permitted| self.refusals(|action, _| action == *permitted) < TRIES);
+        bounds.permitted.retain(|action| !self.refusals.too_often(*action, Instant::now()));
         let question = SteeringQuestion {
             plan: plan.clone(),
             memory_bytes: plan.memory_bytes.unwrap_or(now.total_bytes),

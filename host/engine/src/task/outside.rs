@@ -10,11 +10,9 @@ use waypost_core::sample;
 use waypost_core::situation::{Situation, arrived};
 
 use super::aborting::Aborts;
-use super::ending::{Ending, too_late};
 use super::finishing::Finishing;
-use super::helm::Helm;
-use super::performing::{end, end_if_wanted, obey};
 use super::recovering::Locating;
+use super::watching::Watch;
 use super::{Stage, Task, notice, tell, testimony, ticker};
 use crate::error::EngineError;
 
@@ -49,17 +47,13 @@ impl Outside {
         let Self { mut task, plan, aborts, lost } = self;
         task.record(Record::Adopted)?;
         task.recorder.note("watching from outside");
-        let deadline = task.deadline(&plan);
-        let (mut ending, mut overdue) = (Ending::No, false);
-        let mut helm = Helm::new(&task);
-        helm.aborts = aborts;
-        // From the switch on nothing can be taken back.
-        let mut switched = task.recorder.history.is_resuming();
+        let mut watch = Watch::new(&task, &plan);
+        watch.helm.aborts = aborts;
         let mut quiet = 0;
         let mut quiet_since = Instant::now();
         let mut dark_since: Option<Instant> = None;
         // Whoever was there before may have ended between its record and its call. A post-copy that is joined again is nobody else's.
-        let mut may_be_anothers = lost.is_none() && !switched;
+        let mut may_be_anothers = lost.is_none() && !watch.switched;
         let mut tick = ticker(task.ports().settings().look_every);
         loop {
             // Before anything is ended: who takes a task over doesn't know yet whether it was switched meanwhile.
@@ -67,44 +61,43 @@ impl Outside {
             if may_be_anothers && situation.has_job() {
                 may_be_anothers = false;
                 if let Some(who) = notice::newer(&task, &plan).await? {
-                    helm.aborts.settle(&mut task, &plan).await?;
+                    watch.helm.aborts.settle(&mut task, &plan).await?;
                     let message = format!("{who}, and nobody heard whether the call of this attempt was made");
                     task.record(Record::PerformReturned { result: Err((FailureClass::Migrating, message)) })?;
                     return Ok(Stage::Locating(Locating { task, plan }));
                 }
             }
             let in_post_copy = situation.in_post_copy();
-            switched |= in_post_copy;
-            too_late(&task, &mut ending, switched);
-            if !ending.is_wanted() && !overdue && Instant::now() >= deadline {
-                overdue = true;
-                end(&mut task, &plan, &mut ending, &mut helm, Ending::Clock(plan.timeout_s), switched)?;
+            watch.switched |= in_post_copy;
+            watch.go_on_if_switched(&task);
+            if watch.is_timed() && Instant::now() >= watch.deadline {
+                watch.time_is_over(&mut task, &plan)?;
             }
-            if !ending.is_wanted() {
-                end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
+            if !watch.ending.is_wanted() {
+                watch.end_if_wanted(&mut task, &plan)?;
             }
             if situation.is_interrupted(&plan) {
                 // Both halves show their job for ever: nothing will come of it by itself.
                 let found = (FailureClass::Network, "the post-copy is interrupted".to_owned());
-                return failed(task, plan, &ending, helm.aborts, lost, found, Some(&situation)).await;
+                return failed(task, plan, watch, lost, found, Some(&situation)).await;
             } else if situation.has_job() && !(situation.is_dark() && in_post_copy) {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
                 if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
-                    switched |= sample.stage == sample::Stage::PostCopy;
-                    let demand = helm.reading(&task, &plan, &sample);
+                    watch.switched |= sample.stage == sample::Stage::PostCopy;
+                    let demand = watch.helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
-                    obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
+                    watch.obey(&mut task, &plan, demand)?;
                 }
-                let demand = if ending.is_wanted() {
-                    helm.abort(&task, &plan);
-                    helm.pursue(&mut task, &plan)?
+                let demand = if watch.ending.is_wanted() {
+                    watch.helm.abort(&task, &plan);
+                    watch.helm.pursue(&mut task, &plan)?
                 } else {
-                    helm.look_around(&task, &plan)?;
-                    helm.go_on(&mut task, &plan)?
+                    watch.helm.look_around(&task, &plan)?;
+                    watch.helm.go_on(&mut task, &plan)?
                 };
-                obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
+                watch.obey(&mut task, &plan, demand)?;
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));
@@ -120,7 +113,7 @@ impl Outside {
                         tell::side(&situation.destination, &plan.destination.host)
                     );
                     let found = (FailureClass::Unreachable, message);
-                    return failed(task, plan, &ending, helm.aborts, lost, found, None).await;
+                    return failed(task, plan, watch, lost, found, None).await;
                 }
             } else {
                 dark_since = None;
@@ -128,12 +121,12 @@ impl Outside {
                 if is_quiet(&task, &plan, quiet, quiet_since) {
                     let message = "no migration job is left, and the domain did not arrive".to_owned();
                     let found = (FailureClass::ControllerRestarted, message);
-                    return failed(task, plan, &ending, helm.aborts, lost, found, Some(&situation)).await;
+                    return failed(task, plan, watch, lost, found, Some(&situation)).await;
                 }
             }
             tokio::select! {
                 _ = tick.tick() => {}
-                turn = helm.turn() => helm.take(&mut task, turn)?,
+                turn = watch.helm.turn() => watch.helm.take(&mut task, turn)?,
                 () = task.cancel_changed() => {}
             }
         }
@@ -144,23 +137,22 @@ impl Outside {
 async fn failed(
     mut task: Task,
     plan: Plan,
-    ending: &Ending,
-    mut aborts: Aborts,
+    mut watch: Watch,
     lost: Option<Fault>,
     (own, message): (FailureClass, String),
     situation: Option<&Situation>,
 ) -> Result<Stage, EngineError> {
-    aborts.settle(&mut task, &plan).await?;
+    watch.helm.aborts.settle(&mut task, &plan).await?;
     // What this process was told before it lost sight says more than the restart of a controller that wasn't restarted.
     let (own, message) = match lost {
         Some(fault) => (fault.class(), format!("{fault}; {message}")),
         None => (own, message),
     };
-    let (own, message) = match ending.is_wanted() {
+    let (own, message) = match watch.ending.is_wanted() {
         true => (own, message),
         false => testimony::weigh(&task, &plan, own, message, situation).await,
     };
-    let failure = ending.explain(&task, own, message);
+    let failure = watch.ending.explain(&task, own, message);
     task.record(Record::PerformReturned { result: Err(failure) })?;
     Ok(Stage::Locating(Locating { task, plan }))
 }

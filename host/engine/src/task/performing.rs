@@ -1,7 +1,6 @@
 //! The transfer, with libvirt's call in this process: its return tells the end, readings and events tell the way.
 
 use tokio::time::Instant;
-use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, TransferMode};
 use waypost_core::ports::{Events, Fault, FaultKind, Later, Transfer};
@@ -10,11 +9,11 @@ use waypost_core::sample;
 
 use super::aborting::Aborts;
 use super::ears::{Ears, Heard};
-use super::ending::{Ending, TOO_LATE, too_late};
 use super::finishing::Finishing;
-use super::helm::{Demand, Helm};
+use super::helm::Demand;
 use super::outside::Outside;
 use super::recovering::Locating;
+use super::watching::Watch;
 use super::{Stage, Task, notice, testimony, ticker};
 use crate::error::EngineError;
 
@@ -31,12 +30,8 @@ impl Performing {
         let Self { mut task, plan, mut transfer, events } = self;
         let mut ears = Ears::new(events);
         let mut figures = None;
-        let deadline = task.deadline(&plan);
-        let (mut ending, mut overdue) = (Ending::No, false);
-        let mut helm = Helm::new(&task);
+        let mut watch = Watch::new(&task, &plan);
         let (mut handle_lives, live) = (true, plan.mode == TransferMode::Live);
-        // From the switch on nothing can be taken back, and libvirt refuses to abort: it is not even asked.
-        let mut switched = task.recorder.history.is_resuming();
         // The destination said that its half is cut off: believed once the source was looked at.
         let mut broke = false;
         // Tickers live outside the loop: a timer made anew in each round would never fire beside a faster one.
@@ -55,7 +50,7 @@ impl Performing {
                 result = transfer.finished() => break result,
                 heard = ears.next(&plan) => match heard {
                     Heard::Figures(sample) => figures = Some(sample),
-                    Heard::Pass(number) if helm.pass_began(number) => {
+                    Heard::Pass(number) if watch.helm.pass_began(number) => {
                         pressing.get_or_insert(Instant::now() + SWITCHING);
                     }
                     Heard::Stirred => {
@@ -68,17 +63,17 @@ impl Performing {
                     reading = None;
                     may_press = Instant::now() + task.ports().settings().sample_every / 2;
                     if let Ok(Some(sample)) = sample {
-                        switched |= sample.stage == sample::Stage::PostCopy;
-                        demand = helm.reading(&task, &plan, &sample).or_else(|| cut_off(&plan, &sample, broke));
+                        watch.switched |= sample.stage == sample::Stage::PostCopy;
+                        demand = watch.helm.reading(&task, &plan, &sample).or_else(|| cut_off(&plan, &sample, broke));
                         broke = false;
                         task.recorder.reading(sample);
                     }
-                    too_late(&task, &mut ending, switched);
-                    if switched {
+                    watch.go_on_if_switched(&task);
+                    if watch.switched {
                         ears.listen_there(&task, &plan);
                     }
                 }
-                turn = helm.turn() => helm.take(&mut task, turn)?,
+                turn = watch.helm.turn() => watch.helm.take(&mut task, turn)?,
                 _ = tick.tick(), if reading.is_none() && live => {
                     pressing = None;
                     reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
@@ -89,46 +84,45 @@ impl Performing {
                     pressing = None;
                     reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
                 }
-                changed = task.wanted.changed(), if !ending.is_wanted() && handle_lives => {
+                changed = task.wanted.changed(), if !watch.ending.is_wanted() && handle_lives => {
                     handle_lives = changed.is_ok();
-                    end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
+                    watch.end_if_wanted(&mut task, &plan)?;
                 }
-                _ = poll.tick(), if !ending.is_wanted() => {
-                    end_if_wanted(&mut task, &plan, &mut ending, &mut helm, switched)?;
-                    helm.look_around(&task, &plan)?;
+                _ = poll.tick(), if !watch.ending.is_wanted() => {
+                    watch.end_if_wanted(&mut task, &plan)?;
+                    watch.helm.look_around(&task, &plan)?;
                 }
-                () = tokio::time::sleep_until(deadline), if !ending.is_wanted() && !overdue => {
-                    overdue = true;
-                    end(&mut task, &plan, &mut ending, &mut helm, Ending::Clock(plan.timeout_s), switched)?;
+                () = tokio::time::sleep_until(watch.deadline), if watch.is_timed() => {
+                    watch.time_is_over(&mut task, &plan)?;
                 }
                 // An abort that came before libvirt had a job was refused: it is asked for until the call returns.
-                _ = again.tick(), if ending.is_wanted() => helm.abort(&task, &plan),
+                _ = again.tick(), if watch.ending.is_wanted() => watch.helm.abort(&task, &plan),
             }
             let demand = match demand {
-                None if !ending.is_wanted() => helm.go_on(&mut task, &plan)?,
-                None => helm.pursue(&mut task, &plan)?,
+                None if !watch.ending.is_wanted() => watch.helm.go_on(&mut task, &plan)?,
+                None => watch.helm.pursue(&mut task, &plan)?,
                 demand => demand,
             };
-            obey(&mut task, &plan, &mut ending, &mut helm, demand, switched)?;
+            watch.obey(&mut task, &plan, demand)?;
         };
         drop(reading);
-        helm.aborts.also(transfer.may_abort_yet());
+        watch.helm.aborts.also(transfer.may_abort_yet());
         match result {
             Ok(()) => {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 Ok(Stage::Finishing(Finishing { task, plan, figures, events: ears.into_source() }))
             }
             // The controller lost sight of the source, not the source of the destination: the transfer may go on.
-            Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, helm.aborts, fault)),
+            Err(fault) if leaves_it_open(&fault) => Ok(out_of_sight(task, plan, watch.helm.aborts, fault)),
             Err(fault) => {
-                helm.aborts.settle(&mut task, &plan).await?;
+                watch.helm.aborts.settle(&mut task, &plan).await?;
                 let words = told(&task, &plan, &fault).await;
                 // Who ends a transfer knows why.
-                let (class, words) = match ending.is_wanted() {
+                let (class, words) = match watch.ending.is_wanted() {
                     true => (fault.class(), words),
                     false => testimony::weigh(&task, &plan, fault.class(), words, None).await,
                 };
-                let failure = ending.explain(&task, class, words);
+                let failure = watch.ending.explain(&task, class, words);
                 task.record(Record::PerformReturned { result: Err(failure) })?;
                 Ok(Stage::Locating(Locating { task, plan }))
             }
@@ -197,77 +191,6 @@ fn cut_off(plan: &Plan, sample: &sample::Sample, broke: bool) -> Option<Demand> 
     (broke && flows).then(|| {
         Demand::Interrupt(format!("{} says that the stream from {} broke.", plan.destination.host, plan.source.host))
     })
-}
-
-/// Notes a wish to cancel, and begins to end the transfer because of it.
-pub(super) fn end_if_wanted(
-    task: &mut Task,
-    plan: &Plan,
-    ending: &mut Ending,
-    helm: &mut Helm,
-    switched: bool,
-) -> Result<(), EngineError> {
-    let known = task.recorder.course.cancel_requested;
-    // What came too late is said once.
-    if task.note_cancel()? && !(known && switched) {
-        end(task, plan, ending, helm, Ending::Wish, switched)?;
-    }
-    Ok(())
-}
-
-/// Does what the helm demands.
-pub(super) fn obey(
-    task: &mut Task,
-    plan: &Plan,
-    ending: &mut Ending,
-    helm: &mut Helm,
-    demand: Option<Demand>,
-    switched: bool,
-) -> Result<(), EngineError> {
-    match demand {
-        None => {}
-        Some(Demand::GiveUp(_) | Demand::Stalled(_)) if ending.is_wanted() => {}
-        Some(Demand::GiveUp(why)) => end(task, plan, ending, helm, Ending::GivenUp(why), switched)?,
-        Some(Demand::Stalled(why)) => end(task, plan, ending, helm, Ending::Stalled(why), switched)?,
-        // The guest is on both hosts: nothing may be ended, and the call returns once both know of it.
-        Some(Demand::Interrupt(why)) => helm.interrupt(task, plan, &why)?,
-    }
-    Ok(())
-}
-
-/// Begins to end the transfer. One that was switched to post-copy goes on, and is steered and watched as before: it is only
-/// said what can't be had any more.
-pub(super) fn end(
-    task: &mut Task,
-    plan: &Plan,
-    ending: &mut Ending,
-    helm: &mut Helm,
-    why: Ending,
-    switched: bool,
-) -> Result<(), EngineError> {
-    if switched {
-        task.recorder.note(TOO_LATE);
-        return Ok(());
-    }
-    task.recorder.note(match &why {
-        Ending::Clock(s) => format!("the time limit of {s} s is over; aborting"),
-        Ending::Stalled(why) | Ending::GivenUp(why) => format!("{why} Aborting"),
-        Ending::Wish | Ending::No => "cancelling".to_owned(),
-    });
-    // A wish and a policy's order are on record already.
-    let reason = match &why {
-        Ending::Clock(s) => Some(format!("the time limit of {s} s is over")),
-        Ending::Stalled(why) => Some(why.clone()),
-        Ending::Wish | Ending::GivenUp(_) | Ending::No => None,
-    };
-    if let Some(reason) = reason {
-        let (action, by) = (Steering::Abort, OURSELVES.to_owned());
-        task.record(Record::SteerIntended { action, value: None, by, reason })?;
-        task.record(Record::SteerSettled { action, result: Ok(()) })?;
-    }
-    helm.abort(task, plan);
-    *ending = why;
-    Ok(())
 }
 
 /// In the journal, who does what no person and no policy ordered: the clock and the watchdog are Waypost's own, and what it
