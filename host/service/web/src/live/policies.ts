@@ -1,5 +1,6 @@
 // What may be done about policies, and how two versions of their settings differ: values in, values out.
 
+import type { Problem } from "../api/client";
 import type { Whoami } from "../api/types";
 import { may, seesAll } from "./who";
 
@@ -13,6 +14,12 @@ export function mayChange(who: Whoami | null): { may: boolean; why: string } {
     return { may: false, why: "You reach some hosts or domains only, and policies judge all of them." };
   }
   return { may: true, why: "" };
+}
+
+/** What is said of a change that came to a problem: what was refused was not made, and of the rest nobody knows. The subject comes
+ *  with its verb: `the policy was`. */
+export function fate({ unsettled }: Pick<Problem, "unsettled">, subject: string, done: string): string {
+  return unsettled ? `It is not known whether ${subject} ${done}` : `${subject[0]!.toUpperCase()}${subject.slice(1)} not ${done}`;
 }
 
 export type Settings = Record<string, unknown>;
