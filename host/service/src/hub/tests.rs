@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::time::Instant;
 use uuid::Uuid;
-use waypost_core::access::Scope;
+use waypost_core::access::{Scope, Scopes};
 use waypost_core::feed::{
     DecisionQuery, DrivenBy, KeyClaim, PastReading, RequestKey, Standings, TaskDecision, TaskQuery,
 };
@@ -160,7 +160,7 @@ fn begun() -> (Arc<Shelf>, Arc<Hub>) {
 
 /// A stream of what is about G alone.
 fn of_g(hub: &Arc<Hub>, after: u64) -> Stream {
-    Stream::new(hub, None, Scope { domains: vec!["g".into()], ..Scope::default() }, after)
+    Stream::new(hub, None, Scopes::from(Scope { domains: vec!["g".into()], ..Scope::default() }), after)
 }
 
 /// What the next pieces are, each within a heartbeat.
@@ -199,7 +199,7 @@ async fn who_is_served_from_the_store_goes_on_where_that_failed() {
     shelf.write(&[G, OTHER, G]);
     // The ring begins with what comes next.
     let mut narrow = of_g(&hub, 0);
-    let mut wide = Stream::new(&hub, None, Scope::default(), 0);
+    let mut wide = Stream::new(&hub, None, Scope::default().into(), 0);
     hub.refresh().unwrap();
     let began = Instant::now();
     // Its records are read, then its tasks are looked up.
@@ -214,7 +214,7 @@ async fn who_is_served_from_the_store_goes_on_where_that_failed() {
 #[tokio::test(start_paused = true)]
 async fn what_came_before_a_task_was_in_the_scope_is_not_told_out_of_its_turn() {
     let (shelf, hub) = begun();
-    let on_a = || Scope { hosts: vec![HostName::new("a")], ..Scope::default() };
+    let on_a = || Scopes::from(Scope { hosts: vec![HostName::new("a")], ..Scope::default() });
     let mut stream = Stream::new(&hub, None, on_a(), 1);
     hub.refresh().unwrap();
     shelf.write(&[G]);

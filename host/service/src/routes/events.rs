@@ -143,7 +143,7 @@ async fn page(service: &Service, caller: &Caller, after: u64, most: u32) -> Resu
             let last = found.last().map_or(after, |change| change.sequence);
             caller.keep_seen(feed, &mut found, |change| change.task)?;
             let moving = feed.moving()?;
-            let seen = moving.iter().filter(|moving| caller.scope().sees(&moving.brief));
+            let seen = moving.iter().filter(|moving| caller.scopes().sees(&moving.brief));
             let progress = seen.map(v1::Progress::from).collect();
             Ok(v1::Changes { records: found.iter().map(v1::RecordEvent::from).collect(), progress, last, more })
         })
@@ -206,7 +206,7 @@ fn stream(
     after: u64,
 ) -> Result<Response, Failed> {
     let place = service.place_to_wait()?;
-    let stream = Stream::new(&service.shared.hub, of, caller.scope().clone(), after);
+    let stream = Stream::new(&service.shared.hub, of, caller.scopes().clone(), after);
     let good = StillGood::begin(service, grounds);
     let pieces = futures_util::stream::unfold((stream, good, place), |(mut stream, mut good, place)| async move {
         let piece = stream.next(good.due).await?;

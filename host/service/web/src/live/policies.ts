@@ -2,7 +2,7 @@
 
 import type { Problem } from "../api/client";
 import type { Whoami } from "../api/types";
-import { may, seesAll } from "./who";
+import { may, mayEverywhere } from "./who";
 
 /** Whether the viewer may change policies, and if not, why. */
 export function mayChange(who: Whoami | null): { may: boolean; why: string } {
@@ -10,8 +10,8 @@ export function mayChange(who: Whoami | null): { may: boolean; why: string } {
   if (!may(who, "change-policies")) {
     return { may: false, why: `Your role here is ${who.role}, which looks at policies and changes none.` };
   }
-  if (!seesAll(who)) {
-    return { may: false, why: "You reach some hosts or domains only, and policies judge all of them." };
+  if (!mayEverywhere(who, "change-policies")) {
+    return { may: false, why: "You may change policies for some hosts or domains only, and they judge all of them." };
   }
   return { may: true, why: "" };
 }

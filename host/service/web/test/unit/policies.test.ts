@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { Problem } from "../../src/api/client";
 import { badFile, badName, differences, fate, mayChange, nameOf, read, shown } from "../../src/live/policies";
 
-const who = (role: string, permissions: string[], more = {}) => ({ name: "x", role, permissions, hosts: [], domains: [], ...more });
+const who = (role: string, permissions: string[], more = {}) => {
+  const grants = [{ role, permissions, hosts: [], domains: [], ...more }];
+  return { name: "x", role, permissions, grants, session: false };
+};
 
 test("who may change policies is told apart from who may not, and why", () => {
   expect(mayChange(null)).toEqual({ may: false, why: "" });
@@ -10,6 +13,9 @@ test("who may change policies is told apart from who may not, and why", () => {
   expect(mayChange(who("policy-admin", ["look", "change-policies"]))).toEqual({ may: true, why: "" });
   const scoped = who("policy-admin", ["look", "change-policies"], { domains: ["web-*"] });
   expect(mayChange(scoped)).toMatchObject({ may: false, why: expect.stringContaining("judge all") });
+  // That the viewer reaches everything with another role does not help.
+  scoped.grants.push({ role: "viewer", permissions: ["look"], hosts: [], domains: [] });
+  expect(mayChange(scoped)).toMatchObject({ may: false });
 });
 
 test("of a change without an answer that says so it is not said that it was not made", () => {
