@@ -97,6 +97,22 @@ fn every_code_is_described_with_its_status() {
     }
 }
 
+/// Who reads either of the two relies on the same.
+#[test]
+fn the_stream_of_events_is_promised_with_its_exceptions_in_the_description_and_on_the_page() {
+    let document: Value = serde_json::to_value(waypost::service::openapi()).unwrap();
+    let operation = &document["paths"]["/api/v1/events"]["get"];
+    let described = format!("{} {}", operation["summary"], operation["description"]).replace("\\n", " ");
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/service.md")).unwrap();
+    for text in [described, page] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let scoped = "from before it was known that the task is within it";
+        for told in ["records of tasks that were", "a caller with a scope", scoped] {
+            assert!(text.contains(told), "{told:?} is missing in: {text}");
+        }
+    }
+}
+
 /// What is refused for its name alone is no name by the description either.
 #[test]
 fn the_name_of_a_policy_in_a_path_is_described_wherever_it_stands() {

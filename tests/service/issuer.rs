@@ -221,6 +221,33 @@ fn an_issuer_vouches_for_whom_it_knows_and_nobody_else_does() {
 }
 
 #[test]
+fn each_of_several_groups_grants_what_it_says_and_all_together_no_more() {
+    let authority = Authority::new();
+    let issuer = Published::start(&authority);
+    let key = Key::new("1");
+    issuer.publish(&[&key]);
+    let mut access = issuer.trusted(&authority);
+    let of = |domain: &str| Scope { domains: vec![domain.into()], ..Scope::default() };
+    for domain in ["g1", "g3"] {
+        let grant = Grant { value: format!("{domain}-team"), role: Role::Operator, scope: of(domain) };
+        access.issuers[0].grants.push(grant);
+    }
+    let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
+    let client = service.client();
+    let token =
+        key.sign(&issuer.claims(json!({"realm_access": {"roles": ["guests", "staff", "g1-team", "g3-team"]}})));
+    let me = client.get("/session", &token).json(200);
+    let operator =
+        json!({"role": "operator", "permissions": ["look", "move"], "hosts": [], "domains": ["g1", "g3"]});
+    let viewer = json!({"role": "viewer", "permissions": ["look"], "hosts": [], "domains": []});
+    assert_eq!(me["grants"], json!([operator, viewer]));
+    // Whoever has all of them looks at everything, and moves what the teams may.
+    client.post("/checks", &token, &json!({"domain": "g2", "to": ["b"]})).json(200);
+    client.post("/tasks", &token, &json!({"domain": "g2", "to": "b"})).problem(403, "out-of-scope");
+    client.post("/tasks", &token, &json!({"domain": "g1", "to": "b"})).json(202);
+}
+
+#[test]
 fn two_subjects_with_one_name_share_neither_keys_nor_a_bucket_nor_sessions() {
     let authority = Authority::new();
     let issuer = Published::start(&authority);

@@ -280,6 +280,103 @@ fn a_scope_narrows_every_route_that_tells_or_does_something() {
     });
 }
 
+#[test]
+fn each_of_several_roles_reaches_as_far_as_its_own_scope() {
+    in_virtual_time(async {
+        let site = Site::new(FLEET);
+        let (_service, anna) = site.serve();
+        let theirs = anna.migrate("db-1", "b").await;
+        anna.end(&theirs).await;
+        let both = Caller::named("both").with(Role::Viewer, Scope::default());
+        let both = anna.by(both.also(Role::Operator, scope(&["a", "b"], &["web-*"])));
+
+        both.get(&format!("/tasks/{theirs}")).await.expect(200);
+        both.get("/hosts/c/facts").await.expect(200);
+        let figures = both.raw(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+        assert_eq!(figures.status(), StatusCode::OK);
+        both.post("/checks", json!({"domain": "db-2", "to": ["b"]})).await.expect(200);
+        both.post(&format!("/tasks/{theirs}/retry"), Value::Null).await.problem(403, "out-of-scope");
+        for wrong in [
+            json!({"domain": "db-2", "from": "c", "to": "b"}),
+            json!({"domain": "web-1", "from": "a", "to": "c"}),
+            json!({"domain": "web-1", "to": "b"}),
+        ] {
+            let refused = both.post("/tasks", wrong).await.problem(403, "out-of-scope").clone();
+            let why = refused["detail"].as_str().unwrap();
+            assert!(why.ends_with("what both may reach with this: hosts a, b; domains web-*"), "{why}");
+        }
+        let new = json!({"domain": "web-1", "from": "a", "to": "b"});
+        let ours = both.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        let mut all = both.listen("/events?after=0", None).await;
+        let heard = all.until(|heard| heard.ends(&ours)).await;
+        assert!(heard.iter().any(|heard| heard.data["task"] == *theirs), "{heard:?}");
+        let refused = both.get("/audit").await.problem(403, "role-missing").clone();
+        assert!(refused["detail"].as_str().unwrap().contains("both is operator and viewer here"), "{refused}");
+        let me = both.get("/session").await.expect(200).clone();
+        assert_eq!((&me["role"], &me["permissions"]), (&json!("operator"), &json!(["look", "move"])));
+        let operator =
+            json!({"role": "operator", "permissions": ["look", "move"], "hosts": ["a", "b"], "domains": ["web-*"]});
+        let viewer = json!({"role": "viewer", "permissions": ["look"], "hosts": [], "domains": []});
+        assert_eq!(me["grants"], json!([operator, viewer]));
+
+        // A policy is changed by who reaches everything with a role for that, and not with another one.
+        let narrow = Caller::named("narrow").with(Role::Admin, scope(&["a"], &[]));
+        let narrow = anna.by(narrow.also(Role::Viewer, Scope::default()));
+        policies_are_of_everybody(&narrow).await;
+        narrow.get("/audit").await.problem(403, "out-of-scope");
+    });
+}
+
+#[test]
+fn a_host_of_one_scope_and_a_domain_of_another_make_no_pair() {
+    in_virtual_time(async {
+        let site = Site::new(FLEET);
+        let (_service, anna) = site.serve();
+        let crossed = Caller::named("crossed").with(Role::Operator, scope(&["a", "b"], &["web-*"]));
+        let crossed = anna.by(crossed.also(Role::Operator, scope(&["b", "c"], &["db-*"])));
+        let names = |answer: &Value, list: &str, key: &str| -> Vec<String> {
+            answer[list].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+        };
+        let get = async |path: &str| crossed.get(path).await.expect(200).clone();
+        assert_eq!(names(&get("/hosts").await, "hosts", "name"), ["a", "b", "c"]);
+        assert_eq!(names(&get("/domains").await, "domains", "name"), ["web-1", "web-2", "db-2"]);
+        assert_eq!(names(&get("/hosts/a/domains").await, "domains", "name"), ["web-1", "web-2"]);
+        let readiness = get("/readiness").await;
+        let mut cells = Vec::new();
+        for row in readiness["rows"].as_array().unwrap() {
+            for destination in names(row, "verdicts", "destination") {
+                cells.push(format!("{} {destination}", row["domain"]["name"].as_str().unwrap()));
+            }
+        }
+        cells.sort();
+        assert_eq!(cells, ["db-2 b", "web-1 b", "web-2 b"]);
+        let checked = crossed.post("/checks", json!({"domain": "db-2", "from": "c"})).await.expect(200).clone();
+        assert_eq!(names(&checked, "verdicts", "destination"), ["b"]);
+        for path in ["/hosts/a/domains/db-1/facts", "/hosts/c/domains/web-1/facts", "/hosts/a/facts"] {
+            crossed.get(path).await.problem(403, "out-of-scope");
+        }
+        for path in ["/tasks", "/dry-runs"] {
+            for wrong in [
+                json!({"domain": "db-1", "from": "a", "to": "b"}),
+                json!({"domain": "web-2", "from": "a", "to": "c"}),
+                json!({"domain": "db-2", "from": "c", "to": "a"}),
+            ] {
+                crossed.post(path, wrong).await.problem(403, "out-of-scope");
+            }
+        }
+        let theirs = anna.migrate("db-1", "c").await;
+        anna.end(&theirs).await;
+        // Seen from the end that is in the scope of its domain, and not commanded.
+        crossed.get(&format!("/tasks/{theirs}")).await.expect(200);
+        crossed.post(&format!("/tasks/{theirs}/retry"), Value::Null).await.problem(403, "out-of-scope");
+        for new in
+            [json!({"domain": "web-1", "from": "a", "to": "b"}), json!({"domain": "db-2", "from": "c", "to": "b"})]
+        {
+            crossed.post("/tasks", new).await.expect(202);
+        }
+    });
+}
+
 /// No change of a policy is for whoever has a scope: policies judge the domains of everybody.
 async fn policies_are_of_everybody(scoped: &Client) {
     for (method, rest) in [

@@ -22,7 +22,7 @@ mod task;
 mod top;
 mod words;
 
-pub use access::{AuditEntry, AuditPage, NewToken, Token, Tokens, Whoami};
+pub use access::{AuditEntry, AuditPage, Granted, NewToken, Token, Tokens, Whoami};
 pub use check::{Check, Choice, Decision, DryRun, Edit, Evidence, Finding, Plan, PlanEnd, Verdict};
 pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay, Slots};

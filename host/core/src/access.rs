@@ -124,6 +124,111 @@ impl Scope {
     }
 }
 
+/// Several scopes of one caller. What is asked for has to be in one of them as a whole: a host of one and a domain of another make no
+/// pair that anybody granted. Of none at all nothing is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// These, as few as say the same: those of which one scope can say what both do are one.
+    pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
+        let mut scopes: Vec<Scope> = scopes.into_iter().collect();
+        // What two of them make together may go with a third that goes with neither.
+        while let Some((one, other, both)) = pair(&scopes) {
+            scopes[one] = both;
+            scopes.remove(other);
+        }
+        Self(scopes)
+    }
+
+    /// Each of them.
+    pub fn as_slice(&self) -> &[Scope] {
+        &self.0
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it is not limited at all.
+    pub fn is_everything(&self) -> bool {
+        self.0.iter().any(Scope::is_everything)
+    }
+
+    /// Whether every domain is in it, on some host.
+    pub fn has_all_domains(&self) -> bool {
+        self.0.iter().any(|scope| scope.domains.is_empty())
+    }
+
+    /// Whether that host is in it, with some domain.
+    pub fn has_host(&self, host: &str) -> bool {
+        self.0.iter().any(|scope| scope.has_host(host))
+    }
+
+    /// Whether a domain is in it that goes by any of these names, on some host.
+    pub fn has_domain(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|scope| scope.has_domain(names.iter().copied()))
+    }
+
+    /// Whether a domain is in it that goes by any of these names and is on that host.
+    pub fn has(&self, host: &str, names: &[&str]) -> bool {
+        self.0.iter().any(|scope| scope.has_host(host) && scope.has_domain(names.iter().copied()))
+    }
+
+    /// As [`Scope::leaves_open`].
+    pub fn leaves_open(&self, name: &str) -> bool {
+        !self.has_domain(&[name]) && self.0.iter().any(|scope| scope.leaves_open(name))
+    }
+
+    /// Those of them with that host.
+    #[must_use]
+    pub fn on(&self, host: &str) -> Self {
+        self.only(|scope| scope.has_host(host))
+    }
+
+    /// Those of them with every host.
+    #[must_use]
+    pub fn on_all_hosts(&self) -> Self {
+        self.only(|scope| scope.hosts.is_empty())
+    }
+
+    /// Those of them with a domain that goes by any of these names.
+    #[must_use]
+    pub fn of(&self, names: &[&str]) -> Self {
+        self.only(|scope| scope.has_domain(names.iter().copied()))
+    }
+
+    fn only(&self, wanted: impl Fn(&Scope) -> bool) -> Self {
+        Self(self.0.iter().filter(|scope| wanted(scope)).cloned().collect())
+    }
+
+    /// As [`Scope::sees`].
+    pub fn sees(&self, task: &TaskBrief) -> bool {
+        self.0.iter().any(|scope| scope.sees(task))
+    }
+
+    /// As [`Scope::commands`].
+    pub fn commands(&self, task: &TaskBrief) -> bool {
+        self.0.iter().any(|scope| scope.commands(task))
+    }
+}
+
+impl From<Scope> for Scopes {
+    fn from(scope: Scope) -> Self {
+        Self(vec![scope])
+    }
+}
+
+/// Two that can be one, by their places, the first of them first.
+fn pair(scopes: &[Scope]) -> Option<(usize, usize, Scope)> {
+    let mut all = scopes.iter().enumerate();
+    all.find_map(|(one, scope)| {
+        let mut later = scopes.iter().enumerate().skip(one + 1);
+        later.find_map(|(other, next)| Some((one, other, scope.united(next)?)))
+    })
+}
+
 /// Whether all that one list names is in the other, where an empty one names everything.
 fn covers<T: PartialEq>(wide: &[T], narrow: &[T]) -> bool {
     wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|item| wide.contains(item)))
@@ -328,6 +433,48 @@ mod tests {
             let turned = other.united(one);
             assert_eq!(turned.is_some(), expected.is_some(), "{other:?} {one:?}");
         }
+    }
+
+    #[test]
+    fn several_scopes_are_as_few_as_say_the_same() {
+        let of = |scopes: &[Scope]| Scopes::new(scopes.iter().cloned()).as_slice().to_vec();
+        let (one, two) = (scope(&["a"], &[]), scope(&["b"], &[]));
+        assert_eq!(of(&[one.clone(), two.clone()]), [scope(&["a", "b"], &[])]);
+        for at in 0..3 {
+            let mut three = vec![one.clone(), two.clone()];
+            three.insert(at, Scope::default());
+            assert_eq!(of(&three), [Scope::default()], "{at}");
+        }
+        // The last two make one that goes with the first, which neither of them does alone.
+        let (web, db) = (scope(&["a", "b"], &["web-*"]), |host| scope(&[host], &["db-*"]));
+        assert_eq!(of(&[web, db("a"), db("b")]), [scope(&["a", "b"], &["web-*", "db-*"])]);
+        let apart = [scope(&["a"], &["web-*"]), scope(&["b"], &["db-*"])];
+        assert_eq!(of(&apart), apart);
+    }
+
+    #[test]
+    fn what_is_in_several_scopes_is_in_one_of_them_as_a_whole() {
+        let id = "00000000-0000-0000-0000-000000000007";
+        let both = Scopes::new([scope(&["a", "b"], &["web-*"]), scope(&["b", "c"], &["db-*"])]);
+        assert!(both.has_host("a") && both.has_host("c") && both.has_domain(&["web-1"]) && both.has_domain(&["db-1"]));
+        assert!(both.has("a", &["web-1"]) && both.has("c", &["x", "db-1"]));
+        assert!(!both.has("a", &["db-1"]) && !both.has("c", &["web-1"]) && !both.has_host("d"));
+        assert!(both.on("a").has_domain(&["web-1"]) && !both.on("a").has_domain(&["db-1"]) && both.on("d").is_empty());
+        assert!(both.of(&["db-1"]).has_host("c") && !both.of(&["db-1"]).has_host("a"));
+        assert!(both.leaves_open(id) && !both.leaves_open("web-1") && !both.leaves_open("other"));
+        let ends = |domain: &str| {
+            let task = task(domain, Some("a"), "b");
+            (both.sees(&task), both.commands(&task))
+        };
+        assert_eq!([ends("web-1"), ends("db-1"), ends("other")], [(true, true), (true, false), (false, false)]);
+        assert!(!both.is_everything() && !both.has_all_domains() && both.on_all_hosts().is_empty());
+        // Neither has every host and every domain, so both together have not either.
+        let halves = Scopes::new([scope(&["a"], &[]), scope(&[], &["web-*"])]);
+        assert!(!halves.is_everything() && halves.has_all_domains() && halves.has("b", &["web-1"]));
+        assert!(!halves.has("b", &["db-1"]) && !halves.on("b").has_all_domains() && halves.on("a").has_all_domains());
+        let none = Scopes::new([]);
+        assert!(!none.is_everything() && !none.has_host("a") && !none.has_domain(&["web-1"]) && !none.leaves_open(id));
+        assert!(Scopes::from(Scope::default()).is_everything());
     }
 
     #[test]

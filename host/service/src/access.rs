@@ -7,7 +7,7 @@
 
 pub(crate) mod audit;
 mod fetch;
-mod grants;
+pub(crate) mod grants;
 mod lockout;
 mod oidc;
 pub(crate) mod permit;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use waypost_core::access::{Role, Scope};
+use waypost_core::access::{Permission, Role, Scope, Scopes};
 use waypost_core::ids::Moment;
 
+use crate::access::grants::together;
 use crate::port::Shown;
 use crate::problem::{Code, Failed};
 
@@ -18,8 +19,10 @@ use crate::problem::{Code, Failed};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     name: String,
-    role: Role,
-    scope: Scope,
+    /// Each role with how far it reaches, the strongest first.
+    grants: Vec<(Role, Scope)>,
+    /// How far it reaches with what it does: by all of its roles, until it is known which of them permit that.
+    scopes: Scopes,
     proof: Proof,
     /// From then on the proof is worth nothing.
     until: Option<Moment>,
@@ -47,19 +50,51 @@ pub(crate) enum Proof {
 
 impl Caller {
     /// A caller of that name, which stands in records and is shown to policies, as the user's name is for a command. It may do
-    /// everything: a program that embeds the service says otherwise with [`Caller::with`].
+    /// everything: a program that embeds the service says otherwise with [`Caller::with`] and [`Caller::also`].
     pub fn named(name: impl Into<String>) -> Self {
         Self::proven(name.into(), Role::Admin, Scope::default(), Proof::Embedding)
     }
 
-    /// The same with that role, which reaches so far.
+    /// The same with that role, which reaches so far, and no other.
     #[must_use]
     pub fn with(self, role: Role, scope: Scope) -> Self {
-        Self { role, scope, ..self }
+        Self { until: self.until, ..Self::granted(self.name, &[(role, scope)], self.proof) }
+    }
+
+    /// The same with that role besides, which reaches so far. Each role is kept to its own scope: an operator of some domains who is
+    /// also a viewer of all has none of the others moved.
+    #[must_use]
+    pub fn also(self, role: Role, scope: Scope) -> Self {
+        let mut grants = self.grants;
+        grants.push((role, scope));
+        Self { until: self.until, ..Self::granted(self.name, &grants, self.proof) }
     }
 
     pub(crate) fn proven(name: String, role: Role, scope: Scope, proof: Proof) -> Self {
-        Self { name, role, scope, proof, until: None }
+        Self::granted(name, &[(role, scope)], proof)
+    }
+
+    pub(crate) fn granted(name: String, granted: &[(Role, Scope)], proof: Proof) -> Self {
+        let grants = together(granted);
+        let scopes = Scopes::new(grants.iter().map(|(_, scope)| scope.clone()));
+        Self { name, grants, scopes, proof, until: None }
+    }
+
+    /// Whether one of its roles permits that, somewhere.
+    pub(crate) fn permits(&self, permission: Permission) -> bool {
+        self.grants.iter().any(|(role, _)| role.permits(permission))
+    }
+
+    /// The same where that permission is needed: as far as those of its roles reach that have it.
+    pub(crate) fn doing(self, permission: Permission) -> Self {
+        let permitting = self.grants.iter().filter(|(role, _)| role.permits(permission));
+        let scopes = Scopes::new(permitting.map(|(_, scope)| scope.clone()));
+        Self { scopes, ..self }
+    }
+
+    /// The same with these scopes, which are some of its own.
+    pub(crate) fn within(&self, scopes: Scopes) -> Self {
+        Self { scopes, ..self.clone() }
     }
 
     /// The same for as long as its proof is good; none: for as long as the program that embeds the service says so itself. From
@@ -74,14 +109,14 @@ impl Caller {
         &self.name
     }
 
-    /// The role.
-    pub fn role(&self) -> Role {
-        self.role
+    /// Each role with how far it reaches, the strongest first: `admin`, `operator`, `policy-admin`, `viewer`.
+    pub fn grants(&self) -> &[(Role, Scope)] {
+        &self.grants
     }
 
-    /// How far it reaches.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
+    /// How far it reaches with what it does.
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.scopes
     }
 
     pub(crate) fn proof(&self) -> &Proof {

@@ -96,7 +96,7 @@ async fn admit(
         Ok(None) | Err(_) => unproven,
     };
     count(service, whose, standing)?;
-    let Some(Who { caller, by_cookie }) = known? else {
+    let Some(Who { mut caller, by_cookie }) = known? else {
         // What anybody may have, over a connection that could have shown a token.
         if route.needs_nothing() && parts.extensions.get::<Peer>().is_some() {
             // The dashboard has nothing to show to nobody.
@@ -121,8 +121,8 @@ async fn admit(
     let rule = route.rule()?;
     let mut named = Named::default();
     if let Some(rule) = rule {
-        permit::role(&caller, rule)?;
-        if rule.is_change() || !caller.scope().is_everything() {
+        caller = permit::role(caller, rule)?;
+        if rule.is_change() || !caller.scopes().is_everything() {
             named = Named::in_path(service, &mut parts).await?;
         }
         permit::scope(&caller, rule, &named)?;

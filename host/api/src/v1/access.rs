@@ -12,31 +12,62 @@ use crate::time::rfc3339;
 pub struct Whoami {
     /// The name that stands in records.
     pub name: String,
-    /// `viewer`, `operator`, `policy-admin`, `admin`.
+    /// `viewer`, `operator`, `policy-admin`, `admin`; of several the strongest.
     pub role: String,
-    /// What the role permits: `look`, `move`, `change-policies`, `audit`.
+    /// What the roles permit, somewhere: `look`, `move`, `change-policies`, `audit`.
     pub permissions: Vec<String>,
-    /// Hosts that it reaches; empty: all.
+    /// Hosts that the first of the grants reaches; empty: all.
     pub hosts: Vec<String>,
     /// Patterns for the domains that it reaches; empty: all.
     pub domains: Vec<String>,
+    /// Each role with how far it reaches, the strongest first. What one permits is not permitted where only another one reaches.
+    pub grants: Vec<Granted>,
     /// Whether a browser's session says so, which `DELETE /api/v1/session` ends.
     pub session: bool,
 }
 
 impl Whoami {
-    /// From a name, its role and its scope, and whether a session says so.
-    pub fn new(name: &str, role: Role, scope: &Scope, session: bool) -> Self {
-        let permissions = Permission::ALL.iter().filter(|permission| role.permits(**permission));
+    /// From a name, its roles with their scopes, and whether a session says so.
+    pub fn new(name: &str, granted: &[(Role, Scope)], session: bool) -> Self {
+        let first = granted.first();
         Self {
             name: name.to_owned(),
-            role: role.to_string(),
-            permissions: permissions.map(ToString::to_string).collect(),
-            hosts: hosts(scope),
-            domains: scope.domains.clone(),
+            role: first.map(|(role, _)| role.to_string()).unwrap_or_default(),
+            permissions: permissions(|permission| granted.iter().any(|(role, _)| role.permits(permission))),
+            hosts: first.map(|(_, scope)| hosts(scope)).unwrap_or_default(),
+            domains: first.map(|(_, scope)| scope.domains.clone()).unwrap_or_default(),
+            grants: granted.iter().map(|(role, scope)| Granted::new(*role, scope)).collect(),
             session,
         }
     }
+}
+
+/// A role of a caller, and how far it reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Granted {
+    /// `viewer`, `operator`, `policy-admin`, `admin`.
+    pub role: String,
+    /// What it permits: `look`, `move`, `change-policies`, `audit`.
+    pub permissions: Vec<String>,
+    /// Hosts that it reaches; empty: all.
+    pub hosts: Vec<String>,
+    /// Patterns for the domains that it reaches; empty: all.
+    pub domains: Vec<String>,
+}
+
+impl Granted {
+    fn new(role: Role, scope: &Scope) -> Self {
+        Self {
+            role: role.to_string(),
+            permissions: permissions(|permission| role.permits(permission)),
+            hosts: hosts(scope),
+            domains: scope.domains.clone(),
+        }
+    }
+}
+
+fn permissions(permitted: impl Fn(Permission) -> bool) -> Vec<String> {
+    Permission::ALL.iter().filter(|permission| permitted(**permission)).map(ToString::to_string).collect()
 }
 
 fn hosts(scope: &Scope) -> Vec<String> {

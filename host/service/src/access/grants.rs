@@ -1,41 +1,17 @@
-//! What several grants come to for one caller, who has one role and one scope.
+//! What several grants come to for one caller: each role as far as its own grants reach, and no further.
 
-use waypost_core::access::{Role, Scope};
+use waypost_core::access::{Role, Scope, Scopes};
 
-use super::Grant;
+/// The roles, the one that most depends on first.
+const STRONGEST_FIRST: [Role; 4] = [Role::Admin, Role::Operator, Role::PolicyAdmin, Role::Viewer];
 
-/// Of several grants the role that lets its caller do most, as far as the grants of this role reach together. A weaker one adds nothing:
-/// a caller has one role, and has it everywhere in one scope.
-pub(super) fn strongest<'g>(granted: impl Iterator<Item = &'g Grant>) -> Option<(Role, Scope)> {
-    let granted: Vec<&Grant> = granted.collect();
-    let role = granted.iter().map(|grant| grant.role).max_by_key(|role| rank(*role))?;
-    let mut scopes: Vec<Scope> =
-        granted.iter().filter(|grant| grant.role == role).map(|grant| grant.scope.clone()).collect();
-    // What two of them make together may go with a third that goes with neither.
-    while let Some((one, other, both)) = pair(&scopes) {
-        scopes[one] = both;
-        scopes.remove(other);
-    }
-    // Where no one scope says what is left, the first of the configuration counts: a wider one would grant what nobody wrote.
-    scopes.into_iter().next().map(|scope| (role, scope))
-}
-
-/// Two that can be one, by their places, the first of them first.
-fn pair(scopes: &[Scope]) -> Option<(usize, usize, Scope)> {
-    let mut all = scopes.iter().enumerate();
-    all.find_map(|(one, scope)| {
-        let mut later = scopes.iter().enumerate().skip(one + 1);
-        later.find_map(|(other, next)| Some((one, other, scope.united(next)?)))
-    })
-}
-
-fn rank(role: Role) -> u8 {
-    match role {
-        Role::Viewer => 0,
-        Role::PolicyAdmin => 1,
-        Role::Operator => 2,
-        Role::Admin => 3,
-    }
+/// The same grants in as few words: the strongest role first, and of one role those that one scope can say as one.
+pub(crate) fn together(granted: &[(Role, Scope)]) -> Vec<(Role, Scope)> {
+    let of = |role: Role| {
+        let own = granted.iter().filter(move |(one, _)| *one == role).map(|(_, scope)| scope.clone());
+        Scopes::new(own).as_slice().iter().map(|scope| (role, scope.clone())).collect::<Vec<_>>()
+    };
+    STRONGEST_FIRST.into_iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -44,42 +20,30 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn of_several_grants_the_strongest_counts() {
-        let grant = |role| Grant { value: String::new(), role, scope: Scope::default() };
-        let grants = [Role::Viewer, Role::Operator, Role::PolicyAdmin].map(grant);
-        assert_eq!(strongest(grants.iter()), Some((Role::Operator, Scope::default())));
-        assert_eq!(strongest([].iter()), None);
+    fn on(host: &str) -> Scope {
+        Scope { hosts: vec![HostName::new(host)], ..Scope::default() }
     }
 
     #[test]
-    fn grants_of_one_role_reach_together_as_far_as_one_scope_says() {
-        let scope = |hosts: &[&str], domains: &[&str]| Scope {
-            hosts: hosts.iter().map(|host| HostName::new(*host)).collect(),
-            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
-        };
-        let of = |scopes: &[Scope]| {
-            let grant = |scope: &Scope| Grant { value: String::new(), role: Role::Operator, scope: scope.clone() };
-            let mut grants: Vec<Grant> = scopes.iter().map(grant).collect();
-            // Weaker roles that reach everywhere, one before and one after.
-            grants.insert(0, Grant { role: Role::Viewer, ..grant(&Scope::default()) });
-            grants.push(Grant { role: Role::PolicyAdmin, ..grant(&Scope::default()) });
-            let (role, reach) = strongest(grants.iter()).unwrap();
-            assert_eq!(role, Role::Operator);
-            reach
-        };
-        let (one, two) = (scope(&["kvm1"], &[]), scope(&["kvm2"], &[]));
-        assert_eq!(of(&[one.clone(), two.clone()]), scope(&["kvm1", "kvm2"], &[]));
-        for at in 0..3 {
-            let mut three = vec![one.clone(), two.clone()];
-            three.insert(at, Scope::default());
-            assert_eq!(of(&three), Scope::default(), "{at}");
+    fn every_role_keeps_its_own_scopes() {
+        let granted = [
+            (Role::Viewer, Scope::default()),
+            (Role::Operator, on("kvm1")),
+            (Role::PolicyAdmin, Scope::default()),
+            (Role::Operator, on("kvm2")),
+            (Role::Viewer, on("kvm1")),
+        ];
+        let both = Scope { hosts: vec![HostName::new("kvm1"), HostName::new("kvm2")], ..Scope::default() };
+        let expected =
+            [(Role::Operator, both), (Role::PolicyAdmin, Scope::default()), (Role::Viewer, Scope::default())];
+        assert_eq!(together(&granted), expected);
+        assert!(together(&[]).is_empty());
+    }
+
+    #[test]
+    fn no_role_is_forgotten() {
+        for role in Role::ALL {
+            assert_eq!(together(&[(*role, Scope::default())]), [(*role, Scope::default())], "{role}");
         }
-        // The last two make one that goes with the first, which neither of them does alone.
-        let (web, db) = (scope(&["kvm1", "kvm2"], &["web-*"]), |host| scope(&[host], &["db-*"]));
-        assert_eq!(of(&[web, db("kvm1"), db("kvm2")]), scope(&["kvm1", "kvm2"], &["web-*", "db-*"]));
-        // As one they would reach db-1 on kvm1.
-        let (web, db) = (scope(&["kvm1"], &["web-*"]), scope(&["kvm2"], &["db-*"]));
-        assert_eq!((of(&[web.clone(), db.clone()]), of(&[db.clone(), web.clone()])), (web, db));
     }
 }

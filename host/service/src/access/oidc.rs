@@ -22,7 +22,6 @@ use waypost_core::ids::Moment;
 
 use super::Issuer;
 use super::fetch::Fetcher;
-use super::grants::strongest;
 use crate::caller::{Caller, Proof};
 use crate::problem::{Code, Failed};
 
@@ -221,12 +220,14 @@ impl Trusted {
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
-        let granted = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str()));
-        let (role, scope) =
-            strongest(granted).ok_or_else(|| nobody(format!("nothing in its {} grants a role", issuer.role_claim)))?;
+        let fitting = issuer.grants.iter().filter(|grant| values.contains(&grant.value.as_str()));
+        let granted: Vec<_> = fitting.map(|grant| (grant.role, grant.scope.clone())).collect();
+        if granted.is_empty() {
+            return Err(nobody(format!("nothing in its {} grants a role", issuer.role_claim)));
+        }
         let proof = Proof::Issuer { issuer: issuer.name.clone(), subject: subject.to_owned() };
         let name = format!("{}:{name}", issuer.name);
-        Ok(Caller::proven(name, role, scope, proof).until(Some(until)))
+        Ok(Caller::granted(name, &granted, proof).until(Some(until)))
     }
 
     /// The key of that id; of an issuer with one key, also for a token that names none. Who has a known one waits for nobody: what is

@@ -1,5 +1,5 @@
-//! Whether a caller may: its role by the table, its scope by what the request names. The gate asks it of every request; what only
-//! a handler can know, the names in a body and what an answer tells of, is asked here too, by the handler.
+//! Whether a caller may: its roles by the table, the scopes of those that permit it by what the request names. The gate asks it of
+//! every request; what only a handler can know, the names in a body and what an answer tells of, is asked here too, by the handler.
 
 use std::collections::BTreeSet;
 
@@ -54,14 +54,18 @@ impl Named {
     }
 }
 
-/// Refuses what the caller's role does not permit.
-pub(crate) fn role(caller: &Caller, rule: &Rule) -> Result<(), Failed> {
-    let Needs::A(permission) = rule.needs else { return Ok(()) };
-    if caller.role().permits(permission) {
-        return Ok(());
+/// The caller as far as those of its roles reach that permit what the route needs: what follows is held to that. Refuses whom none of
+/// them permits it.
+pub(crate) fn role(caller: Caller, rule: &Rule) -> Result<Caller, Failed> {
+    let Needs::A(permission) = rule.needs else { return Ok(caller) };
+    if caller.permits(permission) {
+        return Ok(caller.doing(permission));
     }
-    let (name, role) = (caller.name(), caller.role());
-    Err(Failed::new(Code::RoleMissing, format!("{name} is {role} here, and this needs the permission {permission}"))
+    let mut roles: Vec<&str> = caller.grants().iter().map(|(role, _)| role.as_str()).collect();
+    // Those of one role stand together.
+    roles.dedup();
+    let (name, is) = (caller.name(), roles.join(" and "));
+    Err(Failed::new(Code::RoleMissing, format!("{name} is {is} here, and this needs the permission {permission}"))
         .remedy(format!("ask an administrator for the role {}", least(permission))))
 }
 
@@ -77,12 +81,9 @@ fn least(permission: Permission) -> &'static str {
 
 /// Refuses what the path names and the caller's scope does not have.
 pub(crate) fn scope(caller: &Caller, rule: &Rule, named: &Named) -> Result<(), Failed> {
-    let scope = caller.scope();
-    if scope.is_everything() {
+    let scopes = caller.scopes();
+    if scopes.is_everything() {
         return Ok(());
-    }
-    if rule.reach == Reach::WholeHost && !scope.domains.is_empty() {
-        return Err(outside(caller, "the facts of a host, which name all its domains,"));
     }
     if rule.reach == Reach::Everything {
         let what = if rule.is_change() {
@@ -93,44 +94,48 @@ pub(crate) fn scope(caller: &Caller, rule: &Rule, named: &Named) -> Result<(), F
         return Err(outside(caller, what));
     }
     match &named.task {
-        Some(task) if rule.is_change() && !scope.commands(task) => {
+        Some(task) if rule.is_change() && !scopes.commands(task) => {
             return Err(outside(caller, &format!("task {}", task.id)).task(task.id));
         }
-        Some(task) if !scope.sees(task) => return Err(outside(caller, &format!("task {}", task.id)).task(task.id)),
+        Some(task) if !scopes.sees(task) => return Err(outside(caller, &format!("task {}", task.id)).task(task.id)),
         Some(_) => return Ok(()),
         None => {}
     }
-    if let Some(host) = &named.host {
-        caller.may_reach_host(host)?;
+    // What else is named has to be in a scope with that host.
+    let near = named.host.as_deref().map_or_else(|| Ok(caller.clone()), |host| caller.on(host))?;
+    if rule.reach == Reach::WholeHost && !near.scopes().has_all_domains() {
+        return Err(outside(caller, "the facts of a host, which name all its domains,"));
     }
     // Where it takes a look at the domain to know, the handler looks.
-    named.domain.as_deref().map_or(Ok(()), |domain| caller.could_reach_domain(domain))
+    named.domain.as_deref().map_or(Ok(()), |domain| near.could_reach_domain(domain))
 }
 
 pub(super) fn outside(caller: &Caller, what: &str) -> Failed {
-    let scope = caller.scope();
-    let mut within = Vec::new();
-    if !scope.hosts.is_empty() {
-        within.push(format!("hosts {}", scope.hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")));
-    }
-    if !scope.domains.is_empty() {
-        within.push(format!("domains {}", scope.domains.join(", ")));
-    }
-    Failed::new(
-        Code::OutOfScope,
-        format!("{what} is outside of what {} may reach: {}", caller.name(), within.join("; ")),
-    )
-    .remedy("ask an administrator for a wider scope")
+    let within = caller.scopes().as_slice().iter().map(|scope| {
+        let mut within = Vec::new();
+        if !scope.hosts.is_empty() {
+            within.push(format!("hosts {}", scope.hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")));
+        }
+        if !scope.domains.is_empty() {
+            within.push(format!("domains {}", scope.domains.join(", ")));
+        }
+        within.join("; ")
+    });
+    let within = within.collect::<Vec<_>>().join(", or ");
+    Failed::new(Code::OutOfScope, format!("{what} is outside of what {} may reach with this: {within}", caller.name()))
+        .remedy("ask an administrator for a wider scope")
 }
 
 impl Caller {
-    pub(crate) fn may_reach_host(&self, host: &str) -> Result<(), Failed> {
-        if self.scope().has_host(host) { Ok(()) } else { Err(outside(self, &format!("host {host}"))) }
+    /// The same with what is on that host; refuses a host that is outside.
+    pub(super) fn on(&self, host: &str) -> Result<Self, Failed> {
+        let scopes = self.scopes().on(host);
+        if scopes.is_empty() { Err(outside(self, &format!("host {host}"))) } else { Ok(self.within(scopes)) }
     }
 
     /// Refuses a domain that is outside by whatever else it is called: what can be said without asking a host.
     pub(super) fn could_reach_domain(&self, domain: &str) -> Result<(), Failed> {
-        let could = self.scope().has_domain([domain]) || self.scope().leaves_open(domain);
+        let could = self.scopes().has_domain(&[domain]) || self.scopes().leaves_open(domain);
         if could { Ok(()) } else { Err(outside(self, &format!("domain {domain}"))) }
     }
 
@@ -141,12 +146,12 @@ impl Caller {
         items: &mut Vec<T>,
         task_of: impl Fn(&T) -> TaskId,
     ) -> Result<(), StoreFault> {
-        if self.scope().is_everything() {
+        if self.scopes().is_everything() {
             return Ok(());
         }
         let mut seen = BTreeSet::new();
         for task in items.iter().map(&task_of).collect::<BTreeSet<_>>() {
-            if feed.brief(task)?.is_some_and(|brief| self.scope().sees(&brief)) {
+            if feed.brief(task)?.is_some_and(|brief| self.scopes().sees(&brief)) {
                 seen.insert(task);
             }
         }
@@ -156,7 +161,8 @@ impl Caller {
 
     /// Whether the caller sees what the settings of policies say, which may be secret: who may replace them does.
     pub(crate) fn sees_settings(&self) -> bool {
-        let may = |rule| role(self, rule).and_then(|()| scope(self, rule, &Named::default())).is_ok();
+        let may =
+            |rule| role(self.clone(), rule).and_then(|caller| scope(&caller, rule, &Named::default())).is_ok();
         table::of_settings().is_some_and(may)
     }
 
@@ -169,8 +175,8 @@ impl Caller {
         }
     }
 
-    /// The hosts of these that are in the scope.
+    /// The hosts of these that it reaches, each with some domain.
     pub(crate) fn hosts_in_reach(&self, hosts: Vec<HostName>) -> Vec<HostName> {
-        hosts.into_iter().filter(|host| self.scope().has_host(host.as_str())).collect()
+        hosts.into_iter().filter(|host| self.scopes().has_host(host.as_str())).collect()
     }
 }

@@ -5,6 +5,7 @@
 //! the same look, and where a host did not answer that is said of both.
 
 use futures_util::future::join_all;
+use waypost_core::access::Scopes;
 use waypost_core::facts::DomainBrief;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::Fault;
@@ -18,8 +19,8 @@ use crate::service::Service;
 pub(crate) type Told = Option<(HostName, DomainBrief)>;
 
 impl Caller {
-    /// Refuses to move a domain, or to ask about it, where that is outside. Whoever is limited to hosts has to say from where
-    /// it comes, because that must be one of them.
+    /// Refuses to move a domain, or to ask about it, where that is outside: one scope has to have all that is named.
+    /// Whoever is limited to hosts has to say from where it comes, because that must be one of them.
     pub(crate) async fn may_ask(
         &self,
         service: &Service,
@@ -29,15 +30,22 @@ impl Caller {
     ) -> Result<Told, Failed> {
         // Before a host is asked anything.
         self.could_reach_domain(domain)?;
+        let mut near = self.clone();
         for host in to {
-            self.may_reach_host(host)?;
+            near = near.on(host)?;
         }
-        match from {
-            Some(host) => self.may_reach_host(host)?,
-            None if self.scope().hosts.is_empty() => {}
-            None => return Err(outside(self, "a source that is not named").remedy("name the source with `from`")),
-        }
-        self.may_reach_domain(service, from, domain).await
+        near = match from {
+            Some(host) => near.on(host)?,
+            None => {
+                let scopes = near.scopes().on_all_hosts();
+                if scopes.is_empty() {
+                    return Err(outside(&near, "a source that is not named").remedy("name the source with `from`"));
+                }
+                near.within(scopes)
+            }
+        };
+        near.could_reach_domain(domain)?;
+        near.may_reach_domain(service, from, domain).await
     }
 
     /// Refuses a domain that is outside by its name and by its UUID: by what is asked for where that settles it, else by what the
@@ -48,8 +56,9 @@ impl Caller {
         on: Option<&str>,
         domain: &str,
     ) -> Result<Told, Failed> {
-        if !self.scope().leaves_open(domain) {
-            return self.could_reach_domain(domain).map(|()| None);
+        let near = on.map_or_else(|| Ok(self.clone()), |host| self.on(host))?;
+        if !near.scopes().leaves_open(domain) {
+            return near.could_reach_domain(domain).map(|()| None);
         }
         let mut hosts = service.shared.parts.hypervisor.hosts();
         hosts.retain(|host| on.is_none_or(|on| host.as_str() == on));
@@ -58,15 +67,28 @@ impl Caller {
         if let Some(fault) = silent.into_iter().next() {
             return Err(fault.into());
         }
-        if found.is_empty() || !found.iter().all(|(_, brief)| self.reaches(brief)) {
+        if found.is_empty() || !found.iter().all(|(host, brief)| near.reaches(host, brief)) {
             return Err(outside(self, &format!("domain {domain}, if it is there at all,")));
         }
         Ok(found.into_iter().next())
     }
 
-    /// Whether a domain is in the scope, by its name or by its UUID.
-    pub(crate) fn reaches(&self, domain: &DomainBrief) -> bool {
-        self.scope().has_domain([domain.name.as_str(), &domain.id.to_string()])
+    /// Whether a domain of that host is in a scope, by its name or by its UUID.
+    pub(crate) fn reaches(&self, host: &HostName, domain: &DomainBrief) -> bool {
+        self.scopes().has(host.as_str(), &[domain.name.as_str(), &domain.id.to_string()])
+    }
+
+    /// Whether it may reach that domain on whatever host it is.
+    pub(crate) fn reaches_anywhere(&self, domain: &str) -> bool {
+        self.within(self.scopes().on_all_hosts()).could_reach_domain(domain).is_ok()
+    }
+
+    /// The scopes with a domain that it may ask about, and with its source, if that is named.
+    pub(crate) fn around(&self, domain: &str, from: Option<&str>, told: &Told) -> Scopes {
+        let id = told.as_ref().map(|(_, brief)| brief.id.to_string());
+        let name = told.as_ref().map(|(_, brief)| brief.name.as_str());
+        let names: Vec<&str> = [Some(domain), name, id.as_deref()].into_iter().flatten().collect();
+        from.map_or_else(|| self.scopes().on_all_hosts(), |host| self.scopes().on(host)).of(&names)
     }
 
     /// Which host of those in reach has a domain, for a request that can't name one, of a caller who is limited to hosts. Hosts that
@@ -76,9 +98,9 @@ impl Caller {
         self.could_reach_domain(domain)?;
         let hosts = service.shared.parts.hypervisor.hosts();
         let (found, silent) = find(service, hosts, &DomainKey::parse(domain)).await;
-        let is_near = |host: &HostName| self.scope().has_host(host.as_str());
+        let is_near = |host: &HostName| self.scopes().has_host(host.as_str());
         let mut near: Vec<&(HostName, DomainBrief)> =
-            found.iter().filter(|(host, brief)| is_near(host) && self.reaches(brief)).collect();
+            found.iter().filter(|(host, brief)| self.reaches(host, brief)).collect();
         if near.iter().any(|(_, brief)| brief.state.is_active()) {
             near.retain(|(_, brief)| brief.state.is_active());
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use waypost_core::access::Scope;
+use waypost_core::access::Scopes;
 use waypost_core::ids::TaskId;
 
 use super::{Ear, Hub, PAGE, Rendered, Unserved};
@@ -34,7 +34,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A stream of everything after that number.
-    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scope: Scope, after: u64) -> Self {
+    pub(crate) fn new(hub: &Arc<Hub>, of: Option<TaskId>, scopes: Scopes, after: u64) -> Self {
         // At once, so that a client and whoever is between know that the stream is there; with the place, so that a client that
         // loses the stream before it heard anything comes back to where it began, too.
         let hello = Bytes::from(format!(": waypost\nid: {after}\n\n"));
@@ -42,7 +42,7 @@ impl Stream {
         Self {
             ear: hub.listen(),
             of,
-            sight: Sight { scope, seen: BTreeMap::new() },
+            sight: Sight { scopes, seen: BTreeMap::new() },
             after,
             shown: 0,
             ready: VecDeque::from([hello]),
@@ -152,17 +152,17 @@ impl Stream {
 
     /// What of it the client may see.
     async fn seen_of(&mut self, events: Vec<(TaskId, Bytes)>) -> Result<Vec<Bytes>, Unserved> {
-        if self.sight.scope.is_everything() {
+        if self.sight.scopes.is_everything() {
             return Ok(events.into_iter().map(|(_, bytes)| bytes).collect());
         }
         // One that may not be seen is looked up again: its source may not be known yet.
         let unknown: BTreeSet<TaskId> =
             events.iter().map(|(task, _)| *task).filter(|task| self.sight.seen.get(task) != Some(&true)).collect();
-        let scope = self.sight.scope.clone();
+        let scopes = self.sight.scopes.clone();
         let look_up = self.ear.hub.read(move |feed| {
             let mut looked_up = Vec::new();
             for task in unknown {
-                looked_up.push((task, feed.brief(task)?.is_some_and(|brief| scope.sees(&brief))));
+                looked_up.push((task, feed.brief(task)?.is_some_and(|brief| scopes.sees(&brief))));
             }
             Ok(looked_up)
         });
@@ -201,7 +201,7 @@ struct Piece {
 
 /// Which tasks a client may see.
 struct Sight {
-    scope: Scope,
+    scopes: Scopes,
     /// What was looked up.
     seen: BTreeMap<TaskId, bool>,
 }

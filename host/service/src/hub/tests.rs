@@ -1,8 +1,10 @@
 //! What a store that can't be read for a moment must not cost whoever listens, and what the listeners must not cost it.
 
+use std::sync::atomic::AtomicBool;
+
 use tokio::time::Instant;
 use uuid::Uuid;
-use waypost_core::access::Scope;
+use waypost_core::access::{Scope, Scopes};
 use waypost_core::feed::{
     DecisionQuery, DrivenBy, KeyClaim, PastReading, RequestKey, Standings, TaskDecision, TaskQuery,
 };
@@ -35,6 +37,8 @@ struct Shelf {
     next: Mutex<VecDeque<Goes>>,
     /// Readings by listeners.
     asked: AtomicUsize,
+    /// G was found on host a.
+    found: AtomicBool,
 }
 
 impl Shelf {
@@ -111,7 +115,8 @@ impl Feed for Shelf {
         Ok(vec![Moving { brief: told(TaskId(Uuid::from_u128(G))), attempt: 1, reading }])
     }
     fn brief(&self, task: TaskId) -> Result<Option<TaskBrief>, StoreFault> {
-        self.read(|| Some(told(task)))
+        let known = task == TaskId(Uuid::from_u128(G)) && self.found.load(Ordering::Relaxed);
+        self.read(|| Some(TaskBrief { source: known.then(|| HostName::new("a")), ..told(task) }))
     }
     fn last_change_of(&self, _: TaskId) -> Result<u64, StoreFault> {
         unreachable!("no event is made of it")
@@ -155,7 +160,7 @@ fn begun() -> (Arc<Shelf>, Arc<Hub>) {
 
 /// A stream of what is about G alone.
 fn of_g(hub: &Arc<Hub>, after: u64) -> Stream {
-    Stream::new(hub, None, Scope { domains: vec!["g".into()], ..Scope::default() }, after)
+    Stream::new(hub, None, Scopes::from(Scope { domains: vec!["g".into()], ..Scope::default() }), after)
 }
 
 /// What the next pieces are, each within a heartbeat.
@@ -194,7 +199,7 @@ async fn who_is_served_from_the_store_goes_on_where_that_failed() {
     shelf.write(&[G, OTHER, G]);
     // The ring begins with what comes next.
     let mut narrow = of_g(&hub, 0);
-    let mut wide = Stream::new(&hub, None, Scope::default(), 0);
+    let mut wide = Stream::new(&hub, None, Scope::default().into(), 0);
     hub.refresh().unwrap();
     let began = Instant::now();
     // Its records are read, then its tasks are looked up.
@@ -204,6 +209,24 @@ async fn who_is_served_from_the_store_goes_on_where_that_failed() {
     let all = ["- 0", "record 1", "record 2", "record 3", "record 4", "progress -"];
     assert_eq!(hear(&mut wide, 6).await, all);
     assert!(began.elapsed() < HEARTBEAT, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_task_was_in_the_scope_is_not_told_out_of_its_turn() {
+    let (shelf, hub) = begun();
+    let on_a = || Scopes::from(Scope { hosts: vec![HostName::new("a")], ..Scope::default() });
+    let mut stream = Stream::new(&hub, None, on_a(), 1);
+    hub.refresh().unwrap();
+    shelf.write(&[G]);
+    hub.refresh().unwrap();
+    assert_eq!(hear(&mut stream, 2).await, ["- 1", "- -"]);
+    shelf.found.store(true, Ordering::Relaxed);
+    shelf.write(&[OTHER, G, G]);
+    hub.refresh().unwrap();
+    assert_eq!(hear(&mut stream, 3).await, ["record 4", "record 5", "- -"]);
+    // Who comes that late hears all of it in its place.
+    let mut late = Stream::new(&hub, None, on_a(), 1);
+    assert_eq!(hear(&mut late, 5).await, ["- 1", "record 2", "record 4", "record 5", "progress -"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ pub(super) async fn migrate(
 ) -> Result<Response, Refusal> {
     let mut asked = Asked::read(&headers, &whole(body)?)?;
     let mut new = wanted(&service, &caller, &kimchi, &name, &asked)?;
-    if !caller.scope().hosts.is_empty() {
+    if !caller.reaches_anywhere(&new.domain) {
         // A request of Kimchi's has no word for the source, and whoever is limited to hosts moves nothing from others.
         new.from = Some(caller.source_in_reach(&service, &new.domain).await?.to_string());
     }

@@ -82,7 +82,7 @@ fn listed(service: &Service, caller: &Caller, filters: &[Filter]) -> Result<Vec<
     let since = Moment(parts.clock.now().0.saturating_sub(LISTED_MS));
     // What costs nothing to know is looked at before a journal is read.
     let may_pass = |brief: &TaskBrief| {
-        caller.scope().sees(brief)
+        caller.scopes().sees(brief)
             && passes(filters, "status", word(brief.outcome))
             && passes(filters, "target_uri", &target_of(brief))
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use waypost_api::v1;
+use waypost_core::access::Scopes;
 use waypost_core::admission::{admit, within_attempts};
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_engine::{EngineError, Question, Targets};
@@ -25,8 +26,9 @@ pub(crate) async fn check(
     Body(asked): Body<v1::NewCheck>,
 ) -> Result<Json<v1::Check>, Failed> {
     let to: Vec<&str> = asked.to.iter().map(String::as_str).collect();
-    caller.may_ask(&service, &asked.domain, asked.from.as_deref(), &to).await?;
-    let targets = targets(&service, &caller, &asked);
+    let told = caller.may_ask(&service, &asked.domain, asked.from.as_deref(), &to).await?;
+    let near = caller.around(&asked.domain, asked.from.as_deref(), &told);
+    let targets = targets(&service, &near, &asked);
     let question = Question {
         domain: DomainKey::parse(&asked.domain),
         source: asked.from.map(HostName::new),
@@ -40,15 +42,15 @@ pub(crate) async fn check(
     Ok(Json(check))
 }
 
-/// The hosts that are named; with none, all others that the caller may reach.
-fn targets(service: &Service, caller: &Caller, asked: &v1::NewCheck) -> Targets {
+/// The hosts that are named; with none, all others that these scopes have, which are those with the domain.
+fn targets(service: &Service, near: &Scopes, asked: &v1::NewCheck) -> Targets {
     let named = || asked.to.iter().map(HostName::new).collect();
-    match (asked.to.is_empty(), caller.scope().hosts.is_empty()) {
+    match (asked.to.is_empty(), near.on_all_hosts().is_empty()) {
         (false, _) => Targets::These(named()),
-        (true, true) => Targets::All,
-        (true, false) => {
-            let mut hosts = caller.hosts_in_reach(service.shared.parts.hypervisor.hosts());
-            hosts.retain(|host| Some(host.as_str()) != asked.from.as_deref());
+        (true, false) => Targets::All,
+        (true, true) => {
+            let mut hosts = service.shared.parts.hypervisor.hosts();
+            hosts.retain(|host| near.has_host(host.as_str()) && Some(host.as_str()) != asked.from.as_deref());
             Targets::These(hosts)
         }
     }

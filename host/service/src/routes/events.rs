@@ -32,8 +32,10 @@ pub(crate) struct Beginning {
 }
 
 /// Events of all tasks, from now on or after the one that is named. `record`: a record was written; its id is its number in
-/// the one order of all records, and none is ever left out. `progress`: how far a running transfer is; without an id, because
-/// the next one says all that it said. The stream ends with what proved who asks, at the next heartbeat at the latest.
+/// the one order of all records. None is left out, also over a restart of the service, but for two: records of tasks that were pruned
+/// meanwhile, and to a caller with a scope those from before it was known that the task is within it, which `/tasks/{task}/records`
+/// has. `progress`: how far a running transfer is; without an id, because the next one says all that it said. The stream ends with
+/// what proved who asks, at the next heartbeat at the latest.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
     params(("Last-Event-ID" = Option<u64>, Header, description = "The last event that was seen"), Beginning),
     responses((status = 200, content_type = "text/event-stream", body = String,
@@ -93,8 +95,8 @@ pub(crate) struct Asked {
     limit: Option<u32>,
 }
 
-/// What happened after that number, of all tasks: the records of the stream of events, in pages, for clients that can't listen. With
-/// `wait` the answer comes as soon as something was written.
+/// What happened after that number, of all tasks: the records of the stream of events, in pages, for clients that can't listen; what
+/// the stream leaves out is left out here too. With `wait` the answer comes as soon as something was written.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "events", operation_id = "changes", params(Asked),
     responses((status = 200, body = v1::Changes, description = "A page of it"), Problems))]
 pub(crate) async fn changes(
@@ -141,7 +143,7 @@ async fn page(service: &Service, caller: &Caller, after: u64, most: u32) -> Resu
             let last = found.last().map_or(after, |change| change.sequence);
             caller.keep_seen(feed, &mut found, |change| change.task)?;
             let moving = feed.moving()?;
-            let seen = moving.iter().filter(|moving| caller.scope().sees(&moving.brief));
+            let seen = moving.iter().filter(|moving| caller.scopes().sees(&moving.brief));
             let progress = seen.map(v1::Progress::from).collect();
             Ok(v1::Changes { records: found.iter().map(v1::RecordEvent::from).collect(), progress, last, more })
         })
@@ -204,7 +206,7 @@ fn stream(
     after: u64,
 ) -> Result<Response, Failed> {
     let place = service.place_to_wait()?;
-    let stream = Stream::new(&service.shared.hub, of, caller.scope().clone(), after);
+    let stream = Stream::new(&service.shared.hub, of, caller.scopes().clone(), after);
     let good = StillGood::begin(service, grounds);
     let pieces = futures_util::stream::unfold((stream, good, place), |(mut stream, mut good, place)| async move {
         let piece = stream.next(good.due).await?;

@@ -70,7 +70,7 @@ pub(crate) async fn domains_of(
     let name = known(&service, &name)?;
     let mut briefs = service.shared.parts.hypervisor.domains(&name).await?;
     briefs.sort_by(|a, b| a.name.cmp(&b.name));
-    briefs.retain(|brief| caller.reaches(brief));
+    briefs.retain(|brief| caller.reaches(&name, brief));
     let domains = briefs.iter().map(|brief| v1::Domain::new(name.as_str(), brief)).collect();
     Ok(Json(v1::Domains { domains, unread: Vec::new() }))
 }
@@ -99,7 +99,7 @@ pub(crate) async fn domain_facts(
 pub(crate) async fn domains(State(service): State<Service>, caller: Caller) -> Json<v1::Domains> {
     let hypervisor = &service.shared.parts.hypervisor;
     let mut listed = documents::domains(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await;
-    listed.domains.retain(|domain| caller.scope().has_domain([domain.name.as_str(), &domain.id]));
+    listed.domains.retain(|domain| caller.scopes().has(&domain.host, &[domain.name.as_str(), &domain.id]));
     Json(listed)
 }
 
@@ -124,11 +124,13 @@ pub(crate) async fn readiness(State(service): State<Service>, caller: Caller) ->
     let engine = &service.shared.parts.engine;
     let fleet = engine.fleet().await?;
     let mut readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
-    readiness.rows.retain(|row| caller.scope().has_host(row.source.as_str()) && caller.reaches(&row.domain));
-    for row in &mut readiness.rows {
-        row.verdicts.retain(|verdict| caller.scope().has_host(verdict.destination.as_str()));
-    }
-    readiness.unread.retain(|fault| caller.scope().has_host(fault.host.as_str()));
+    readiness.rows.retain_mut(|row| {
+        let id = row.domain.id.to_string();
+        let near = caller.scopes().on(row.source.as_str()).of(&[row.domain.name.as_str(), &id]);
+        row.verdicts.retain(|verdict| near.has_host(verdict.destination.as_str()));
+        !near.is_empty()
+    });
+    readiness.unread.retain(|fault| caller.scopes().has_host(fault.host.as_str()));
     Ok(Json(documents::readiness(&readiness)))
 }
 

@@ -17,7 +17,7 @@ use crate::service::Service;
 
 /// Who the caller is here, and what that permits.
 #[utoipa::path(get, path = "/api/v1/session", tag = "access", operation_id = "whoAmI",
-    responses((status = 200, body = v1::Whoami, description = "Name, role, permissions, scope"), Problems))]
+    responses((status = 200, body = v1::Whoami, description = "Name, roles, permissions, scopes"), Problems))]
 pub(crate) async fn get(caller: Caller, by_cookie: Option<Extension<ByCookie>>) -> Json<v1::Whoami> {
     Json(whoami(&caller, by_cookie.is_some()))
 }
@@ -68,5 +68,5 @@ fn with_cookie(mut response: Response, secret: &str, lasts: Duration) -> Respons
 }
 
 fn whoami(caller: &Caller, session: bool) -> v1::Whoami {
-    v1::Whoami::new(caller.name(), caller.role(), caller.scope(), session)
+    v1::Whoami::new(caller.name(), caller.grants(), session)
 }

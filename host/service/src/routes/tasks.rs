@@ -106,7 +106,7 @@ pub(crate) async fn list(
     let mut tasks = service.read(move |feed| feed.page(&query, size.and_one())).await?;
     let next = size.cut(&mut tasks).map(|last| format!("{}.{}", last.created_at.0, last.id));
     // A page may come short of its limit for that: where it ends does not tell what others have.
-    tasks.retain(|task| caller.scope().sees(task));
+    tasks.retain(|task| caller.scopes().sees(task));
     let shown = move |service: &Service| {
         let parts = &service.shared.parts;
         let standings = parts.engine.standings()?;
@@ -124,7 +124,7 @@ pub(crate) async fn top(State(service): State<Service>, caller: Caller) -> Resul
             let parts = &service.shared.parts;
             let hosts: Vec<String> =
                 caller.hosts_in_reach(parts.hypervisor.hosts()).iter().map(HostName::to_string).collect();
-            let sees = |brief: &TaskBrief| caller.scope().sees(brief);
+            let sees = |brief: &TaskBrief| caller.scopes().sees(brief);
             Ok(Json(documents::top(parts.store.as_ref(), parts.feed.as_ref(), &hosts, parts.clock.now(), sees)?))
         })
         .await

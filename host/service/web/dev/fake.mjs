@@ -34,6 +34,8 @@ export class Fake {
     Object.assign(this, { token, pace, slots, situation, dryRun, origins, sequence: 0, log: [], down: false, acted: [], reasons: [], preflights: [] });
     Object.assign(this, { streams: new Set(), keys: new Map(), tasks: new Map(), sessions: new Set() });
     this.who = { name: "anna", role, permissions: PERMISSIONS[role], hosts: [], domains: [], ...who };
+    const { permissions, hosts, domains } = this.who;
+    this.who.grants ??= [{ role, permissions, hosts, domains }];
     this.hosts = structuredClone(told.hosts);
     this.domains = structuredClone(told.domains);
     this.policies = new Map(structuredClone(told.plugins.plugins).map((one) => [one.name, { settings: {}, by: null, plugin: one }]));

@@ -81,7 +81,7 @@ pub(super) fn made_before(
             feed.release_key(&key)?;
             Ok(None)
         }
-        KeyClaim::Same(made) => Ok(feed.brief(made)?.filter(|task| caller.scope().commands(task)).map(|task| task.id)),
+        KeyClaim::Same(made) => Ok(feed.brief(made)?.filter(|task| caller.scopes().commands(task)).map(|task| task.id)),
         KeyClaim::Other(_) => Ok(None),
     }
 }

@@ -357,14 +357,22 @@ export interface Queue {
 export interface Whoami {
   name: string;
   role: string;
-  /** `look`, `move`, `change-policies`, `audit`. */
+  /** What the roles permit somewhere: `look`, `move`, `change-policies`, `audit`. */
+  permissions: string[];
+  /** Each role with how far it reaches, the strongest first. */
+  grants: Granted[];
+  /** A cookie says so, so that one can log out. */
+  session: boolean;
+}
+
+/** A role, and how far it reaches. */
+export interface Granted {
+  role: string;
   permissions: string[];
   /** Empty: all. */
   hosts: string[];
-  /** Patterns; empty: all. */
+  /** Patterns, or whole UUIDs; empty: all. */
   domains: string[];
-  /** A cookie says so, so that one can log out. */
-  session: boolean;
 }
 
 export interface Version {

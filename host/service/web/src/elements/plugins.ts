@@ -5,7 +5,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { Problem } from "../api/client";
 import type { Plugin, Plugins, Whoami } from "../api/types";
 import { Loaded } from "../live/loaded";
-import { mayChange } from "../live/policies";
+import { fate, mayChange } from "../live/policies";
 import "../parts/dialog";
 import type { WaypostDialog } from "../parts/dialog";
 import { icon } from "../parts/icons";
@@ -110,7 +110,7 @@ export class WaypostPlugins extends WaypostElement {
   declare readonly: boolean;
   private declare open: string | null;
   private declare busy: boolean;
-  /** A change that was refused, of which policy. */
+  /** A change that came to a problem, of which policy. */
   private declare failed: { plugin: string; attempted: string; problem: Problem } | null;
   /** The one that is about to be deleted. */
   private declare leaving: Plugin | null;
@@ -141,14 +141,15 @@ export class WaypostPlugins extends WaypostElement {
     return !this.readonly && mayChange(this.who.value).may;
   }
 
-  private async change(plugin: Plugin, attempted: string, ask: () => Promise<unknown>): Promise<void> {
+  private async change(plugin: Plugin, done: string, ask: () => Promise<unknown>): Promise<void> {
     this.busy = true;
     this.failed = null;
     try {
       await ask();
       this.why = "";
     } catch (error) {
-      this.failed = { plugin: plugin.name, attempted, problem: Problem.of(error) };
+      const problem = Problem.of(error);
+      this.failed = { plugin: plugin.name, attempted: fate(problem, "it was", done), problem };
     }
     this.busy = false;
     await this.plugins.reload();
@@ -278,7 +279,7 @@ export class WaypostPlugins extends WaypostElement {
         @click=${() =>
           why
             ? undefined
-            : void this.change(plugin, enabled ? "It was not switched off" : "It was not switched on", () => this.client.switchPlugin(name, !enabled, this.why))}
+            : void this.change(plugin, enabled ? "switched off" : "switched on", () => this.client.switchPlugin(name, !enabled, this.why))}
       >
         ${icon(enabled ? "stop" : "check")}${enabled ? "Switch off" : "Switch on"}<span class="hidden"> ${name}</span>
       </button>
@@ -297,7 +298,7 @@ export class WaypostPlugins extends WaypostElement {
   private last(plugin: Plugin): TemplateResult {
     const close = () => this.renderRoot.querySelector<WaypostDialog>("waypost-dialog")?.close();
     const go = async () => {
-      await this.change(plugin, "It was not deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? "", this.why));
+      await this.change(plugin, "deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? "", this.why));
       close();
     };
     return html`<waypost-dialog heading="Delete ${plugin.name}" .busy=${this.busy} @done=${() => (this.leaving = null)}>

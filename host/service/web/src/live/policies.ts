@@ -1,7 +1,8 @@
 // What may be done about policies, and how two versions of their settings differ: values in, values out.
 
+import type { Problem } from "../api/client";
 import type { Whoami } from "../api/types";
-import { may, seesAll } from "./who";
+import { may, mayEverywhere } from "./who";
 
 /** Whether the viewer may change policies, and if not, why. */
 export function mayChange(who: Whoami | null): { may: boolean; why: string } {
@@ -9,10 +10,16 @@ export function mayChange(who: Whoami | null): { may: boolean; why: string } {
   if (!may(who, "change-policies")) {
     return { may: false, why: `Your role here is ${who.role}, which looks at policies and changes none.` };
   }
-  if (!seesAll(who)) {
-    return { may: false, why: "You reach some hosts or domains only, and policies judge all of them." };
+  if (!mayEverywhere(who, "change-policies")) {
+    return { may: false, why: "You may change policies for some hosts or domains only, and they judge all of them." };
   }
   return { may: true, why: "" };
+}
+
+/** What is said of a change that came to a problem: what was refused was not made, and of the rest nobody knows. The subject comes
+ *  with its verb: `the policy was`. */
+export function fate({ unsettled }: Pick<Problem, "unsettled">, subject: string, done: string): string {
+  return unsettled ? `It is not known whether ${subject} ${done}` : `${subject[0]!.toUpperCase()}${subject.slice(1)} not ${done}`;
 }
 
 export type Settings = Record<string, unknown>;

@@ -5,7 +5,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { Problem, type Tagged } from "../api/client";
 import type { PluginSettings } from "../api/types";
 import { WaypostElement } from "../elements/base";
-import { differences, read, shown, written } from "../live/policies";
+import { differences, fate, read, shown, written } from "../live/policies";
 import { icon } from "./icons";
 import { bones, problemNote } from "./small";
 
@@ -16,6 +16,7 @@ export class WaypostSettings extends WaypostElement {
     why: { attribute: false },
     known: { state: true },
     theirs: { state: true },
+    unsure: { state: true },
     text: { state: true },
     problem: { state: true },
     busy: { state: true },
@@ -61,6 +62,8 @@ export class WaypostSettings extends WaypostElement {
   private declare known: Tagged<PluginSettings> | null;
   /** What is there now, where it is not what was known. */
   private declare theirs: Tagged<PluginSettings> | null;
+  /** A change was sent of which it is not known whether it was made: what is there now may be one's own. */
+  private declare unsure: boolean;
   private declare text: string;
   private declare problem: { attempted: string; problem: Problem } | null;
   private declare busy: boolean;
@@ -72,6 +75,7 @@ export class WaypostSettings extends WaypostElement {
     this.why = "";
     this.known = null;
     this.theirs = null;
+    this.unsure = false;
     this.text = "";
     this.problem = null;
     this.busy = false;
@@ -91,6 +95,8 @@ export class WaypostSettings extends WaypostElement {
   }
 
   private take(known: Tagged<PluginSettings>): void {
+    // What was known before says nothing of what was sent since.
+    if (known !== this.known) this.unsure = false;
     this.known = known;
     this.theirs = null;
     this.problem = null;
@@ -98,7 +104,12 @@ export class WaypostSettings extends WaypostElement {
   }
 
   /** Sends a change that names what it changes. */
-  private async send(change: (tag: string) => Promise<Tagged<PluginSettings>>, tag: string, done: string): Promise<void> {
+  private async send(
+    change: (tag: string) => Promise<Tagged<PluginSettings>>,
+    tag: string,
+    word: string,
+    done: string,
+  ): Promise<void> {
     this.busy = true;
     this.problem = null;
     this.done = "";
@@ -109,23 +120,31 @@ export class WaypostSettings extends WaypostElement {
     } catch (error) {
       const problem = Problem.of(error);
       if (problem.code === "changed-meanwhile") await this.compare();
-      else this.problem = { attempted: "Nothing was changed", problem };
+      else this.problem = { attempted: fate(problem, "the settings were", word), problem };
+      if (problem.unsettled) await this.seek(tag);
     }
     this.busy = false;
+  }
+
+  /** Looks whether what was sent is there after all, or something else is. Where it is as before, that may still come. */
+  private async seek(tag: string): Promise<void> {
+    this.unsure = true;
+    const now = await this.client.settings(this.plugin).catch(() => null);
+    if (now && now.tag !== tag) this.theirs = now;
   }
 
   private async compare(): Promise<void> {
     try {
       this.theirs = await this.client.settings(this.plugin);
     } catch (error) {
-      this.problem = { attempted: "Somebody else changed them, and they could not be read again", problem: Problem.of(error) };
+      this.problem = { attempted: "They were changed meanwhile, and could not be read again", problem: Problem.of(error) };
     }
   }
 
   private save(tag: string): void {
     const typed = read(this.text);
     if ("wrong" in typed) return;
-    void this.send((tag) => this.client.putSettings(this.plugin, typed.settings, tag, this.why), tag, "Saved. The next decision uses them.");
+    void this.send((tag) => this.client.putSettings(this.plugin, typed.settings, tag, this.why), tag, "saved", "Saved. The next decision uses them.");
   }
 
   protected override render(): TemplateResult {
@@ -169,7 +188,7 @@ export class WaypostSettings extends WaypostElement {
               <button ?disabled=${this.busy || (same && !wrong)} @click=${() => this.take(known)}>Undo</button>
               ${
                 by === "service"
-                  ? html`<button ?disabled=${this.busy} @click=${() => void this.send((tag) => this.client.forgetSettings(this.plugin, tag, this.why), known.tag, "Taken back. Those of the configuration are in force.")}>
+                  ? html`<button ?disabled=${this.busy} @click=${() => void this.send((tag) => this.client.forgetSettings(this.plugin, tag, this.why), known.tag, "taken back", "Taken back. Those of the configuration are in force.")}>
                       ${icon("back")}${configured ? "Use the configuration’s" : "Take them back"}
                     </button>`
                   : nothing
@@ -189,7 +208,11 @@ export class WaypostSettings extends WaypostElement {
     const changed = differences(this.known!.value.settings ?? {}, theirs.value.settings ?? {});
     return html`<div class="callout warn" role="alert">
       ${icon("alert")}
-      <strong>Somebody else changed these settings meanwhile. Nothing of yours was saved.</strong>
+      <strong>${
+        this.unsure
+          ? "These settings were changed meanwhile, by you or by somebody else."
+          : "Somebody else changed these settings meanwhile. Nothing of yours was saved."
+      }</strong>
       ${
         changed.length
           ? html`<dl class="facts">
@@ -198,8 +221,8 @@ export class WaypostSettings extends WaypostElement {
           : html`<span>They are the same as before, and come from elsewhere now.</span>`
       }
       <span class="row">
-        <button ?disabled=${this.busy} @click=${() => this.take(theirs)}>Take theirs</button>
-        <button class="danger" ?disabled=${this.busy} @click=${() => this.save(theirs.tag)}>Save mine over theirs</button>
+        <button ?disabled=${this.busy} @click=${() => this.take(theirs)}>${this.unsure ? "Take what is there" : "Take theirs"}</button>
+        <button class="danger" ?disabled=${this.busy} @click=${() => this.save(theirs.tag)}>${this.unsure ? "Save mine over it" : "Save mine over theirs"}</button>
       </span>
     </div>`;
   }

@@ -4,7 +4,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { Problem } from "../api/client";
 import type { Plugin } from "../api/types";
 import { WaypostElement } from "../elements/base";
-import { badFile, badName, nameOf } from "../live/policies";
+import { badFile, badName, fate, nameOf } from "../live/policies";
 import { bytes } from "../text/format";
 import "./dialog";
 import type { WaypostDialog } from "./dialog";
@@ -107,8 +107,8 @@ export class WaypostUpload extends WaypostElement {
     } catch (error) {
       this.problem = Problem.of(error);
       this.busy = false;
-      // Whoever else has put one there is to be seen.
-      if (this.problem.code === "changed-meanwhile") this.dispatchEvent(new Event("changed"));
+      // What is there now is to be seen: what somebody else has put there, or this one after all.
+      if (this.problem.code === "changed-meanwhile" || this.problem.unsettled) this.dispatchEvent(new Event("changed"));
       return;
     }
     this.busy = false;
@@ -187,7 +187,7 @@ export class WaypostUpload extends WaypostElement {
         }
         ${whyField(this.why, (why) => (this.why = why), this.busy)}
         <p class="small soft">It may do what the configuration grants to its name, and nothing else.</p>
-        ${this.problem ? problemNote(this.problem, "The policy was not put down") : nothing}
+        ${this.problem ? problemNote(this.problem, fate(this.problem, "the policy was", "put down")) : nothing}
       </div>
       <button slot="actions" ?disabled=${this.busy} @click=${this.close}>Leave it</button>
       <button slot="actions" class="primary" ?disabled=${this.busy || Boolean(wrong)} @click=${() => void this.send()}>

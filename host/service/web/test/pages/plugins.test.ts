@@ -87,6 +87,37 @@ test("settings are saved, and what somebody else changed meanwhile is shown firs
   await site.close();
 });
 
+test("where an answer is lost, nothing is said not to have been done, and what is there is shown", async () => {
+  const site = await open(browser, { hash: "#/policies" });
+  const { page, fake } = site;
+  // Each change is made, and a proxy gives up before its answer comes.
+  const policy = fake.policy.bind(fake);
+  fake.policy = (name: string, method: string, ...more: unknown[]) => {
+    const answer = policy(name, method, ...more);
+    return method === "GET" ? answer : { status: 504, body: null };
+  };
+  await page.locator("waypost-upload input[type=file]").setInputFiles({ name: "friday.wasm", mimeType: "application/wasm", buffer: WASM });
+  await page.getByRole("button", named("Upload")).click();
+  await page.getByText("It is not known whether the policy was put down").waitFor();
+  // It is there after all, so another try would replace it.
+  await page.getByRole("dialog", named("Replace friday")).waitFor();
+  await page.getByRole("button", named("Leave it")).click();
+  await page.getByRole("button", { name: /^friday/ }).click();
+  await page.getByRole("button", { name: /^Switch off/ }).click();
+  await page.getByText("It is not known whether it was switched off").waitFor();
+  await page.getByRole("button", { name: /^Switch on/ }).waitFor();
+  await page.getByLabel("Settings of friday, JSON").fill('{"window_s": 5}');
+  await page.getByRole("button", named("Save")).click();
+  await page.getByText("It is not known whether the settings were saved").waitFor();
+  await page.getByText("These settings were changed meanwhile, by you or by somebody else.").waitFor();
+  expect(fake.policies.get("friday").settings).toEqual({ window_s: 5 });
+  await page.getByRole("button", named("Take what is there")).click();
+  await page.getByRole("button", named("Take them back")).click();
+  await page.getByText("It is not known whether the settings were taken back").waitFor();
+  expect(await page.getByText(/not (put down|switched|saved|taken back)|Nothing of yours/).count()).toBe(0);
+  await site.close();
+});
+
 test("who may not change policies is told why, and has no controls", async () => {
   const site = await open(browser, { hash: "#/policies", fleet: { role: "viewer" } });
   const { page, fake } = site;

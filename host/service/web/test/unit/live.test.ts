@@ -54,7 +54,7 @@ class Service {
     if (this.asked.length > ENDLESS) return new Promise(() => {});
     if (this.refuses) return Response.json({ code: this.refuses.code, detail: "no" }, { status: this.refuses.status });
     if (path === "events") return this.listen(signal, headers);
-    if (path === "session") return Response.json({ name: "anna", role: "admin", permissions: [], hosts: [], domains: [], session: false });
+    if (path === "session") return Response.json({ name: "anna", role: "admin", permissions: [], grants: [], session: false });
     if (path.startsWith("tasks?")) return Response.json({ tasks: [{ ...this.task, outcome: null }], next: null });
     if (path === "tasks/t1") return Response.json(this.task);
     if (path === "tasks/t1/samples") return Response.json({ task: "t1", samples: this.samples });

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
-import { badFile, badName, differences, mayChange, nameOf, read, shown } from "../../src/live/policies";
+import { Problem } from "../../src/api/client";
+import { badFile, badName, differences, fate, mayChange, nameOf, read, shown } from "../../src/live/policies";
 
-const who = (role: string, permissions: string[], more = {}) => ({ name: "x", role, permissions, hosts: [], domains: [], ...more });
+const who = (role: string, permissions: string[], more = {}) => {
+  const grants = [{ role, permissions, hosts: [], domains: [], ...more }];
+  return { name: "x", role, permissions, grants, session: false };
+};
 
 test("who may change policies is told apart from who may not, and why", () => {
   expect(mayChange(null)).toEqual({ may: false, why: "" });
@@ -9,6 +13,21 @@ test("who may change policies is told apart from who may not, and why", () => {
   expect(mayChange(who("policy-admin", ["look", "change-policies"]))).toEqual({ may: true, why: "" });
   const scoped = who("policy-admin", ["look", "change-policies"], { domains: ["web-*"] });
   expect(mayChange(scoped)).toMatchObject({ may: false, why: expect.stringContaining("judge all") });
+  // That the viewer reaches everything with another role does not help.
+  scoped.grants.push({ role: "viewer", permissions: ["look"], hosts: [], domains: [] });
+  expect(mayChange(scoped)).toMatchObject({ may: false });
+});
+
+test("of a change without an answer that says so it is not said that it was not made", () => {
+  const refused = new Problem("settings-refused", 422, "");
+  for (const unsettled of [new Problem("no-answer", 0, ""), new Problem("http-504", 504, ""), new Problem("store-failed", 503, "")]) {
+    expect(fate(unsettled, "the policy was", "put down")).toBe("It is not known whether the policy was put down");
+    expect(fate(unsettled, "it was", "switched off")).toBe("It is not known whether it was switched off");
+  }
+  for (const refusal of [refused, new Problem("busy", 503, ""), new Problem("draining", 503, "")]) {
+    expect(fate(refusal, "the policy was", "put down")).toBe("The policy was not put down");
+    expect(fate(refusal, "the settings were", "saved")).toBe("The settings were not saved");
+  }
 });
 
 test("what differs is told by key, whatever the order, tables looked into", () => {
