@@ -234,11 +234,9 @@ fn each_of_several_groups_grants_what_it_says_and_all_together_no_more() {
     }
     let service = OnPort::with(authority, Limits::default(), access, |listen| listen);
     let client = service.client();
-    let token =
-        key.sign(&issuer.claims(json!({"realm_access": {"roles": ["guests", "staff", "g1-team", "g3-team"]}})));
+    let token = key.sign(&issuer.claims(json!({"realm_access": {"roles": ["guests", "staff", "g1-team", "g3-team"]}})));
     let me = client.get("/session", &token).json(200);
-    let operator =
-        json!({"role": "operator", "permissions": ["look", "move"], "hosts": [], "domains": ["g1", "g3"]});
+    let operator = json!({"role": "operator", "permissions": ["look", "move"], "hosts": [], "domains": ["g1", "g3"]});
     let viewer = json!({"role": "viewer", "permissions": ["look"], "hosts": [], "domains": []});
     assert_eq!(me["grants"], json!([operator, viewer]));
     // Whoever has all of them looks at everything, and moves what the teams may.

@@ -161,8 +161,7 @@ impl Caller {
 
     /// Whether the caller sees what the settings of policies say, which may be secret: who may replace them does.
     pub(crate) fn sees_settings(&self) -> bool {
-        let may =
-            |rule| role(self.clone(), rule).and_then(|caller| scope(&caller, rule, &Named::default())).is_ok();
+        let may = |rule| role(self.clone(), rule).and_then(|caller| scope(&caller, rule, &Named::default())).is_ok();
         table::of_settings().is_some_and(may)
     }
 
