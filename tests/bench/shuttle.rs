@@ -26,6 +26,8 @@ pub struct Run {
 /// What libvirt says of a finished transfer.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
+    /// From its begin to its end.
+    pub ms: f64,
     pub downtime_ms: f64,
     pub bytes: f64,
 }
@@ -48,12 +50,15 @@ impl Listener {
         let said = BufReader::new(child.stdout.take().expect("its output"));
         let (sender, jobs) = mpsc::channel();
         std::thread::spawn(move || {
-            let (mut guest, mut job) = (String::new(), Job { downtime_ms: 0.0, bytes: 0.0 });
+            let nothing = Job { ms: 0.0, downtime_ms: 0.0, bytes: 0.0 };
+            let (mut guest, mut job) = (String::new(), nothing);
             for line in said.lines().map_while(Result::ok) {
                 let number = |name: &str| line.trim().strip_prefix(name).and_then(|v| v.trim().parse::<f64>().ok());
                 if let Some((_, name)) = line.split_once("for domain '") {
                     guest = name.trim_end_matches(['\'', ':']).to_owned();
-                    job = Job { downtime_ms: 0.0, bytes: 0.0 };
+                    job = nothing;
+                } else if let Some(ms) = number("time_elapsed:") {
+                    job.ms = ms;
                 } else if let Some(ms) = number("downtime:") {
                     job.downtime_ms = ms;
                 } else if let Some(bytes) = number("data_processed:") {
