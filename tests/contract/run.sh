@@ -75,7 +75,8 @@ status=0
 ask() {
     token=$1 most=$2
     shift 2
-    WAYPOST_TOKEN=$token timeout 900 "$venv/bin/st" --config-file "$here/schemathesis.toml" run openapi.json \
+    WAYPOST_TOKEN=$token PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=hooks \
+        timeout 900 "$venv/bin/st" --config-file "$here/schemathesis.toml" run openapi.json \
         --url "https://localhost:$port" --tls-verify server.pem --max-time "$most" --no-color "$@" || status=$?
 }
 counted >before

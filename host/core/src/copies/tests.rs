@@ -1,4 +1,5 @@
-//! Every kind of disk before every kind of destination, and what comes of it.
+//! Every kind of disk before every kind of destination, and what comes of it. One file, because all of it is asked of the same
+//! made-up disks.
 
 use std::sync::Arc;
 
