@@ -1,6 +1,6 @@
 // What a person does with the dashboard over real hosts, and that it says what libvirt says: logs in, drags a domain over a host
-// that refuses it to one that takes it, watches it arrive, gives another one more downtime and cancels it, has one go on as post-copy, is led to the log-in when the session ends, and
-// has less to do with a smaller role.
+// that refuses it to one that takes it, watches it arrive, gives another one more downtime and cancels it, has one go on as post-copy, is
+// led to the log-in when the session ends, and has less to do with a smaller role.
 
 import assert from "node:assert/strict";
 import { browse } from "../../host/service/web/test/browser.mjs";
