@@ -5,17 +5,17 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { Problem } from "../api/client";
 import type { Situation, Side, TaskRecords } from "../api/types";
 import { Loaded } from "../live/loaded";
-import { expectedDowntime } from "../live/series";
 import { standing, type Task } from "../live/tasks";
 import { commands, seesAll } from "../live/who";
 import { type Given, recovery, type Wish, wishes } from "../parts/wishes";
 import "../parts/dialog";
+import { figures } from "../parts/figures";
 import { icon } from "../parts/icons";
 import { journal } from "../parts/journal";
 import "../parts/plot";
 import { bones, progress, standingBadge, when } from "../parts/small";
 import { whyField } from "../parts/why";
-import { bytes, duration, percent, rate } from "../text/format";
+import { percent } from "../text/format";
 import { action, placeSays, plain, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
 import "./decisions";
@@ -282,7 +282,7 @@ export class WaypostMigration extends WaypostElement {
       }</div>
       <div class="columns ${plotted ? "" : "even"}">
         <div>
-          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? this.figures(task) : nothing}
+          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? figures(task) : nothing}
           ${plotted ? html`<section aria-label="Course">
             <div class="plots">
               ${
@@ -294,7 +294,7 @@ export class WaypostMigration extends WaypostElement {
           </section>` : nothing}
         </div>
         <div>
-          ${plotted ? this.figures(task) : nothing}
+          ${plotted ? figures(task) : nothing}
           <section aria-label="Facts">
             <dl class="facts">
               <dt>Phase</dt><dd>${plain(task.phase)}</dd>
@@ -312,36 +312,6 @@ export class WaypostMigration extends WaypostElement {
       ${this.more(task)}
       ${this.asked ? this.dialog(task, this.asked) : nothing}
     `;
-  }
-
-  /** The figures of the last reading; before the first one their places. */
-  private figures(task: Task): TemplateResult {
-    const { sample } = task;
-    const final = sample?.stage === "final";
-    const told = <T>(value: T | null | undefined, say: (value: T) => string) => (value === null || value === undefined ? null : say(value));
-    const pairs: [string, string | null][] = final
-      ? [
-          ["Downtime", told(sample.downtime_ms, duration)],
-          ["Transfer took", duration(sample.elapsed_ms)],
-          ["Moved", bytes(sample.processed_bytes)],
-          ["Average rate", sample.bytes_per_s ? rate(sample.bytes_per_s) : null],
-        ]
-      : [
-          ["Remaining", told(sample?.remaining_bytes, bytes)],
-          ...(task.ended ? [] : [["Time left, about", told(sample?.remaining_ms, duration)] as [string, string | null]]),
-          ["Transfer rate", told(sample?.bytes_per_s, rate)],
-          ["Dirty rate", told(sample?.dirty_bytes_per_s, rate)],
-          ["Downtime, expected", told(sample && expectedDowntime(sample), duration)],
-          ["Pass", told(sample?.iteration, String)],
-          ["Elapsed", told(sample?.elapsed_ms, duration)],
-          ...(sample?.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),
-        ];
-    return html`<section aria-label=${final ? "What it came to" : "Last reading"}>
-      ${task.ended && !final ? html`<h3>The last reading</h3>` : nothing}
-      <dl class="figures">
-        ${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value ?? html`<span class="soft">–</span>`}</dd></div>`)}
-      </dl>
-    </section>`;
   }
 
   private end(task: Task): TemplateResult {
