@@ -228,7 +228,11 @@ impl Waypost {
     /// Makes a service of it and sets it to work: see [`Service`]. Must be called inside the runtime.
     ///
     /// ```
+    /// use std::time::Duration;
+    ///
     /// use axum::Extension;
+    /// use waypost::core::access::{Role, Scope};
+    /// use waypost::service::socket::Socket;
     /// use waypost::service::{Caller, Limits};
     /// # use waypost::{Config, Pace, Waypost};
     /// # let folder = tempfile::tempdir()?;
@@ -240,12 +244,19 @@ impl Waypost {
     /// # runtime.block_on(async {
     /// # let waypost = Waypost::builder().config(config).simulated(&fleet, Pace::Real).open()?;
     ///
+    /// // Under a path of another program's. Whoever is known to that to ask is a `Caller`; without one every request is refused.
     /// let service = waypost.serve(Limits::default());
-    /// // Whoever is known to this program to ask; without a `Caller` every request is refused.
-    /// let api = service.router().layer(Extension(Caller::named("anna")));
+    /// let anna = Caller::named("anna").with(Role::Operator, Scope::default());
+    /// let api = service.router().layer(Extension(anna));
     /// let app = axum::Router::<()>::new().nest_service("/waypost", api);
     /// # drop(app);
-    /// # service.drain(std::time::Duration::from_secs(1)).await;
+    /// # service.drain(Duration::from_secs(1)).await;
+    /// # let (path, stop) = (folder.path().join("waypost.sock"), async {});
+    ///
+    /// // Or as a whole, on a socket of its own, until `stop` ends.
+    /// let service = waypost.serve(Limits::default());
+    /// Socket::bind(&path)?.serve(&service, &Limits::default(), stop).await;
+    /// service.drain(Duration::from_secs(30)).await;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())

@@ -1,6 +1,6 @@
 // What a person does with the dashboard over real hosts, and that it says what libvirt says: logs in, drags a domain over a host
-// that refuses it to one that takes it, watches it arrive, cancels another one, is led to the log-in when the session ends, and
-// has less to do with a smaller role.
+// that refuses it to one that takes it, watches it arrive, gives another one more downtime and cancels it, has one go on as post-copy, is
+// led to the log-in when the session ends, and has less to do with a smaller role.
 
 import assert from "node:assert/strict";
 import { browse } from "../../host/service/web/test/browser.mjs";
@@ -18,21 +18,31 @@ async function logIn({ page }, token) {
 /** The figures of the plot as they are told beside it. */
 const remaining = (page) => page.locator("waypost-plot output").first().textContent();
 
-/** Begins a migration with the Move button, at most so many MiB/s. */
-async function move(screen, domain, host, bandwidth) {
+/** Begins a migration with the Move button, at most so many MiB/s, with what is ticked beside that. */
+async function move(screen, domain, host, bandwidth, ticks = []) {
   const { page } = screen;
   await screen.domain(domain).getByRole("button", exact(`Move ${domain}`)).click();
   await screen.target(domain, host, "Allowed").click();
-  await confirm(screen, host, bandwidth);
+  await confirm(screen, host, bandwidth, ticks);
+}
+
+/** Presses a force button of the migration that is shown, fills in what it asks for, and confirms it. */
+async function force({ page }, label, fill = async () => {}) {
+  await page.getByRole("button", exact(label)).click();
+  const dialog = page.locator("waypost-dialog");
+  await fill(dialog);
+  await dialog.getByRole("button", exact(label)).click();
+  await dialog.waitFor({ state: "detached" });
 }
 
 /** The last step. */
-async function confirm(screen, host, bandwidth, look) {
+async function confirm(screen, host, bandwidth, ticks = [], look) {
   const { page } = screen;
   await page.getByText(/^The rules allow it/).waitFor();
   await page.locator("summary").filter({ hasText: "Choices" }).click();
   await page.getByLabel("Bandwidth, MiB/s").fill(String(bandwidth));
   await page.getByLabel("Bandwidth, MiB/s").blur();
+  for (const tick of ticks) await page.getByLabel(tick).check();
   if (look) await screen.look(look);
   await page.getByRole("button", exact(`Move to ${host}`)).click();
 }
@@ -80,7 +90,7 @@ try {
   await over(takes);
   await page.mouse.up();
   await page.getByRole("dialog", exact("Move web1 to kvm2")).waitFor();
-  await confirm(screen, "kvm2", 4, "confirm");
+  await confirm(screen, "kvm2", 4, [], "confirm");
 
   // Watch it arrive.
   await page.getByRole("link", exact("Watch it")).click();
@@ -122,6 +132,16 @@ try {
   assert.equal(await state("kvm2", "mail1"), null, "who waits has touched nothing");
   await screen.look("migrations");
 
+  // Let it stand still for longer: that is done, and post-copy, which nobody allowed here, is not even asked for.
+  const id = page.url().split("/").at(-1);
+  const limits = async () => JSON.parse(await waypost("top", "--json")).running.find((one) => one.task === id)?.max_downtime_ms;
+  assert.notEqual(await limits(), 1500);
+  await force(screen, "More downtime", (dialog) => dialog.getByLabel("Downtime, ms").fill("1500"));
+  await until("the limit is set", async () => (await limits()) === 1500);
+  const barred = page.getByRole("button", exact("Post-copy"));
+  assert.equal(await barred.getAttribute("aria-disabled"), "true");
+  assert.equal(await barred.getAttribute("title"), "Post-copy was not allowed when the migration was asked for.");
+
   // Cancel it: where it is afterwards is what virsh says.
   await page.getByRole("link", { name: /web2.*Moving/ }).click();
   await screen.heading("web2 Moving").waitFor();
@@ -138,6 +158,22 @@ try {
   await screen.go("#/migrations");
   await page.getByRole("link", { name: /mail1.*Completed/ }).waitFor({ timeout: LONG });
   assert.deepEqual([await state("kvm1", "mail1"), await state("kvm2", "mail1")], [null, "running"], "virsh agrees");
+
+  // One that would take long and may go on as post-copy, does when that is pressed: it runs there at once, and its memory follows.
+  await screen.go("#/hosts");
+  await screen.domain("web2").waitFor();
+  await move(screen, "web2", "kvm2", 1, ["Allow post-copy"]);
+  await screen.go("#/migrations");
+  await page.getByRole("link", { name: /web2.*Moving/ }).click();
+  await screen.heading("web2 Moving").waitFor();
+  await force(screen, "Post-copy");
+  await screen.heading("web2 Completed").waitFor({ timeout: LONG });
+  assert.deepEqual([await state("kvm1", "web2"), await state("kvm2", "web2")], [null, "running"], "virsh agrees");
+  const crossed = page.url().split("/").at(-1);
+  const { journal } = JSON.parse(await waypost("task", crossed, "--json"));
+  const switched = journal.filter(({ record, details }) => record.startsWith("steer-") && details.action === "post-copy");
+  assert.deepEqual(switched.map(({ record, details }) => [record, details.by ?? details.result]), [["steer-intended", "olga"], ["steer-settled", "done"]]);
+  console.log(`web2 is on kvm2 by post-copy; virsh says so too; ${(await counts("web2")).trim()}`);
 
   // The other pages.
   await screen.go("#/readiness");

@@ -41,7 +41,7 @@ fn what_can_be_run_on_the_pages_of_a_subject_works() {
 #[test]
 fn the_examples_of_configurations_are_valid() {
     let mut seen = 0;
-    for name in PAGES.into_iter().chain(["convergence.md", "recovery.md"]) {
+    for name in PAGES.into_iter().chain(["convergence.md", "recovery.md", "service.md"]) {
         for block in page::blocks(&page::text(name)) {
             if block.what == (What::Example { language: "toml".to_owned() }) {
                 let parsed = Config::parse(&block.text, Path::new("/etc/waypost/waypost.toml"));

@@ -216,6 +216,6 @@ fn the_package_for_cockpit_is_whole() {
         .arg("--test")
         .arg(folder("cockpit/channel.test.mjs"))
         .output()
-        .expect("standard error takes it");
+        .expect("node runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -105,7 +105,8 @@ fn a_running_transfer_is_steered() {
         let (_service, anna) = site.serve();
         let new = json!({"domain": "g1", "to": "b", "options": {"bandwidth_mib_s": 2}});
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let running = anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        assert_eq!(running["may_post_copy"], false, "nobody allowed it: {running}");
         let steer = format!("/tasks/{id}/steer");
         // All of it or nothing: what could be done is not, where it comes with what can't.
         let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
@@ -157,12 +158,15 @@ fn a_transfer_that_may_goes_on_as_post_copy_when_a_person_says_so() {
         let site = Site::new(SLOW);
         let (_service, anna) = site.serve();
         let new = json!({"domain": "g1", "to": "b", "options": {"stream": {"post_copy": true}}});
-        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let made = anna.post("/tasks", new).await.expect(202).clone();
+        assert_eq!(made["may_post_copy"], false, "nothing is transferred yet: {made}");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let running = anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        assert_eq!(running["may_post_copy"], true, "{running}");
         anna.named(Some("bert")).post(&format!("/tasks/{id}/steer"), json!({"post_copy": true})).await.expect(202);
         let over = |status: &Value| status["phase"] == "ended";
         let seen = anna.until(&id, |status| status["sample"]["stage"] == "post-copy" || over(status)).await;
-        assert_eq!(seen["phase"], "performing", "{seen}");
+        assert_eq!((&seen["phase"], &seen["may_post_copy"]), (&"performing".into(), &false.into()), "{seen}");
         let g1 = site.world.domain("g1").unwrap();
         assert_eq!(site.world.truth(g1).running_on, [HostName::new("b")], "while its memory follows");
         assert_eq!(anna.end(&id).await["status"], "completed");
@@ -174,6 +178,50 @@ fn a_transfer_that_may_goes_on_as_post_copy_when_a_person_says_so() {
             samples["samples"].as_array().unwrap().iter().filter_map(|past| past["sample"]["stage"].as_str()).collect();
         assert!(stages.contains(&"pre-copy") && stages.contains(&"post-copy"), "{samples}");
         assert_eq!(site.world.violations(), []);
+    });
+}
+
+/// A guest whose disk only its host has.
+const OWN_DISK: &str = r#"
+[[host]]
+name = "a"
+[[host.pools]]
+name = "own"
+kind = "dir"
+servers = []
+target = "/srv/images"
+[[host]]
+name = "b"
+[[host.pools]]
+name = "own"
+kind = "dir"
+servers = []
+target = "/srv/images"
+[[link]]
+between = ["a", "b"]
+bandwidth_mib_s = 10
+[[domain]]
+name = "g1"
+host = "a"
+memory_mib = 4096
+[[domain.disks]]
+pool = "own"
+size_gib = 1
+"#;
+
+#[test]
+fn while_disks_are_copied_it_is_not_offered_yet() {
+    in_virtual_time(async {
+        let site = Site::new(OWN_DISK);
+        let (_service, anna) = site.serve();
+        let options = json!({"stream": {"post_copy": true}, "disks": {"copy": "full"}});
+        let new = json!({"domain": "g1", "to": "b", "options": options});
+        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        let at = |stage| move |status: &Value| status["sample"]["stage"] == stage || status["phase"] == "ended";
+        let copied = anna.until(&id, at("disks")).await;
+        assert_eq!((&copied["phase"], &copied["may_post_copy"]), (&"performing".into(), &false.into()), "{copied}");
+        let memory = anna.until(&id, at("pre-copy")).await;
+        assert_eq!((&memory["phase"], &memory["may_post_copy"]), (&"performing".into(), &true.into()), "{memory}");
     });
 }
 

@@ -77,10 +77,13 @@ fn one_frame_shows_what_runs_waits_and_ended_without_asking_the_service() {
     assert_eq!(site.document(0, &["top"])["running"].as_array().unwrap().len(), 2);
 }
 
-/// `waypost top` in a terminal of its own, ended by that; answers all that came out of the terminal and the exit status. What comes
+/// That command in a terminal of its own, ended by that; answers all that came out of the terminal and the exit status. What comes
 /// after the program are the words of the shell that began it.
-fn in_a_terminal(site: &command::Site, end: impl FnOnce(&str, &mut dyn std::io::Write)) -> (String, i32) {
-    let plain = site.command(&["top"]);
+fn in_a_terminal(
+    site: &command::Site,
+    plain: &Command,
+    end: impl FnOnce(&str, &mut dyn std::io::Write),
+) -> (String, i32) {
     let words = std::iter::once(plain.get_program()).chain(plain.get_args()).map(|word| word.to_str().unwrap());
     let command = words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(
@@ -117,14 +120,15 @@ fn the_terminal_is_given_back_however_the_screen_ends() {
     const GIVEN: &str = "\u{1b}[?1049l";
     const CURSOR: &str = "\u{1b}[?25h";
     let site = command::Site::new(TWO_HOSTS);
+    let top = site.command(&["top"]);
     let kill = |signal: &'static str| {
         move |pid: &str, _: &mut dyn std::io::Write| {
             assert!(Command::new("kill").args(["-s", signal, pid]).status().unwrap().success());
         }
     };
     let ends = [("TERM", 143), ("HUP", 129), ("INT", 130), ("QUIT", 131)]
-        .map(|(signal, code)| (signal, code, in_a_terminal(&site, kill(signal))));
-    let quit = in_a_terminal(&site, |_, keys| keys.write_all(b"q").unwrap());
+        .map(|(signal, code)| (signal, code, in_a_terminal(&site, &top, kill(signal))));
+    let quit = in_a_terminal(&site, &top, |_, keys| keys.write_all(b"q").unwrap());
     for (how, code, (seen, status)) in ends.into_iter().chain([("q", 0, quit)]) {
         assert_eq!(status, code, "{how}: {seen}");
         let (before, after) =
@@ -132,5 +136,27 @@ fn the_terminal_is_given_back_however_the_screen_ends() {
         assert!(before.contains(TAKEN), "{how}: {seen:?}");
         assert!(after.contains(CURSOR) && after.contains("as it was"), "{how}: {after:?}");
         assert!(!after.contains("waypost top"), "{how}: something was drawn after it: {after:?}");
+    }
+}
+
+/// Over the records of this machine, and over a service that is named: the key asks, the answer to its question does.
+#[test]
+fn what_is_selected_is_cancelled_once_that_is_confirmed() {
+    let site = command::Site::new(SLOW);
+    let program = Program::start(&site);
+    let service = format!("unix:{}", program.socket.display());
+    for (how, top) in [("alone", site.command(&["top"])), ("of a service", site.asking(&service, &["top"]))] {
+        let id = program.migrate("g1", "b");
+        program.until(&id, |status| status["permille"].as_u64().unwrap() > 0);
+        let (seen, status) = in_a_terminal(&site, &top, |_, keys| {
+            keys.write_all(b"cy").unwrap();
+            let over = program.until(&id, |status| status["phase"] == "ended");
+            assert_eq!(over["status"], "cancelled", "{how}: {over}");
+            keys.write_all(b"q").unwrap();
+        });
+        assert_eq!(status, 0, "{how}: {seen}");
+        let told = program.get(&format!("/tasks/{id}/records"));
+        let asked = told["journal"].as_array().unwrap().iter().filter(|entry| entry["record"] == "cancel-requested");
+        assert_eq!(asked.count(), 1, "{how}: {told}");
     }
 }

@@ -16,6 +16,7 @@ use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault, TaskBrief};
 use waypost_core::queue::Turn;
 use waypost_core::request::Options;
+use waypost_core::sample::{Sample, Stage};
 use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, View, remedy};
 
 use crate::problem::Failed;
@@ -177,6 +178,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         target_uri: view.plan.as_ref().map(|plan| plan.peer_uri.clone()),
         requested_by: view.requester,
         cancel_requested: view.cancel_requested,
+        may_post_copy: may_post_copy(view.plan.as_ref(), view.phase, view.sample.as_ref()),
         created_at: rfc3339(brief.created_at),
         updated_at: rfc3339(brief.updated_at),
         started_at: times.started.map(rfc3339),
@@ -185,6 +187,14 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         sample: view.sample.as_ref().map(v1::Sample::from),
         sequence,
     }))
+}
+
+/// Whether a task may be switched to post-copy, by its last reading: it was asked for with that, its memory is being copied, and
+/// the guest does not run on the destination yet.
+fn may_post_copy(plan: Option<&Plan>, phase: Phase, sample: Option<&Sample>) -> bool {
+    let offered = plan.is_some_and(|plan| plan.stream.post_copy);
+    let before = sample.is_some_and(|sample| sample.stage == Stage::PreCopy);
+    offered && before && phase == Phase::Performing
 }
 
 /// Whether there is something new about a task since a number, or since a progress that was seen.

@@ -68,6 +68,9 @@ pub struct TaskStatus {
     pub requested_by: String,
     /// Whether somebody asked to cancel it.
     pub cancel_requested: bool,
+    /// Whether it may be switched to post-copy right now: it was asked for with that, and its memory is being copied.
+    #[serde(default)]
+    pub may_post_copy: bool,
     /// Made.
     pub created_at: String,
     /// Last record or reading.

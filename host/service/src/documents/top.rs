@@ -10,7 +10,6 @@ use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::phase::Phase;
 use waypost_core::ports::{Reading, Store, StoreFault, TaskBrief};
-use waypost_core::sample::Stage;
 
 /// Tasks that are not over, at most; of more, the newest.
 const UNFINISHED: u32 = 500;
@@ -67,9 +66,7 @@ fn going(brief: &TaskBrief, journal: &[(Moment, Record)], reading: Option<&Readi
         task.attempt = course.attempt;
         task.cancel_requested = course.cancel_requested;
         task.max_downtime_ms = limit(journal, &course);
-        let offered = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
-        let before = sample.is_some_and(|sample| sample.stage == Stage::PreCopy);
-        task.may_post_copy = offered && before && course.phase == Phase::Performing;
+        task.may_post_copy = super::may_post_copy(course.plan.as_ref(), course.phase, sample);
     }
     task
 }

@@ -218,7 +218,9 @@ export class Fake {
 
   status(task) {
     const { made: _, journal: __, decisions: ___, past: ____, waits: _____, ...status } = task;
-    return status;
+    const { made } = task;
+    const may_post_copy = task.phase === "performing" && task.sample?.stage === "pre-copy" && !!made?.options.stream?.post_copy;
+    return { ...status, may_post_copy };
   }
 
   // What rules say: recorded from the program, by domain and destination.

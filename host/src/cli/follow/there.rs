@@ -289,6 +289,7 @@ mod tests {
             target_uri: None,
             requested_by: text(),
             cancel_requested: false,
+            may_post_copy: false,
             created_at: text(),
             updated_at: text(),
             started_at: None,

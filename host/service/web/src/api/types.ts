@@ -209,6 +209,8 @@ export interface TaskStatus {
   target_uri: string | null;
   requested_by: string;
   cancel_requested: boolean;
+  /** Whether it may be switched to post-copy right now. */
+  may_post_copy: boolean;
   created_at: string;
   updated_at: string;
   outcome: Outcome | null;

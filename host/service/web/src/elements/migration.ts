@@ -5,17 +5,17 @@ import { css, html, nothing, type PropertyValues, type TemplateResult } from "li
 import { Problem } from "../api/client";
 import type { Situation, Side, TaskRecords } from "../api/types";
 import { Loaded } from "../live/loaded";
-import { expectedDowntime } from "../live/series";
 import { standing, type Task } from "../live/tasks";
 import { commands, seesAll } from "../live/who";
 import { type Given, recovery, type Wish, wishes } from "../parts/wishes";
 import "../parts/dialog";
+import { figures } from "../parts/figures";
 import { icon } from "../parts/icons";
 import { journal } from "../parts/journal";
 import "../parts/plot";
 import { bones, progress, standingBadge, when } from "../parts/small";
 import { whyField } from "../parts/why";
-import { bytes, duration, percent, rate } from "../text/format";
+import { percent } from "../text/format";
 import { action, placeSays, plain, standingMark } from "../text/words";
 import { WaypostElement } from "./base";
 import "./decisions";
@@ -167,6 +167,9 @@ export class WaypostMigration extends WaypostElement {
   private readonly situation = new Loaded<Situation>(this, () => this.client.situation(this.task!));
   private seen: Task | undefined;
   private recordsOpen = false;
+  /** The task that is shown, and that whose past was read: each once per task, so that nothing moves when more becomes known. */
+  private shown: string | null = null;
+  private past: string | null = null;
 
   constructor() {
     super();
@@ -199,6 +202,8 @@ export class WaypostMigration extends WaypostElement {
   private begin(): void {
     for (const loaded of [this.first, this.records, this.situation]) loaded.reset();
     this.seen = undefined;
+    this.shown = null;
+    this.past = null;
     this.said = "";
     this.problem = null;
     if (this.task) void this.first.reload();
@@ -214,7 +219,12 @@ export class WaypostMigration extends WaypostElement {
     const before = this.seen;
     if (!task || task === before) return;
     this.seen = task;
-    if (task.id !== before?.id || task.attempt !== before.attempt) void this.live.fill(task);
+    if (task.id !== before?.id || task.attempt !== before.attempt) {
+      void this.live.fill(task).then(() => {
+        this.past = task.id;
+        this.requestUpdate();
+      });
+    }
     if (before && standing(before) !== standing(task)) {
       const label = standingMark(standing(task)).label;
       this.said = `${task.domain}: ${label}. ${task.outcome?.summary ?? ""}`;
@@ -227,13 +237,22 @@ export class WaypostMigration extends WaypostElement {
     }
   }
 
+  /** Whether all is known that has a place on the page: the single answer, what the viewer may do, and of one that is over whether
+   *  there is a plot. A list knows less, and what came later would move the rest. Where one can't be had, what is known is shown. */
+  private whole(task: Task): boolean {
+    const told = task.requestedBy !== null && this.live.who !== null && (!task.ended || this.past === task.id);
+    const never = this.first.problem !== null || this.live.link.state === "lost" || this.live.link.state === "denied";
+    if (told || never) this.shown = task.id;
+    return this.shown === task.id;
+  }
+
   protected override render(): TemplateResult {
     if (!this.task) return html`<p class="soft">This element needs the attribute <code>id</code>: a task’s id.</p>`;
     const task = this.known;
     return html`<article class="frame panel stack" aria-label=${task ? `Migration of ${task.domain}` : "Migration"}>
       <span class="hidden" role="status" aria-live="polite">${this.said}</span>
       ${this.linkNote()}
-      ${task ? this.body(task) : this.first.problem ? this.problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
+      ${task && this.whole(task) ? this.body(task) : this.first.problem ? this.problemNote(this.first.problem, "The migration could not be read", () => void this.first.reload()) : bones(6)}
     </article>`;
   }
 
@@ -263,7 +282,7 @@ export class WaypostMigration extends WaypostElement {
       }</div>
       <div class="columns ${plotted ? "" : "even"}">
         <div>
-          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? this.figures(task) : nothing}
+          ${plotted ? nothing : this.open(task) ? this.bothSides(task) : task.sample ? figures(task) : nothing}
           ${plotted ? html`<section aria-label="Course">
             <div class="plots">
               ${
@@ -275,7 +294,7 @@ export class WaypostMigration extends WaypostElement {
           </section>` : nothing}
         </div>
         <div>
-          ${plotted && task.sample ? this.figures(task) : nothing}
+          ${plotted ? figures(task) : nothing}
           <section aria-label="Facts">
             <dl class="facts">
               <dt>Phase</dt><dd>${plain(task.phase)}</dd>
@@ -293,35 +312,6 @@ export class WaypostMigration extends WaypostElement {
       ${this.more(task)}
       ${this.asked ? this.dialog(task, this.asked) : nothing}
     `;
-  }
-
-  private figures(task: Task): TemplateResult {
-    const sample = task.sample!;
-    const final = sample.stage === "final";
-    const downtime = expectedDowntime(sample);
-    const pairs: [string, string | null][] = final
-      ? [
-          ["Downtime", sample.downtime_ms === null ? null : duration(sample.downtime_ms)],
-          ["Transfer took", duration(sample.elapsed_ms)],
-          ["Moved", bytes(sample.processed_bytes)],
-          ["Average rate", sample.bytes_per_s ? rate(sample.bytes_per_s) : null],
-        ]
-      : [
-          ["Remaining", bytes(sample.remaining_bytes)],
-          ...(task.ended ? [] : [["Time left, about", sample.remaining_ms === null ? null : duration(sample.remaining_ms)] as [string, string | null]]),
-          ["Transfer rate", sample.bytes_per_s === null ? null : rate(sample.bytes_per_s)],
-          ["Dirty rate", sample.dirty_bytes_per_s === null ? null : rate(sample.dirty_bytes_per_s)],
-          ["Downtime, expected", downtime === null ? null : duration(downtime)],
-          ["Pass", sample.iteration === null ? null : String(sample.iteration)],
-          ["Elapsed", duration(sample.elapsed_ms)],
-          ...(sample.throttle_percent ? [["Guest slowed by", `${sample.throttle_percent} %`] as [string, string]] : []),
-        ];
-    return html`<section aria-label=${final ? "What it came to" : "Last reading"}>
-      ${task.ended && !final ? html`<h3>The last reading</h3>` : nothing}
-      <dl class="figures">
-        ${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value ?? html`<span class="soft">–</span>`}</dd></div>`)}
-      </dl>
-    </section>`;
   }
 
   private end(task: Task): TemplateResult {

@@ -112,8 +112,8 @@ export class WaypostPlugins extends WaypostElement {
   private declare busy: boolean;
   /** A change that came to a problem, of which policy. */
   private declare failed: { plugin: string; attempted: string; problem: Problem } | null;
-  /** The one that is about to be deleted. */
-  private declare leaving: Plugin | null;
+  /** The one that is about to be asked no more, and how. */
+  private declare leaving: { plugin: Plugin; how: "deleted" | "switched off" } | null;
   /** Why the policy that is open is changed. */
   private declare why: string;
 
@@ -192,7 +192,7 @@ export class WaypostPlugins extends WaypostElement {
         }
       </div>
       ${value.plugins.length ? this.groups(value.plugins) : html`<div class="panel">${empty("rules", "No policies", "None was found in the folders below. Without a precheck nothing may be moved.")}</div>`}
-      ${this.leaving ? this.last(this.leaving) : nothing}
+      ${this.leaving ? this.last(this.leaving.plugin, this.leaving.how) : nothing}
       <p class="tiny soft break">Looked for in ${value.folders.length ? value.folders.map((folder, index) => html`${index ? ", " : ""}<code>${folder}</code>`) : "no folder"}; the last one wins.</p>
     `;
   }
@@ -271,21 +271,19 @@ export class WaypostPlugins extends WaypostElement {
     const off = !enabled && by === "configuration" ? "The configuration switches it off." : "";
     const kept = enabled && by === "configuration" ? "The configuration requires it." : "";
     const why = off || kept;
+    const press = () => {
+      if (why) return;
+      // Without a precheck more is allowed, for everybody and at once.
+      if (enabled && plugin.hooks.includes("precheck")) this.leaving = { plugin, how: "switched off" };
+      else void this.change(plugin, enabled ? "switched off" : "switched on", () => this.client.switchPlugin(name, !enabled, this.why));
+    };
     return html`<div class="row">
-      <button
-        ?disabled=${this.busy}
-        aria-disabled=${why ? "true" : "false"}
-        title=${why || nothing}
-        @click=${() =>
-          why
-            ? undefined
-            : void this.change(plugin, enabled ? "switched off" : "switched on", () => this.client.switchPlugin(name, !enabled, this.why))}
-      >
+      <button ?disabled=${this.busy} aria-disabled=${why ? "true" : "false"} title=${why || nothing} @click=${press}>
         ${icon(enabled ? "stop" : "check")}${enabled ? "Switch off" : "Switch on"}<span class="hidden"> ${name}</span>
       </button>
       ${
         plugin.uploaded
-          ? html`<button class="danger" ?disabled=${this.busy} @click=${() => (this.leaving = plugin)}>
+          ? html`<button class="danger" ?disabled=${this.busy} @click=${() => (this.leaving = { plugin, how: "deleted" })}>
               ${icon("cross")}Delete<span class="hidden"> ${name}</span>
             </button>`
           : nothing
@@ -294,18 +292,30 @@ export class WaypostPlugins extends WaypostElement {
     </div>`;
   }
 
-  /** The last step before an upload is gone. */
-  private last(plugin: Plugin): TemplateResult {
+  /** The last step before an upload is gone, or a precheck is asked no more. */
+  private last(plugin: Plugin, how: "deleted" | "switched off"): TemplateResult {
+    const { name } = plugin;
+    const gone = how === "deleted";
+    const label = gone ? "Delete" : "Switch off";
     const close = () => this.renderRoot.querySelector<WaypostDialog>("waypost-dialog")?.close();
     const go = async () => {
-      await this.change(plugin, "deleted", () => this.client.deletePlugin(plugin.name, plugin.etag ?? "", this.why));
+      await this.change(plugin, how, () =>
+        gone ? this.client.deletePlugin(name, plugin.etag ?? "", this.why) : this.client.switchPlugin(name, false, this.why),
+      );
       close();
     };
-    return html`<waypost-dialog heading="Delete ${plugin.name}" .busy=${this.busy} @done=${() => (this.leaving = null)}>
-      <p class="small">The next decision is made without it, and the settings that were made for it over the service go with it. Where a
-        plugin folder has a file of its name, that one is asked again.</p>
+    return html`<waypost-dialog heading="${label} ${name}" .busy=${this.busy} @done=${() => (this.leaving = null)}>
+      ${
+        gone
+          ? html`<p class="small">The next decision is made without it, and the settings that were made for it over the service go with it. Where a
+              plugin folder has a file of its name, that one is asked again.</p>`
+          : html`<p class="small">The next decision is made without it: what it refuses now, for any domain and any host, nobody refuses then. It stays,
+              with its settings, and can be switched on again.</p>`
+      }
       <button slot="actions" ?disabled=${this.busy} @click=${close}>Keep it</button>
-      <button slot="actions" class="danger primary" ?disabled=${this.busy} @click=${() => void go()}>${icon("cross")}Delete</button>
+      <button slot="actions" class="danger primary" ?disabled=${this.busy} @click=${() => void go()}>
+        ${icon(gone ? "cross" : "stop")}${label}
+      </button>
     </waypost-dialog>`;
   }
 }

@@ -8,7 +8,7 @@ import { Client, Problem } from "../api/client";
 import { read, type ServerEvent } from "../api/stream";
 import type { Progress, RecordEvent, TaskStatus, Whoami } from "../api/types";
 import { Series } from "./series";
-import { fromBrief, fromStatus, newestFirst, surplus, type Task, withProgress } from "./tasks";
+import { entersStage, fromBrief, fromStatus, newestFirst, surplus, type Task, withProgress } from "./tasks";
 
 export type Link =
   | { state: "connecting" }
@@ -326,8 +326,12 @@ export class Live {
     } else if (event.kind === "progress") {
       const progress = JSON.parse(event.data) as Progress;
       const task = this.tasks.get(progress.task);
+      // Whether it may be switched to post-copy changes with the stage, and there is no record of that.
+      if (!task || entersStage(task, progress)) {
+        this.stale.add(progress.task);
+        this.gather ??= setTimeout(() => void this.refresh(), GATHER_MS);
+      }
       if (task) this.keep(withProgress(task, progress));
-      else this.stale.add(progress.task);
     }
   }
 

@@ -25,6 +25,8 @@ export interface Task {
   place: number | null;
   requestedBy: string | null;
   cancelRequested: boolean;
+  /** Whether it may be switched to post-copy at the stage of its last reading; null until the single answer tells. */
+  mayPostCopy: boolean | null;
   targetUri: string | null;
 }
 
@@ -56,6 +58,7 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     place: ended ? null : newer ? brief.place : known.place,
     requestedBy: known?.requestedBy ?? null,
     cancelRequested: known?.cancelRequested ?? false,
+    mayPostCopy: known?.mayPostCopy ?? null,
     targetUri: known?.targetUri ?? null,
   };
 }
@@ -83,6 +86,8 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     place: status.status === "queued" ? (known?.place ?? null) : null,
     requestedBy: status.requested_by,
     cancelRequested: status.cancel_requested,
+    // Of another stage than that which is shown it says nothing.
+    mayPostCopy: ahead && stage(known) !== (status.sample?.stage ?? null) ? known.mayPostCopy : status.may_post_copy,
     targetUri: status.target_uri,
   };
 }
@@ -98,11 +103,20 @@ export function withProgress(task: Task, progress: Progress): Task {
     attempt: progress.attempt,
     permille: same ? Math.max(task.permille, progress.permille) : progress.permille,
     sample: progress.sample ?? task.sample,
+    mayPostCopy: entersStage(task, progress) ? null : task.mayPostCopy,
     message: progress.note || task.message,
     queued: false,
     place: null,
   };
 }
+
+/** Whether a reading is of another stage than the last one: what may be asked of the transfer is another thing then. */
+export function entersStage(task: Task, progress: Progress): boolean {
+  if (task.ended || progress.attempt < task.attempt || !progress.sample) return false;
+  return progress.attempt > task.attempt || progress.sample.stage !== stage(task);
+}
+
+const stage = (task: Task) => task.sample?.stage ?? null;
 
 /** The word for how a task stands: how it ended, or what it is about. */
 export function standing(task: Task): string {

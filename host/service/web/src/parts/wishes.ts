@@ -116,9 +116,18 @@ export function wishes(task: Task): Wish[] {
     unless(downtime, post),
     unless(bandwidth, barred),
     unless(suspend, post),
-    unless(postCopy, post),
+    unless(postCopy, post ?? notPostCopy(task)),
     unless(cancel(task), cancelled),
   ];
+}
+
+/** Why a running transfer can't be switched to post-copy now. The service says whether; of what it is, the reading tells a part. */
+function notPostCopy(task: Task): string | undefined {
+  if (task.mayPostCopy) return undefined;
+  if (task.sample?.stage === "disks") return "Its disks are being copied yet; post-copy is for the memory.";
+  if (task.sample?.stage === "final") return "The transfer is over.";
+  if (!task.sample || task.mayPostCopy === null) return "It is not known yet how far the transfer is.";
+  return "Post-copy was not allowed when the migration was asked for.";
 }
 
 /** A permitted action of recovery. Where a post-copy can go on over several networks, one of them is chosen. */

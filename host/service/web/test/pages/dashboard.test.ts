@@ -214,13 +214,36 @@ test("cancelling is asked about, and the outcome says where the domain is", asyn
   await site.close();
 });
 
+test("post-copy is offered where it was allowed, and elsewhere says why it can’t be", async () => {
+  const allowed = { domain: "warehouse", to: "kvm1", options: { stream: { post_copy: true } } };
+  const site = await open(browser, { fleet: { pace: 40 }, begun: [allowed, { domain: "db1", to: "kvm1" }] });
+  const { page, fake } = site;
+  const [task, other] = [...fake.tasks.values()].filter((one) => !one.outcome);
+  const switches = page.getByRole("button", named("Post-copy"));
+  await page.goto(`${site.url}#/migrations/${other.id}`);
+  await page.getByRole("heading", { name: "db1 Moving" }).waitFor();
+  await expect.poll(() => switches.getAttribute("title")).toBe("Post-copy was not allowed when the migration was asked for.");
+  expect(await switches.getAttribute("aria-disabled")).toBe("true");
+  await page.goto(`${site.url}#/migrations/${task.id}`);
+  await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
+  await switches.click();
+  await page.locator("waypost-dialog").getByRole("button", named("Post-copy")).click();
+  await expect.poll(() => task.made.post).toBe(true);
+  await expect.poll(() => switches.getAttribute("title")).toBe("The guest runs on the destination already.");
+  await page.getByRole("heading", { name: "warehouse Completed" }).waitFor({ timeout: 40_000 });
+  await site.close();
+});
+
 test("a transfer that does not converge is helped, and what is refused says what to do", async () => {
-  const site = await open(browser, { fleet: { pace: 40 }, begun: [{ domain: "warehouse", to: "kvm1" }] });
+  const allowed = { domain: "warehouse", to: "kvm1", options: { stream: { post_copy: true } } };
+  const site = await open(browser, { fleet: { pace: 40 }, begun: [allowed] });
   const { page, fake } = site;
   const task = [...fake.tasks.values()].find((one) => !one.outcome);
   await page.goto(`${site.url}#/migrations/${task.id}`);
   await page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
   await page.getByRole("button", named("Post-copy")).click();
+  // The service has the last word, whatever it said before.
+  task.made.options = {};
   await page.locator("waypost-dialog").getByRole("button", named("Post-copy")).click();
   await page.getByText("Post-copy was not done: the migration was not begun with post-copy").waitFor();
   await page.getByText("allow post-copy when it is begun").waitFor();

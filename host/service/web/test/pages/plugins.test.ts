@@ -30,8 +30,18 @@ test("a policy is uploaded, switched off, and deleted", async () => {
   await page.getByText("friday was uploaded.").waitFor();
   await page.getByRole("button", { name: /^friday/ }).click();
   await page.getByLabel("Why").fill("it is Friday night – für heute");
-  await page.getByRole("button", { name: /^Switch off/ }).click();
+  // Without a precheck more is allowed, so that is asked about; the other way round it is not.
+  const off = page.getByRole("button", named("Switch off friday"));
+  await off.click();
+  await page.getByRole("dialog", named("Switch off friday")).waitFor();
+  expect(await flaws(page)).toEqual([]);
+  await page.getByRole("button", named("Keep it")).click();
+  await page.locator("waypost-dialog").waitFor({ state: "detached" });
+  expect(fake.policies.get("friday").plugin.enabled).toBe(true);
+  await off.click();
+  await page.locator("waypost-dialog").getByRole("button", named("Switch off")).click();
   await page.getByRole("button", { name: /^Switch on/ }).waitFor();
+  await page.locator("waypost-dialog").waitFor({ state: "detached" });
   expect(fake.policies.get("friday").plugin.enabled).toBe(false);
   expect(await flaws(page)).toEqual([]);
   await page.getByRole("button", { name: /^Delete/ }).click();
@@ -103,7 +113,8 @@ test("where an answer is lost, nothing is said not to have been done, and what i
   await page.getByRole("dialog", named("Replace friday")).waitFor();
   await page.getByRole("button", named("Leave it")).click();
   await page.getByRole("button", { name: /^friday/ }).click();
-  await page.getByRole("button", { name: /^Switch off/ }).click();
+  await page.getByRole("button", named("Switch off friday")).click();
+  await page.locator("waypost-dialog").getByRole("button", named("Switch off")).click();
   await page.getByText("It is not known whether it was switched off").waitFor();
   await page.getByRole("button", { name: /^Switch on/ }).waitFor();
   await page.getByLabel("Settings of friday, JSON").fill('{"window_s": 5}');

@@ -1,12 +1,15 @@
 // Everybody can use the pages: axe finds nothing serious, in either scheme, at either width; and the policy of the service holds.
 
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browse, flaws, open, shifted } from "./support";
 
 let browser: Browser;
 beforeAll(async () => void (browser = await browse()));
 afterAll(() => browser.close());
+
+/** How much of a page may jump: half of what browsers call good. */
+const STILL = 0.05;
 
 const PAGES: [string, string, string][] = [
   ["#/hosts", "waypost-hosts", "web1"],
@@ -43,11 +46,41 @@ test("nothing jumps while a page fills", async () => {
       const site = await open(browser, { hash, width, begun: [{ domain: "db1", to: "kvm1" }] });
       await site.page.locator(element).first().getByText(text).locator("visible=true").first().waitFor();
       await site.page.getByText("Live", { exact: true }).waitFor();
-      expect(await shifted(site.page), `${hash}, ${width} px wide`).toBeLessThan(0.1);
+      expect(await shifted(site.page), `${hash}, ${width} px wide`).toBeLessThan(STILL);
       await site.close();
     }
   }
 });
+
+test("nothing jumps on the page of a migration, whose figures and plots come last", async () => {
+  for (const width of [1280, 390]) {
+    const site = await open(browser, { hash: "#/hosts", width, begun: [{ domain: "db1", to: "kvm1" }] });
+    const { page, fake } = site;
+    const tasks = [...fake.tasks.values()];
+    const running = tasks.find((task) => !task.outcome);
+    await anew(page, `${site.url}#/migrations/${running.id}`);
+    await page.getByText("Memory that remains").waitFor();
+    const seen = running.past?.length ?? 0;
+    await expect.poll(() => running.past.length, { timeout: 10_000 }).toBeGreaterThan(seen + 3);
+    expect(await shifted(page), `a running one, ${width} px wide`).toBeLessThan(STILL);
+    // And once it is over, as whoever opens it then sees it: with its plots, and where none are on record.
+    fake.end(running, "cancelled", "db1 is running on kvm2, and nothing of this migration is left on kvm1");
+    for (const task of [running, tasks.find((one) => one.outcome?.kind === "completed")]) {
+      await anew(page, `${site.url}#/migrations/${task.id}`);
+      await page.getByText(task.outcome.summary).first().waitFor();
+      await page.getByText("Live", { exact: true }).waitFor();
+      if (task.past) await page.getByText("Memory that remains").waitFor();
+      expect(await shifted(page), `${task.outcome.kind}, ${width} px wide`).toBeLessThan(STILL);
+    }
+    await site.close();
+  }
+});
+
+/** The page as it is when it is loaded there, and not when it is turned to: what jumped before counts no more. */
+async function anew(page: Page, url: string): Promise<void> {
+  await page.goto("about:blank");
+  await page.goto(url);
+}
 
 test("what opens on the pages", async () => {
   const site = await open(browser, { hash: "#/hosts" });

@@ -36,7 +36,7 @@ class Service {
   task = {
     id: "t1", created_at: "2026-03-01T12:00:00.000Z", updated_at: "2026-03-01T12:00:05.000Z", domain: "web1", domain_id: "d1", source: "a",
     destination: "b", phase: "performing", place: null, message: "web1 is moving to b", permille: 300, outcome: null as object | null,
-    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, sample: null, sequence: 4,
+    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, may_post_copy: false, sample: null, sequence: 4,
   };
 
   get standing(): Stream[] {
@@ -85,6 +85,13 @@ class Service {
     return new Response(body);
   }
 
+  /** A reading of the task's transfer. */
+  progress(stage: string, permille: number): void {
+    const { domain, source, destination, phase, attempt } = this.task;
+    const reading = { task: "t1", domain, source, destination, phase, attempt, permille, note: "", sample: { stage, elapsed_ms: permille } };
+    for (const stream of this.standing) stream.send(`event: progress\ndata: ${JSON.stringify(reading)}\n\n`);
+  }
+
   /** Something was written of the task. */
   record(id: number): void {
     for (const stream of this.standing) stream.send(`id: ${id}\nevent: record\ndata: {"task":"t1"}\n\n`);
@@ -131,6 +138,20 @@ test("it looks at what is under way, and at what a record tells of", async () =>
   service.record(7);
   await pass(SECOND);
   expect(service.count("tasks/t1")).toBe(2);
+});
+
+test("a reading of another stage is looked into: with it changes what may be asked of the transfer", async () => {
+  await begin();
+  service.progress("disks", 310);
+  await pass(SECOND);
+  expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([2, null]);
+  Object.assign(service.task, { may_post_copy: true, permille: 320, sample: { stage: "pre-copy", elapsed_ms: 320 } });
+  service.progress("pre-copy", 320);
+  await pass(SECOND);
+  expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([3, true]);
+  for (const permille of [330, 340]) service.progress("pre-copy", permille);
+  await pass(SECOND);
+  expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([3, true]);
 });
 
 test("a token that is worthless is shown once, whatever happens meanwhile", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Progress, Sample, TaskBrief, TaskStatus } from "../../src/api/types";
-import { fromBrief, fromStatus, newestFirst, renewed, standing, surplus, withProgress } from "../../src/live/tasks";
+import { entersStage, fromBrief, fromStatus, newestFirst, renewed, standing, surplus, withProgress } from "../../src/live/tasks";
 
 const brief: TaskBrief = {
   id: "t1",
@@ -25,6 +25,7 @@ const status: TaskStatus = {
   target_uri: null,
   requested_by: "anna",
   cancel_requested: false,
+  may_post_copy: false,
   outcome: null,
   sample: null,
   sequence: 4,
@@ -57,6 +58,23 @@ test("an answer that was under way while progress came does not turn it back", (
   const task = withProgress(fromStatus(status), progress);
   const later = fromStatus({ ...status, permille: 310 }, task);
   expect([later.permille, later.sample]).toEqual([450, sample]);
+});
+
+test("whether it may be switched to post-copy holds for the stage of which it was said", () => {
+  const disks = fromStatus({ ...status, sample: { ...sample, stage: "disks" } });
+  expect([disks.mayPostCopy, entersStage(disks, progress)]).toEqual([false, true]);
+  const memory = withProgress(disks, progress);
+  expect([memory.mayPostCopy, entersStage(memory, progress)]).toEqual([null, false]);
+  // An answer that was under way meanwhile is of the disks.
+  expect(fromStatus({ ...status, sample: { ...sample, stage: "disks" } }, memory).mayPostCopy).toBe(null);
+  const known = fromStatus({ ...status, permille: 460, may_post_copy: true, sample }, memory);
+  expect(known.mayPostCopy).toBe(true);
+  expect(withProgress(known, { ...progress, permille: 470 }).mayPostCopy).toBe(true);
+  expect(fromBrief(brief, known).mayPostCopy).toBe(true);
+  const next = { ...progress, attempt: 2 };
+  expect([entersStage(known, next), withProgress(known, next).mayPostCopy]).toEqual([true, null]);
+  expect(entersStage(known, { ...progress, sample: null })).toBe(false);
+  expect(fromBrief(brief).mayPostCopy).toBe(null);
 });
 
 test("what is over stays over", () => {

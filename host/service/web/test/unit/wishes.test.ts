@@ -6,7 +6,7 @@ import { wishes } from "../../src/parts/wishes";
 const task: Task = {
   id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", permille: 300, attempt: 1, ended: null,
   createdAt: "2026-03-01T12:00:00.000Z", updatedAt: "2026-03-01T12:00:05.000Z", sample: null, message: null, outcome: null, queued: false,
-  place: null, requestedBy: null, cancelRequested: false, targetUri: null,
+  place: null, requestedBy: null, cancelRequested: false, mayPostCopy: false, targetUri: null,
 };
 const cancel = (change: Partial<Task>) => wishes({ ...task, ...change }).find((wish) => wish.label === "Cancel");
 
@@ -28,4 +28,17 @@ test("it is barred in post-copy and once it was asked for, and gone at the end",
   expect(cancel({ sample: { stage: "post-copy" } as Sample })!.barred).toBe("In post-copy there is no way back.");
   expect(cancel({ cancelRequested: true })!.barred).toBe("It was asked for already.");
   expect(cancel({ ended: "completed", phase: "ended" })).toBeUndefined();
+});
+
+test("post-copy is barred where the service would refuse it, with the reason", () => {
+  const barred = (change: Partial<Task>) => wishes({ ...task, ...change }).find((wish) => wish.label === "Post-copy")!.barred;
+  const at = (stage: string) => ({ stage }) as Sample;
+  expect(barred({ mayPostCopy: true, sample: at("pre-copy") })).toBeUndefined();
+  expect(barred({ sample: at("pre-copy") })).toBe("Post-copy was not allowed when the migration was asked for.");
+  expect(barred({ sample: at("disks") })).toContain("disks are being copied");
+  expect(barred({ sample: at("post-copy") })).toBe("The guest runs on the destination already.");
+  expect(barred({ sample: at("final") })).toBe("The transfer is over.");
+  expect(barred({ mayPostCopy: null, sample: at("pre-copy") })).toContain("not known yet");
+  expect(barred({ sample: null })).toContain("not known yet");
+  expect(barred({ mayPostCopy: true, phase: "prepared" })).toBe("There is no transfer yet.");
 });
