@@ -19,7 +19,11 @@ fn the_examples_of_embedding_are_those_that_are_run() {
     for block in page::blocks(&page::text("service.md")) {
         if block.what == (What::Example { language: "rust".to_owned() }) {
             let told: Vec<&str> = block.text.lines().collect();
-            assert!(shown.windows(told.len()).any(|run| run == told), "line {}: facade.rs has it otherwise", block.line);
+            assert!(
+                shown.windows(told.len()).any(|run| run == told),
+                "line {}: facade.rs has it otherwise",
+                block.line
+            );
             compared += 1;
         }
     }

@@ -212,10 +212,7 @@ fn the_package_for_cockpit_is_whole() {
         .expect("standard error takes it");
         return;
     }
-    let output = Command::new("node")
-        .arg("--test")
-        .arg(folder("cockpit/channel.test.mjs"))
-        .output()
-        .expect("node runs");
+    let output =
+        Command::new("node").arg("--test").arg(folder("cockpit/channel.test.mjs")).output().expect("node runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
