@@ -37,7 +37,7 @@ test("a policy is uploaded, switched off, and deleted", async () => {
   expect(await flaws(page)).toEqual([]);
   await page.getByRole("button", named("Keep it")).click();
   await page.locator("waypost-dialog").waitFor({ state: "detached" });
-  expect(fake.policies.get("friday").plugin.enabled).toBe(true);
+  expect(fake.policies.get("friday").plugin.state).toBe("ready");
   await off.click();
   await page.locator("waypost-dialog").getByRole("button", named("Switch off")).click();
   await page.getByRole("button", { name: /^Switch on/ }).waitFor();
