@@ -998,7 +998,11 @@ var e=class e extends Error{constructor(e,t,n,r=null,i=null,a=null){super(n),thi
     padding-top: 5px;
     border-top: 1px solid color-mix(in srgb, var(--tone) 25%, transparent);
   }
+  /* Not by its opacity: what is there can still be read. */
   .picking .domain:not(.picked) {
+    color: var(--soft);
+  }
+  .picking .domain:not(.picked) :is(svg, .dot) {
     opacity: 0.45;
   }
   /* It can't be used meanwhile. */
