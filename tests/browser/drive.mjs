@@ -132,6 +132,8 @@ try {
   assert.equal(await state("kvm2", "mail1"), null, "who waits has touched nothing");
   await screen.look("migrations");
 
+  await page.getByRole("link", { name: /web2.*Moving/ }).click();
+  await screen.heading("web2 Moving").waitFor();
   // Let it stand still for longer: that is done, and post-copy, which nobody allowed here, is not even asked for.
   const id = page.url().split("/").at(-1);
   const limits = async () => JSON.parse(await waypost("top", "--json")).running.find((one) => one.task === id)?.max_downtime_ms;
@@ -143,8 +145,6 @@ try {
   assert.equal(await barred.getAttribute("title"), "Post-copy was not allowed when the migration was asked for.");
 
   // Cancel it: where it is afterwards is what virsh says.
-  await page.getByRole("link", { name: /web2.*Moving/ }).click();
-  await screen.heading("web2 Moving").waitFor();
   await page.getByRole("button", exact("Cancel")).click();
   await page.getByLabel("Why").fill("the backup runs");
   await screen.look("cancel");
