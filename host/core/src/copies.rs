@@ -90,9 +90,13 @@ pub fn copies(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Result<Copies,
     resolve(asked, facts, to).into_iter().map(|(_, disk)| disk).collect::<Result<_, _>>().map(Copies)
 }
 
-/// What the disks that are copied use on the source, bytes: what there is to carry of them. None where it isn't told of one.
+/// What the disks that are copied use on the source, bytes: what there is to carry of them. None where it isn't told of one, and
+/// of one that is copied with the layers below it, of which nobody tells what they use.
 pub fn used_bytes(copies: &Copies, facts: &Snapshot) -> Option<u64> {
-    let mut each = copies.0.iter().map(|disk| used(facts, &disk.target));
+    let layered =
+        |target: &str| facts.domain.disks.iter().any(|disk| disk.target == target && !disk.backing.is_empty());
+    let known = |disk: &CopiedDisk| disk.backing.is_some() || !layered(&disk.target);
+    let mut each = copies.0.iter().map(|disk| used(facts, &disk.target).filter(|_| known(disk)));
     each.try_fold(0_u64, |sum, used| Some(sum.saturating_add(used?)))
 }
 

@@ -1,7 +1,7 @@
 //! What was done to the running transfer of an attempt. The same function keeps it live and when a journal is read back,
 //! so that a policy is told the same before and after a restart.
 
-use waypost_core::convergence::Steered;
+use waypost_core::convergence::{Steered, Steering};
 use waypost_core::journal::Record;
 
 /// Orders to one transfer, as far as they are known to have been carried out.
@@ -42,12 +42,17 @@ impl SteeringLog {
     pub(crate) fn done(&self) -> &[Steered] {
         &self.done
     }
+
+    /// The bandwidth that was set since the switch to post-copy, MiB/s.
+    pub(crate) fn post_copy_limit(&self) -> Option<u64> {
+        let switched = self.done.iter().position(|done| done.action == Steering::PostCopy)?;
+        let set = self.done[switched..].iter().rev().find(|done| done.action == Steering::SetBandwidth);
+        set.and_then(|done| done.value)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use waypost_core::convergence::Steering;
-
     use super::*;
 
     fn intended(action: Steering, value: u64) -> Record {
@@ -93,6 +98,18 @@ mod tests {
         log.note(60_001, &Record::SteerSettled { action: Steering::SetBandwidth, result: Ok(()) });
         let at = log.done().iter().map(|steered| (steered.action, steered.at_ms)).collect::<Vec<_>>();
         assert_eq!(at, [(Steering::SetDowntime, 1), (Steering::SetBandwidth, 60_000)]);
+    }
+
+    #[test]
+    fn of_bandwidths_the_last_one_since_the_switch_is_that_of_the_post_copy() {
+        let set = |limit| [intended(Steering::SetBandwidth, limit), settled(Steering::SetBandwidth, Ok(()))];
+        let switch = [intended(Steering::PostCopy, 0), settled(Steering::PostCopy, Ok(()))];
+        let limit = |parts: &[&[Record]]| log(&parts.concat()).post_copy_limit();
+        assert_eq!(limit(&[&set(10)]), None);
+        assert_eq!(limit(&[&set(10), &switch]), None);
+        assert_eq!(limit(&[&set(10), &switch, &set(20), &set(30)]), Some(30));
+        let refused = [intended(Steering::SetBandwidth, 40), settled(Steering::SetBandwidth, Err("no".into()))];
+        assert_eq!(limit(&[&switch, &set(30), &refused]), Some(30));
     }
 
     #[test]

@@ -139,6 +139,8 @@ fn figures(sample: &Sample) -> String {
     let mut parts = vec![format!("{} of {}", bytes(moved), bytes(sample.total_bytes))];
     parts.push(match sample.remaining_ms {
         Some(ms) => format!("{} left", duration(ms)),
+        // libvirt tells no rate of them.
+        None if sample.stage == "disks" => "the disks first".to_owned(),
         None => "no end in sight at this rate".to_owned(),
     });
     parts.extend(sample.bytes_per_s.map(|rate| format!("{}/s", bytes(rate))));

@@ -429,6 +429,12 @@ fn a_plan_names_every_disk_that_it_copies_and_none_else() {
     let (_, mut untold) = scene();
     of_domain(&mut untold, |disk| disk.allocation_bytes = Some(7));
     assert_eq!(used_bytes(&plan.copies, &untold), Some(7));
+    // Whole, it travels with what lies below it.
+    let mut layered = untold.clone();
+    of_domain(&mut layered, |disk| {
+        disk.backing = vec![BackingLayer { kind: "file".into(), source: None, format: None }];
+    });
+    assert_eq!(used_bytes(&plan.copies, &layered), None);
     of_domain(&mut untold, |disk| disk.allocation_bytes = None);
     assert_eq!(used_bytes(&plan.copies, &untold), Some(GIB / 4));
     untold.source_disks[0].volume = None;

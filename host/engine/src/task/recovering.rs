@@ -231,7 +231,12 @@ async fn resume_post_copy(mut task: Task, plan: Plan, wanted: Option<String>) ->
     task.record(Record::Resumed { way: way.clone() })?;
     // It is under way already: it doesn't wait for a place on the network that it takes now, and has one from now on.
     waiting::keep(task.ports(), task.recorder.id, &task.recorder.course)?;
-    let call = hypervisor.resume_post_copy(&plan.over(way.as_deref())).await;
+    let mut onward = plan.over(way.as_deref());
+    // The call sets the plan's limit anew: one that was set on the way is kept.
+    if let Some(limit) = task.recorder.steered.post_copy_limit() {
+        onward.stream.post_copy_bandwidth_mib_s = Some(limit);
+    }
+    let call = hypervisor.resume_post_copy(&onward).await;
     begun(task, plan, call, events).await
 }
 
