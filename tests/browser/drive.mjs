@@ -172,7 +172,8 @@ try {
   const crossed = page.url().split("/").at(-1);
   const { journal } = JSON.parse(await waypost("task", crossed, "--json"));
   const switched = journal.filter(({ record, details }) => record.startsWith("steer-") && details.action === "post-copy");
-  assert.deepEqual(switched.map(({ record, details }) => [record, details.by ?? details.result]), [["steer-intended", "olga"], ["steer-settled", "done"]]);
+  const told = switched.map(({ record, details }) => [record, details.by ?? details.result]);
+  assert.deepEqual(told, [["steer-intended", "olga"], ["steer-settled", "done"]], JSON.stringify(switched));
   console.log(`web2 is on kvm2 by post-copy; virsh says so too; ${(await counts("web2")).trim()}`);
 
   // The other pages.
