@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { browse } from "../../host/service/web/test/browser.mjs";
 import { LONG, Screen, until } from "./screen.mjs";
-import { counts, state, waypost } from "./truth.mjs";
+import { counts, state, travelled, waypost } from "./truth.mjs";
 
 const { URL: url, OLGA, VERA } = process.env;
 const exact = (name) => ({ name, exact: true });
@@ -166,6 +166,8 @@ try {
   await screen.go("#/migrations");
   await page.getByRole("link", { name: /web2.*Moving/ }).click();
   await screen.heading("web2 Moving").waitFor();
+  // QEMU refuses the switch before it sends anything.
+  await until("its memory is on its way", () => travelled("kvm1", "web2"));
   await force(screen, "Post-copy");
   await screen.heading("web2 Completed").waitFor({ timeout: LONG });
   assert.deepEqual([await state("kvm1", "web2"), await state("kvm2", "web2")], [null, "running"], "virsh agrees");
