@@ -50,14 +50,12 @@ impl Performing {
                 result = transfer.finished() => break result,
                 heard = ears.next(&plan) => match heard {
                     Heard::Figures(sample) => figures = Some(sample),
-                    Heard::Pass(number) if watch.helm.pass_began(number) => {
-                        pressing.get_or_insert(Instant::now() + SWITCHING);
-                    }
-                    Heard::Stirred => {
+                    Heard::Pass(number) if !watch.helm.pass_began(number) => {}
+                    Heard::Pass(_) | Heard::Stirred => {
                         pressing.get_or_insert(Instant::now() + SWITCHING);
                     }
                     Heard::Broke => (broke, pressing) = (true, Some(Instant::now())),
-                    Heard::Pass(_) | Heard::Other => {}
+                    Heard::Other => {}
                 },
                 sample = async { match reading.as_mut() { Some(r) => r.await, None => std::future::pending().await } } => {
                     reading = None;
@@ -78,7 +76,7 @@ impl Performing {
                     pressing = None;
                     reading = Some(hypervisor.sample(&plan.source.host, plan.domain));
                 }
-                () = tokio::time::sleep_until(pressing.map_or(may_press, |due| may_press.max(due))),
+                () = tokio::time::sleep_until(pressing.unwrap_or(may_press).max(may_press)),
                     if pressing.is_some() && reading.is_none() && live =>
                 {
                     pressing = None;

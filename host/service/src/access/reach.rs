@@ -44,7 +44,6 @@ impl Caller {
                 near.within(scopes)
             }
         };
-        near.could_reach_domain(domain)?;
         near.may_reach_domain(service, from, domain).await
     }
 
