@@ -108,7 +108,7 @@ pub struct NetworkRule {
 }
 
 /// Everything that a site declares. A program reads it when it starts, and a service anew with a reload, which is refused where
-/// a task holds what it would take away ([`held`]).
+/// a task holds what it would take away ([`held()`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Networks {
     /// The networks; their names differ.

@@ -177,6 +177,8 @@ fn names<'a>(brief: &'a TaskBrief, course: Option<&'a Course>) -> Vec<&'a HostNa
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use waypost_core::ids::{DomainKey, Moment};
     use waypost_core::network::Network;
     use waypost_core::phase::Phase;
@@ -248,7 +250,7 @@ mod tests {
             fallback: vec![],
             bandwidth_mib_s: None,
             max_migrations: None,
-            places: [].into(),
+            places: BTreeMap::new(),
         };
         let site = |networks| Networks { networks, ..Networks::default() };
         let was = site(vec![network("mig", &[Role::Migration, Role::DiskCopy]), network("free", &[Role::Migration])]);

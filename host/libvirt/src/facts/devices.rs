@@ -140,7 +140,7 @@ pub(super) fn filesystems(devices: Node<'_, '_>) -> Vec<Filesystem> {
 }
 
 pub(super) fn shared_memory_roles(devices: Node<'_, '_>) -> Vec<String> {
-    let role = |node| attr(Some(node), "role").unwrap_or_else(|| "default".to_owned());
+    let role = |node: Node<'_, '_>| attr(Some(node), "role").unwrap_or_else(|| "default".to_owned());
     children(devices, "shmem").map(role).collect()
 }
 

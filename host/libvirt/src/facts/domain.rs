@@ -171,7 +171,7 @@ fn cpu(node: Option<Node<'_, '_>>) -> GuestCpu {
 /// What the definition states of the guest's TSC; libvirt takes 0 for nothing.
 fn tsc_frequency_hz(clock: Node<'_, '_>) -> Option<u64> {
     let tsc = children(clock, "timer").find(|timer| timer.attribute("name") == Some("tsc"))?;
-    tsc.attribute("frequency")?.parse().ok().filter(|hz| *hz > 0)
+    tsc.attribute("frequency")?.parse::<u64>().ok().filter(|hz| *hz > 0)
 }
 
 fn metadata(node: Node<'_, '_>) -> Option<Metadata> {
