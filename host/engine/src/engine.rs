@@ -40,8 +40,8 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     /// What a site says, which a running program may be told anew.
     said: RwLock<(Arc<Settings>, Depth)>,
-    /// Held by whoever puts the name of a host on the record of a task, from where the host was known to be there until the record
-    /// is written; and alone by whoever takes hosts away.
+    /// Held by whoever puts the name of a host or a network on the record of a task, from where it was known to be there until the
+    /// record is written; and alone by whoever takes hosts or networks away.
     naming: RwLock<()>,
     /// The queue, as the tasks of this process see it.
     pub(crate) line: Line,
@@ -60,7 +60,7 @@ impl Ports {
         self.said.read().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    /// No host goes as long as the answer lives. It must not be kept over a wait.
+    /// No host and no network goes as long as the answer lives. It must not be kept over a wait.
     pub(crate) fn naming(&self) -> RwLockReadGuard<'_, ()> {
         self.naming.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,9 +158,9 @@ impl Engine {
         self.ports.line.freed();
     }
 
-    /// Does something while no task is taken on by this engine and none of its tasks turns to another destination: the tasks on
-    /// record are then all that name a host, for whoever is about to take one away. Whoever takes a task on waits for it, so it
-    /// must be short.
+    /// Does something while no task is taken on by this engine, and none of its tasks turns to another destination or gets a plan:
+    /// the tasks on record are then all that name a host or a network, for whoever is about to take one away. Whoever takes a task
+    /// on waits for it, so it must be short.
     pub fn between_tasks<T>(&self, work: impl FnOnce() -> T) -> T {
         let _alone = self.ports.naming.write().unwrap_or_else(PoisonError::into_inner);
         work()

@@ -44,6 +44,9 @@ const MEASURED: Duration = Duration::from_secs(1);
 /// A measurement before a migration may cost this part of it. The measurement takes rather more than its second, and the
 /// whole command is to take at most a twentieth more than the transfer.
 const PART: u64 = 50;
+/// What a network is taken to carry where nobody knows it, for the question whether it is worth the time to measure: 10 Gbit/s.
+/// A slower one makes the transfer longer, and the measurement a smaller part of it.
+const SUPPOSED_BYTES_PER_S: u64 = 10_000_000_000 / 8;
 
 /// Makes the plan for a destination that was allowed. None for one that was refused or not read.
 pub(crate) async fn plan(
@@ -104,9 +107,10 @@ async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: Fo
     // Of memory that the guest never touched nothing travels, so that what it holds decides.
     let least = match (purpose, bandwidth) {
         (For::Show, _) => 0,
-        (For::Execution, Some(known)) => known.bytes_per_s.saturating_mul(MEASURED.as_secs() * PART),
-        // Nobody knows whether it would be worth its time.
-        (For::Execution, None) => return Foretold::default(),
+        (For::Execution, bandwidth) => {
+            let bytes_per_s = bandwidth.map_or(SUPPOSED_BYTES_PER_S, |known| known.bytes_per_s);
+            bytes_per_s.saturating_mul(MEASURED.as_secs() * PART)
+        }
     };
     if memory < least {
         return Foretold::default();

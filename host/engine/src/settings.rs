@@ -33,8 +33,8 @@ pub struct Settings {
     pub max_attempts: u32,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,
-    /// The networks that migrations may take. What a network is can't change under a migration that it carries: nothing
-    /// reads them a second time.
+    /// The networks that migrations may take. A plan that was made has what it needs of them: nothing reads them a second time.
+    /// Whoever gives others sees to it that no task holds what is gone.
     pub networks: Arc<Networks>,
     /// How many migrations may run at once.
     pub slots: SlotLimits,
