@@ -213,6 +213,11 @@ fn a_running_task_is_followed_steered_and_cancelled() {
     assert_eq!(alone.out, through.out);
     let (alone, through) = both.run(1, &["steer", id.as_str(), "--postcopy"]);
     assert!(alone.err.contains("begun without post-copy") && through.err.contains("begun without post-copy"));
+    let (alone, through) = both.run(1, &["steer", id.as_str(), "--throttle", "60"]);
+    assert!(alone.err.contains("begun without auto-converge") && through.err.contains("begun without auto-converge"));
+    // What no transfer may do is no command.
+    let (alone, through) = both.run(2, &["steer", id.as_str(), "--throttle", "19"]);
+    assert!(alone.err.contains("20..=99") && through.err.contains("20..=99"), "{}", alone.err);
     let listed = both.through(&["tasks", "--unfinished"]).out;
     assert!(listed.contains(&id) && listed.contains("performing"), "{listed}");
     let top = both.through(&["top"]).out;

@@ -109,7 +109,7 @@ fn a_running_transfer_is_steered() {
         let steer = format!("/tasks/{id}/steer");
         // All of it or nothing: what could be done is not, where it comes with what can't.
         let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
-        for wrong in [json!({"post_copy": true}), mixed] {
+        for wrong in [json!({"post_copy": true}), json!({"throttle_percent": 60}), mixed] {
             anna.post(&steer, wrong).await.problem(409, "not-steerable");
         }
         anna.until(&id, |status| status["permille"].as_u64().unwrap() > 20).await;
@@ -149,6 +149,26 @@ fn orders(records: &Value) -> Vec<[&str; 3]> {
             [record, details["action"].as_str().unwrap(), by_or_result.as_str().unwrap()]
         })
         .collect()
+}
+
+#[test]
+fn how_far_a_guest_is_slowed_down_is_changed_where_the_transfer_was_begun_with_it() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let options = json!({"stream": {"auto_converge": true, "auto_converge_initial": 50}});
+        let new = json!({"domain": "g1", "to": "b", "options": options});
+        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let steer = format!("/tasks/{id}/steer");
+        // Within what may be wanted of any transfer, and less than this one's first step.
+        anna.post(&steer, json!({"throttle_percent": 49})).await.problem(409, "not-steerable");
+        anna.post(&steer, json!({"throttle_percent": 50})).await.expect(202);
+        assert_eq!(anna.end(&id).await["status"], "completed");
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let done = [["steer-intended", "set-throttle", "anna"], ["steer-settled", "set-throttle", "done"]];
+        assert_eq!(orders(&records), done);
+    });
 }
 
 #[test]
