@@ -145,6 +145,10 @@ impl Helm {
                 continue;
             }
             let Wish { action, value, requester } = wish;
+            // Whether it may be ordered says a reading. What was wished after it comes after it.
+            if action == Steering::SetThrottle && self.samples.is_empty() {
+                break;
+            }
             let reason = "asked for while it runs".to_owned();
             self.orders.push_back(Order { action, value, by: requester, reason, wish: Some(number) });
         }
