@@ -109,7 +109,7 @@ fn a_running_transfer_is_steered() {
         let steer = format!("/tasks/{id}/steer");
         // All of it or nothing: what could be done is not, where it comes with what can't.
         let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
-        for wrong in [json!({"post_copy": true}), json!({"throttle_percent": 60}), mixed] {
+        for wrong in [json!({"post_copy": true}), mixed] {
             anna.post(&steer, wrong).await.problem(409, "not-steerable");
         }
         anna.until(&id, |status| status["permille"].as_u64().unwrap() > 20).await;
