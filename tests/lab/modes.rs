@@ -40,7 +40,7 @@ fn switched_on<const N: usize>(switches: [&str; N]) -> BTreeSet<String> {
 
 /// What the guest's monitor on a host answers; null where it can't be asked. The mark that libvirt leaves on the domain for it goes
 /// with the process.
-fn monitor(site: &Site, host: &str, command: &str) -> Value {
+pub fn monitor(site: &Site, host: &str, command: &str) -> Value {
     let command = format!("{{\"execute\": \"{command}\"}}");
     let said = site.lab.host(host).and_then(|host| host.virsh(&["qemu-monitor-command", "g1", &command]));
     let answer: Value = said.ok().and_then(|said| serde_json::from_str(&said).ok()).unwrap_or_default();

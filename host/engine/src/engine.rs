@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tracing::Instrument as _;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
-use waypost_core::convergence::Steering;
+use waypost_core::convergence::{MOST_THROTTLE_PERCENT, Steering, least_throttle_percent};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::network::ways;
@@ -30,6 +30,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
+use crate::task::helm::no_throttle;
 use crate::task::{Acted, Driver, Order, Task, act, judged, look, span, waiting};
 
 /// Everything that the engine needs of the world, and what its tasks share.
@@ -306,12 +307,24 @@ impl Engine {
             return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
         }
         let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
+        let settings = self.ports.settings();
         for wish in wishes {
             if wish.action == Steering::Hold || wish.action.is_our_own() {
                 return refused(format!("{} is nothing that is asked for", wish.action));
             }
             if wish.action == Steering::PostCopy && !may_switch {
                 return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());
+            }
+            if wish.action == Steering::SetThrottle
+                && let Some(plan) = &course.plan
+            {
+                if let Some(why) = no_throttle(plan, &settings) {
+                    return refused(why.to_owned());
+                }
+                let (least, most) = (least_throttle_percent(plan), MOST_THROTTLE_PERCENT);
+                if wish.value.is_none_or(|percent| !(least..=most).contains(&percent)) {
+                    return refused(format!("its guest may be slowed down by {least} to {most} %"));
+                }
             }
         }
         Ok(self.ports.store.request_steering(id, wishes)?)

@@ -169,7 +169,10 @@ fn names<'a>(brief: &'a TaskBrief, course: Option<&'a Course>) -> Vec<&'a HostNa
         names.extend(course.current.source.iter().chain([&course.current.destination]));
         names.extend(course.plan.iter().flat_map(|plan| [&plan.source.host, &plan.destination.host]));
         names.extend(course.open_steps.iter().map(|step| match step {
-            Step::MaxDowntime { host, .. } | Step::SourceAutostart { host } | Step::Volume { host, .. } => host,
+            Step::MaxDowntime { host, .. }
+            | Step::SourceAutostart { host }
+            | Step::Volume { host, .. }
+            | Step::Throttle { host } => host,
         }));
     }
     names

@@ -253,6 +253,7 @@ wire_enum! {
         "max-downtime" => MaxDowntime { host: host, ms: ms, before_ms: before_ms },
         "source-autostart" => SourceAutostart { host: host },
         "volume" => Volume { host: host, disk: disk },
+        "throttle" => Throttle { host: host },
     }
     StepEnd {
         "done" => Done {},

@@ -167,6 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         host().prop_map(|host| Step::SourceAutostart { host }),
         (host(), copied_disk()).prop_map(|(host, disk)| Step::Volume { host, disk }),
+        host().prop_map(|host| Step::Throttle { host }),
     ]
 }
 
