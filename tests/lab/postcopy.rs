@@ -10,7 +10,7 @@ use crate::site::{Ran, Site};
 
 /// A guest that rewrites 128 MiB all the time, on its way over the migration network; from the switch on, what is left takes
 /// some ten seconds.
-fn on_its_way(more: &str) -> (Site, Child) {
+pub fn on_its_way(more: &str) -> (Site, Child) {
     let site = Site::with(2, more);
     site.busy_guest("g1");
     sent_off(site)
