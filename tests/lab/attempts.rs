@@ -104,8 +104,7 @@ fn the_time_is_over_and_the_second_attempt_may_stand_still_for_longer() {
 /// The policy that could switch it is there in both attempts; only the second may.
 #[test]
 fn the_time_is_over_and_the_second_attempt_may_switch_to_post_copy() {
-    let settings =
-        "window_s = 2, own_time_s = 4, switchover_s = 2, throttle = false, last_resort = [\"post-copy\"]";
+    let settings = "window_s = 2, own_time_s = 4, switchover_s = 2, throttle = false, last_resort = [\"post-copy\"]";
     let adaptive = format!("settings = {{ {settings} }}");
     let site = steered(2, ", post_copy_after_timeout = true", "", &adaptive);
     start_endless(&site);

@@ -142,10 +142,8 @@ fn its_connection_is_closed(site: &Site) {
 /// the migration's lock, and fails.
 fn calls_to_the_destination_wait_in_vain(site: &Site) {
     let kvm2 = &site.lab.host("kvm2").expect("kvm2");
-    let calls: [&[&str]; 2] = [
-        &["domjobabort", "g1", "--postcopy"],
-        &["qemu-monitor-command", "g1", "{\"execute\": \"migrate-pause\"}"],
-    ];
+    let calls: [&[&str]; 2] =
+        [&["domjobabort", "g1", "--postcopy"], &["qemu-monitor-command", "g1", "{\"execute\": \"migrate-pause\"}"]];
     thread::scope(|scope| {
         for (words, waits) in calls.map(|words| (words, scope.spawn(move || kvm2.virsh(words)))) {
             let refused = waits.join().expect("virsh ends");
