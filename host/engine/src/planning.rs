@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{Activity, Bandwidth, OpeningQuestion, Prediction, Writing, predict};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, OpeningQuestion, Prediction, Writing, predict};
 use waypost_core::copies::used_bytes;
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::plan::{Plan, PlanError, RunState, TransferMode};
 use waypost_core::ports::DecisionRecord;
+use waypost_core::stream::{Disks, Stream};
 
 use crate::carried;
 use crate::check::{CheckReport, blocking};
@@ -139,9 +140,17 @@ fn expected(plan: &Plan, facts: &Snapshot, activity: &Activity, memory: u64, ban
     if plan.copies.0.is_empty() {
         return alone;
     }
-    // What is known is the bandwidth of the memory's way.
-    let with_memory = plan.disks.uri.is_none();
-    alone.with_disks(used_bytes(&plan.copies, facts).filter(|_| with_memory))
+    let known = goes_for_disks(bandwidth.from, &plan.stream, &plan.disks);
+    alone.with_disks(used_bytes(&plan.copies, facts).filter(|_| known))
+}
+
+/// Whether the memory's bandwidth is that of the disks: what the network or the limit lets through is, where they go the same
+/// way. What earlier transfers carried over several connections, or compressed, is not: a disk has one connection, and travels
+/// as it is.
+fn goes_for_disks(from: BandwidthFrom, stream: &Stream, disks: &Disks) -> bool {
+    let seen = from == BandwidthFrom::EarlierTransfers;
+    let as_disks_go = stream.parallel_connections.is_none() && stream.compression.is_empty();
+    disks.uri.is_none() && (!seen || as_disks_go)
 }
 
 /// What there is to reckon with: what is declared, else what earlier transfers showed.
@@ -158,5 +167,31 @@ async fn bandwidth(ports: &Arc<Ports>, plan: &Plan) -> Option<Bandwidth> {
             tracing::info!(%error, "earlier transfers could not be read");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_core::stream::Compression;
+
+    use super::*;
+
+    #[test]
+    fn the_memorys_bandwidth_is_the_disks_where_they_travel_alike() {
+        use BandwidthFrom::{EarlierTransfers, Limit, Network};
+        let plain = Stream::default();
+        let parallel = Stream { parallel_connections: Some(4), ..Stream::default() };
+        let compressed = Stream { compression: vec![Compression::Zstd], ..Stream::default() };
+        let along = Disks::default();
+        for stream in [&plain, &parallel, &compressed] {
+            for from in [Limit, Network] {
+                assert!(goes_for_disks(from, stream, &along), "{from}, {stream:?}");
+            }
+        }
+        assert!(goes_for_disks(EarlierTransfers, &plain, &along));
+        assert!(!goes_for_disks(EarlierTransfers, &parallel, &along));
+        assert!(!goes_for_disks(EarlierTransfers, &compressed, &along));
+        let apart = Disks { uri: Some("tcp://10.9.0.2".into()), ..Disks::default() };
+        assert!(!goes_for_disks(Limit, &plain, &apart));
     }
 }

@@ -372,7 +372,7 @@ impl Engine {
 const DAY_S: u64 = 86_400;
 
 /// A number in its range; one outside is refused with it, never altered.
-fn within<T: Copy + PartialOrd + fmt::Display>(
+pub(super) fn within<T: Copy + PartialOrd + fmt::Display>(
     key: String,
     value: Option<T>,
     range: RangeInclusive<T>,
