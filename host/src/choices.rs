@@ -9,7 +9,7 @@ use std::fmt;
 use waypost_api::v1;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::facts::Disk;
-use waypost_core::network::MANAGEMENT;
+use waypost_core::network::{Detour, MANAGEMENT};
 use waypost_core::plan::{Autostart, Before, DestinationFate, Plan, RunState, SourceFate, TransferMode};
 use waypost_core::request::{AfterMove, DEFAULT_TIMEOUT_S, Options, Persistence, SourceDefinition, StorageSafety};
 use waypost_core::stream::{DiskCopy, Transport};
@@ -211,8 +211,12 @@ fn way(plan: &Plan, asked: &Options, choices: &mut Vec<Choice>) {
         None => Choice::new("network", Origin::Default, "take no migration network of the configuration"),
     });
     if !plan.detours.0.is_empty() {
-        let names: Vec<_> = plan.detours.0.iter().map(|other| other.network.as_deref().unwrap_or(MANAGEMENT)).collect();
-        let words = format!("a post-copy that breaks goes on over network {}", names.join(", or "));
+        let other = |other: &Detour| {
+            let limit = other.bandwidth_mib_s.map(|limit| format!(", at most {limit} MiB/s"));
+            format!("{}{}", other.network.as_deref().unwrap_or(MANAGEMENT), limit.unwrap_or_default())
+        };
+        let others: Vec<_> = plan.detours.0.iter().map(other).collect();
+        let words = format!("a post-copy that breaks goes on over network {}", others.join(", or "));
         choices.push(Choice::new("post-copy-networks", Origin::Network, words));
     }
     if !tunnelled {
@@ -299,5 +303,33 @@ mod tests {
         assert_eq!(told(Origin::Network), "at most 5 MiB/s (as its network has it)");
         let shape = v1::Choice::from(&Choice::new("bandwidth", Origin::Network, "at most 5 MiB/s"));
         assert_eq!((shape.choice.as_str(), shape.from.as_str()), ("bandwidth", "network"));
+    }
+
+    #[test]
+    fn the_limit_of_a_post_copy_is_the_networks_where_nobody_asked_for_it() {
+        use waypost_core::network::Detours;
+        use waypost_core::stream::Stream;
+        let post_copy = |limit| Stream { post_copy: true, post_copy_bandwidth_mib_s: limit, ..Stream::default() };
+        let detour = |network: Option<&str>, bandwidth_mib_s| Detour {
+            network: network.map(str::to_owned),
+            migrate_uri: None,
+            listen_address: None,
+            bandwidth_mib_s,
+        };
+        let told = |planned: Option<u64>, asked: Option<u64>, name: &str| {
+            let detours = Detours(vec![detour(Some("six"), Some(20)), detour(None, None)]);
+            let plan = Plan { stream: post_copy(planned), detours, ..waypost_core::testing::plan() };
+            let asked = Options { stream: post_copy(asked), ..Options::default() };
+            let all = choices(&plan, &asked, None);
+            all.iter().find(|choice| choice.name == name).map(ToString::to_string)
+        };
+        let limited = "the switch to post-copy is allowed, then at most 60 MiB/s";
+        assert_eq!(told(Some(60), Some(60), "postcopy").as_deref(), Some(limited));
+        assert_eq!(told(Some(60), None, "postcopy"), Some(format!("{limited} (as its network has it)")));
+        let free = "the switch to post-copy is allowed, then without a bandwidth limit of its own";
+        assert_eq!(told(None, None, "postcopy").as_deref(), Some(free));
+        let others = told(Some(60), None, "post-copy-networks");
+        let words = "a post-copy that breaks goes on over network six, at most 20 MiB/s, or management";
+        assert_eq!(others, Some(format!("{words} (as its network has it)")));
     }
 }

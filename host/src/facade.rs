@@ -186,10 +186,10 @@ impl Waypost {
     /// service stays before it), settings of the engine, networks and limits, from the next decision on; and the hosts: those that
     /// are new are connected to, those that go are left, and those that are reached by another way are connected to anew. What was
     /// kept as it was is in the answer. Where the new configuration can't be used (a policy refuses its settings, one that is named
-    /// is missing, a task needs a host that would go), everything stays as it is, and the error says why. Policies, engine, hosts
-    /// and configuration change one after the other, so a decision that is being made meanwhile may see some of either; the next
-    /// one sees the new. One reload waits for the one before it. Reads and compiles policies: call it where blocking is allowed, on
-    /// a thread of the runtime.
+    /// is missing, a task needs a host that would go, or holds a network that would go or lose a role), everything stays as it is, and
+    /// the error says why. Policies, engine, hosts and configuration change one after the other, so a decision that is being made
+    /// meanwhile may see some of either; the next one sees the new. One reload waits for the one before it. Reads and compiles
+    /// policies: call it where blocking is allowed, on a thread of the runtime.
     pub fn reload(&self, new: &Config) -> Result<Reloaded, ReloadError> {
         // Two at once could leave the policies of the one beside the limits of the other. What a panic leaves is overwritten.
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,27 +199,37 @@ impl Waypost {
         let overlay = Overlay::read(overlay.folder).map_err(OpenError::from)?;
         reload::rehearse(&overlay.clone().over(&now), &effective, &self.policies)?;
         let others = self.holder.others(&written, &now)?;
-        if !others.differ {
+        let differ = others.differ;
+        if !differ && written.engine.networks == now.engine.networks {
             self.put_in_force(&Arc::new(now), overlay);
             return Ok(reloaded);
         }
-        reloaded.other_hosts();
+        if differ {
+            reloaded.other_hosts();
+        }
         let came = others.came.clone();
-        // What is seen of the tasks holds until the hosts are others: no task begins to need one meanwhile.
+        // What is seen of the tasks holds until hosts and networks are others: no task begins to need one meanwhile.
         self.engine.between_tasks(|| -> Result<(), ReloadError> {
-            let needed = reload::needed(&self.engine, self.stores.feed.as_ref(), &others.leaving)?;
+            let feed = self.stores.feed.as_ref();
+            let needed = reload::needed(&self.engine, feed, &others.leaving)?;
             if !needed.is_empty() {
                 return Err(ReloadError::Needed(needed));
+            }
+            let held = reload::holding(&self.engine, feed, &written.engine.networks, &now.engine.networks)?;
+            if !held.is_empty() {
+                return Err(ReloadError::Held(held));
             }
             self.engine.forget_proofs(&others.leaving)?;
             // Before the hosts, so that what is said of a new one holds when it is first asked.
             self.put_in_force(&Arc::new(now), overlay);
-            tracing::info!(came = ?others.came, leaving = ?others.leaving, "there are other hosts now");
-            self.holder.take(others);
+            if differ {
+                tracing::info!(came = ?others.came, leaving = ?others.leaving, "there are other hosts now");
+                self.holder.take(others);
+            }
             Ok(())
         })?;
         // To those of a simulation nothing has to be opened.
-        if matches!(self.holder, Holder::Libvirt(_)) {
+        if differ && matches!(self.holder, Holder::Libvirt(_)) {
             wiring::connect_to(&self.hypervisor, came);
         }
         Ok(reloaded)

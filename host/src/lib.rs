@@ -53,7 +53,7 @@ pub mod wiring;
 pub use builder::Builder;
 pub use config::{Config, ConfigError};
 pub use facade::Waypost;
-pub use reload::{Needed, ReloadError, Reloaded};
+pub use reload::{Held, Needed, ReloadError, Reloaded};
 pub use wiring::{OpenError, Pace, World};
 
 pub use waypost_api as api;

@@ -1,8 +1,9 @@
 //! Another configuration for a program that runs: what of it can be taken at once, and what only a new start can.
 //!
 //! Whatever is a function of the next decision can change under the program; whatever it holds open (folders, sockets) stays.
-//! Connections to hosts are between the two: a host that no task needs may come, go, or be reached by another way. A plan that was
-//! made is never touched: it carries everything that it needs in its own record.
+//! Connections to hosts are between the two: a host that no task needs may come, go, or be reached by another way. So are networks:
+//! one that a task holds neither goes nor loses the role that it is held for. A plan that was made is never touched: it carries
+//! everything that it needs in its own record.
 
 mod needed;
 
@@ -13,8 +14,8 @@ use waypost_policy::{PluginState, PluginStatus, PolicyRuntime};
 use crate::config::Config;
 use crate::wiring::{self, OpenError, Watching};
 
-pub use needed::Needed;
-pub(crate) use needed::needed;
+pub use needed::{Held, Needed};
+pub(crate) use needed::{holding, needed};
 
 /// How the hosts are called in what came of a reload.
 const HOSTS: &str = "the hosts, with what is said of connections to them";
@@ -49,8 +50,15 @@ pub enum ReloadError {
         needed::listed(.0)
     )]
     Needed(Vec<Needed>),
-    /// Which tasks need a host can't be told.
-    #[error("what is on record of the tasks can't be read, so no host can go")]
+    /// Networks would go, or lose a role, that tasks hold.
+    #[error(
+        "networks are held that would go or lose a role: {}; wait for these tasks or cancel them, bring one that is stuck to its end \
+         with `waypost recover`, and reload again",
+        needed::listed(.0)
+    )]
+    Held(Vec<Held>),
+    /// Which tasks need a host, or hold a network, can't be told.
+    #[error("what is on record of the tasks can't be read, so no host and no network can go")]
     Tasks(#[source] Box<EngineError>),
 }
 

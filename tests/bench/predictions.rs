@@ -51,21 +51,27 @@ pub fn measure() -> Vec<Figure> {
     let off: Vec<f64> = percent.iter().map(|percent| percent.abs()).collect();
     let ms: Vec<f64> = downtimes.iter().map(|(expected, real)| expected - real).collect();
     let ms_off: Vec<f64> = ms.iter().map(|ms| ms.abs()).collect();
-    let figure = |what: &str, measured: String| Figure {
+    let figure = |what: &str, measured: String, (promise, kept): (&'static str, bool)| Figure {
         what: format!("prediction over {} guests: {what}", GUESTS.len()),
         measured,
-        promise: "to be told",
-        kept: true,
+        promise,
+        kept,
     };
+    let told = ("to be told", true);
+    // The two that write 43 and 50 MiB/s are so near to what is carried that what the hypervisor samples of them may fall on
+    // either side.
+    let promised = ("at least 12 of the 14 right", right >= 12);
     vec![
-        figure("converges or not", format!("{right} of {} right", rows.len())),
+        figure("converges or not", format!("{right} of {} right", rows.len()), promised),
         figure(
             "time of the transfer, expected over real",
             format!("off by {:.0} % in the median; {}", median(&off), spread(&percent, "%")),
+            told,
         ),
         figure(
             "downtime, expected minus real",
             format!("off by {:.0} ms in the median; {}", median(&ms_off), spread(&ms, "ms")),
+            told,
         ),
     ]
 }

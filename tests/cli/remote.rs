@@ -204,15 +204,18 @@ fn a_migration_is_told_alike_and_its_records_are_the_same() {
 #[test]
 fn a_running_task_is_followed_steered_and_cancelled() {
     let both = Both::new(SLOW);
-    let mut following = both.start_through(&["migrate", "g1", "--to", "b"]);
+    let mut following = both.start_through(&["migrate", "g1", "--to", "b", "--auto-converge"]);
     let id = following.wait_for_note("task ").trim().trim_start_matches("task ").to_owned();
     following.wait_for_note("moving: ");
 
-    let steer = ["--json", "steer", id.as_str(), "--bandwidth", "5", "--max-downtime", "900"];
+    let steer = ["--json", "steer", id.as_str(), "--bandwidth", "5", "--max-downtime", "900", "--throttle", "60"];
     let (alone, through) = both.run(0, &steer);
     assert_eq!(alone.out, through.out);
     let (alone, through) = both.run(1, &["steer", id.as_str(), "--postcopy"]);
     assert!(alone.err.contains("begun without post-copy") && through.err.contains("begun without post-copy"));
+    // What no transfer may do is no command.
+    let (alone, through) = both.run(2, &["steer", id.as_str(), "--throttle", "19"]);
+    assert!(alone.err.contains("20..=99") && through.err.contains("20..=99"), "{}", alone.err);
     let listed = both.through(&["tasks", "--unfinished"]).out;
     assert!(listed.contains(&id) && listed.contains("performing"), "{listed}");
     let top = both.through(&["top"]).out;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::person::Person;
-use crate::rows::{Expected, Row, Trouble};
+use crate::rows::{BY_HAND, Expected, Row, Trouble, WITH_HELP};
 use crate::scene::Scene;
 use crate::site::Site;
 use crate::traces;
@@ -56,9 +56,10 @@ pub fn drill(row: &Row) -> Result<Truth, String> {
             fault.mend(&scene);
         }
         ended = person.finish(&scene, &task)?;
-        outcome.push_str(", then completed by hand");
+        outcome.push_str(", then completed");
+        outcome.push_str(BY_HAND);
     } else if person.helped() {
-        outcome.push_str(" with a person's help");
+        outcome.push_str(WITH_HELP);
     }
     judge(&scene, row, &task, &ended).map_err(with_record)?;
     Ok(Truth { took, outcome })
@@ -160,13 +161,8 @@ fn judge(scene: &Scene, row: &Row, task: &str, ended: &Value) -> Result<(), Stri
     let site = &scene.site;
     let outcome = ended["outcome"]["kind"].as_str().unwrap_or_default();
     let summary = ended["outcome"]["summary"].as_str().unwrap_or_default();
-    let (here, runs) = match (row.expected, outcome) {
-        (Expected::Source | Expected::Either, "rolled-back") => ("kvm1", true),
-        (Expected::Refused, "refused") | (Expected::StuckOnSource, "stuck") => ("kvm1", true),
-        (Expected::Destination | Expected::WithHelp | Expected::Either, "completed") => ("kvm2", true),
-        (Expected::Lost | Expected::HalfLost, "lost") => ("kvm1", false),
-        (Expected::StuckHalfLost | Expected::StuckHalf | Expected::StuckOff, "stuck") => ("kvm1", false),
-        (expected, outcome) => return Err(format!("{outcome} instead of {expected:?}")),
+    let Some((here, runs)) = row.expected.after(outcome) else {
+        return Err(format!("{outcome} instead of {:?}", row.expected));
     };
     // Its words, beside what is there now, before anything is mended.
     let words = match (row.expected, runs) {

@@ -59,6 +59,35 @@ pub enum Expected {
     StuckOff,
 }
 
+impl Expected {
+    /// The host on which the guest is once a task has come to an end with this word, and whether it runs there; none where that is
+    /// not how it may end.
+    pub fn after(self, kind: &str) -> Option<(&'static str, bool)> {
+        match (self, kind) {
+            (Self::Source | Self::Either, "rolled-back") => Some(("kvm1", true)),
+            (Self::Refused, "refused") | (Self::StuckOnSource, "stuck") => Some(("kvm1", true)),
+            (Self::Destination | Self::WithHelp | Self::Either, "completed") => Some(("kvm2", true)),
+            (Self::Lost | Self::HalfLost, "lost") => Some(("kvm1", false)),
+            (Self::StuckHalfLost | Self::StuckHalf | Self::StuckOff, "stuck") => Some(("kvm1", false)),
+            _ => None,
+        }
+    }
+
+    /// Whether a row may have come out as a run tells it: by itself, or, where that is expected, by a person's hand.
+    pub fn fits(self, told: &str) -> bool {
+        let by_hand = told.strip_prefix("stuck, then ").and_then(|rest| rest.strip_suffix(BY_HAND));
+        match told.strip_suffix(WITH_HELP).or(by_hand) {
+            Some(kind) => self == Self::WithHelp && self.after(kind).is_some(),
+            None => self.after(told).is_some(),
+        }
+    }
+}
+
+/// What a run says after the word for how a task ended, where a person helped before it did, and where one brought it there after
+/// it had ended stuck.
+pub const WITH_HELP: &str = " with a person's help";
+pub const BY_HAND: &str = " by hand";
+
 /// One row of the drill.
 #[derive(Debug, Clone)]
 pub struct Row {

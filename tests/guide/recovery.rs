@@ -1,5 +1,10 @@
 //! The tables of the page on recovery against the functions that they describe: every situation of a kind that the tables
-//! have a word for, in every plan that makes a difference.
+//! have a word for, in every plan that makes a difference. And what the page says of the tests that reach each row between real
+//! hosts, against the tables and those tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use uuid::Uuid;
 use waypost::core::facts::DomainState;
@@ -202,4 +207,65 @@ fn the_tables_of_what_is_permitted_are_what_the_program_does() {
         let idle: Vec<_> = table.iter().zip(&used).filter(|(_, used)| !**used).collect();
         assert!(idle.is_empty(), "rows of {heading} that nothing fits: {idle:?}");
     }
+}
+
+/// A row's name: its cells but for what it permits.
+fn key(row: &[String]) -> String {
+    let said = row[..3].iter().filter(|cell| !cell.is_empty()).map(String::as_str);
+    said.collect::<Vec<_>>().join(" | ")
+}
+
+/// What stands between backticks.
+fn named(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// The rows that a bench says it looks at: each literal of its source with two cells or more, up to what it adds of its own.
+fn looked_at(source: &str, test: &str) -> BTreeSet<String> {
+    let (_, body) = source.split_once(&format!("\nfn {test}(")).unwrap_or_else(|| panic!("no test {test}"));
+    let (body, _) = body.split_once("\n}\n").expect("the end of the test");
+    let literals = body.split('"').skip(1).step_by(2).filter(|literal| literal.contains(" | "));
+    literals.map(|literal| literal.split_once(": ").map_or(literal, |(row, _)| row).to_owned()).collect()
+}
+
+#[test]
+fn every_row_of_the_tables_is_reached_for_real_or_says_why_it_cannot_be() {
+    let page = page::text("recovery.md");
+    let drill = page::text("drill.md");
+    let benches: BTreeMap<String, BTreeSet<String>> = rows(&page, "The benches")
+        .iter()
+        .map(|row| {
+            let (file, test) = named(&row[1])[0].split_once("::").expect("a file and a test");
+            let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a source");
+            (named(&row[0])[0].to_owned(), looked_at(&source, test))
+        })
+        .collect();
+    let mut credited: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for heading in ["Half a guest", "Any", "Live", "Offline"] {
+        let (table, list) = (rows(&page, heading), rows(&page, &format!("{heading}, for real")));
+        let keys = |rows: &[Vec<String>]| rows.iter().map(|row| key(row)).collect::<Vec<_>>();
+        assert_eq!(keys(&table), keys(&list), "the rows of {heading}, and those that the list has a line for");
+        for row in &list {
+            let told = &row[3];
+            if told.strip_prefix("none: ").is_some_and(|why| why.split(' ').count() > 5) {
+                continue;
+            }
+            let mut reached = 0;
+            for name in named(told) {
+                if benches.contains_key(name) {
+                    credited.entry(name.to_owned()).or_default().insert(key(row));
+                } else if let Some((_, fault)) = name.split_once(": ") {
+                    assert!(drill.contains(&format!("\n| {fault} |")), "the drill has no row {name:?}: {row:?}");
+                } else if !name.contains(".rs::") {
+                    // An action that was done.
+                    let is_one = table.iter().flat_map(|row| row[3].split(", ")).any(|action| action == name);
+                    assert!(is_one, "{name:?} is no action of {heading}: {row:?}");
+                    continue;
+                }
+                reached += 1;
+            }
+            assert!(reached > 0, "{heading}: nothing reaches {row:?}, and no reason is given");
+        }
+    }
+    assert_eq!(credited, benches, "what the lists say of the benches, and the rows that these look at");
 }

@@ -8,15 +8,30 @@ use waypost_lab::{GuestSpec, Link, Program};
 
 use crate::site::Site;
 
-/// A site whose recovery policy tries again.
+/// A site whose recovery policy tries again, and no other steers.
 fn site(hosts: u32, settings: &str, more: &str) -> Site {
+    steered(hosts, settings, more, "mode = \"shadow\"")
+}
+
+/// The same with this said of the convergence policy.
+fn steered(hosts: u32, settings: &str, more: &str, adaptive: &str) -> Site {
     let retry = format!("\n[plugin.recovery-retry]\nsettings = {{ delay_ms = 500{settings} }}\n");
-    let shadow = "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n";
-    let site = Site::with(hosts, &format!("{more}{retry}{shadow}"));
+    let steering = format!("\n[plugin.convergence-adaptive]\n{adaptive}\n");
+    let site = Site::with(hosts, &format!("{more}{retry}{steering}"));
     let config = fs::read_to_string(site.config()).expect("the configuration");
     let named = config.replacen("[plugins]\n", "[plugins]\nrecovery = \"recovery-retry\"\n", 1);
     fs::write(site.config(), named).expect("the configuration is written");
     site
+}
+
+/// A pass over what it writes takes 0.8 s at 40 MiB/s, and a downtime of 300 ms is never enough.
+fn start_endless(site: &Site) {
+    let mut spec = GuestSpec { memory_mib: 64, ..GuestSpec::tick("g1") };
+    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
+        *working_set_mib = 32;
+        *dirty_pages_per_tick = waypost_lab::SPIN;
+    }
+    site.start_guest(&spec);
 }
 
 fn outcome(output: &std::process::Output) -> Value {
@@ -81,19 +96,38 @@ fn the_destination_goes_away_and_the_second_attempt_goes_to_another() {
 #[test]
 fn the_time_is_over_and_the_second_attempt_may_stand_still_for_longer() {
     let site = site(2, ", downtime_after_timeout_ms = 20000", "");
-    // A pass over what it writes takes 0.8 s, and a downtime of 300 ms is never enough.
-    let mut spec = GuestSpec { memory_mib: 64, ..GuestSpec::tick("g1") };
-    if let Program::Tick { working_set_mib, dirty_pages_per_tick, .. } = &mut spec.program {
-        *working_set_mib = 32;
-        *dirty_pages_per_tick = waypost_lab::SPIN;
-    }
-    site.start_guest(&spec);
+    start_endless(&site);
     let ran = site.waypost(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40", "--timeout", "15", "--json"]);
     let task = site.only_task();
     let told = site.waypost(&["task", &task]).expect_code(0).out;
     assert_eq!(ran.code, 0, "{told}");
     assert!(told.contains("the time limit of 15 s was over"), "{told}");
     assert!(ran.json()["outcome"]["summary"].to_string().contains("on attempt 2"), "{}", ran.out);
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+}
+
+/// The policy that could switch it is there in both attempts; only the second may.
+#[test]
+fn the_time_is_over_and_the_second_attempt_may_switch_to_post_copy() {
+    let settings = "window_s = 2, own_time_s = 4, switchover_s = 2, throttle = false, last_resort = [\"post-copy\"]";
+    let adaptive = format!("settings = {{ {settings} }}");
+    let site = steered(2, ", post_copy_after_timeout = true", "", &adaptive);
+    start_endless(&site);
+    // No downtime that would do is within the bound.
+    let limits = ["--bandwidth", "40", "--max-downtime", "100", "--timeout", "15", "--json"];
+    let ran = site.waypost(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat());
+    let task = site.only_task();
+    let told = site.waypost(&["task", &task]).expect_code(0).out;
+    assert_eq!(ran.code, 0, "{told}");
+    assert!(told.contains("the time limit of 15 s was over"), "{told}");
+    assert!(told.contains("convergence-adaptive: post-copy"), "{told}");
+    assert!(ran.json()["outcome"]["summary"].to_string().contains("on attempt 2"), "{}", ran.out);
+    let record = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    let journal = record["journal"].as_array().expect("a journal");
+    let planned = journal.iter().filter(|entry| entry["record"] == "planned");
+    let allowed: Vec<&Value> = planned.map(|entry| &entry["details"]["plan"]["stream"]["post_copy"]).collect();
+    assert_eq!(allowed, [&Value::Bool(false), &Value::Bool(true)], "{record:#}");
     assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
     site.assert_one_counting_guest("g1");
 }

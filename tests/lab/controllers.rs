@@ -138,8 +138,9 @@ fn a_person_with_virsh_beside_us_is_no_harm() {
     assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
     site.assert_one_counting_guest("g1");
 
-    // And while Waypost moves it nobody changes it under its hands: peer to peer the job does that, for a direct migration
-    // libvirt is asked to hold it through all phases.
+    // And while Waypost moves it nobody changes it under its hands: while memory is copied the job sees to that, direct as well
+    // as peer to peer. That libvirt is asked to hold a direct one between its phases, too, makes no difference here, and a
+    // moment between two of its calls can't be hit: of that flag `host/libvirt/src/transfer/order.rs` tests that it is sent.
     let child = site.start(&["migrate", "g1", "--to", "kvm1", "--bandwidth", "20", "--direct"]);
     site.until_copying("kvm2", "g1");
     let refused = site.lab.host("kvm2").and_then(|host| host.virsh(&["undefine", "g1"]));

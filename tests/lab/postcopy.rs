@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Child;
+use std::thread;
 
 use waypost_lab::Link;
 
@@ -10,7 +11,7 @@ use crate::site::{Ran, Site};
 
 /// A guest that rewrites 128 MiB all the time, on its way over the migration network; from the switch on, what is left takes
 /// some ten seconds.
-fn on_its_way(more: &str) -> (Site, Child) {
+pub fn on_its_way(more: &str) -> (Site, Child) {
     let site = Site::with(2, more);
     site.busy_guest("g1");
     sent_off(site)
@@ -121,15 +122,35 @@ fn with_detours(names: &[&str], more: &str) -> (Site, Child) {
     (site, child)
 }
 
-/// Cuts the network for good. The destination has to notice that the stream broke before it can be joined again, and no
-/// farewell reaches it: a person closes its connection, as the guide says.
+/// Cuts the network for good.
 fn cut_for_good(site: &Site) {
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     kvm2.cut(Link::Migration).expect("the link is cut");
     site.until("the source was told", |site| is(site, "kvm1", "paused (post-copy failed)"));
+}
+
+/// The destination has to notice that the stream broke before it can be joined again, and no farewell reaches it: a person closes
+/// its connection, as the guide says.
+fn its_connection_is_closed(site: &Site) {
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let source = site.lab.host("kvm1").expect("kvm1").migration_ip();
     let closed = kvm2.run(&["ss", "-K", "dst", &source]).expect("the host has power");
     assert!(closed.status.success(), "{closed:?}");
+}
+
+/// The two calls that would interrupt the destination's half, so that it needn't be told otherwise: each waits half a minute behind
+/// the migration's lock, and fails.
+fn calls_to_the_destination_wait_in_vain(site: &Site) {
+    let kvm2 = &site.lab.host("kvm2").expect("kvm2");
+    let calls: [&[&str]; 2] =
+        [&["domjobabort", "g1", "--postcopy"], &["qemu-monitor-command", "g1", "{\"execute\": \"migrate-pause\"}"]];
+    thread::scope(|scope| {
+        for (words, waits) in calls.map(|words| (words, scope.spawn(move || kvm2.virsh(words)))) {
+            let refused = waits.join().expect("virsh ends");
+            let refused = refused.expect_err("it waits for half a minute, in vain").to_string();
+            assert!(refused.contains("cannot acquire state change lock"), "{words:?}: {refused}");
+        }
+    });
 }
 
 /// What kvm1 sent over its management network.
@@ -144,6 +165,7 @@ fn a_post_copy_whose_network_stays_cut_is_resumed_over_the_next() {
     let (site, child) = with_detours(&["slow"], "");
     let before = sent_over_the_second(&site);
     cut_for_good(&site);
+    its_connection_is_closed(&site);
     let task = site.only_task();
     arrives(&site, child);
     let taken = sent_over_the_second(&site) - before;
@@ -162,6 +184,8 @@ fn a_person_names_the_network_over_which_a_post_copy_goes_on() {
     let (site, child) = with_detours(&["slow", "third"], &nobody);
     let before = sent_over_the_second(&site);
     cut_for_good(&site);
+    calls_to_the_destination_wait_in_vain(&site);
+    its_connection_is_closed(&site);
     let task = site.only_task();
     let output = child.wait_with_output().expect("the command ends");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use waypost::core::facts::{
-    CpuComparison, DomainBrief, DomainFacts, DomainState, Graphics, HostFacts, Hostdev, Interface, PairFacts, Snapshot,
-    Tpm,
+    CpuComparison, CpuFeature, DomainBrief, DomainFacts, DomainState, Graphics, HostFacts, Hostdev, Interface,
+    PairFacts, Snapshot, Tpm,
 };
 use waypost::core::finding::Severity;
 use waypost::core::ports::Policies as _;
@@ -91,6 +91,9 @@ const EDITS: &[Edit] = &[
     ("precheck-hypervisor", "hypervisor-differs", |_, there, _, _| there.hypervisor = "Xen".into()),
     ("precheck-versions", "machine-missing", |_, there, _, _| there.guests.iter_mut().for_each(|g| g.machines.clear())),
     ("precheck-cpu", "cpu-incompatible", |_, _, pair, _| pair.cpu = CpuComparison::Incompatible),
+    ("precheck-cpu", "cpu-invariant-tsc", |domain, _, _, _| {
+        domain.cpu.features.push(CpuFeature { name: "invtsc".into(), policy: "require".into() });
+    }),
     ("precheck-state", "has-snapshots", |domain, _, _, _| domain.snapshots.push("s1".into())),
     ("precheck-passthrough", "host-device", |domain, _, _, _| {
         domain.hostdevs.push(Hostdev {
@@ -100,6 +103,7 @@ const EDITS: &[Edit] = &[
             teaming: None,
         });
     }),
+    ("precheck-passthrough", "shared-memory-device", |domain, _, _, _| domain.shared_memory_roles.push("peer".into())),
     ("precheck-clash", "name-taken", |domain, there, _, _| {
         let id = DomainId(uuid::Uuid::from_u128(7));
         there.domains.push(DomainBrief {

@@ -1,7 +1,9 @@
 //! Transfers that are steered while they run, and the watch over one in which nothing moves.
 
+use serde_json::json;
 use waypost_lab::Link;
 
+use crate::modes::monitor;
 use crate::site::Site;
 
 /// A guest that rewrites 128 MiB all the time over 40 MiB/s: what is left takes 3.2 s, far above any usual downtime.
@@ -38,6 +40,37 @@ fn a_bandwidth_that_was_set_on_the_way_is_put_back_where_the_guest_stays() {
     site.waypost(&["cancel", &task]).expect_code(0);
     assert_eq!(child.wait_with_output().expect("the command ends").status.code(), Some(6));
     assert_eq!(site.virsh("kvm1", &["migrate-getspeed", "g1"]), before);
+    site.assert_one_counting_guest("g1");
+}
+
+/// QEMU goes there in one step, up as well as down; and what libvirt doesn't know it can't put back.
+#[test]
+fn how_far_the_guest_is_slowed_down_is_changed_on_the_way_and_taken_back_where_it_stays() {
+    // No policy may bring the transfer to its end meanwhile.
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    site.busy_guest("g1");
+    let slowly = ["--auto-converge", "--auto-converge-initial", "25", "--auto-converge-increment", "1"];
+    let child = site.start(&[&ENDLESS[..], &slowly[..]].concat());
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    let slowed = |site: &Site| monitor(site, "kvm1", "query-migrate")["cpu-throttle-percentage"].as_u64();
+    let refused = site.waypost(&["steer", &task, "--throttle", "24"]).expect_code(1).err;
+    assert!(refused.contains("25 to 99 %"), "{refused}");
+    for percent in [70_u64, 40] {
+        site.waypost(&["steer", &task, "--throttle", &percent.to_string()]).expect_code(0);
+        site.until(&format!("the guest is slowed down by {percent} %"), |site| slowed(site) == Some(percent));
+    }
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = monitor(&site, "kvm1", "query-migrate-parameters");
+    for (name, value) in [("max-cpu-throttle", 99), ("cpu-throttle-initial", 20), ("cpu-throttle-increment", 10)] {
+        assert_eq!(told[name], json!(value), "{name} of {told:#}");
+    }
+    site.assert_one_counting_guest("g1");
+    // One that begins above what was the maximum.
+    let steeply = ["--auto-converge", "--auto-converge-initial", "80", "--max-downtime", "20000"];
+    site.waypost(&[&["migrate", "g1", "--to", "kvm2"][..], &steeply].concat()).expect_code(0);
     site.assert_one_counting_guest("g1");
 }
 

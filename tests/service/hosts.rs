@@ -1,4 +1,4 @@
-//! Hosts that come and go under a service that runs, and those that a task keeps.
+//! Hosts and networks that come and go under a service that runs, and those that a task keeps.
 
 use serde_json::{Value, json};
 use waypost::core::facts::StorageProof;
@@ -128,6 +128,52 @@ fn a_host_that_a_task_names_stays_and_with_it_all_that_was_in_force() {
     cancel(&program, &moves);
     takes(&site, &mut program, &without_b, &after);
     assert_eq!(names(&program), ["a", "c"]);
+    assert_eq!(program.get("/queue")["outgoing_per_host"], 7);
+    assert_eq!(program.end("TERM").code, 0);
+}
+
+#[test]
+fn a_network_that_a_task_holds_keeps_its_role_and_with_it_all_that_was_in_force() {
+    // The one for the memory and a spare one, each host's places on them, and the limit by which is seen whether anything was taken.
+    let declared = |networks: &[(&str, &str)], default: &str, limit: u32| {
+        let mut text = format!("[migrations]\noutgoing_per_host = {limit}\n[networks]\ndefault = \"{default}\"\n");
+        for (name, roles) in networks {
+            text.push_str(&format!("[[network]]\nname = \"{name}\"\nroles = [{roles}]\n"));
+        }
+        for (host, last) in [("a", 1), ("b", 2)] {
+            let place = |(at, (name, _)): (usize, &(&str, &str))| format!("{name} = \"10.{at}.0.{last}\"");
+            let places: Vec<String> = networks.iter().enumerate().map(place).collect();
+            text.push_str(&format!("[[host]]\nname = \"{host}\"\nuri = \"test:///{host}\"\n"));
+            text.push_str(&format!("networks = {{ {} }}\n", places.join(", ")));
+        }
+        text
+    };
+    let (both, memory, disks) = ("\"migration\", \"disk-copy\"", "\"migration\"", "\"disk-copy\"");
+    let site = Site::with(SLOW, "");
+    let head = head(&site);
+    let config = |text: String| format!("{head}{text}");
+    site.write("waypost.toml", &config(declared(&[("mig", both), ("spare", memory)], "mig", 1)));
+    let mut program = Program::start(&site);
+    let id = program.migrate("g1", "b");
+    program.until(&id, |status| status["phase"] == "performing");
+    assert_eq!(program.get(&format!("/tasks/{id}/records"))["plan"]["network"], "mig");
+
+    let role_gone = config(declared(&[("mig", disks), ("spare", memory)], "spare", 7));
+    let network_gone = config(declared(&[("spare", memory)], "spare", 7));
+    for other in [&role_gone, &network_gone] {
+        let why = refuses(&site, &mut program, SLOW, other);
+        assert!(why.contains(&format!("mig with the role migration by task {id} of g1 (performing)")), "{why}");
+        assert!(why.contains("waypost recover"), "{why}");
+        assert_eq!(program.get("/queue")["outgoing_per_host"], 1, "nothing of it was taken");
+    }
+
+    // What the task does not hold goes: it copies no disks, and nothing stands in for its network.
+    let told = takes(&site, &mut program, SLOW, &config(declared(&[("mig", memory)], "mig", 2)));
+    assert!(told.contains("networks, clusters and rules"), "{told}");
+    assert_eq!(program.get("/queue")["outgoing_per_host"], 2);
+    assert_eq!(program.get(&format!("/tasks/{id}"))["phase"], "performing");
+    cancel(&program, &id);
+    takes(&site, &mut program, SLOW, &network_gone);
     assert_eq!(program.get("/queue")["outgoing_per_host"], 7);
     assert_eq!(program.end("TERM").code, 0);
 }

@@ -160,6 +160,8 @@ fn what_a_task_does_not_permit_is_said() {
                 ("POST", &at("/steer"), json!({}), 422, "request-refused"),
                 ("POST", &at("/steer"), json!({"max_downtime_ms": 0}), 422, "request-refused"),
                 ("POST", &at("/steer"), json!({"bandwidth_mib_s": 0}), 422, "request-refused"),
+                ("POST", &at("/steer"), json!({"throttle_percent": 19}), 422, "request-refused"),
+                ("POST", &at("/steer"), json!({"throttle_percent": 100}), 422, "request-refused"),
                 ("POST", &at("/steer"), json!({"post_copy": true, "suspend": true}), 422, "request-refused"),
                 ("POST", &at("/steer"), json!({"post_copy": true}), 409, "not-steerable"),
                 ("POST", &at("/retry"), null.clone(), 409, "task-not-over"),

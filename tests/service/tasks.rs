@@ -153,6 +153,26 @@ fn orders(records: &Value) -> Vec<[&str; 3]> {
 }
 
 #[test]
+fn how_far_a_guest_is_slowed_down_is_changed_where_the_transfer_was_begun_with_it() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let options = json!({"stream": {"auto_converge": true, "auto_converge_initial": 50}});
+        let new = json!({"domain": "g1", "to": "b", "options": options});
+        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
+        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let steer = format!("/tasks/{id}/steer");
+        // Within what may be wanted of any transfer, and less than this one's first step.
+        anna.post(&steer, json!({"throttle_percent": 49})).await.problem(409, "not-steerable");
+        anna.post(&steer, json!({"throttle_percent": 50})).await.expect(202);
+        assert_eq!(anna.end(&id).await["status"], "completed");
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let done = [["steer-intended", "set-throttle", "anna"], ["steer-settled", "set-throttle", "done"]];
+        assert_eq!(orders(&records), done);
+    });
+}
+
+#[test]
 fn a_transfer_that_may_goes_on_as_post_copy_when_a_person_says_so() {
     in_virtual_time(async {
         let site = Site::new(SLOW);

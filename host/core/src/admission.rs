@@ -12,6 +12,9 @@ use crate::stream::Encryption;
 /// Upper bound of the downtime limit, ms: more than half an hour is no limit any more, and hypervisors refuse it.
 pub const MAX_DOWNTIME_MS: u64 = 2_000_000;
 
+/// Upper bound of a bandwidth limit, MiB/s.
+pub const MAX_MIB_S: u64 = u32::MAX as u64;
+
 /// Why a request is refused. Each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -103,7 +106,7 @@ pub fn admit_options(options: &Options) -> Result<(), Refusal> {
     if options.mode == Mode::Hibernation {
         return Err(Refusal::Hibernation);
     }
-    in_range("bandwidth (MiB/s)", options.bandwidth_mib_s, 1, u64::from(u32::MAX), "1 to 4294967295")?;
+    in_range("bandwidth (MiB/s)", options.bandwidth_mib_s, 1, MAX_MIB_S, "1 to 4294967295")?;
     in_range("max-downtime (ms)", options.max_downtime_ms, 1, MAX_DOWNTIME_MS, "1 to 2000000")?;
     in_range("timeout (s)", Some(options.timeout_s), 1, 31_536_000, "1 to 31536000 (a year)")?;
     in_range("attempts", options.attempts.map(u64::from), 1, u64::from(u32::MAX), "1 or more")?;

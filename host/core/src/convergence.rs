@@ -16,6 +16,9 @@ words! {
         SetDowntime = "set-downtime",
         /// Limit the bandwidth, MiB/s.
         SetBandwidth = "set-bandwidth",
+        /// Slow the guest down so far, percent: from the hypervisor's next step on, and no further. Of a transfer with
+        /// auto-converge.
+        SetThrottle = "set-throttle",
         /// Go on as post-copy: the guest runs on the destination and its memory follows.
         PostCopy = "post-copy",
         /// Pause the guest, so that the rest is copied while it stands still; it runs on the destination afterwards.
@@ -40,6 +43,19 @@ words! {
     }
 }
 
+/// Least that a guest may be slowed down by order, percent: what QEMU begins auto-converge with. QEMU takes no maximum below its
+/// first step, and libvirt writes that step back after every migration that fails, together with all other parameters: with a
+/// maximum below it none of them would be put back.
+pub const LEAST_THROTTLE_PERCENT: u64 = 20;
+/// Most, percent; also QEMU's own maximum, where nobody set another.
+pub const MOST_THROTTLE_PERCENT: u64 = 99;
+
+/// Least that the guest of this transfer may be slowed down by order, percent: no less than the step that its auto-converge begins
+/// with.
+pub fn least_throttle_percent(plan: &Plan) -> u64 {
+    plan.stream.auto_converge_initial.map_or(LEAST_THROTTLE_PERCENT, |first| LEAST_THROTTLE_PERCENT.max(first.into()))
+}
+
 impl Steering {
     /// What Waypost does by itself: no answer of a policy, and no wish of a person.
     pub fn is_our_own(self) -> bool {
@@ -54,6 +70,8 @@ facts! {
         pub max_downtime_ms: u64,
         /// Most bandwidth that may be set, MiB/s; none: no bound but the link.
         pub max_bandwidth_mib_s: Option<u64>,
+        /// Least that the guest may be slowed down by order, percent.
+        pub least_throttle_percent: u64,
         /// What may be answered at all; not what a host refused again and again.
         pub permitted: Vec<Steering>,
         /// Time for the whole transfer, s.
@@ -265,7 +283,7 @@ pub const SPACING_MS: u64 = 500;
 pub struct SteeringAnswer {
     /// What to do.
     pub action: Steering,
-    /// With which value: ms for a downtime, MiB/s for a bandwidth.
+    /// With which value: ms for a downtime, MiB/s for a bandwidth, percent for a throttle.
     pub value: Option<u64>,
     /// Why, for the record.
     pub reason: String,
@@ -285,10 +303,14 @@ impl SteeringAnswer {
         if !bounds.permitted.contains(&self.action) {
             return Self::hold(format!("{} is not permitted here ({})", self.action, self.reason));
         }
-        let clamp = |most: u64| self.value.filter(|value| *value > 0).map(|value| value.min(most));
+        let named = self.value.filter(|value| *value > 0);
+        let clamp = |most: u64| named.map(|value| value.min(most));
         let value = match self.action {
             Steering::SetDowntime => clamp(bounds.max_downtime_ms),
             Steering::SetBandwidth => clamp(bounds.max_bandwidth_mib_s.unwrap_or(u64::MAX)),
+            Steering::SetThrottle => {
+                named.map(|percent| percent.max(bounds.least_throttle_percent).min(MOST_THROTTLE_PERCENT))
+            }
             _ => return Self { value: None, ..self },
         };
         match value {
@@ -355,7 +377,8 @@ mod tests {
         Bounds {
             max_downtime_ms: 2000,
             max_bandwidth_mib_s: Some(100),
-            permitted: vec![Steering::SetDowntime, Steering::SetBandwidth, Steering::Abort],
+            least_throttle_percent: 30,
+            permitted: vec![Steering::SetDowntime, Steering::SetBandwidth, Steering::SetThrottle, Steering::Abort],
             timeout_s: 600,
         }
     }
@@ -369,6 +392,9 @@ mod tests {
         assert_eq!(answer(Steering::SetDowntime, Some(500)).value, Some(500));
         assert_eq!(answer(Steering::SetDowntime, Some(9000)).value, Some(2000));
         assert_eq!(answer(Steering::SetBandwidth, Some(9000)).value, Some(100));
+        for (percent, within) in [(1, 30), (30, 30), (64, 64), (99, 99), (100, 99)] {
+            assert_eq!(answer(Steering::SetThrottle, Some(percent)).value, Some(within), "{percent} %");
+        }
         assert_eq!(
             answer(Steering::Abort, Some(1)),
             SteeringAnswer { action: Steering::Abort, value: None, reason: "r".into() }
@@ -460,6 +486,8 @@ mod tests {
             (Steering::Suspend, None),
             (Steering::SetDowntime, None),
             (Steering::SetBandwidth, Some(0)),
+            (Steering::SetThrottle, None),
+            (Steering::SetThrottle, Some(0)),
         ] {
             assert_eq!(answer(action, value).action, Steering::Hold, "{action}");
         }

@@ -37,6 +37,13 @@ pub enum Step {
         /// The volume, and the disk that it is for.
         disk: CopiedDisk,
     },
+    /// A running transfer was ordered to slow its guest down so far and no further. That maximum stays with the hypervisor's
+    /// process, and libvirt, which doesn't know it, doesn't put it back; undone by taking it away. No record of its own says that
+    /// it is about to be done: the order's does.
+    Throttle {
+        /// Host.
+        host: HostName,
+    },
 }
 
 /// What is tidied up after a success.
@@ -330,6 +337,12 @@ impl Course {
             Record::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Record::Planned { plan } => self.plan = Some(plan.clone()),
             Record::StepIntended { step } => self.open_steps.push(step.clone()),
+            // Whatever is said of its end: an order that failed may have been carried out, and its answer lost.
+            Record::SteerIntended { action: Steering::SetThrottle, .. } => {
+                let step = self.plan.as_ref().map(|plan| Step::Throttle { host: plan.source.host.clone() });
+                let new = step.filter(|step| !self.open_steps.contains(step));
+                self.open_steps.extend(new);
+            }
             Record::StepSettled { step, result } => match result {
                 Ok(StepEnd::Undone) => {
                     self.open_steps.retain(|open| open != step);

@@ -7,6 +7,7 @@
 mod choice;
 mod detour;
 mod glob;
+mod held;
 mod route;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use thiserror::Error;
 pub use choice::{Chosen, Wanted, choose};
 pub use detour::{Detour, Detours, all_ways, ways};
 pub use glob::fits;
+pub use held::held;
 pub use route::{memory_uri, memory_way, route};
 
 use crate::ids::HostName;
@@ -105,8 +107,8 @@ pub struct NetworkRule {
     pub network: String,
 }
 
-/// Everything that a site declares. Read once, when a program starts: what a network is can't change under a migration
-/// that it carries.
+/// Everything that a site declares. A program reads it when it starts, and a service anew with a reload, which is refused where
+/// a task holds what it would take away ([`held()`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Networks {
     /// The networks; their names differ.

@@ -1,11 +1,12 @@
 //! Every choice of one attempt, made before anything is touched. Who executes a plan has nothing left to decide.
 
 mod encryption;
+mod travel;
 
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::admission::{Refusal, offline};
+use crate::admission::offline;
 use crate::copies::{Copies, Uncopyable, copies};
 use crate::edit::{Edit, Edits};
 use crate::facts::{Candidate, DomainState, Snapshot, Tpm};
@@ -159,6 +160,11 @@ pub enum PlanError {
         /// What to do.
         remedy: &'static str,
     },
+    /// An error of a disk is to end the migration, and has stopped the guest already.
+    #[error(
+        "abort-on-error can't be had: an error of a disk has paused the domain already, and libvirt refuses it then; mend the storage and resume the domain, or leave the option out"
+    )]
+    StoppedByDisk,
     /// No way for the source's daemon.
     #[error(
         "host {0} has no peer URI by which the source's daemon could reach it: set `peer_uri` for it in the configuration"
@@ -229,6 +235,7 @@ impl PlanError {
             Self::WrongState { state: DomainState::ShutOff, .. } => "not-running",
             Self::WrongState { mode: Mode::Offline, state, .. } if state.is_active() => "still-active",
             Self::WrongState { .. } => "state-unsuitable",
+            Self::StoppedByDisk => "abort-on-error-impossible",
             Self::NoPeerUri(_) => "peer-uri-missing",
             Self::ActiveOnDestination { .. } => "active-there",
             Self::Network(_) => "migration-network-missing",
@@ -250,6 +257,9 @@ impl PlanError {
     pub fn remedy(&self) -> String {
         match self {
             Self::WrongState { remedy, .. } => (*remedy).to_owned(),
+            Self::StoppedByDisk => {
+                "mend the storage and resume the domain, or leave abort-on-error out: it then arrives paused".to_owned()
+            }
             Self::NoPeerUri(host) => {
                 format!("set `peer_uri` for host {host} in the configuration, or migrate it direct")
             }
@@ -285,7 +295,7 @@ impl PlanError {
 /// Makes the plan. Pure: same facts and options, same plan.
 pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -> Result<Plan, PlanError> {
     let domain = &facts.domain;
-    let (mode, initially) = travel(options.mode, domain.state)?;
+    let (mode, initially) = travel::travel(options, domain)?;
     if mode == TransferMode::Offline
         && let Some((option, why)) = offline::impossible(options)
     {
@@ -471,22 +481,4 @@ fn old_enough(options: &Options, facts: &Snapshot, to: &Candidate) -> Result<(),
 
 fn dotted(version: u64) -> String {
     format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000)
-}
-
-fn travel(mode: Mode, state: DomainState) -> Result<(TransferMode, RunState), PlanError> {
-    let wrong = |remedy| Err(PlanError::WrongState { state, mode, remedy });
-    match (state, mode) {
-        // Refused before any host was asked; here only so that no way leads past that.
-        (_, Mode::Hibernation) => wrong(Refusal::SAVE_IT),
-        (DomainState::Running | DomainState::Blocked, Mode::Auto | Mode::Live) => {
-            Ok((TransferMode::Live, RunState::Running))
-        }
-        (DomainState::Paused, Mode::Auto | Mode::Live) => Ok((TransferMode::Live, RunState::Paused)),
-        (DomainState::ShutOff, Mode::Auto | Mode::Offline) => Ok((TransferMode::Offline, RunState::ShutOff)),
-        (DomainState::ShutOff, Mode::Live) => wrong("start it, or migrate it offline"),
-        (DomainState::Running | DomainState::Blocked | DomainState::Paused, Mode::Offline) => {
-            wrong("shut it down, or migrate it live")
-        }
-        _ => wrong("wait until it is running, paused or shut off"),
-    }
 }

@@ -155,6 +155,14 @@ pub enum Command {
         /// Limit.
         mib_s: u64,
     },
+    /// Slow the guest of a running migration with auto-converge down so far: from the hypervisor's next step on, and no further. Past
+    /// what the host's own calls can do. The maximum outlives the migration.
+    SetThrottle {
+        /// How far, percent.
+        percent: u64,
+    },
+    /// Take that maximum away: auto-converge goes as far as it can again.
+    FreeThrottle,
     /// Switch to post-copy.
     StartPostCopy,
     /// Interrupt a post-copy, so that it can be resumed: both copies stay.
@@ -529,7 +537,7 @@ pub struct Reading {
 pub struct Wish {
     /// What.
     pub action: Steering,
-    /// With which value: ms for a downtime, MiB/s for a bandwidth.
+    /// With which value: ms for a downtime, MiB/s for a bandwidth, percent for a throttle.
     pub value: Option<u64>,
     /// Who.
     pub requester: String,

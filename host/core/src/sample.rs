@@ -36,7 +36,7 @@ pub struct Sample {
 /// Where a transfer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
-    /// Disks are copied, and nothing of the memory yet. Figures are of the disks alone.
+    /// Disks are copied, and nothing of the memory yet. Figures are of the disks alone, and those of memory are none.
     Disks,
     /// The guest runs on the source, memory is being copied.
     #[default]

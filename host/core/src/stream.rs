@@ -74,7 +74,7 @@ facts! {
         pub auto_converge_increment: Option<u32>,
         /// The switch to post-copy is allowed.
         pub post_copy: bool,
-        /// Bandwidth limit of post-copy, MiB/s.
+        /// Bandwidth limit of post-copy, MiB/s. No request names 0: it lifts the limit of another way.
         pub post_copy_bandwidth_mib_s: Option<u64>,
         /// Native TLS.
         pub encryption: Encryption,

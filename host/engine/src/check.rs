@@ -102,6 +102,11 @@ impl CheckReport {
         edits_for(&self.edits, destination)
     }
 
+    /// The networks among which the plan chooses.
+    pub(crate) fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
     /// The choices that were judged: what was asked for, under what the site says.
     pub fn options(&self) -> &Options {
         &self.options

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tracing::Instrument as _;
 use uuid::Uuid;
 use waypost_core::admission::{admit, under_site, within_attempts};
-use waypost_core::convergence::Steering;
+use waypost_core::convergence::{MOST_THROTTLE_PERCENT, Steering, least_throttle_percent};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::network::ways;
@@ -30,6 +30,7 @@ use crate::readiness::{self, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
+use crate::task::helm::no_throttle;
 use crate::task::{Acted, Driver, Order, Task, act, judged, look, span, waiting};
 
 /// Everything that the engine needs of the world, and what its tasks share.
@@ -40,8 +41,8 @@ pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     /// What a site says, which a running program may be told anew.
     said: RwLock<(Arc<Settings>, Depth)>,
-    /// Held by whoever puts the name of a host on the record of a task, from where the host was known to be there until the record
-    /// is written; and alone by whoever takes hosts away.
+    /// Held by whoever puts the name of a host or a network on the record of a task, from where it was known to be there until the
+    /// record is written; and alone by whoever takes hosts or networks away.
     naming: RwLock<()>,
     /// The queue, as the tasks of this process see it.
     pub(crate) line: Line,
@@ -60,7 +61,7 @@ impl Ports {
         self.said.read().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    /// No host goes as long as the answer lives. It must not be kept over a wait.
+    /// No host and no network goes as long as the answer lives. It must not be kept over a wait.
     pub(crate) fn naming(&self) -> RwLockReadGuard<'_, ()> {
         self.naming.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,9 +159,9 @@ impl Engine {
         self.ports.line.freed();
     }
 
-    /// Does something while no task is taken on by this engine and none of its tasks turns to another destination: the tasks on
-    /// record are then all that name a host, for whoever is about to take one away. Whoever takes a task on waits for it, so it
-    /// must be short.
+    /// Does something while no task is taken on by this engine, and none of its tasks turns to another destination or gets a plan:
+    /// the tasks on record are then all that name a host or a network, for whoever is about to take one away. Whoever takes a task
+    /// on waits for it, so it must be short.
     pub fn between_tasks<T>(&self, work: impl FnOnce() -> T) -> T {
         let _alone = self.ports.naming.write().unwrap_or_else(PoisonError::into_inner);
         work()
@@ -306,12 +307,24 @@ impl Engine {
             return refused(format!("it is {}, and only a running transfer can be changed", course.phase));
         }
         let may_switch = course.plan.as_ref().is_some_and(|plan| plan.stream.post_copy);
+        let settings = self.ports.settings();
         for wish in wishes {
             if wish.action == Steering::Hold || wish.action.is_our_own() {
                 return refused(format!("{} is nothing that is asked for", wish.action));
             }
             if wish.action == Steering::PostCopy && !may_switch {
                 return refused("it was begun without post-copy: cancel it and begin it with --postcopy".to_owned());
+            }
+            if wish.action == Steering::SetThrottle
+                && let Some(plan) = &course.plan
+            {
+                if let Some(why) = no_throttle(plan, &settings) {
+                    return refused(why.to_owned());
+                }
+                let (least, most) = (least_throttle_percent(plan), MOST_THROTTLE_PERCENT);
+                if wish.value.is_none_or(|percent| !(least..=most).contains(&percent)) {
+                    return refused(format!("its guest may be slowed down by {least} to {most} %"));
+                }
             }
         }
         Ok(self.ports.store.request_steering(id, wishes)?)

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{Activity, Bandwidth, OpeningQuestion, Prediction, Writing, predict};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, OpeningQuestion, Prediction, Writing, predict};
 use waypost_core::copies::used_bytes;
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::plan::{Plan, PlanError, RunState, TransferMode};
 use waypost_core::ports::DecisionRecord;
+use waypost_core::stream::{Disks, Stream};
 
 use crate::carried;
 use crate::check::{CheckReport, blocking};
@@ -44,6 +45,9 @@ const MEASURED: Duration = Duration::from_secs(1);
 /// A measurement before a migration may cost this part of it. The measurement takes rather more than its second, and the
 /// whole command is to take at most a twentieth more than the transfer.
 const PART: u64 = 50;
+/// What a network is taken to carry where nobody knows it, for the question whether it is worth the time to measure: 10 Gbit/s.
+/// A slower one makes the transfer longer, and the measurement a smaller part of it.
+const SUPPOSED_BYTES_PER_S: u64 = 10_000_000_000 / 8;
 
 /// Makes the plan for a destination that was allowed. None for one that was refused or not read.
 pub(crate) async fn plan(
@@ -104,9 +108,10 @@ async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: Fo
     // Of memory that the guest never touched nothing travels, so that what it holds decides.
     let least = match (purpose, bandwidth) {
         (For::Show, _) => 0,
-        (For::Execution, Some(known)) => known.bytes_per_s.saturating_mul(MEASURED.as_secs() * PART),
-        // Nobody knows whether it would be worth its time.
-        (For::Execution, None) => return Foretold::default(),
+        (For::Execution, bandwidth) => {
+            let bytes_per_s = bandwidth.map_or(SUPPOSED_BYTES_PER_S, |known| known.bytes_per_s);
+            bytes_per_s.saturating_mul(MEASURED.as_secs() * PART)
+        }
     };
     if memory < least {
         return Foretold::default();
@@ -135,9 +140,17 @@ fn expected(plan: &Plan, facts: &Snapshot, activity: &Activity, memory: u64, ban
     if plan.copies.0.is_empty() {
         return alone;
     }
-    // What is known is the bandwidth of the memory's way.
-    let with_memory = plan.disks.uri.is_none();
-    alone.with_disks(used_bytes(&plan.copies, facts).filter(|_| with_memory))
+    let known = goes_for_disks(bandwidth.from, &plan.stream, &plan.disks);
+    alone.with_disks(used_bytes(&plan.copies, facts).filter(|_| known))
+}
+
+/// Whether the memory's bandwidth is that of the disks: what the network or the limit lets through is, where they go the same
+/// way. What earlier transfers carried over several connections, or compressed, is not: a disk has one connection, and travels
+/// as it is.
+fn goes_for_disks(from: BandwidthFrom, stream: &Stream, disks: &Disks) -> bool {
+    let seen = from == BandwidthFrom::EarlierTransfers;
+    let as_disks_go = stream.parallel_connections.is_none() && stream.compression.is_empty();
+    disks.uri.is_none() && (!seen || as_disks_go)
 }
 
 /// What there is to reckon with: what is declared, else what earlier transfers showed.
@@ -154,5 +167,31 @@ async fn bandwidth(ports: &Arc<Ports>, plan: &Plan) -> Option<Bandwidth> {
             tracing::info!(%error, "earlier transfers could not be read");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waypost_core::stream::Compression;
+
+    use super::*;
+
+    #[test]
+    fn the_memorys_bandwidth_is_the_disks_where_they_travel_alike() {
+        use BandwidthFrom::{EarlierTransfers, Limit, Network};
+        let plain = Stream::default();
+        let parallel = Stream { parallel_connections: Some(4), ..Stream::default() };
+        let compressed = Stream { compression: vec![Compression::Zstd], ..Stream::default() };
+        let along = Disks::default();
+        for stream in [&plain, &parallel, &compressed] {
+            for from in [Limit, Network] {
+                assert!(goes_for_disks(from, stream, &along), "{from}, {stream:?}");
+            }
+        }
+        assert!(goes_for_disks(EarlierTransfers, &plain, &along));
+        assert!(!goes_for_disks(EarlierTransfers, &parallel, &along));
+        assert!(!goes_for_disks(EarlierTransfers, &compressed, &along));
+        let apart = Disks { uri: Some("tcp://10.9.0.2".into()), ..Disks::default() };
+        assert!(!goes_for_disks(Limit, &plain, &apart));
     }
 }

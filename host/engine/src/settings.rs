@@ -25,6 +25,8 @@ pub struct Settings {
     pub stall_after: Duration,
     /// Whether the connections of a disk's copy are closed where the host's own abort doesn't end it.
     pub sever: bool,
+    /// Whether it may be changed on the way how far auto-converge slows a guest down, which goes past what libvirt's own calls can do.
+    pub set_throttle: bool,
     /// Most downtime that a policy may set where the request names no limit, ms.
     pub most_downtime_ms: u64,
     /// Whether a policy may pause a guest to bring its transfer to an end.
@@ -33,8 +35,8 @@ pub struct Settings {
     pub max_attempts: u32,
     /// Between two questions to the store whether another process asked to cancel.
     pub cancel_poll: Duration,
-    /// The networks that migrations may take. What a network is can't change under a migration that it carries: nothing
-    /// reads them a second time.
+    /// The networks that migrations may take. A plan that was made has what it needs of them: nothing reads them a second time.
+    /// Whoever gives others sees to it that no task holds what is gone.
     pub networks: Arc<Networks>,
     /// How many migrations may run at once.
     pub slots: SlotLimits,
@@ -54,6 +56,8 @@ impl Default for Settings {
             steer_every: Duration::from_secs(1),
             stall_after: Duration::from_secs(20),
             sever: true,
+            // Nothing happens by itself: a person asks for it by name, or a policy of the site's own does. None that is shipped does.
+            set_throttle: true,
             // oVirt's highest step.
             most_downtime_ms: 5000,
             suspend: true,

@@ -42,6 +42,10 @@ pub struct GuestSpec {
     pub firmware: Firmware,
     /// A `<cpu>` element, or nothing for QEMU's default model qemu64.
     pub cpu_xml: String,
+    /// The hard limit of its memory in KiB, for RDMA, which asks for one: libvirt lets the hypervisor lock so much, and can't where the
+    /// machine allows less. A lab host has no controllers that would hold the guest to it.
+    #[serde(default)]
+    pub hard_limit_kib: Option<u64>,
     /// More device elements.
     pub devices_xml: String,
 }
@@ -116,6 +120,7 @@ impl GuestSpec {
             persistence: Persistence::Defined,
             firmware: Firmware::Rom,
             cpu_xml: String::new(),
+            hard_limit_kib: None,
             devices_xml: String::new(),
         }
     }
@@ -162,11 +167,14 @@ impl GuestSpec {
             Program::Tick { .. } => "    <boot dev='hd'/>\n".to_owned(),
             Program::Linux => linux::boot_xml(self.print_every_ticks),
         };
+        let limit = self
+            .hard_limit_kib
+            .map(|kib| format!("  <memtune>\n    <hard_limit unit='KiB'>{kib}</hard_limit>\n  </memtune>\n"));
         format!(
             r#"<domain type='qemu'>
   <name>{name}</name>
   <memory unit='MiB'>{memory}</memory>
-  <vcpu>1</vcpu>
+{limit}  <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
 {flash}{boot}  </os>
@@ -192,6 +200,7 @@ impl GuestSpec {
             memory = self.memory_mib,
             disk = disk.unwrap_or_default(),
             flash = flash.unwrap_or_default(),
+            limit = limit.unwrap_or_default(),
             cpu = self.cpu_xml,
             devices = self.devices_xml,
         )
@@ -337,6 +346,15 @@ mod tests {
         };
         assert_eq!(texts(&spec, &["domain", "cpu", "model"]), ["<model>Westmere</model>"]);
         assert_eq!(texts(&spec, &["domain", "devices", "interface", "source"]), ["<source bridge='br0'/>"]);
+    }
+
+    #[test]
+    fn a_hard_limit_is_named_where_one_is_asked_for() {
+        let none = GuestSpec::tick("g1");
+        let path = ["domain", "memtune", "hard_limit"];
+        assert_eq!(texts(&none, &path), Vec::<String>::new());
+        let limited = GuestSpec { hard_limit_kib: Some(8192), ..none };
+        assert_eq!(texts(&limited, &path), ["<hard_limit unit='KiB'>8192</hard_limit>"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod facts;
 mod hypervisor;
 mod link;
 mod login;
+mod monitor;
 mod notice;
 mod orders;
 #[allow(unsafe_code, reason = "the one audited module over libvirt's C interface")]
@@ -27,6 +28,7 @@ mod raw;
 mod read;
 mod rewrite;
 mod severing;
+mod throttling;
 mod transfer;
 mod uri;
 mod volumes;

@@ -12,7 +12,7 @@ use crate::error::Failure;
 use crate::link::Session;
 use crate::raw;
 use crate::read::domain;
-use crate::severing;
+use crate::{severing, throttling};
 
 /// What is attempted, for an error.
 pub(crate) fn attempted(command: Command, id: DomainId) -> String {
@@ -24,6 +24,8 @@ pub(crate) fn attempted(command: Command, id: DomainId) -> String {
         Command::SetPostCopyBandwidth { mib_s } => {
             format!("limit the post-copy bandwidth of domain {id} to {mib_s} MiB/s")
         }
+        Command::SetThrottle { percent } => format!("slow the guest of domain {id} down by {percent} %"),
+        Command::FreeThrottle => format!("let auto-converge slow domain {id} down as far as it can again"),
         Command::InterruptPostCopy => format!("interrupt the post-copy of domain {id}"),
         Command::Suspend => format!("suspend domain {id}"),
         Command::StartPostCopy => format!("switch domain {id} to post-copy"),
@@ -74,6 +76,8 @@ fn obey(domain: &Domain, command: Command) -> Result<(), Failure> {
             let flag = sys::VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY;
             domain.migrate_set_max_speed(mib_s, flag).map(drop).map_err(Into::into)
         }
+        Command::SetThrottle { percent } => throttling::set(domain, percent),
+        Command::FreeThrottle => throttling::free(domain),
         Command::InterruptPostCopy => raw::interrupt_post_copy(domain),
         Command::Suspend => domain.suspend().map(drop).map_err(Into::into),
         Command::StartPostCopy => raw::start_post_copy(domain),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use virt::domain::Domain;
 
 use crate::error::Failure;
-use crate::raw;
+use crate::monitor::ask;
 
 /// How libvirt calls the block nodes that it connects to the destination for a migration: `migration-vda-storage`.
 const OURS: &str = "migration-";
@@ -35,16 +35,6 @@ fn copies(answer: &Value) -> Vec<Value> {
         instance["type"] == "block-node" && instance["node-name"].as_str().is_some_and(|name| name.starts_with(OURS))
     };
     all.filter(ours).cloned().collect()
-}
-
-fn ask(domain: &Domain, command: &Value) -> Result<Value, Failure> {
-    let answer = raw::monitor(domain, &command.to_string())?;
-    let answer: Value = serde_json::from_str(&answer)
-        .map_err(|error| Failure::refused(format!("the hypervisor's answer to {command} can't be read: {error}")))?;
-    match answer["error"]["desc"].as_str() {
-        Some(why) => Err(Failure::refused(format!("the hypervisor refuses {command}: {why}"))),
-        None => Ok(answer),
-    }
 }
 
 #[cfg(test)]

@@ -160,7 +160,12 @@ async fn an_order_for_a_domain_that_stood_otherwise_is_not_carried_out() {
 #[tokio::test]
 async fn what_the_driver_lacks_is_told_as_that() {
     let Private { hosts, host, _file } = private();
-    for command in [Command::AbortJob, Command::StartPostCopy, Command::SetMaxDowntime { ms: 100 }] {
+    for command in [
+        Command::AbortJob,
+        Command::StartPostCopy,
+        Command::SetMaxDowntime { ms: 100 },
+        Command::SetThrottle { percent: 50 },
+    ] {
         let fault = hosts.command(&host, runs(), command).await.unwrap_err();
         assert_eq!((fault.kind, fault.code), (FaultKind::Unsupported, Some(3)), "{fault}");
     }

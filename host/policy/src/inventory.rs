@@ -62,6 +62,7 @@ impl inventory::HostDomainFacts for Call {
         on_reboot: Option<String> = OnReboot, domain => domain.on_reboot.clone();
         on_crash: Option<String> = OnCrash, domain => domain.on_crash.clone();
         cpu: wit::GuestCpu = Cpu, domain => convert::guest_cpu(&domain.cpu);
+        tsc_frequency_hz: Option<u64> = TscFrequencyHz, domain => domain.tsc_frequency_hz;
         disks: Vec<wit::Disk> = Disks, domain => all(&domain.disks, convert::disk);
         network_interfaces: Vec<wit::NetworkInterface> = NetworkInterfaces,
             domain => all(&domain.interfaces, convert::interface);
@@ -72,6 +73,7 @@ impl inventory::HostDomainFacts for Call {
             domain => all(&domain.character_devices, convert::character_device);
         filesystems: Vec<wit::Filesystem> = Filesystems, domain => all(&domain.filesystems, convert::filesystem);
         other_devices: Vec<String> = OtherDevices, domain => domain.other_devices.clone();
+        shared_memory_roles: Vec<String> = SharedMemoryRoles, domain => domain.shared_memory_roles.clone();
         launch_security: Option<String> = LaunchSecurity, domain => domain.launch_security.clone();
         title: Option<String> = Title, domain => domain.title.clone();
         description: Option<String> = Description, domain => domain.description.clone();

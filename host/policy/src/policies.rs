@@ -130,6 +130,7 @@ fn describe_steering(answer: &SteeringAnswer) -> String {
     match (answer.action, answer.value) {
         (Steering::SetDowntime, Some(ms)) => format!("set-downtime {ms} ms"),
         (Steering::SetBandwidth, Some(mib_s)) => format!("set-bandwidth {mib_s} MiB/s"),
+        (Steering::SetThrottle, Some(percent)) => format!("set-throttle {percent} %"),
         (action, _) => action.to_string(),
     }
 }

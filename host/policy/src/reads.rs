@@ -25,10 +25,10 @@ named! {
         Machine = "machine", Emulator = "emulator", Firmware = "firmware", Vcpus = "vcpus", VcpusMax = "vcpus-max",
         MemoryKib = "memory-kib", MemoryMaxKib = "memory-max-kib", MemoryBacking = "memory-backing", Iothreads = "iothreads",
         Pins = "pins", MemoryNodes = "memory-nodes", OnPoweroff = "on-poweroff", OnReboot = "on-reboot",
-        OnCrash = "on-crash", Cpu = "cpu",
+        OnCrash = "on-crash", Cpu = "cpu", TscFrequencyHz = "tsc-frequency-hz",
         Disks = "disks", NetworkInterfaces = "network-interfaces", Hostdevs = "hostdevs", Tpms = "tpms",
         Graphics = "graphics", CharacterDevices = "character-devices", Filesystems = "filesystems",
-        OtherDevices = "other-devices", LaunchSecurity = "launch-security", Title = "title", Description = "description", Snapshots = "snapshots",
+        OtherDevices = "other-devices", SharedMemoryRoles = "shared-memory-roles", LaunchSecurity = "launch-security", Title = "title", Description = "description", Snapshots = "snapshots",
         Checkpoints = "checkpoints", Job = "job", BlockJobs = "block-jobs",
     }
 }

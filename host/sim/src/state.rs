@@ -126,6 +126,8 @@ pub(crate) struct Local {
     pub(crate) off: &'static str,
     pub(crate) max_downtime_ms: Option<u64>,
     pub(crate) bandwidth_mib_s: Option<u64>,
+    /// How far auto-converge goes, at once; none: as far as it can, step by step.
+    pub(crate) most_throttle_percent: Option<u64>,
     /// Who moves it, for others to see.
     pub(crate) notice: Option<Notice>,
 }
@@ -561,6 +563,7 @@ impl Local {
             off: "shutdown",
             max_downtime_ms: None,
             bandwidth_mib_s: None,
+            most_throttle_percent: None,
             notice: None,
         }
     }

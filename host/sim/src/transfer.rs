@@ -360,6 +360,7 @@ impl Run<'_> {
             off: "unknown",
             max_downtime_ms: None,
             bandwidth_mib_s: None,
+            most_throttle_percent: None,
             // The notice goes with the document.
             ..source
         };
@@ -439,6 +440,7 @@ impl Run<'_> {
         let mut state = self.world.state();
         let Some(local) = state.local(self.source, id) else { return Err(Trouble::SourceDied) };
         let spec = Arc::clone(&local.spec);
+        let ordered = local.most_throttle_percent.and_then(|percent| u32::try_from(percent).ok());
         let runs = local.process.as_ref().is_some_and(|process| process.runs);
         let due = state.script.next_perform(self.source);
         let Some(job) = state.jobs.get_mut(&id) else { return Err(Trouble::Aborted) };
@@ -457,7 +459,8 @@ impl Run<'_> {
             if self.plan.stream.auto_converge && copy.pass > 2 {
                 let first = self.plan.stream.auto_converge_initial.unwrap_or(20);
                 let more = self.plan.stream.auto_converge_increment.unwrap_or(10);
-                copy.throttle_percent = Some(copy.throttle_percent.map_or(first, |now| (now + more).min(99)));
+                let next = |now: u32| ordered.unwrap_or((now + more).min(99));
+                copy.throttle_percent = Some(copy.throttle_percent.map_or(first, next));
             }
             let iteration = copy.pass;
             state.tell(self.source, HostEvent::Iteration { domain: id, iteration });

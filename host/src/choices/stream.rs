@@ -24,7 +24,7 @@ pub fn choices(plan: &Plan, asked: &Stream, choices: &mut Vec<Choice>) {
     });
     choices.push(compression(stream));
     choices.push(auto_converge(stream, asked));
-    choices.push(post_copy(stream));
+    choices.push(post_copy(stream, asked));
     seldom(stream, choices);
 }
 
@@ -72,7 +72,7 @@ fn auto_converge(stream: &Stream, asked: &Stream) -> Choice {
     Choice::new("auto-converge", Origin::asked_or(asked.auto_converge, Origin::Policy), words)
 }
 
-fn post_copy(stream: &Stream) -> Choice {
+fn post_copy(stream: &Stream, asked: &Stream) -> Choice {
     if !stream.post_copy {
         return Choice::new("postcopy", Origin::Default, "the switch to post-copy is not allowed");
     }
@@ -80,7 +80,9 @@ fn post_copy(stream: &Stream) -> Choice {
         Some(limit) => format!("then at most {limit} MiB/s"),
         None => "then without a bandwidth limit of its own".to_owned(),
     };
-    Choice::new("postcopy", Origin::Asked, format!("the switch to post-copy is allowed, {limit}"))
+    let declared = stream.post_copy_bandwidth_mib_s.is_some() && asked.post_copy_bandwidth_mib_s.is_none();
+    let origin = Origin::asked_or(!declared, Origin::Network);
+    Choice::new("postcopy", origin, format!("the switch to post-copy is allowed, {limit}"))
 }
 
 /// What most transfers do without, and what is only told where it was asked for.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use waypost::TaskId;
+use waypost::core::convergence::{LEAST_THROTTLE_PERCENT, MOST_THROTTLE_PERCENT};
 use waypost::core::situation::Action;
 
 use super::exit;
@@ -162,7 +163,7 @@ pub struct Serve {
 
 /// What is wanted of a running transfer.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("wanted").required(true).multiple(true).args(["max_downtime", "bandwidth", "postcopy", "suspend"])))]
+#[command(group(ArgGroup::new("wanted").required(true).multiple(true).args(["max_downtime", "bandwidth", "throttle", "postcopy", "suspend"])))]
 pub struct Steer {
     /// Task id
     #[arg(value_name = "ID", value_parser = task_id)]
@@ -173,6 +174,10 @@ pub struct Steer {
     /// Bandwidth limit from now on, MiB/s
     #[arg(long, value_name = "MIB_S", value_parser = clap::value_parser!(u64).range(1..))]
     pub bandwidth: Option<u64>,
+    /// How far the guest is slowed down from the hypervisor's next step on, and no further, 20 to 99 %; the migration must have been
+    /// begun with --auto-converge
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(LEAST_THROTTLE_PERCENT..=MOST_THROTTLE_PERCENT))]
+    pub throttle: Option<u64>,
     /// Go on as post-copy; the migration must have been begun with --postcopy
     #[arg(long)]
     pub postcopy: bool,

@@ -16,7 +16,7 @@ pub async fn run(out: Out, mover: &Mover, request: MigrationRequest) -> anyhow::
         plan::show(&out, plan, &told.choices);
         out.line(out.tone(Tone::Strong, "around it"));
         told.choices.iter().filter(|choice| choice.around).for_each(|choice| out.line(format!("  {choice}")));
-        plan::show_expected(&out, told.prediction.as_ref(), told.writing.as_ref());
+        plan::show_expected(&out, plan, told.prediction.as_ref(), told.writing.as_ref());
     }
     let (exit, touched) = (if told.plan.is_some() { Exit::Done } else { Exit::Refused }, told.touched.clone());
     out.document(Document::DryRun(Box::new(told)));

@@ -168,3 +168,36 @@ fn document(view: &View) -> Progress {
         sample: view.sample.as_ref().map(Sample::from),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(stage: &str) -> Sample {
+        Sample {
+            stage: stage.into(),
+            elapsed_ms: 1000,
+            total_bytes: 4 << 30,
+            processed_bytes: 1 << 30,
+            remaining_bytes: 3 << 30,
+            bytes_per_s: None,
+            dirty_bytes_per_s: None,
+            iteration: None,
+            downtime_ms: None,
+            remaining_ms: None,
+            throttle_percent: None,
+        }
+    }
+
+    #[test]
+    fn of_disks_no_rate_is_missed_and_of_memory_it_is() {
+        assert_eq!(figures(&sample("disks")), "1.0 GiB of 4.0 GiB, the disks first");
+        let told = Sample { remaining_ms: Some(12_000), ..sample("disks") };
+        assert_eq!(figures(&told), "1.0 GiB of 4.0 GiB, 12.0 s left");
+        assert_eq!(figures(&sample("pre-copy")), "1.0 GiB of 4.0 GiB, no end in sight at this rate");
+        let moving = Sample { bytes_per_s: Some(112 << 20), iteration: Some(2), ..sample("pre-copy") };
+        assert_eq!(figures(&moving), "1.0 GiB of 4.0 GiB, no end in sight at this rate, 112 MiB/s, pass 2");
+        let following = "1.0 GiB of 4.0 GiB, no end in sight at this rate, runs on the destination, memory follows";
+        assert_eq!(figures(&sample("post-copy")), following);
+    }
+}

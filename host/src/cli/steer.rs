@@ -12,6 +12,7 @@ pub fn run(app: &App, args: &Steer) -> anyhow::Result<Exit> {
     let wanted = v1::Steer {
         max_downtime_ms: args.max_downtime,
         bandwidth_mib_s: args.bandwidth,
+        throttle_percent: args.throttle,
         post_copy: args.postcopy,
         suspend: args.suspend,
     };

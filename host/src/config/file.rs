@@ -170,6 +170,7 @@ struct Engine {
     steer_every_ms: Option<u64>,
     stall_s: Option<u64>,
     sever: Option<bool>,
+    set_throttle: Option<bool>,
     most_downtime_ms: Option<u64>,
     suspend: Option<bool>,
     max_attempts: Option<u32>,
@@ -348,6 +349,7 @@ impl Engine {
             steer_every: ms("steer_every_ms", self.steer_every_ms, default.steer_every)?,
             stall_after: s("stall_s", self.stall_s, 3600, default.stall_after)?,
             sever: self.sever.unwrap_or(default.sever),
+            set_throttle: self.set_throttle.unwrap_or(default.set_throttle),
             most_downtime_ms: number("most_downtime_ms", self.most_downtime_ms, 1..=MAX_DOWNTIME_MS)?
                 .unwrap_or(default.most_downtime_ms),
             suspend: self.suspend.unwrap_or(default.suspend),
@@ -370,7 +372,7 @@ impl Engine {
 const DAY_S: u64 = 86_400;
 
 /// A number in its range; one outside is refused with it, never altered.
-fn within<T: Copy + PartialOrd + fmt::Display>(
+pub(super) fn within<T: Copy + PartialOrd + fmt::Display>(
     key: String,
     value: Option<T>,
     range: RangeInclusive<T>,

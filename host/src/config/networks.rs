@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer};
+use waypost_core::admission::MAX_MIB_S;
 use waypost_core::ids::HostName;
 use waypost_core::network::{Cluster, Fallback, MANAGEMENT, Network, NetworkRule, Networks, Place, Role};
 use waypost_core::queue::SlotLimits;
 
 use super::ConfigError;
+use super::file::within;
 
 /// Stands alone in a fallback: nothing is taken instead.
 const REFUSE: &str = "refuse";
@@ -182,9 +184,9 @@ impl WrittenNetwork {
                 format!("it may carry nothing: give it a role; there are: {}", all.join(", ")),
             ));
         }
-        if bandwidth_mib_s == Some(0) || max_migrations == Some(0) {
-            let field = if bandwidth_mib_s == Some(0) { "bandwidth_mib_s" } else { "max_migrations" };
-            return Err(wrong(key(field), "0 would let nothing through: at least 1".into()));
+        let bandwidth_mib_s = within(key("bandwidth_mib_s"), bandwidth_mib_s, 1..=MAX_MIB_S, wrong)?;
+        if max_migrations == Some(0) {
+            return Err(wrong(key("max_migrations"), "0 would let nothing through: at least 1".into()));
         }
         let mut steps = Vec::new();
         for step in &fallback {

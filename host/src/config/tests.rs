@@ -280,7 +280,14 @@ fn what_is_wrong_with_a_network_is_said_by_its_key() {
         ),
         (network("roles = [\"migration\"]\nfallback = [\"refuse\", \"management\"]"), "\"refuse\" stands alone"),
         (network("roles = [\"migration\"]\nfallback = [\"x\"]"), "it can't stand in for itself"),
-        (network("roles = [\"migration\"]\nbandwidth_mib_s = 0"), "network.x.bandwidth_mib_s: 0 would let nothing"),
+        (
+            network("roles = [\"migration\"]\nbandwidth_mib_s = 0"),
+            "network.x.bandwidth_mib_s: 0 is outside 1 to 4294967295",
+        ),
+        (
+            network("roles = [\"migration\"]\nbandwidth_mib_s = 4294967296"),
+            "network.x.bandwidth_mib_s: 4294967296 is outside 1 to 4294967295",
+        ),
         (network("roles = [\"migration\"]\nmax_migrations = 0"), "network.x.max_migrations: 0 would let nothing"),
         (
             network("roles = [\"disk-copy\"]\n[networks]\ndefault = \"x\""),

@@ -1,4 +1,5 @@
-//! Which tasks need a host that is about to go: what is on record of them, whoever drives them.
+//! Which tasks need a host that is about to go, and which hold a network that would be gone or lose a role: what is on record of
+//! them, whoever drives them.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -6,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use waypost_core::feed::{Feed, Place, TaskQuery, TaskState};
 use waypost_core::ids::{HostName, TaskId};
 use waypost_core::journal::{Course, Step};
+use waypost_core::network::{Networks, Role, held};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::ports::TaskBrief;
 use waypost_engine::{Engine, EngineError};
@@ -38,9 +40,31 @@ impl Display for Needed {
     }
 }
 
+/// A task that holds a network: its migration takes it, or may turn to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The network.
+    pub network: String,
+    /// What it is to carry.
+    pub role: Role,
+    /// The task.
+    pub task: TaskId,
+    /// Its domain.
+    pub domain: String,
+    /// Its phase, or how it ended.
+    pub is: String,
+}
+
+impl Display for Held {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { network, role, task, domain, is } = self;
+        write!(f, "{network} with the role {role} by task {task} of {domain} ({is})")
+    }
+}
+
 /// The tasks in words.
-pub(super) fn listed(needed: &[Needed]) -> String {
-    let mut words: Vec<String> = needed.iter().take(NAMED).map(Needed::to_string).collect();
+pub(super) fn listed<T: Display>(needed: &[T]) -> String {
+    let mut words: Vec<String> = needed.iter().take(NAMED).map(T::to_string).collect();
     if needed.len() > NAMED {
         words.push(format!("and {} tasks more", needed.len() - NAMED));
     }
@@ -54,9 +78,33 @@ pub(crate) fn needed(
     leaving: &BTreeSet<HostName>,
 ) -> Result<Vec<Needed>, EngineError> {
     let mut found = Vec::new();
-    if leaving.is_empty() {
-        return Ok(found);
+    if !leaving.is_empty() {
+        each(engine, feed, |brief, course| found.extend(needs(brief, course, leaving)))?;
     }
+    Ok(found)
+}
+
+/// The tasks that are not over, or ended stuck, and hold something of these networks that the others have not.
+pub(crate) fn holding(
+    engine: &Engine,
+    feed: &dyn Feed,
+    was: &Networks,
+    is: &Networks,
+) -> Result<Vec<Held>, EngineError> {
+    let withdrawn = was.withdrawn(is);
+    let mut found = Vec::new();
+    if !withdrawn.is_empty() {
+        each(engine, feed, |brief, course| found.extend(holds(brief, course, was, &withdrawn)))?;
+    }
+    Ok(found)
+}
+
+/// Every task that is not over, or ended stuck, with what its journal comes to; none of one whose journal can't be read.
+fn each(
+    engine: &Engine,
+    feed: &dyn Feed,
+    mut tell: impl FnMut(&TaskBrief, Option<&Course>),
+) -> Result<(), EngineError> {
     let states = vec![TaskState::Unfinished, TaskState::Ended(OutcomeKind::Stuck)];
     let mut query = TaskQuery { states, ..TaskQuery::default() };
     loop {
@@ -68,13 +116,13 @@ pub(crate) fn needed(
                 Err(EngineError::Journal { .. } | EngineError::NoTask(_)) => None,
                 Err(error) => return Err(error),
             };
-            found.extend(needs(brief, course.as_ref(), leaving));
+            tell(brief, course.as_ref());
         }
         match page.last() {
             Some(last) if page.len() >= PAGE as usize => {
                 query.after = Some(Place { created_at: last.created_at, task: last.id });
             }
-            _ => return Ok(found),
+            _ => return Ok(()),
         }
     }
 }
@@ -88,8 +136,30 @@ fn needs(brief: &TaskBrief, course: Option<&Course>, leaving: &BTreeSet<HostName
         host: named,
         task: brief.id,
         domain: brief.domain_name.clone(),
-        is: brief.outcome.map_or_else(|| brief.phase.to_string(), |outcome| outcome.to_string()),
+        is: standing(brief),
     })
+}
+
+/// A task without a plan holds nothing yet: its plan will be made of what there is then.
+fn holds(
+    brief: &TaskBrief,
+    course: Option<&Course>,
+    was: &Networks,
+    withdrawn: &BTreeSet<(String, Role)>,
+) -> Vec<Held> {
+    let held = course.and_then(|course| course.plan.as_ref()).map(|plan| held(plan, was)).unwrap_or_default();
+    let told = |(network, role): &(String, Role)| Held {
+        network: network.clone(),
+        role: *role,
+        task: brief.id,
+        domain: brief.domain_name.clone(),
+        is: standing(brief),
+    };
+    held.intersection(withdrawn).map(told).collect()
+}
+
+fn standing(brief: &TaskBrief) -> String {
+    brief.outcome.map_or_else(|| brief.phase.to_string(), |outcome| outcome.to_string())
 }
 
 /// Every host that is on record as one that the task still has to do with.
@@ -99,7 +169,10 @@ fn names<'a>(brief: &'a TaskBrief, course: Option<&'a Course>) -> Vec<&'a HostNa
         names.extend(course.current.source.iter().chain([&course.current.destination]));
         names.extend(course.plan.iter().flat_map(|plan| [&plan.source.host, &plan.destination.host]));
         names.extend(course.open_steps.iter().map(|step| match step {
-            Step::MaxDowntime { host, .. } | Step::SourceAutostart { host } | Step::Volume { host, .. } => host,
+            Step::MaxDowntime { host, .. }
+            | Step::SourceAutostart { host }
+            | Step::Volume { host, .. }
+            | Step::Throttle { host } => host,
         }));
     }
     names
@@ -107,9 +180,14 @@ fn names<'a>(brief: &'a TaskBrief, course: Option<&'a Course>) -> Vec<&'a HostNa
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use waypost_core::ids::{DomainKey, Moment};
+    use waypost_core::network::Network;
     use waypost_core::phase::Phase;
+    use waypost_core::plan::Plan;
     use waypost_core::request::{MigrationRequest, Options};
+    use waypost_core::testing::plan;
 
     use super::*;
 
@@ -165,6 +243,35 @@ mod tests {
         assert!(said.starts_with("perhaps any host by task ") && said.ends_with("looks for its domain"), "{said}");
         // One that gave up before it found it looks no more.
         assert_eq!(told(&brief(None, Some(OutcomeKind::Stuck)), None, "z"), None);
+    }
+
+    #[test]
+    fn a_task_holds_what_its_plan_takes_of_the_networks() {
+        let network = |name: &str, roles: &[Role]| Network {
+            name: name.into(),
+            roles: roles.to_vec(),
+            fallback: vec![],
+            bandwidth_mib_s: None,
+            max_migrations: None,
+            places: BTreeMap::new(),
+        };
+        let site = |networks| Networks { networks, ..Networks::default() };
+        let was = site(vec![network("mig", &[Role::Migration, Role::DiskCopy]), network("free", &[Role::Migration])]);
+        let is = site(vec![network("mig", &[Role::DiskCopy])]);
+        let performing = TaskBrief { phase: Phase::Performing, ..brief(Some("a"), None) };
+        let told = |course: Option<&Course>, is: &Networks| -> Vec<String> {
+            holds(&performing, course, &was, &was.withdrawn(is)).iter().map(Held::to_string).collect()
+        };
+        let mut course = course("b");
+        assert_eq!(told(None, &is), [""; 0]);
+        assert_eq!(told(Some(&course), &is), [""; 0], "it has no plan yet");
+        course.plan = Some(Plan { network: Some("mig".into()), ..plan() });
+        let words = format!("mig with the role migration by task {} of g1 (performing)", performing.id);
+        assert_eq!(told(Some(&course), &is), [words.clone()]);
+        // Whatever else is taken away is none of its.
+        assert_eq!(told(Some(&course), &site(vec![network("mig", &[Role::Migration])])), [""; 0]);
+        // Gone as a whole, it has no role any more.
+        assert_eq!(told(Some(&course), &Networks::default()), [words]);
     }
 
     #[test]

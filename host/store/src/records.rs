@@ -5,6 +5,8 @@
 //! the core's field names, so that a rename there changes nothing on disk; `tests/records-v1.jsonl` holds one record
 //! of each kind as version 1 wrote it. A change of a shape is a new [`RECORD_VERSION`] and a conversion from the old one;
 //! a version, a key or a word that isn't known is an error, because a guess about a journal is a guess about a guest.
+//! What only adds - a key that may be absent, a word where new ones may come - keeps the version: this Waypost reads what older ones
+//! wrote. An older one doesn't read what it doesn't know: it names the key or the word and asks for the newer one.
 //! The file is long because the list of what is kept is: one border, one file.
 
 use serde_json::{Map, Value, json};
@@ -47,8 +49,8 @@ pub enum Misfit {
         /// Its version.
         found: u64,
     },
-    /// Another shape than its version has.
-    #[error("{path}: expected {expected}")]
+    /// Another shape than its version has here: a newer Waypost adds keys and words within a version.
+    #[error("{path}: expected {expected}; where a newer Waypost wrote it, use that one")]
     Shape {
         /// Where, as `record.plan.attempt`.
         path: String,
@@ -253,6 +255,7 @@ wire_enum! {
         "max-downtime" => MaxDowntime { host: host, ms: ms, before_ms: before_ms },
         "source-autostart" => SourceAutostart { host: host },
         "volume" => Volume { host: host, disk: disk },
+        "throttle" => Throttle { host: host },
     }
     StepEnd {
         "done" => Done {},

@@ -22,7 +22,7 @@ impl Precheck for Cpu {
         let cpu = domain.cpu();
         let mut findings = Vec::new();
         if travel == Travel::Live {
-            findings.extend(unmigratable(cpu));
+            findings.extend(unmigratable(cpu, domain.tsc_frequency_hz()));
         }
         if sees_the_host(cpu, domain.virt_type()) {
             if travel == Travel::Live {
@@ -44,7 +44,7 @@ fn sees_the_host(cpu: &GuestCpu, virt_type: &str) -> bool {
     }
 }
 
-fn unmigratable(cpu: &GuestCpu) -> Option<Finding> {
+fn unmigratable(cpu: &GuestCpu, tsc_frequency_hz: Option<u64>) -> Option<Finding> {
     if cpu.migratable == Some(false) {
         return Some(
             Finding::blocker("cpu-not-migratable", "The domain's CPU is configured as not migratable.")
@@ -54,13 +54,17 @@ fn unmigratable(cpu: &GuestCpu) -> Option<Finding> {
         );
     }
     let invariant = |name: &str, policy: &str| name == "invtsc" && matches!(policy, "require" | "force");
-    cpu.features.iter().any(|feature| invariant(&feature.name, &feature.policy)).then(|| {
-        Finding::warning(
+    let unstated = tsc_frequency_hz.is_none();
+    (unstated && cpu.features.iter().any(|feature| invariant(&feature.name, &feature.policy))).then(|| {
+        Finding::blocker(
             "cpu-invariant-tsc",
-            "The CPU has an invariant TSC; libvirt refuses it unless the definition states the TSC's frequency.",
+            "The CPU has an invariant TSC, and the definition doesn't state the TSC's frequency: libvirt refuses it.",
         )
         .with("feature", "invtsc")
-        .remedy("State it: <timer name='tsc' frequency='...'/> in the clock element.")
+        .with("frequency of the TSC", "not stated")
+        .remedy(
+            "State it and restart the domain: <timer name='tsc' frequency='...'/> in the clock element; or migrate it shut off.",
+        )
     })
 }
 
@@ -217,8 +221,12 @@ mod tests {
     fn what_qemu_itself_blocks_is_said() {
         let pinned = with_cpu(|cpu| cpu.migratable = Some(false));
         assert_eq!(check(&pinned, |_| {}), [("cpu-not-migratable".to_owned(), Blocker)]);
-        let invtsc =
-            with_cpu(|cpu| cpu.features = vec![CpuFeature { name: "invtsc".into(), policy: "require".into() }]);
-        assert_eq!(check(&invtsc, |_| {}), [("cpu-invariant-tsc".to_owned(), Warning)]);
+        let invtsc = |policy: &str, tsc_frequency_hz: Option<u64>| {
+            let features = vec![CpuFeature { name: "invtsc".into(), policy: policy.into() }];
+            testing::domain_with(|domain| (domain.cpu.features, domain.tsc_frequency_hz) = (features, tsc_frequency_hz))
+        };
+        assert_eq!(check(&invtsc("require", None), |_| {}), [("cpu-invariant-tsc".to_owned(), Blocker)]);
+        assert_eq!(check(&invtsc("require", Some(2_593_906_000)), |_| {}), [], "libvirt takes it then");
+        assert_eq!(check(&invtsc("disable", None), |_| {}), []);
     }
 }

@@ -5,7 +5,7 @@
 //! domain all of it only decides whether it starts on the destination.
 
 use waypost_plugin::types::{Hostdev, NetworkInterface};
-use waypost_plugin::{DomainFacts, Finding, HostFacts, Precheck, Request, Travel, export_precheck};
+use waypost_plugin::{DomainFacts, Finding, HostFacts, Precheck, Request, Travel, export_precheck, text};
 
 /// The policy.
 pub struct Passthrough;
@@ -46,11 +46,12 @@ fn about(request: &Request, domain: &DomainFacts) -> Vec<Finding> {
                     .remedy("Shut the domain down and migrate it offline."),
             );
         }
-        if domain.other_devices().iter().any(|device| device == "shmem") {
+        let roles = domain.shared_memory_roles();
+        if roles.iter().any(|role| role != "master") {
             findings.push(
-                Finding::warning("shared-memory-device", "libvirt migrates a shmem device only if its role is master.")
-                    .with("device", "shmem")
-                    .remedy("Detach it, or set role='master' where this guest owns the memory."),
+                Finding::blocker("shared-memory-device", "libvirt migrates a shmem device only if its role is master.")
+                    .with("roles", text::list(roles, "none"))
+                    .remedy("Detach it, or set role='master' where this guest owns the memory and restart the domain."),
             );
         }
     }
@@ -198,8 +199,14 @@ mod tests {
     fn what_ties_memory_to_the_host_refuses_only_a_running_guest() {
         let found = both(|domain| domain.launch_security = Some("sev".into()));
         assert_eq!(found, [one("encrypted-guest", Blocker), vec![]]);
-        let found = both(|domain| domain.other_devices.push("shmem".into()));
-        assert_eq!(found, [one("shared-memory-device", Warning), vec![]]);
+        for (roles, found) in [
+            (&["master", "peer"][..], one("shared-memory-device", Blocker)),
+            (&["default"][..], one("shared-memory-device", Blocker)),
+            (&["master", "master"][..], vec![]),
+        ] {
+            let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
+            assert_eq!(both(|domain| domain.shared_memory_roles.clone_from(&roles)), [found, vec![]], "{roles:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,12 @@ impl SteeringAnswer {
     pub fn set_bandwidth(mib_s: u64, reason: impl Into<String>) -> Self {
         Self { value: Some(mib_s), ..Self::of("set-bandwidth", reason) }
     }
+
+    /// Slow the guest down so far from the hypervisor's next step on, and no further, percent: 20 to 99. Permitted only where the
+    /// transfer was begun with auto-converge.
+    pub fn set_throttle(percent: u64, reason: impl Into<String>) -> Self {
+        Self { value: Some(percent), ..Self::of("set-throttle", reason) }
+    }
 }
 
 impl Opening {

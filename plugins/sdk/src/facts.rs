@@ -106,6 +106,8 @@ macro_rules! domain_getters {
                 maybe on_crash: Option<String>,
                 /// CPU.
                 record cpu: GuestCpu,
+                /// Frequency that the definition states for the TSC, Hz; none: it states none.
+                copy tsc_frequency_hz: Option<u64>,
                 /// Disks, CD-ROMs and floppies, in the order of the XML.
                 list disks: Vec<Disk>,
                 /// Network interfaces.
@@ -122,6 +124,8 @@ macro_rules! domain_getters {
                 list filesystems: Vec<Filesystem>,
                 /// Other kinds of devices in the XML (`shmem`, `vsock`, `rng`, ...), each once.
                 list other_devices: Vec<String>,
+                /// Role of each `shmem` device: `master`, `peer`; `default` where the XML names none.
+                list shared_memory_roles: Vec<String>,
                 /// `sev`, `sev-snp`, `tdx`, `s390-pv`; none: an ordinary domain.
                 maybe launch_security: Option<String>,
                 /// Title.

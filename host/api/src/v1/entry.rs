@@ -138,5 +138,6 @@ fn step_text(step: &waypost_core::journal::Step) -> Value {
         waypost_core::journal::Step::Volume { host, disk } => {
             json!({"name": "volume", "host": host.as_str(), "volume": crate::json::value(&disk.to_tree())})
         }
+        waypost_core::journal::Step::Throttle { host } => json!({"name": "throttle", "host": host.as_str()}),
     }
 }

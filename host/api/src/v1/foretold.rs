@@ -18,7 +18,8 @@ pub struct Prediction {
     /// Whether it comes to an end by itself.
     pub converges: bool,
     /// Time for the whole, with the disks that are copied; null where it has no end, or nobody knows how long those disks take
-    /// (what they use isn't told, or they take a way of their own).
+    /// (what they use isn't told, they take a way of their own, or the bandwidth is one of earlier transfers over parallel
+    /// connections or compressed).
     pub total_ms: Option<u64>,
     /// Downtime; null where it has no end.
     pub downtime_ms: Option<u64>,
@@ -40,7 +41,7 @@ impl From<&convergence::Prediction> for Prediction {
 /// What was measured of a guest before its transfer, and what that asks of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Writing {
-    /// What it dirties.
+    /// What it dirties; 0 where it stands still for the whole transfer of its memory.
     pub dirty_bytes_per_s: u64,
     /// Memory that its process holds, which is what has to travel; null where the host can't tell.
     pub resident_bytes: Option<u64>,

@@ -69,6 +69,11 @@ pub struct Steer {
     /// Bandwidth limit from now on, at least 1.
     #[schema(minimum = 1, maximum = 4294967295_u64)]
     pub bandwidth_mib_s: Option<u64>,
+    /// How far the guest is slowed down from the hypervisor's next step on, and no further, 20 to 99 and no less than the first
+    /// step that the migration was begun with; it must have been begun with auto-converge, and run as pre-copy. The hypervisor's
+    /// process is marked as one whose monitor was used.
+    #[schema(minimum = 20, maximum = 99)]
+    pub throttle_percent: Option<u64>,
     /// Go on as post-copy; the migration must have been begun with it.
     pub post_copy: bool,
     /// Pause the guest, so that the rest is copied while it stands still; it runs on the destination afterwards.
@@ -81,6 +86,7 @@ impl Steer {
         [
             self.max_downtime_ms.map(|ms| (Steering::SetDowntime, Some(ms))),
             self.bandwidth_mib_s.map(|mib_s| (Steering::SetBandwidth, Some(mib_s))),
+            self.throttle_percent.map(|percent| (Steering::SetThrottle, Some(percent))),
             self.post_copy.then_some((Steering::PostCopy, None)),
             self.suspend.then_some((Steering::Suspend, None)),
         ]
@@ -459,8 +465,9 @@ mod tests {
 
     #[test]
     fn what_is_wanted_of_a_transfer_comes_in_one_order() {
-        let steer = Steer { max_downtime_ms: Some(9), bandwidth_mib_s: None, post_copy: true, suspend: false };
-        assert_eq!(steer.wishes(), [(Steering::SetDowntime, Some(9)), (Steering::PostCopy, None)]);
+        let steer = Steer { max_downtime_ms: Some(9), throttle_percent: Some(40), post_copy: true, ..Steer::default() };
+        let wishes = [(Steering::SetDowntime, Some(9)), (Steering::SetThrottle, Some(40)), (Steering::PostCopy, None)];
+        assert_eq!(steer.wishes(), wishes);
         assert_eq!(Steer::default().wishes(), []);
     }
 }

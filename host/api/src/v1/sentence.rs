@@ -80,5 +80,6 @@ fn step_words(step: &Step) -> String {
         Step::Volume { host, disk } => {
             format!("make volume {} in pool {} of {host} for disk {}", disk.volume, disk.pool, disk.target)
         }
+        Step::Throttle { host } => format!("set a maximum for how far the guest is slowed down on {host}"),
     }
 }

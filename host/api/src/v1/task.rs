@@ -254,9 +254,9 @@ pub struct Steered {
 /// One thing that was asked of a running transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Wish {
-    /// `set-downtime`, `set-bandwidth`, `post-copy`, `suspend`.
+    /// `set-downtime`, `set-bandwidth`, `set-throttle`, `post-copy`, `suspend`.
     pub action: String,
-    /// Of a limit: ms, or MiB/s.
+    /// Of a limit: ms, MiB/s, or percent.
     pub value: Option<u64>,
 }
 

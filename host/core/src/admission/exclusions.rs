@@ -1,7 +1,7 @@
 //! What excludes what, and what needs what: libvirt would refuse most of it, but some only after the destination was
 //! made ready, some in words that help nobody, and some not at all. One table, so that it can be read as one.
 
-use super::{Refusal, offline};
+use super::{MAX_MIB_S, Refusal, offline};
 use crate::network::MANAGEMENT;
 use crate::request::{AfterMove, Mode, Options};
 use crate::stream::{Compression, DiskCopy, Encryption, Transport};
@@ -204,8 +204,6 @@ pub(super) const RANGES: &[Range] = &[
     ("switchover-bandwidth (MiB/s)", |o| o.stream.switchover_bandwidth_mib_s, 1, MAX_MIB_S, "1 to 4294967295"),
     ("disks-port", |o| o.disks.port.map(u64::from), 1, 65535, "1 to 65535"),
 ];
-
-const MAX_MIB_S: u64 = u32::MAX as u64;
 
 /// Checks options against each other and against their ranges.
 pub(super) fn check(options: &Options) -> Result<(), Refusal> {

@@ -85,6 +85,8 @@ facts! {
         pub on_crash: Option<String>,
         /// CPU.
         pub cpu: GuestCpu,
+        /// Frequency that the definition states for the TSC, Hz, at least 1.
+        pub tsc_frequency_hz: Option<u64>,
         /// Disks, CD-ROMs and floppies.
         pub disks: Vec<Disk>,
         /// Network interfaces.
@@ -101,6 +103,8 @@ facts! {
         pub filesystems: Vec<Filesystem>,
         /// Other device kinds that the XML holds (`shmem`, `vsock`, `watchdog`, `rng`, ...), each once.
         pub other_devices: Vec<String>,
+        /// Role of each `shmem` device: `master`, `peer`; `default` where the XML names none.
+        pub shared_memory_roles: Vec<String>,
         /// `sev`, `sev-snp`, `s390-pv`, `tdx`; none for an ordinary domain.
         pub launch_security: Option<String>,
         /// Names of its snapshots.

@@ -138,8 +138,8 @@ pub fn choose(
         let called = candidate.name();
         let unproven = match up(places, source, destination) {
             Ok(unproven) => unproven,
-            // libvirt's own connection goes over it, so it is up; only its address is not known.
-            Err(_) if network.is_none() => None,
+            // libvirt's own connection goes over it, so it is up; what was found of its addresses is not.
+            Err(why) if network.is_none() => Some(format!("the link is unproven: {why}")),
             Err(down) => {
                 why.push(format!("{called}: {down}"));
                 continue;
@@ -149,16 +149,25 @@ pub fn choose(
             let take = if role == Role::Migration { "takes" } else { "take" };
             format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
         });
-        let address = places.get(&destination.name).map(|place| place.address);
-        let notes = address.map(|address| {
-            let link = unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
-            let ports = &destination.migration_ports;
-            format!(
-                "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that tries it, \
-                 and so are the ports {}-{} there",
-                source.name, ports.first, ports.last
-            )
-        });
+        let address = reachable(places, &source.name, &destination.name);
+        let given = places.get(&destination.name).map(|place| place.address);
+        let notes = match (address, given) {
+            (Some(address), _) => {
+                let link =
+                    unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
+                let ports = &destination.migration_ports;
+                Some(format!(
+                    "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that \
+                     tries it, and so are the ports {}-{} there",
+                    source.name, ports.first, ports.last
+                ))
+            }
+            (None, Some(given)) => Some(format!(
+                "network {called}: {} has no address of the kind of {given}, so {} is left to choose where it listens",
+                source.name, destination.name
+            )),
+            (None, None) => None,
+        };
         return Ok(Chosen {
             network: network.map(|network| network.name.clone()),
             address,
@@ -186,14 +195,19 @@ impl Networks {
     ) -> Option<(Fallback, Option<IpAddr>)> {
         let places = match by {
             // libvirt's own connections take it, also where its addresses are not known.
-            Fallback::Management => {
-                return Some((by.clone(), self.management.get(destination).map(|place| place.address)));
-            }
+            Fallback::Management => return Some((by.clone(), reachable(&self.management, source, destination))),
             Fallback::Network(name) => &self.get(name).filter(|network| network.roles.contains(&role))?.places,
         };
-        let (from, to) = (places.get(source)?.address, places.get(destination)?.address);
-        (from.is_ipv4() == to.is_ipv4()).then(|| (by.clone(), Some(to)))
+        places.get(source)?;
+        reachable(places, source, destination).map(|to| (by.clone(), Some(to)))
     }
+}
+
+/// The destination's address; none where the source's is of the other kind, from which no way leads there.
+fn reachable(places: &BTreeMap<HostName, Place>, source: &HostName, destination: &HostName) -> Option<IpAddr> {
+    let to = places.get(destination)?.address;
+    let apart = places.get(source).is_some_and(|from| from.address.is_ipv4() != to.is_ipv4());
+    (!apart).then_some(to)
 }
 
 /// Whether both hosts are on a network with their links up: what is left unproven, or what is wrong.

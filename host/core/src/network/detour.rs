@@ -17,8 +17,8 @@ facts! {
         pub migrate_uri: Option<String>,
         /// The destination listens here; none: on every address.
         pub listen_address: Option<String>,
-        /// Limit of the rest over it, MiB/s: what the request names, else what the network is declared to carry; none: the limit
-        /// that the transfer has already.
+        /// Limit of the rest over it, MiB/s: what the request names, else what the network is declared to carry; none: the plan's
+        /// own, and where that has none, no limit.
         pub bandwidth_mib_s: Option<u64>,
     }
 }
@@ -66,17 +66,49 @@ pub fn ways(plan: &Plan, course: &Course) -> Vec<String> {
     ways
 }
 
+/// What a hypervisor is told so that it lifts a limit: one that it isn't told again stays in force.
+const NO_LIMIT: u64 = 0;
+
 impl Plan {
-    /// The plan with another of its ways; the plan as it is where that names none of its detours.
+    /// The plan with a way for the rest of its post-copy; the plan's own where that names none of its detours. Where any of the
+    /// ways has a limit, a way without one lifts it.
     pub fn over(&self, way: Option<&str>) -> Self {
         let detour = way.and_then(|way| self.detours.0.iter().find(|detour| detour.is_called(way)));
-        match detour.cloned() {
+        let mut onward = match detour.cloned() {
             Some(Detour { network, migrate_uri, listen_address, bandwidth_mib_s }) => {
                 let post_copy_bandwidth_mib_s = bandwidth_mib_s.or(self.stream.post_copy_bandwidth_mib_s);
                 let stream = Stream { post_copy_bandwidth_mib_s, ..self.stream.clone() };
                 Self { network, migrate_uri, listen_address, stream, ..self.clone() }
             }
             None => self.clone(),
+        };
+        if self.detours.0.iter().any(|detour| detour.bandwidth_mib_s.is_some()) {
+            onward.stream.post_copy_bandwidth_mib_s.get_or_insert(NO_LIMIT);
         }
+        onward
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::plan;
+
+    fn detour(name: Option<&str>, bandwidth_mib_s: Option<u64>) -> Detour {
+        Detour { network: name.map(str::to_owned), migrate_uri: None, listen_address: None, bandwidth_mib_s }
+    }
+
+    #[test]
+    fn a_way_without_a_limit_lifts_the_one_of_the_way_before_it() {
+        let limits = |own: Option<u64>, of_six: Option<u64>| {
+            let stream = Stream { post_copy: true, post_copy_bandwidth_mib_s: own, ..Stream::default() };
+            let detours = Detours(vec![detour(Some("six"), of_six), detour(None, None)]);
+            let plan = Plan { network: Some("mig".into()), stream, detours, ..plan() };
+            ["six", MANAGEMENT, "mig"].map(|way| plan.over(Some(way)).stream.post_copy_bandwidth_mib_s)
+        };
+        assert_eq!(limits(None, Some(20)), [Some(20), Some(0), Some(0)], "20 is lifted on the way back");
+        assert_eq!(limits(None, None), [None; 3], "there is none to be lifted");
+        assert_eq!(limits(Some(700), Some(20)), [Some(20), Some(700), Some(700)]);
+        assert_eq!(limits(Some(700), None), [Some(700); 3]);
     }
 }

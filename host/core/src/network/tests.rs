@@ -121,6 +121,42 @@ fn a_request_may_take_the_management_network_on_purpose_and_nobody_else() {
     assert!(refused.contains("which the configuration does not declare; it declares: mig, slow"), "{refused}");
 }
 
+/// libvirt's own connections take it in any case: what was found of its addresses is said, and is no reason to refuse.
+#[test]
+fn what_is_found_of_the_management_network_is_said_and_two_kinds_of_addresses_are_no_way() {
+    const DOWN: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("down"))]);
+    let take = |places: &[(&str, &str)], to| {
+        let mut networks = site(vec![]);
+        networks.networks[0].fallback = vec![Fallback::Management];
+        let places = places.iter().map(|(host, address)| (HostName::new(*host), place(address, Some("eth1"))));
+        networks.management = places.collect();
+        let choose = |name, by| choose(&networks, (name, &by), Role::Migration, &host("a", UP), &host("b", to));
+        let chosen = choose(MANAGEMENT, Wanted::Request).unwrap();
+        // As one that may stand in for another it has the same address.
+        if to == UP {
+            let others = choose("mig", Wanted::Default).unwrap().others;
+            assert_eq!(others, [(Fallback::Management, chosen.address)]);
+        }
+        (chosen.address.map(|address| address.to_string()), chosen.notes.join("\n"))
+    };
+    let both = [("a", "192.0.2.1"), ("b", "192.0.2.2")];
+    let there = Some("192.0.2.2".to_owned());
+    for (places, to, said) in [
+        (&both[..], UP, "network management: its links on a and b are up; that a reaches 192.0.2.2 is unproven"),
+        (&both[..], DOWN, "network management: the link is unproven: eth1 of b is down; that a reaches 192.0.2.2"),
+        (&both[1..], UP, "network management: the link is unproven: a has no address on it; that a reaches"),
+    ] {
+        let (address, notes) = take(places, to);
+        assert_eq!(address, there, "{notes}");
+        assert!(notes.starts_with(said), "{notes}");
+    }
+    let (address, notes) = take(&[("a", "192.0.2.1"), ("b", "fd00::2")], UP);
+    assert_eq!(address, None);
+    let said = "network management: a has no address of the kind of fd00::2, so b is left to choose where it listens";
+    assert_eq!(notes, said);
+    assert_eq!(take(&both[..1], UP), (None, String::new()), "nothing is known of where it leads");
+}
+
 #[test]
 fn a_host_that_is_not_on_the_network_and_addresses_of_two_kinds_are_no_way() {
     let mut networks = site(vec![]);

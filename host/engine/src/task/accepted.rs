@@ -87,8 +87,17 @@ impl Accepted {
         match planning::plan(task.ports(), report, &destination, attempt, For::Execution).await? {
             Some(Ok(planning::Planned { plan, decision, .. })) => {
                 task.recorder.put_decisions(decision.as_slice())?;
-                task.record(Record::Planned { plan: plan.clone() })?;
-                Ok(Stage::Planned(Planned { task, plan }))
+                {
+                    // What the plan takes of the networks must be on record before any of them may go.
+                    let ports = task.ports().clone();
+                    let _naming = ports.naming();
+                    if *ports.settings().networks == *report.networks() {
+                        task.record(Record::Planned { plan: plan.clone() })?;
+                        return Ok(Stage::Planned(Planned { task, plan }));
+                    }
+                }
+                // They changed while it was judged: it is judged by those that there are now.
+                Ok(Stage::Accepted(Self(task)))
             }
             Some(Err(error)) => refused(task, error.to_string(), &report.touched()),
             None => Err(EngineError::Panicked("the check of one destination")),

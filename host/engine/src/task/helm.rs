@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use waypost_core::convergence::{Bounds, Steering, SteeringAnswer, SteeringQuestion};
+use waypost_core::convergence::{Bounds, Steering, SteeringAnswer, SteeringQuestion, least_throttle_percent};
 use waypost_core::journal::Record;
 use waypost_core::plan::{Plan, RunState, TransferMode};
 use waypost_core::ports::{Command, DecisionRecord, Later, Wish};
@@ -145,6 +145,10 @@ impl Helm {
                 continue;
             }
             let Wish { action, value, requester } = wish;
+            // Whether it may be ordered says a reading. What was wished after it comes after it.
+            if action == Steering::SetThrottle && self.samples.is_empty() {
+                break;
+            }
             let reason = "asked for while it runs".to_owned();
             self.orders.push_back(Order { action, value, by: requester, reason, wish: Some(number) });
         }
@@ -230,6 +234,12 @@ impl Helm {
         task.recorder.note(said);
         let (who, why) = (by.clone(), reason.clone());
         task.record(Record::SteerIntended { action, value, by: who, reason: why })?;
+        if action == Steering::SetThrottle
+            && let Some(why) = self.no_throttle_now(task, plan, post_copy)
+        {
+            self.settle(task, &order, Err(why.to_owned()))?;
+            return Ok(None);
+        }
         let command = match (action, value) {
             (Steering::Abort | Steering::Sever, _) if post_copy_runs => {
                 self.settle(task, &order, Err(TOO_LATE.to_owned()))?;
@@ -246,11 +256,12 @@ impl Helm {
             (Steering::SetDowntime, Some(ms)) => Command::SetMaxDowntime { ms },
             (Steering::SetBandwidth, Some(mib_s)) if post_copy => Command::SetPostCopyBandwidth { mib_s },
             (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
+            (Steering::SetThrottle, Some(percent)) => Command::SetThrottle { percent },
             (Steering::PostCopy, _) => Command::StartPostCopy,
             (Steering::Suspend, _) => Command::Suspend,
             (Steering::Sever, _) => Command::SeverCopies,
             (Steering::Interrupt, _) => Command::InterruptPostCopy,
-            (Steering::Hold | Steering::SetDowntime | Steering::SetBandwidth, _) => {
+            (Steering::Hold | Steering::SetDowntime | Steering::SetBandwidth | Steering::SetThrottle, _) => {
                 self.settle(task, &order, Err(format!("{action} without a value")))?;
                 return Ok(None);
             }
@@ -261,6 +272,17 @@ impl Helm {
             );
         self.doing = Some((order, carried_out));
         Ok(None)
+    }
+
+    /// Why nobody can change now how far the guest is slowed down, if so.
+    fn no_throttle_now(&self, task: &Task, plan: &Plan, post_copy: bool) -> Option<&'static str> {
+        no_throttle(plan, &task.ports().settings()).or(match self.samples.back().map(|now| now.stage) {
+            _ if post_copy => Some(TOO_LATE),
+            Some(Stage::PreCopy) => None,
+            Some(Stage::PostCopy | Stage::Final) => Some(TOO_LATE),
+            // Whoever orders it before libvirt has set the transfer up may have it overwritten.
+            Some(Stage::Disks) | None => Some(NOT_YET),
+        })
     }
 
     /// Has a post-copy interrupted, in which nothing moves, as soon as no other order is under way. One that a host refuses is
@@ -393,6 +415,9 @@ impl Helm {
 /// Of the switch to post-copy while disks are copied.
 const TOO_EARLY: &str = "only disks are copied so far; the switch can be ordered once the memory is on its way";
 
+/// Of a throttle before memory is seen to move.
+const NOT_YET: &str = "no memory is on its way yet; it can be ordered once some is";
+
 /// What comes before the abort of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BeforeAbort {
@@ -407,6 +432,16 @@ fn severs(task: &Task, plan: &Plan) -> bool {
     !plan.copies.0.is_empty() && task.ports().settings().sever
 }
 
+/// Why nobody can change on the way how far the guest of this transfer is slowed down, if so: the hypervisor begins to only where
+/// it was told so before.
+pub(crate) fn no_throttle(plan: &Plan, settings: &Settings) -> Option<&'static str> {
+    match (plan.stream.auto_converge, settings.set_throttle) {
+        (false, _) => Some("it was begun without auto-converge: cancel it and begin it with --auto-converge"),
+        (true, false) => Some("the site does without the hypervisor's own monitor for it (engine.set_throttle)"),
+        (true, true) => None,
+    }
+}
+
 /// Within what a policy may choose. The bound of the downtime is what the request names: the plan's limit may be the one
 /// with which the policy itself opened.
 pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: &Settings) -> Bounds {
@@ -414,6 +449,9 @@ pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: 
     // A guest that doesn't run writes nothing, so there is nothing to converge.
     if plan.mode == TransferMode::Live && plan.initially == RunState::Running && !plan.stream.stands_still {
         permitted.push(Steering::SetDowntime);
+        if no_throttle(plan, settings).is_none() {
+            permitted.push(Steering::SetThrottle);
+        }
         if plan.stream.post_copy && plan.transport != Transport::Tunnelled {
             permitted.push(Steering::PostCopy);
         }
@@ -425,6 +463,7 @@ pub(crate) fn bounds(plan: &Plan, requested_downtime_ms: Option<u64>, settings: 
     Bounds {
         max_downtime_ms: requested_downtime_ms.unwrap_or(settings.most_downtime_ms),
         max_bandwidth_mib_s: plan.bandwidth_mib_s,
+        least_throttle_percent: least_throttle_percent(plan),
         permitted,
         timeout_s: plan.timeout_s,
     }

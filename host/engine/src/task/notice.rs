@@ -55,6 +55,11 @@ async fn take_from(task: &Task, plan: &Plan, host: &HostName, ours: impl Fn(&Not
 
 /// Whose notice the domain carries, if it was put there after the transfer of this attempt was intended: another may have it on
 /// its way then. An older one is left over, or of somebody whom the hypervisor refused.
+///
+/// Of two who begin at the same moment, one may so take its own job for the other's, whose notice came between its record and its
+/// call and which was refused then. Nobody can prevent that: as long as a job holds the domain the hypervisor changes no
+/// metadata, so that the refused one can't take its notice away, nor the other put its own there. It is the safe
+/// side to err on: what may be another's is neither steered nor ended.
 pub(super) async fn newer(task: &Task, plan: &Plan) -> Result<Option<String>, EngineError> {
     let read = task.ports().hypervisor.notice(&plan.source.host, plan.domain).await;
     let Some(notice) = read.ok().flatten().filter(|notice| notice.task != task.recorder.id) else { return Ok(None) };

@@ -1,5 +1,6 @@
 //! From a plan to the commit point. Every step is journalled before it is done, and everything here can be undone.
 
+use waypost_core::convergence::MOST_THROTTLE_PERCENT;
 use waypost_core::facts::DomainState;
 use waypost_core::ids::HostName;
 use waypost_core::journal::{Record, Step, StepEnd};
@@ -144,7 +145,7 @@ pub(super) struct Undone {
     pub(super) refused: bool,
 }
 
-/// Undoes the open steps, newest first. What was done to the running transfer ended with it: libvirt puts back the domain's
+/// Undoes the open steps, newest first. What else was done to the running transfer ended with it: libvirt puts back the domain's
 /// own limits.
 pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineError> {
     let steps: Vec<_> = task.recorder.course.open_steps.iter().rev().cloned().collect();
@@ -157,12 +158,14 @@ pub(super) async fn undo(task: &mut Task, plan: &Plan) -> Result<Undone, EngineE
             Step::MaxDowntime { before_ms: None, .. } => Ok(()),
             Step::SourceAutostart { host } => autostart_back(task, plan, host, &mut refused).await,
             Step::Volume { host, disk } => volumes::take_back(task, plan, host, disk).await,
+            Step::Throttle { host } => throttle_back(task, plan, host, &mut refused).await,
         };
         if let Err(why) = &undone {
             left.push(match &step {
                 Step::MaxDowntime { host, ms, .. } => format!("the downtime limit of {ms} ms on {host} ({why})"),
                 Step::SourceAutostart { host } => format!("the autostart of {} on {host}, now off ({why})", plan.name),
                 Step::Volume { host, disk } => volumes::left_over(host, disk, why),
+                Step::Throttle { host } => format!("how far {} may be slowed down on {host} ({why})", plan.name),
             });
         }
         task.record(Record::StepSettled { step, result: undone.map(|()| StepEnd::Undone) })?;
@@ -196,7 +199,38 @@ async fn limit_back(
             plan.name
         ));
     }
-    let order = Command::SetMaxDowntime { ms: before_ms };
+    ordered_back(task, plan, host, Command::SetMaxDowntime { ms: before_ms }, refused).await
+}
+
+/// Takes the maximum of auto-converge away that a running transfer was ordered to keep to. It would hold for every later one of the
+/// same process, whoever begins it, and one with a first step above it would be refused.
+async fn throttle_back(task: &Task, plan: &Plan, host: &HostName, refused: &mut bool) -> Result<(), String> {
+    if matches!(task.ports().hypervisor.observe(host, plan.domain).await, Side::Present(seen) if seen.job) {
+        return Err(format!(
+            "a job that isn't this task's runs there; once it is over, and where {} is there still: {}",
+            plan.name,
+            freed_by_hand(plan)
+        ));
+    }
+    ordered_back(task, plan, host, Command::FreeThrottle, refused).await
+}
+
+/// What a person does instead of [`Command::FreeThrottle`].
+fn freed_by_hand(plan: &Plan) -> String {
+    let parameters = format!(r#"{{"max-cpu-throttle": {MOST_THROTTLE_PERCENT}}}"#);
+    let command = format!(r#"{{"execute": "migrate-set-parameters", "arguments": {parameters}}}"#);
+    format!("virsh qemu-monitor-command {} '{command}'", plan.name)
+}
+
+/// Gives an order that puts something back which ends with the domain's process: where that is gone, so is what was to be put back.
+async fn ordered_back(
+    task: &Task,
+    plan: &Plan,
+    host: &HostName,
+    order: Command,
+    refused: &mut bool,
+) -> Result<(), String> {
+    let hypervisor = &task.ports().hypervisor;
     let Err(fault) = hypervisor.command(host, plan.domain, order).await else { return Ok(()) };
     *refused = true;
     match hypervisor.observe(host, plan.domain).await {
@@ -249,7 +283,10 @@ pub(super) fn not_given_back(task: &Task, plan: &Plan, source: &Side) -> Option<
         Step::MaxDowntime { ms, before_ms: Some(before_ms), .. } if active => {
             Some(format!("its downtime limit, set to {ms} ms (virsh migrate-setmaxdowntime {} {before_ms})", plan.name))
         }
-        Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Volume { .. } => None,
+        Step::Throttle { .. } if active => {
+            Some(format!("how far it may be slowed down by auto-converge ({})", freed_by_hand(plan)))
+        }
+        Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Volume { .. } | Step::Throttle { .. } => None,
     };
     let taken: Vec<_> = task.recorder.course.open_steps.iter().filter_map(of).collect();
     (!taken.is_empty())

@@ -273,6 +273,7 @@ async fn order(task: &mut Task, plan: &Plan, action: Action) -> Result<(), Strin
 }
 
 async fn accept_source(mut task: Task, plan: Plan, now: &Situation) -> Result<Stage, EngineError> {
+    // While a job runs, of whomever, the hypervisor keeps the order waiting until its lock times out, and changes nothing.
     if matches!(&now.source, Side::Present(here) if here.state.is_active() && !here.job) {
         notice::take(&task, &plan).await;
     }

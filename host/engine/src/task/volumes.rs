@@ -210,7 +210,7 @@ pub(super) fn left_over(host: &HostName, disk: &CopiedDisk, why: &str) -> String
 pub(super) fn still_there(task: &Task) -> Vec<String> {
     let of = |step: &Step| match step {
         Step::Volume { host, disk } => Some(format!("{} on {host}", disk.path)),
-        Step::MaxDowntime { .. } | Step::SourceAutostart { .. } => None,
+        Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Throttle { .. } => None,
     };
     task.recorder.course.open_steps.iter().filter_map(of).collect()
 }

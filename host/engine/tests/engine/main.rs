@@ -25,6 +25,7 @@ mod shared;
 mod steered;
 mod storms;
 mod straight;
+mod throttled;
 mod transformed;
 mod undone;
 mod witnesses;

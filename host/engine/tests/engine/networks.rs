@@ -452,7 +452,7 @@ fn a_declared_bandwidth_is_the_limit_of_the_post_copy_and_of_each_way_that_it_go
         let ways = ["mig", "six", "management"].map(|way| plan.over(Some(way)).stream.post_copy_bandwidth_mib_s);
         (plan.bandwidth_mib_s, ways)
     };
-    // Nothing is declared of the management network: what is in force stays.
+    // Nothing is declared of the management network: it has the plan's own.
     assert_eq!(limits(None, None), (Some(700), [Some(700), Some(20), Some(700)]));
     assert_eq!(limits(Some(5), None), (Some(5), [Some(700), Some(20), Some(700)]));
     assert_eq!(limits(None, Some(6)), (Some(700), [Some(6); 3]));

@@ -21,7 +21,7 @@ use waypost_sim::{Lasting, Scripted, Step, What, Who};
 use crate::support::{Case, Mind, Minded, Place, Site, a, b, in_virtual_time, judge};
 
 /// Answers one thing from the third reading on, and keeps what it was asked.
-struct Pilot {
+pub struct Pilot {
     answer: (Steering, Option<u64>),
     opening: Opening,
     /// What is done after a failure.
@@ -30,10 +30,10 @@ struct Pilot {
 }
 
 impl Pilot {
-    fn that_says(action: Steering, value: Option<u64>) -> Arc<Self> {
+    pub fn that_says(action: Steering, value: Option<u64>) -> Arc<Self> {
         Arc::new(pilot(action, value))
     }
-    fn asked(&self) -> Vec<SteeringQuestion> {
+    pub fn asked(&self) -> Vec<SteeringQuestion> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -139,6 +139,11 @@ pub(super) fn filesystems(devices: Node<'_, '_>) -> Vec<Filesystem> {
     children(devices, "filesystem").map(filesystem).collect()
 }
 
+pub(super) fn shared_memory_roles(devices: Node<'_, '_>) -> Vec<String> {
+    let role = |node: Node<'_, '_>| attr(Some(node), "role").unwrap_or_else(|| "default".to_owned());
+    children(devices, "shmem").map(role).collect()
+}
+
 pub(super) fn others(devices: Node<'_, '_>) -> Vec<String> {
     let mut kinds: Vec<String> = Vec::new();
     for node in devices.children().filter(Node::is_element) {
@@ -172,7 +177,7 @@ mod tests {
         <interface type='direct'><source dev='eth0' mode='bridge'/></interface>
         <interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>
         <serial type='pty'><log file='/var/log/x' append='on'/></serial>
-        <shmem name='a'/><shmem name='b'/>
+        <shmem name='a'/><shmem name='b' role='master'/>
         </devices>";
 
     #[test]
@@ -204,5 +209,6 @@ mod tests {
         assert_eq!(interfaces[1].device.as_deref(), Some("/dev/vhost-vdpa-0"));
         assert_eq!(character_devices(devices)[0].log.as_deref(), Some("/var/log/x"));
         assert_eq!(others(devices), ["shmem"]);
+        assert_eq!(shared_memory_roles(devices), ["default", "master"]);
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
         on_reboot: text(child(root, "on_reboot")),
         on_crash: text(child(root, "on_crash")),
         cpu: cpu(child(root, "cpu")),
+        tsc_frequency_hz: child(root, "clock").and_then(tsc_frequency_hz),
         disks: disks::disks(devices),
         interfaces: devices::interfaces(devices),
         hostdevs: devices::hostdevs(devices),
@@ -71,6 +72,7 @@ pub(crate) fn domain(document: &str, numbers: Numbers) -> Result<DomainFacts, Fa
         character_devices: devices::character_devices(devices),
         filesystems: devices::filesystems(devices),
         other_devices: devices::others(devices),
+        shared_memory_roles: devices::shared_memory_roles(devices),
         launch_security: attr(child(root, "launchSecurity"), "type"),
         snapshots: numbers.snapshots,
         checkpoints: numbers.checkpoints,
@@ -166,6 +168,12 @@ fn cpu(node: Option<Node<'_, '_>>) -> GuestCpu {
     }
 }
 
+/// What the definition states of the guest's TSC; libvirt takes 0 for nothing.
+fn tsc_frequency_hz(clock: Node<'_, '_>) -> Option<u64> {
+    let tsc = children(clock, "timer").find(|timer| timer.attribute("name") == Some("tsc"))?;
+    tsc.attribute("frequency")?.parse::<u64>().ok().filter(|hz| *hz > 0)
+}
+
 fn metadata(node: Node<'_, '_>) -> Option<Metadata> {
     node.is_element()
         .then(|| Metadata { namespace: node.tag_name().namespace().unwrap_or_default().to_owned(), xml: source(node) })
@@ -254,6 +262,26 @@ mod tests {
         let other = asks.replace("urn:waypost:domain:1", "urn:other");
         let read = domain(&format!("{name}</name>{other}{rest}"), numbers()).unwrap();
         assert_eq!((read.migration_network, read.metadata.len()), (None, 1));
+    }
+
+    #[test]
+    fn the_frequency_of_the_tsc_is_read_where_it_is_stated() {
+        let text = include_str!("../../tests/fixtures/domain-inactive.xml");
+        let read = |timers: &str| {
+            let clock = format!("<clock offset='utc'>{timers}</clock>");
+            let text = text.replace("<clock offset='utc'/>", &clock);
+            assert!(text.contains(&clock));
+            domain(&text, numbers()).unwrap().tsc_frequency_hz
+        };
+        assert_eq!(
+            read("<timer name='rtc' frequency='7'/><timer name='tsc' frequency='2593906000'/>"),
+            Some(2_593_906_000)
+        );
+        for none in
+            ["", "<timer name='tsc' mode='native'/>", "<timer name='tsc' frequency='0'/>", "<timer name='hpet'/>"]
+        {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 
     #[test]

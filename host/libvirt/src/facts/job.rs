@@ -32,19 +32,20 @@ pub(crate) fn stage(params: &Params, post_copy: bool) -> Stage {
     }
 }
 
-/// A reading. `data_*` counts memory and copied disks together.
+/// A reading. `data_*` counts memory and copied disks together; what is the memory's alone says nothing before it is on its way.
 pub(crate) fn sample(params: &Params, stage: Stage) -> Sample {
     let number = |name| params.number(name);
+    let of_memory = |name| number(name).filter(|_| stage != Stage::Disks);
     Sample {
         elapsed_ms: number(sys::VIR_DOMAIN_JOB_TIME_ELAPSED).unwrap_or(0),
         total_bytes: number(sys::VIR_DOMAIN_JOB_DATA_TOTAL).unwrap_or(0),
         processed_bytes: number(sys::VIR_DOMAIN_JOB_DATA_PROCESSED).unwrap_or(0),
         remaining_bytes: number(sys::VIR_DOMAIN_JOB_DATA_REMAINING).unwrap_or(0),
-        bytes_per_s: number(sys::VIR_DOMAIN_JOB_MEMORY_BPS),
-        dirty_pages_per_s: number(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE),
+        bytes_per_s: of_memory(sys::VIR_DOMAIN_JOB_MEMORY_BPS),
+        dirty_pages_per_s: of_memory(sys::VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE),
         page_bytes: number(sys::VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE),
-        iteration: number(sys::VIR_DOMAIN_JOB_MEMORY_ITERATION),
-        downtime_ms: number(sys::VIR_DOMAIN_JOB_DOWNTIME),
+        iteration: of_memory(sys::VIR_DOMAIN_JOB_MEMORY_ITERATION),
+        downtime_ms: of_memory(sys::VIR_DOMAIN_JOB_DOWNTIME),
         downtime_net_ms: number(sys::VIR_DOMAIN_JOB_DOWNTIME_NET),
         setup_ms: number(sys::VIR_DOMAIN_JOB_SETUP_TIME),
         // Zero is what libvirt says where it has no estimate.
@@ -87,5 +88,26 @@ mod tests {
         assert_eq!((sample.downtime_ms, sample.throttle_percent, sample.iteration), (Some(300), None, None));
         assert_eq!(active_job(&params).operation, "migration-out");
         assert!(!is_migration(&Params::of(&[(c"operation", 8)])));
+    }
+
+    #[test]
+    fn while_disks_alone_are_copied_nothing_is_said_of_the_memory() {
+        let params = Params::of(&[
+            (c"data_total", 4096),
+            (c"data_remaining", 1024),
+            (c"memory_total", 0),
+            (c"memory_bps", 0),
+            (c"memory_dirty_rate", 0),
+            (c"memory_iteration", 0),
+            (c"downtime", 300),
+        ]);
+        let of_memory = |stage| {
+            let Sample { bytes_per_s, dirty_pages_per_s, iteration, downtime_ms, .. } = sample(&params, stage);
+            [bytes_per_s, dirty_pages_per_s, iteration, downtime_ms]
+        };
+        assert_eq!(of_memory(Stage::Disks), [None; 4]);
+        assert_eq!(of_memory(Stage::PreCopy), [Some(0), Some(0), Some(0), Some(300)]);
+        let disks = sample(&params, Stage::Disks);
+        assert_eq!((disks.total_bytes, disks.remaining_bytes, disks.stage), (4096, 1024, Stage::Disks));
     }
 }

@@ -230,6 +230,8 @@ mod tests {
             (|p| p.stream.auto_converge_increment = Some(5), 0, vec![int("auto_converge.increment", 5)]),
             (|p| p.stream.post_copy = true, sys::VIR_MIGRATE_POSTCOPY, vec![]),
             (|p| p.stream.post_copy_bandwidth_mib_s = Some(7), 0, vec![long("bandwidth.postcopy", 7)]),
+            // No limit, where one was in force: left out, it would stay.
+            (|p| p.stream.post_copy_bandwidth_mib_s = Some(0), 0, vec![long("bandwidth.postcopy", 0)]),
             (|p| p.stream.encryption = Encryption::Required, sys::VIR_MIGRATE_TLS, vec![]),
             (|p| p.stream.tls_destination = Some("kvm2.x".into()), 0, vec![text("tls.destination", "kvm2.x")]),
             (|p| p.stream.zero_copy = true, sys::VIR_MIGRATE_ZEROCOPY, vec![]),

@@ -27,7 +27,7 @@ fn policy(open: &str, decide: &str) -> Vec<u8> {
         format!(r#"(func (export "waypost:convergence/steer@0.1.0#{name}") (param $q i32) (result i32) {body})"#)
     };
     let words = r#"(data (i32.const 1024) "set-downtime") (data (i32.const 1040) "suspend") (data (i32.const 1056) "teleport")
-        (data (i32.const 1072) "because") (data (i32.const 1088) "hold")"#;
+        (data (i32.const 1072) "because") (data (i32.const 1088) "hold") (data (i32.const 1104) "set-throttle")"#;
     with_prelude(WORLD, &format!("{words} {ACCEPT} {} {}", function("open", open), function("decide", decide)))
 }
 
@@ -45,6 +45,7 @@ const SET_DOWNTIME: (u32, u32) = (1024, 12);
 const SUSPEND: (u32, u32) = (1040, 7);
 const TELEPORT: (u32, u32) = (1056, 8);
 const HOLD: (u32, u32) = (1088, 4);
+const SET_THROTTLE: (u32, u32) = (1104, 12);
 
 fn sets_downtime(ms: u64) -> Vec<u8> {
     policy(UNCHANGED, &saying_action(SET_DOWNTIME, &format!("(i64.const {ms})")))
@@ -54,7 +55,8 @@ fn bounds() -> Bounds {
     Bounds {
         max_downtime_ms: 2000,
         max_bandwidth_mib_s: None,
-        permitted: vec![Steering::Hold, Steering::SetDowntime, Steering::Abort],
+        least_throttle_percent: 20,
+        permitted: vec![Steering::Hold, Steering::SetDowntime, Steering::SetThrottle, Steering::Abort],
         timeout_s: 60,
     }
 }
@@ -122,6 +124,10 @@ fn an_answer_beyond_its_bounds_is_brought_back_to_them() {
     let (answer, record) = steer(&[("mine.wasm", &sets_downtime(9000))], PolicyConfig::default());
     assert_eq!((answer.action, answer.value), (Steering::SetDowntime, Some(2000)));
     assert_eq!(record.unwrap().fault, None);
+    let gentle = policy(UNCHANGED, &saying_action(SET_THROTTLE, "(i64.const 5)"));
+    let (answer, record) = steer(&[("mine.wasm", &gentle)], PolicyConfig::default());
+    assert_eq!((answer.action, answer.value), (Steering::SetThrottle, Some(20)));
+    assert_eq!(record.unwrap().answer, "set-throttle 20 %: because");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) fn named(command: Command) -> (Step, &'static str) {
         Command::AbortJob => (Step::AbortJob, "abort the job"),
         Command::SeverCopies => (Step::AbortJob, "close the connections of the copies"),
         Command::SetPostCopyBandwidth { .. } => (Step::SetBandwidth, "set the bandwidth limit of post-copy"),
+        Command::SetThrottle { .. } => (Step::SetBandwidth, "slow the guest down"),
+        Command::FreeThrottle => (Step::SetBandwidth, "let the guest be slowed down as far as can be"),
         Command::InterruptPostCopy => (Step::AbortJob, "interrupt the post-copy"),
         Command::Suspend => (Step::Suspend, "suspend the domain"),
         Command::StartPostCopy => (Step::StartPostCopy, "switch to post-copy"),
@@ -101,6 +103,9 @@ pub(super) fn obey(
             }
             _ => return refuse("no connection of a disk's copy is open"),
         },
+        // Of the hypervisor's process, which takes it whether something moves or not.
+        Command::SetThrottle { percent } => local.most_throttle_percent = Some(percent),
+        Command::FreeThrottle => local.most_throttle_percent = None,
         // The simulator's transfers have one rate.
         Command::SetPostCopyBandwidth { .. } => {}
         Command::InterruptPostCopy => match job {

@@ -163,17 +163,19 @@ impl Job {
             false if sent < self.disk_bytes => (self.disk_bytes, self.disk_bytes - sent, Stage::Disks),
             false => (copy.total, left, Stage::PreCopy),
         };
+        // At a standstill nobody can tell.
+        let downtime_ms = copy.downtime_ms.or((copy.rate > 0).then(|| 1000 * left / copy.rate));
+        let memory = stage != Stage::Disks;
         Sample {
             elapsed_ms: self.elapsed_ms(),
             total_bytes,
             processed_bytes: sent,
             remaining_bytes,
-            bytes_per_s: Some(copy.rate),
-            dirty_pages_per_s: Some(copy.dirty_pages_s),
+            bytes_per_s: memory.then_some(copy.rate),
+            dirty_pages_per_s: memory.then_some(copy.dirty_pages_s),
             page_bytes: Some(PAGE),
-            iteration: Some(copy.pass),
-            // At a standstill nobody can tell.
-            downtime_ms: copy.downtime_ms.or((copy.rate > 0).then(|| 1000 * left / copy.rate)),
+            iteration: memory.then_some(copy.pass),
+            downtime_ms: downtime_ms.filter(|_| memory),
             downtime_net_ms: None,
             setup_ms: Some(copy.setup_ms),
             remaining_ms: None,

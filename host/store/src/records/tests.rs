@@ -167,6 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         host().prop_map(|host| Step::SourceAutostart { host }),
         (host(), copied_disk()).prop_map(|(host, disk)| Step::Volume { host, disk }),
+        host().prop_map(|host| Step::Throttle { host }),
     ]
 }
 
@@ -337,7 +338,7 @@ fn what_is_not_known_is_refused_and_never_guessed() {
         (&whole.replace("\"attempt\":2", "\"attempt\":-2"), "record.attempt: expected u32"),
         (&whole.replace("\"attempt\":2", "\"attempt\":2,\"more\":0"), "record.more: expected no such key"),
         (&whole.replace("\"attempt\":2,", ""), "record.attempt: expected a value"),
-        (&whole.replace("next-attempt", "last-attempt"), "not \"last-attempt\""),
+        (&whole.replace("next-attempt", "last-attempt"), "not \"last-attempt\"; where a newer Waypost wrote it, use"),
     ] {
         let error = read_record(text).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");

@@ -219,6 +219,8 @@ struct State {
     post_copy: bool,
     aborted: bool,
     throttle_percent: u64,
+    /// How far it is to go, at once; none: as far as it can, step by step.
+    ordered_throttle: Option<u64>,
     downtime_ms: u64,
 }
 
@@ -234,6 +236,7 @@ impl State {
             post_copy: false,
             aborted: false,
             throttle_percent: 0,
+            ordered_throttle: None,
             downtime_ms: 0,
         }
     }
@@ -273,7 +276,8 @@ impl State {
                 return Some(End::Moved);
             }
             if question.transfer.auto_converge && self.iteration > 3 {
-                self.throttle_percent = (self.throttle_percent + 10).clamp(20, 99);
+                self.throttle_percent =
+                    self.ordered_throttle.unwrap_or_else(|| (self.throttle_percent + 10).clamp(20, 99));
             }
         }
         None
@@ -317,11 +321,13 @@ impl State {
         let value = match answer.action.as_str() {
             "set-downtime" => answer.value.map(|ms| ms.min(model.bounds.max_downtime_ms)),
             "set-bandwidth" => answer.value.map(|mib_s| mib_s.min(model.bounds.max_bandwidth_mib_s.unwrap_or(mib_s))),
+            "set-throttle" => answer.value.map(|percent| percent.clamp(20, 99)),
             _ => None,
         };
         match answer.action.as_str() {
             "set-downtime" => question.transfer.max_downtime_ms = value,
             "set-bandwidth" => question.transfer.bandwidth_mib_s = value,
+            "set-throttle" => self.ordered_throttle = value,
             "post-copy" if question.transfer.post_copy => {
                 self.post_copy = true;
                 self.sync(model);
@@ -361,6 +367,33 @@ mod tests {
         assert_eq!(course.end, End::Moved);
         assert!(course.downtime_ms <= 300, "{course:?}");
         assert!((40_000..80_000).contains(&course.elapsed_ms), "{course:?}");
+    }
+
+    /// Has the guest slowed down by half, or as far as can be, once it is slowed down at all.
+    struct Throttles<const PERCENT: u64>;
+
+    impl<const PERCENT: u64> Convergence for Throttles<PERCENT> {
+        fn open(_: &OpeningQuestion) -> Opening {
+            Opening { auto_converge: Some(true), ..Opening::unchanged("it is to be slowed down") }
+        }
+        fn decide(question: &SteeringQuestion) -> SteeringAnswer {
+            let slowed = question.newest().is_some_and(|now| now.throttle_percent.is_some());
+            match slowed && !question.was_done("set-throttle") {
+                true => SteeringAnswer::set_throttle(PERCENT, "at once"),
+                false => SteeringAnswer::hold("as it is"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_model_is_slowed_down_as_far_as_it_is_told_and_no_further() {
+        let permitted = ["hold", "set-throttle"].map(str::to_owned).into();
+        let model = Model { bounds: Bounds { timeout_s: 600, permitted, ..bounds() }, ..Model::default() };
+        // At 200 MiB/s it writes 120 when it is slowed down by 40 %, and 100 are carried.
+        let little = model.run::<Throttles<40>>();
+        assert_eq!((little.end, little.steered[0].value), (End::TimedOut, Some(40)), "{:?}", little.steered);
+        let much = model.run::<Throttles<90>>();
+        assert_eq!(much.end, End::Moved, "{:?}", much.steered);
     }
 
     #[test]

@@ -102,6 +102,10 @@ impl Told {
                     })
             }
             Command::SetBandwidth { .. } => steered(Steering::SetBandwidth),
+            Command::SetThrottle { .. } => steered(Steering::SetThrottle),
+            Command::FreeThrottle => self.records.iter().any(|record| {
+                matches!(record, Record::SteerIntended { action: Steering::SetThrottle, .. })
+            }),
             Command::StartPostCopy => steered(Steering::PostCopy),
             Command::Suspend => steered(Steering::Suspend),
             // A watchdog's, or a recovery policy's.

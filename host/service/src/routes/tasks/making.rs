@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use uuid::Uuid;
 use waypost_api::v1;
 use waypost_core::admission::MAX_DOWNTIME_MS;
-use waypost_core::convergence::Steering;
+use waypost_core::convergence::{LEAST_THROTTLE_PERCENT, MOST_THROTTLE_PERCENT, Steering};
 use waypost_core::digest::sha256;
 use waypost_core::feed::{KeyClaim, RequestKey, TaskQuery, TaskState};
 use waypost_core::ids::{DomainKey, Moment, TaskId};
@@ -186,6 +186,10 @@ pub(super) fn wishes(steer: &v1::Steer) -> Result<Vec<(Steering, Option<u64>)>, 
     }
     if steer.bandwidth_mib_s.is_some_and(|mib_s| !(1..=u64::from(u32::MAX)).contains(&mib_s)) {
         return wrong("bandwidth_mib_s is outside 1 to 4294967295");
+    }
+    let throttles = LEAST_THROTTLE_PERCENT..=MOST_THROTTLE_PERCENT;
+    if steer.throttle_percent.is_some_and(|percent| !throttles.contains(&percent)) {
+        return wrong("throttle_percent is outside 20 to 99");
     }
     if steer.post_copy && steer.suspend {
         return wrong("post_copy and suspend exclude each other");

@@ -11,22 +11,26 @@ export interface Expected {
   endless?: boolean;
 }
 
-export function expected({ prediction, writing }: Pick<DryRun, "prediction" | "writing">): Expected {
-  if (prediction) return foretold(prediction);
+export function expected({ plan, prediction, writing }: Pick<DryRun, "plan" | "prediction" | "writing">): Expected {
+  const still = plan?.stream.stands_still === true;
+  if (prediction) return foretold(prediction, still);
   if (!writing) return { says: "not known: the guest was not measured.", from: "" };
   const above = writing.converges_above_bytes_per_s;
-  const converges = above ? `it converges above ${rate(above)}` : "it converges over any network";
-  return {
-    says: `not known: no bandwidth is known; ${converges}.`,
-    from: `The guest was measured to dirty ${rate(writing.dirty_bytes_per_s)}.`,
-  };
+  const from = `${dirties(writing.dirty_bytes_per_s, still)}.`;
+  if (above) return { says: `not known: no bandwidth is known; it converges above ${rate(above)}.`, from };
+  return { says: "it converges over any network. How long it takes is not known: no bandwidth is known.", from };
 }
 
-function foretold(prediction: Prediction): Expected {
+/** What is reckoned with where the guest stands still was not measured. */
+function dirties(bytes: number, still: boolean): string {
+  return still ? "The guest stands still meanwhile and writes nothing" : `The guest was measured to dirty ${rate(bytes)}`;
+}
+
+function foretold(prediction: Prediction, still: boolean): Expected {
   const { total_ms: total, downtime_ms: downtime } = prediction;
   const source = SOURCES[prediction.bandwidth_from ?? ""] ?? "";
   const from =
-    `The guest was measured to dirty ${rate(prediction.dirty_bytes_per_s)}; ` +
+    `${dirties(prediction.dirty_bytes_per_s, still)}; ` +
     `the way is reckoned with ${rate(prediction.bandwidth_bytes_per_s)}${source}.`;
   if (!prediction.converges || downtime === null) {
     return { says: "it does not come to an end by itself. Post-copy or a slower guest would end it.", from, endless: true };
