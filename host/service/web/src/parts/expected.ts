@@ -12,7 +12,7 @@ export interface Expected {
 }
 
 export function expected({ plan, prediction, writing }: Pick<DryRun, "plan" | "prediction" | "writing">): Expected {
-  const still = plan?.stream.stands_still === true;
+  const still = plan?.stream["stands_still"] === true;
   if (prediction) return foretold(prediction, still);
   if (!writing) return { says: "not known: the guest was not measured.", from: "" };
   const above = writing.converges_above_bytes_per_s;
