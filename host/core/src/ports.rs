@@ -264,6 +264,8 @@ pub enum Connection {
 pub trait Hypervisor: Send + Sync {
     /// The configured hosts, in the order of the configuration.
     fn hosts(&self) -> Vec<HostName>;
+    /// What a person types instead of [`Command::FreeThrottle`].
+    fn free_throttle_by_hand(&self, domain: &str) -> String;
     /// How the connection to a host stands, as far as it is known without asking it.
     fn connection(&self, _: &HostName) -> Connection {
         Connection::Unknown

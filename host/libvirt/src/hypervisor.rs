@@ -28,7 +28,7 @@ use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, load, storage};
 use crate::transfer::Start;
 use crate::volumes;
-use crate::{events, notice, orders, transfer, uri};
+use crate::{events, notice, orders, throttling, transfer, uri};
 
 /// Between two looks at a measurement that takes longer than it was asked to.
 const MEASURED_YET: Duration = Duration::from_millis(50);
@@ -217,6 +217,10 @@ fn cpu_question(domain: &DomainFacts) -> Result<CpuQuestion, &'static str> {
 impl Hypervisor for Libvirt {
     fn hosts(&self) -> Vec<HostName> {
         self.controls().iter().map(|control| control.name().clone()).collect()
+    }
+
+    fn free_throttle_by_hand(&self, domain: &str) -> String {
+        throttling::free_by_hand(domain)
     }
 
     fn connection(&self, host: &HostName) -> Connection {

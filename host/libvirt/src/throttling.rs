@@ -30,6 +30,11 @@ pub(crate) fn free(domain: &Domain) -> Result<(), Failure> {
     ask(domain, &freeing()).map(drop)
 }
 
+/// The same by virsh.
+pub(crate) fn free_by_hand(domain: &str) -> String {
+    format!("virsh qemu-monitor-command {domain} '{}'", freeing())
+}
+
 fn slowing(percent: u64) -> Value {
     let parameters = json!({"max-cpu-throttle": percent, "cpu-throttle-increment": AT_ONCE});
     json!({"execute": "migrate-set-parameters", "arguments": parameters})

@@ -142,6 +142,10 @@ impl Hypervisor for World {
         self.state().hosts.iter().map(|host| host.name.clone()).collect()
     }
 
+    fn free_throttle_by_hand(&self, domain: &str) -> String {
+        format!("sim free-throttle {domain}")
+    }
+
     fn connection(&self, host: &HostName) -> Connection {
         let state = self.state();
         match state.host(host) {

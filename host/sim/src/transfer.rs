@@ -455,13 +455,7 @@ impl Run<'_> {
             }
             *pass_began = Instant::now();
             copy.pass += 1;
-            // QEMU slows a guest down once two passes have brought little, and then more with each that does no better.
-            if self.plan.stream.auto_converge && copy.pass > 2 {
-                let first = self.plan.stream.auto_converge_initial.unwrap_or(20);
-                let more = self.plan.stream.auto_converge_increment.unwrap_or(10);
-                let next = |now: u32| ordered.unwrap_or((now + more).min(99));
-                copy.throttle_percent = Some(copy.throttle_percent.map_or(first, next));
-            }
+            copy.slow_down(&self.plan.stream, ordered);
             let iteration = copy.pass;
             state.tell(self.source, HostEvent::Iteration { domain: id, iteration });
             return Ok(Span::NextPass);

@@ -1,6 +1,5 @@
 //! From a plan to the commit point. Every step is journalled before it is done, and everything here can be undone.
 
-use waypost_core::convergence::MOST_THROTTLE_PERCENT;
 use waypost_core::facts::DomainState;
 use waypost_core::ids::HostName;
 use waypost_core::journal::{Record, Step, StepEnd};
@@ -209,17 +208,10 @@ async fn throttle_back(task: &Task, plan: &Plan, host: &HostName, refused: &mut 
         return Err(format!(
             "a job that isn't this task's runs there; once it is over, and where {} is there still: {}",
             plan.name,
-            freed_by_hand(plan)
+            task.ports().hypervisor.free_throttle_by_hand(&plan.name)
         ));
     }
     ordered_back(task, plan, host, Command::FreeThrottle, refused).await
-}
-
-/// What a person does instead of [`Command::FreeThrottle`].
-fn freed_by_hand(plan: &Plan) -> String {
-    let parameters = format!(r#"{{"max-cpu-throttle": {MOST_THROTTLE_PERCENT}}}"#);
-    let command = format!(r#"{{"execute": "migrate-set-parameters", "arguments": {parameters}}}"#);
-    format!("virsh qemu-monitor-command {} '{command}'", plan.name)
 }
 
 /// Gives an order that puts something back which ends with the domain's process: where that is gone, so is what was to be put back.
@@ -284,7 +276,8 @@ pub(super) fn not_given_back(task: &Task, plan: &Plan, source: &Side) -> Option<
             Some(format!("its downtime limit, set to {ms} ms (virsh migrate-setmaxdowntime {} {before_ms})", plan.name))
         }
         Step::Throttle { .. } if active => {
-            Some(format!("how far it may be slowed down by auto-converge ({})", freed_by_hand(plan)))
+            let by_hand = task.ports().hypervisor.free_throttle_by_hand(&plan.name);
+            Some(format!("how far it may be slowed down by auto-converge ({by_hand})"))
         }
         Step::MaxDowntime { .. } | Step::SourceAutostart { .. } | Step::Volume { .. } | Step::Throttle { .. } => None,
     };

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use waypost_core::ids::HostName;
 use waypost_core::ports::FaultKind;
 use waypost_core::sample::{Sample, Stage};
+use waypost_core::stream::Stream;
 
 use super::PAGE;
 use crate::script::Step;
@@ -95,6 +96,17 @@ impl Copy {
         self.sent += moved;
         self.left -= moved;
         (self.since, self.rate) = (Some(Instant::now()), rate);
+    }
+    /// What auto-converge does when a pass begins: the guest is slowed down once two have brought little, and then further with each
+    /// that does no better, or as far as somebody ordered.
+    pub(super) fn slow_down(&mut self, stream: &Stream, ordered: Option<u32>) {
+        if !stream.auto_converge || self.pass <= 2 {
+            return;
+        }
+        let first = stream.auto_converge_initial.unwrap_or(20);
+        let more = stream.auto_converge_increment.unwrap_or(10);
+        let next = |now: u32| ordered.unwrap_or((now + more).min(99));
+        self.throttle_percent = Some(self.throttle_percent.map_or(first, next));
     }
 }
 

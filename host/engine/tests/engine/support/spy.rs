@@ -176,6 +176,9 @@ impl Hypervisor for SpiedHosts {
     fn hosts(&self) -> Vec<HostName> {
         self.world.hosts()
     }
+    fn free_throttle_by_hand(&self, domain: &str) -> String {
+        self.world.free_throttle_by_hand(domain)
+    }
     fn hold(&self, host: &HostName) -> Hold {
         self.world.hold(host)
     }
