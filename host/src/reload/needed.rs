@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(told(Some(&course), &is), [""; 0], "it has no plan yet");
         course.plan = Some(Plan { network: Some("mig".into()), ..plan() });
         let words = format!("mig with the role migration by task {} of g1 (performing)", performing.id);
-        assert_eq!(told(Some(&course), &is), [words.clone()]);
+        assert_eq!(told(Some(&course), &is), std::slice::from_ref(&words));
         // Whatever else is taken away is none of its.
         assert_eq!(told(Some(&course), &site(vec![network("mig", &[Role::Migration])])), [""; 0]);
         // Gone as a whole, it has no role any more.
