@@ -10,7 +10,7 @@ use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::plan::{Plan, PlanError, RunState, TransferMode};
 use waypost_core::ports::DecisionRecord;
-use waypost_core::stream::{Disks, Stream};
+use waypost_core::stream::{Compression, Disks, Stream};
 
 use crate::carried;
 use crate::check::{CheckReport, blocking};
@@ -106,12 +106,9 @@ async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: Fo
     };
     let bandwidth = bandwidth(ports, plan).await;
     // Of memory that the guest never touched nothing travels, so that what it holds decides.
-    let least = match (purpose, bandwidth) {
-        (For::Show, _) => 0,
-        (For::Execution, bandwidth) => {
-            let bytes_per_s = bandwidth.map_or(SUPPOSED_BYTES_PER_S, |known| known.bytes_per_s);
-            bytes_per_s.saturating_mul(MEASURED.as_secs() * PART)
-        }
+    let least = match purpose {
+        For::Show => 0,
+        For::Execution => worth_measuring(bandwidth, &plan.stream),
     };
     if memory < least {
         return Foretold::default();
@@ -131,6 +128,15 @@ async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: Fo
             Foretold::default()
         }
     }
+}
+
+/// From how much memory on a transfer takes so long that measuring costs no more than its part. Of pages that are compressed, the
+/// first time too, nobody knows how little of them travels: a bandwidth says nothing of the time then.
+fn worth_measuring(bandwidth: Option<Bandwidth>, stream: &Stream) -> u64 {
+    let shrunk = |method: &Compression| *method != Compression::Xbzrle;
+    let telling = bandwidth.filter(|_| !stream.compression.iter().any(shrunk));
+    let bytes_per_s = telling.map_or(SUPPOSED_BYTES_PER_S, |known| known.bytes_per_s);
+    bytes_per_s.saturating_mul(MEASURED.as_secs() * PART)
 }
 
 /// What is to be expected of the memory, and of the disks that are copied before it.
@@ -172,9 +178,24 @@ async fn bandwidth(ports: &Arc<Ports>, plan: &Plan) -> Option<Bandwidth> {
 
 #[cfg(test)]
 mod tests {
-    use waypost_core::stream::Compression;
-
     use super::*;
+
+    #[test]
+    fn a_second_is_spent_on_measuring_where_the_transfer_is_known_to_take_fifty() {
+        let slow = Some(Bandwidth { bytes_per_s: 1 << 20, from: BandwidthFrom::Limit });
+        let with = |compression: Vec<Compression>| Stream { compression, ..Stream::default() };
+        assert_eq!(worth_measuring(slow, &with(vec![])), 50 << 20);
+        assert_eq!(
+            worth_measuring(slow, &with(vec![Compression::Xbzrle])),
+            50 << 20,
+            "the first time a page travels whole"
+        );
+        for method in [Compression::Mt, Compression::Zlib, Compression::Zstd] {
+            assert_eq!(worth_measuring(slow, &with(vec![method])), 62_500_000_000, "{method}");
+        }
+        assert_eq!(worth_measuring(slow, &with(vec![Compression::Xbzrle, Compression::Mt])), 62_500_000_000);
+        assert_eq!(worth_measuring(None, &with(vec![])), 62_500_000_000);
+    }
 
     #[test]
     fn the_memorys_bandwidth_is_the_disks_where_they_travel_alike() {
