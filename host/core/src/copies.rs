@@ -6,12 +6,15 @@
 //! only over an image that is there and proven to be another than the source's. Whatever can't be told is refused with
 //! what a person has to do about it.
 
+mod room;
 mod uncopyable;
 
 use crate::facts;
 use crate::facts::{Candidate, Disk, DiskView, Pool, Snapshot, Volume};
 use crate::stream::{DiskCopy, Disks};
 
+pub(crate) use room::doubts;
+pub use room::used_bytes;
 pub use uncopyable::Uncopyable;
 
 facts! {
@@ -76,7 +79,7 @@ pub fn resolve(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Vec<(String, 
         asked.targets.iter().filter_map(of).collect()
     };
     if asked.copy == DiskCopy::Full {
-        case.weigh(&mut found);
+        room::weigh(&mut found, facts, to);
     }
     found
 }
@@ -88,23 +91,6 @@ pub fn copies(asked: &Disks, facts: &Snapshot, to: &Candidate) -> Result<Copies,
         return Err(Uncopyable::NoSuchDisk(target.clone()));
     }
     resolve(asked, facts, to).into_iter().map(|(_, disk)| disk).collect::<Result<_, _>>().map(Copies)
-}
-
-/// What the disks that are copied use on the source, bytes: what there is to carry of them. None where it isn't told of one, and
-/// of one that is copied with the layers below it, of which nobody tells what they use.
-pub fn used_bytes(copies: &Copies, facts: &Snapshot) -> Option<u64> {
-    let layered =
-        |target: &str| facts.domain.disks.iter().any(|disk| disk.target == target && !disk.backing.is_empty());
-    let known = |disk: &CopiedDisk| disk.backing.is_some() || !layered(&disk.target);
-    let mut each = copies.0.iter().map(|disk| used(facts, &disk.target).filter(|_| known(disk)));
-    each.try_fold(0_u64, |sum, used| Some(sum.saturating_add(used?)))
-}
-
-/// What a disk uses of its store, bytes.
-fn used(facts: &Snapshot, target: &str) -> Option<u64> {
-    let disk = facts.domain.disks.iter().find(|disk| disk.target == target)?;
-    let seen = facts.source_disks.iter().find(|view| view.target == target).and_then(|view| view.volume.as_ref());
-    disk.allocation_bytes.or(seen.map(|volume| volume.allocation_bytes))
 }
 
 /// Whether a disk was asked for by its name.
@@ -283,28 +269,6 @@ impl Case<'_> {
             return Err(Uncopyable::Shared { disk: copy.target, host, why });
         }
         Ok(copy)
-    }
-
-    /// Takes back what there is no room for. A target grows as it is written, so what counts is what the disks use.
-    fn weigh(&self, found: &mut [(String, Result<CopiedDisk, Uncopyable>)]) {
-        let mut taken: Vec<(String, u64)> = Vec::new();
-        for (target, disk) in found {
-            let Ok(copy) = disk else { continue };
-            let Some(pool) = self.to.host.pool(&copy.pool) else { continue };
-            let used = used(self.facts, target).unwrap_or(0);
-            let before: u64 = taken.iter().filter(|(name, _)| *name == copy.pool).map(|(_, bytes)| bytes).sum();
-            let needed = before.saturating_add(used);
-            taken.push((copy.pool.clone(), used));
-            if needed > pool.available_bytes {
-                *disk = Err(Uncopyable::NoRoom {
-                    disk: target.clone(),
-                    host: self.to.host.name.clone(),
-                    pool: copy.pool.clone(),
-                    needed,
-                    free: pool.available_bytes,
-                });
-            }
-        }
     }
 }
 

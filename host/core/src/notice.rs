@@ -3,10 +3,12 @@
 
 use std::fmt;
 
+use uuid::Uuid;
+
 use crate::ids::{Moment, TaskId};
 
-/// The XML namespace of the notice in a domain's metadata: an element `task` with the attributes `id`, `controller` and
-/// `since_ms`.
+/// The XML namespace of the notice in a domain's metadata: an element `task` with the attributes `id`, `controller`, `since_ms`
+/// and, where it is known, `destination`.
 pub const NAMESPACE: &str = "urn:waypost:task:1";
 
 /// Who moves a domain.
@@ -18,6 +20,8 @@ pub struct Notice {
     pub controller: String,
     /// When the transfer was begun.
     pub since: Moment,
+    /// UUID of the host that it goes to; none where that one doesn't tell.
+    pub destination: Option<Uuid>,
 }
 
 impl fmt::Display for Notice {

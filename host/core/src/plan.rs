@@ -7,7 +7,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::admission::offline;
-use crate::copies::{Copies, Uncopyable, copies};
+use crate::copies::{Copies, Uncopyable, copies, doubts};
 use crate::edit::{Edit, Edits};
 use crate::facts::{Candidate, DomainState, Snapshot, Tpm};
 use crate::ids::{DomainId, HostName};
@@ -464,7 +464,8 @@ fn travelling_disks(
     }
     let kept = format!("the images of copied disks stay on {}: libvirt never deletes them", facts.source.name);
     let (disks, left_out) = copies.by_name(&options.disks);
-    Ok((disks, copies, Notes([vec![kept], left_out].concat())))
+    let room = doubts(&options.disks, &copies, facts, to);
+    Ok((disks, copies, Notes([vec![kept], left_out, room].concat())))
 }
 
 /// Whether both daemons know what is asked of them; one that doesn't tell its version is asked to its face.

@@ -28,11 +28,14 @@ pub(crate) fn read(session: &Session, id: DomainId) -> Result<Option<Notice>, Fa
 /// Puts one in place of what is there, or takes it away.
 pub(crate) fn put(session: &Session, id: DomainId, notice: Option<&Notice>) -> Result<(), Failure> {
     let domain = domain::find(session, &DomainKey::Id(id))?;
-    let text = notice.map(|Notice { task, controller, since }| {
-        format!("<task id='{task}' controller='{}' since_ms='{}'/>", facts::escaped(controller), since.0)
-    });
+    let text = notice.map(element);
     let (key, live) = (text.as_ref().map(|_| "waypost-task"), sys::VIR_DOMAIN_AFFECT_LIVE);
     domain.set_metadata(KIND as i32, text.as_deref(), key, Some(NAMESPACE), live).map(drop).map_err(Into::into)
+}
+
+fn element(Notice { task, controller, since, destination }: &Notice) -> String {
+    let destination = destination.map(|uuid| format!(" destination='{uuid}'")).unwrap_or_default();
+    format!("<task id='{task}' controller='{}' since_ms='{}'{destination}/>", facts::escaped(controller), since.0)
 }
 
 fn notice(text: &str) -> Option<Notice> {
@@ -42,5 +45,25 @@ fn notice(text: &str) -> Option<Notice> {
         task: TaskId(Uuid::parse_str(task.attribute("id")?).ok()?),
         controller: task.attribute("controller")?.to_owned(),
         since: Moment(task.attribute("since_ms")?.parse().ok()?),
+        destination: task.attribute("destination").and_then(|text| Uuid::parse_str(text).ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_is_what_is_read() {
+        let uuid = |text: &str| Uuid::parse_str(text).unwrap();
+        for destination in [None, Some(uuid("0197b3a0-0000-7000-8000-00000000000a"))] {
+            let put = Notice {
+                task: TaskId(uuid("01890a5d-ac96-774b-bcce-b302099a8057")),
+                controller: "one of <ours> & 'theirs', /var/lib/state".into(),
+                since: Moment(1_700_000_000_000),
+                destination,
+            };
+            assert_eq!(notice(&element(&put)), Some(put));
+        }
+    }
 }

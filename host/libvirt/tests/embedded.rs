@@ -33,12 +33,15 @@ fn private() -> Private {
           <domain type='test' id='1' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>runs</name>\
           <uuid>0197b3a0-0000-7000-8000-00000000000a</uuid><memory>524288</memory><vcpu>2</vcpu>\
           <os><type arch='i686'>hvm</type></os><devices>\
-          <disk type='file' device='disk'><source file='/store/a.img'/><target dev='vda'/></disk></devices></domain>\
+          <disk type='file' device='disk'><source file='/store/a.img'/><backingStore type='file'><format type='qcow2'/>\
+          <source file='/store/base.img'/><backingStore type='file'><format type='raw'/><source file='/elsewhere/old.img'/>\
+          <backingStore/></backingStore></backingStore><target dev='vda'/></disk></devices></domain>\
           <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>off</name>\
           <uuid>0197b3a0-0000-7000-8000-00000000000b</uuid><memory>262144</memory><os><type arch='i686'>hvm</type></os>\
           <devices/><test:runstate>5</test:runstate></domain>\
           <pool type='dir'><name>store</name><uuid>3eefdf3d-7fd9-408d-919b-fca7040b2fb6</uuid><target><path>/store\
-          </path></target><volume type='file'><name>a.img</name><capacity>2097152</capacity></volume></pool>\
+          </path></target><volume type='file'><name>a.img</name><capacity>2097152</capacity></volume>\
+          <volume type='file'><name>base.img</name><capacity>2097152</capacity><allocation>1048576</allocation></volume></pool>\
           <network><name>lan</name><uuid>f2535037-7df9-41fb-b834-3ef960b372fc</uuid><bridge name='br0'/></network>\
           </node>",
     )
@@ -94,6 +97,9 @@ async fn a_domain_is_read_and_its_disk_found_in_its_pool() {
     let facts = hosts.domain_facts(&host, &DomainKey::Name("runs".into())).await.unwrap();
     assert_eq!((facts.id, facts.state, facts.vcpus), (runs(), DomainState::Running, 2));
     assert_eq!((facts.disks[0].pool.as_deref(), facts.disks[0].volume.as_deref()), (Some("store"), Some("a.img")));
+    // What an image behind it holds its pool tells; of one in no pool nobody does.
+    let behind: Vec<_> = facts.disks[0].backing.iter().map(|l| (l.source.as_deref(), l.allocation_bytes)).collect();
+    assert_eq!(behind, [(Some("/store/base.img"), Some(1 << 20)), (Some("/elsewhere/old.img"), None)]);
     let kinds: Vec<_> = facts.documents.iter().map(|document| document.kind.as_str()).collect();
     assert!(kinds.starts_with(&["live", "inactive"]), "{kinds:?}");
     let pair = hosts.pair_facts(&host, &facts).await.unwrap();

@@ -56,8 +56,11 @@ pub enum Uncopyable {
         /// Its kind, and what it lacks: `iscsi, which makes no raw`.
         lacks: String,
     },
-    /// The pool has less room than the disk uses.
-    #[error("disk {disk} can't be copied: it uses {needed} bytes, and pool {pool} of {host} has {free} bytes left")]
+    /// The pool has less room than what is copied there takes.
+    #[error(
+        "disk {disk} can't be copied: with it, what is copied to pool {pool} of {host} takes {needed} bytes, and {free} are \
+         left there"
+    )]
     NoRoom {
         /// Target.
         disk: String,
@@ -65,7 +68,7 @@ pub enum Uncopyable {
         host: HostName,
         /// Pool.
         pool: String,
-        /// Bytes in use by it and the disks before it.
+        /// What it takes and the disks before it, bytes.
         needed: u64,
         /// Bytes free.
         free: u64,

@@ -55,6 +55,8 @@ facts! {
         pub source: Option<String>,
         /// Format.
         pub format: Option<String>,
+        /// Bytes in use on the host; none where no pool there has it.
+        pub allocation_bytes: Option<u64>,
     }
 
     /// A storage pool.

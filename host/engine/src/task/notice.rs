@@ -6,6 +6,7 @@ use waypost_core::ids::HostName;
 use waypost_core::journal::Record;
 use waypost_core::notice::Notice;
 use waypost_core::plan::{Plan, TransferMode};
+use waypost_core::situation::{Side, Situation};
 
 use super::Task;
 use crate::error::EngineError;
@@ -21,8 +22,12 @@ pub(super) async fn put(task: &Task, plan: &Plan) {
         return;
     }
     let ports = task.ports();
-    let notice =
-        Notice { task: task.recorder.id, controller: ports.settings().controller.clone(), since: ports.clock.now() };
+    let notice = Notice {
+        task: task.recorder.id,
+        controller: ports.settings().controller.clone(),
+        since: ports.clock.now(),
+        destination: plan.destination.uuid,
+    };
     if let Err(fault) = ports.hypervisor.put_notice(&plan.source.host, plan.domain, Some(&notice)).await {
         tracing::info!(%fault, "no notice on the domain");
     }
@@ -58,11 +63,18 @@ async fn take_from(task: &Task, plan: &Plan, host: &HostName, ours: impl Fn(&Not
 ///
 /// Of two who begin at the same moment, one may so take its own job for the other's, whose notice came between its record and its
 /// call and which was refused then. Nobody can prevent that: as long as a job holds the domain the hypervisor changes no
-/// metadata, so that the refused one can't take its notice away, nor the other put its own there. It is the safe
-/// side to err on: what may be another's is neither steered nor ended.
-pub(super) async fn newer(task: &Task, plan: &Plan) -> Result<Option<String>, EngineError> {
+/// metadata, so that the refused one can't take its notice away, nor the other put its own there. Where they go tells them apart:
+/// what comes in where this task's goes is not the transfer of one that goes elsewhere. Of two to one host nothing tells, and it is
+/// the safe side to err on: what may be another's is neither steered nor ended.
+pub(super) async fn newer(task: &Task, plan: &Plan, now: &Situation) -> Result<Option<String>, EngineError> {
     let read = task.ports().hypervisor.notice(&plan.source.host, plan.domain).await;
     let Some(notice) = read.ok().flatten().filter(|notice| notice.task != task.recorder.id) else { return Ok(None) };
+    if let (Some(ours), Some(theirs)) = (plan.destination.uuid, notice.destination)
+        && ours != theirs
+        && matches!(&now.destination, Side::Present(there) if there.job && there.host == Some(ours))
+    {
+        return Ok(None);
+    }
     let journal = task.ports().store.journal(task.recorder.id)?;
     let intended = journal.iter().rev().find(|(_, record)| *record == Record::PerformIntended).map(|(at, _)| *at);
     let newer = intended.is_some_and(|intended| notice.since >= intended);

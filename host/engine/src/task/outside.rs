@@ -60,7 +60,7 @@ impl Outside {
             let situation = task.look(&plan).await;
             if may_be_anothers && situation.has_job() {
                 may_be_anothers = false;
-                if let Some(who) = notice::newer(&task, &plan).await? {
+                if let Some(who) = notice::newer(&task, &plan, &situation).await? {
                     watch.helm.aborts.settle(&mut task, &plan).await?;
                     let message = format!("{who}, and nobody heard whether the call of this attempt was made");
                     task.record(Record::PerformReturned { result: Err((FailureClass::Migrating, message)) })?;

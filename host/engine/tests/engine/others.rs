@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waypost_core::facts::Snapshot;
-use waypost_core::ids::{HostName, TaskId};
+use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::Record;
 use waypost_core::notice::Notice;
 use waypost_core::outcome::{Outcome, OutcomeKind};
 use waypost_core::plan::{End, Plan};
 use waypost_core::ports::{Clock as _, Command, DecisionRecord, Hypervisor as _, Judgement, Policies, StorageProbe};
 use waypost_core::recovery::{AttemptChange, RecoveryAnswer, RecoveryQuestion};
-use waypost_core::request::CheckRequest;
+use waypost_core::request::{CheckRequest, Options};
 use waypost_core::situation::Action;
-use waypost_sim::{Lasting, Scripted, Step, What, Who};
+use waypost_sim::{HostSpec, Lasting, Scripted, Step, What, Who};
 
 use crate::faults::hasty;
 use crate::killed::{bring_to_its_end, drive};
-use crate::support::{Case, Mind, Minded, Sight, Site, a, in_virtual_time, judge};
+use crate::support::{Case, Mind, Minded, Sight, Site, a, b, in_virtual_time, judge};
 
 fn c() -> HostName {
     HostName::new("c")
@@ -193,6 +193,7 @@ fn whoever_takes_over_a_task_that_never_called_leaves_another_controllers_transf
             task: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
             controller: "another".into(),
             since: site.clock.now(),
+            destination: Some(HostSpec::named("c").host_uuid()),
         };
         site.world.put_notice(&a(), site.id, Some(&notice)).await.unwrap();
         moved_on(&site, task, Some(10)).await;
@@ -206,4 +207,46 @@ fn whoever_takes_over_a_task_that_never_called_leaves_another_controllers_transf
         assert_eq!(site.world.truth(site.id).running_on, [c()]);
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
     });
+}
+
+/// Two begin in the same moment. The notice of the one whom the hypervisor then refuses is the one that stays, as long as the
+/// other's transfer runs, and that one's controller is killed. What tells whose transfer it is is where it goes.
+#[test]
+fn a_transfer_beside_the_notice_of_one_that_was_refused_is_its_own_where_that_one_goes_elsewhere() {
+    let uuid = |host: &str| Some(HostSpec::named(host).host_uuid());
+    for (theirs, is_known) in [(uuid("c"), true), (uuid("b"), false), (None, false)] {
+        in_virtual_time(async {
+            let slow = Options { bandwidth_mib_s: Some(10), ..hasty() };
+            let site = Site::new(Case { others: &["c"], ..Case::live() }.options(slow));
+            let notice = Notice {
+                task: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
+                controller: "another".into(),
+                // After this one's record of its intent, as its own clock has it.
+                since: Moment(site.clock.now().0 + 60_000),
+                destination: theirs,
+            };
+            site.world.put_notice(&a(), site.id, Some(&notice)).await.unwrap();
+            let driver = site.accept();
+            let task = driver.id();
+            let driving = tokio::spawn(driver.drive());
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert_eq!(site.ledger.told().starts, 1);
+            driving.abort();
+            assert!(driving.await.is_err(), "it was killed");
+
+            let engine = site.engine(None).0;
+            engine.request_cancel(task, "ann").unwrap();
+            let outcome = bring_to_its_end(&engine, task).await;
+            if is_known {
+                assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
+                assert!(site.ledger.told().orders.contains(&Command::AbortJob));
+                assert_eq!(site.world.truth(site.id).running_on, [a()]);
+            } else {
+                left_alone(&site, task);
+                assert!(outcome.causes.iter().any(|cause| cause.contains("of the controller another")), "{outcome:?}");
+                assert_eq!(site.world.truth(site.id).running_on, [b()]);
+            }
+            assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+        });
+    }
 }

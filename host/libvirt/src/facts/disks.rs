@@ -92,7 +92,7 @@ fn server(host: Node<'_, '_>) -> Option<String> {
     Some(host.attribute("port").map_or_else(|| name.to_owned(), |port| format!("{name}:{port}")))
 }
 
-/// The backing chain, which libvirt nests; the innermost, empty element only ends it.
+/// The backing chain, which libvirt nests; the innermost, empty element only ends it. What its images hold is not in there.
 fn backing(disk: Node<'_, '_>) -> Vec<BackingLayer> {
     let mut chain = Vec::new();
     let mut next = child(disk, "backingStore");
@@ -101,6 +101,7 @@ fn backing(disk: Node<'_, '_>) -> Vec<BackingLayer> {
         chain.push(BackingLayer {
             source: source_name(&kind, child(layer, "source")),
             format: attr(child(layer, "format"), "type"),
+            allocation_bytes: None,
             kind,
         });
         next = child(layer, "backingStore");
@@ -135,6 +136,7 @@ pub(crate) fn backing_of_volume(document: &str) -> Result<Option<BackingLayer>, 
         kind: if path.contains("://") { "network" } else { "file" }.to_owned(),
         source: Some(path),
         format: attr(child(backing, "format"), "type"),
+        allocation_bytes: None,
     }))
 }
 

@@ -48,9 +48,10 @@ pub(crate) fn facts(session: &Session, key: &DomainKey) -> Result<DomainFacts, F
     for disk in &mut facts.disks {
         let Some(source) = DiskSource::of(disk) else { continue };
         let place = storage::place(session, &source)?;
-        if disk.backing.is_empty() {
-            disk.backing = storage::chain(session, &place)?;
-        }
+        disk.backing = match std::mem::take(&mut disk.backing) {
+            named if named.is_empty() => storage::chain(session, &place)?,
+            named => storage::weighed(session, named)?,
+        };
         if disk.kind != "volume" {
             disk.volume = place.volume.as_ref().map(|volume| volume.name.clone());
             disk.pool = place.pool;

@@ -86,19 +86,39 @@ pub(crate) fn place(session: &Session, source: &DiskSource) -> Result<Place, Fai
     }
 }
 
-/// Follows the images behind a place, for a domain that doesn't run: the document of one that does has them all.
+/// Follows the images behind a place, for a domain that doesn't run: the document of one that does names them all.
 pub(crate) fn chain(session: &Session, place: &Place) -> Result<Vec<BackingLayer>, Failure> {
     let mut chain = Vec::new();
     let mut next = place.behind.clone();
     while let Some(layer) = next.take()
         && chain.len() < LAYERS
     {
-        if let (true, Some(path)) = (layer.kind == "file", &layer.source) {
-            next = self::place(session, &DiskSource::Path(path.clone()))?.behind;
-        }
-        chain.push(layer);
+        let Place { volume, behind, .. } = place_of_layer(session, &layer)?;
+        chain.push(holding(layer, volume.as_ref()));
+        next = behind;
     }
     Ok(chain)
+}
+
+/// The images of a chain that a document names, each with what its volume holds. Of one that is in no pool libvirt doesn't tell,
+/// and those below the deepest that is looked up are left as they are.
+pub(crate) fn weighed(session: &Session, chain: Vec<BackingLayer>) -> Result<Vec<BackingLayer>, Failure> {
+    let weigh = |(depth, layer): (usize, BackingLayer)| {
+        let place = if depth < LAYERS { place_of_layer(session, &layer)? } else { Place::default() };
+        Ok(holding(layer, place.volume.as_ref()))
+    };
+    chain.into_iter().enumerate().map(weigh).collect()
+}
+
+fn place_of_layer(session: &Session, layer: &BackingLayer) -> Result<Place, Failure> {
+    match (layer.kind.as_str(), &layer.source) {
+        ("file" | "block", Some(path)) => place(session, &DiskSource::Path(path.clone())),
+        _ => Ok(Place::default()),
+    }
+}
+
+fn holding(layer: BackingLayer, volume: Option<&Volume>) -> BackingLayer {
+    BackingLayer { allocation_bytes: volume.map(|volume| volume.allocation_bytes), ..layer }
 }
 
 /// The volumes of an active pool.
