@@ -32,7 +32,8 @@ tls_www_server
 signing_key
 encryption_key
 CERTIFICATE
-certtool --generate-privkey --key-type=ecdsa --outfile server.key 2>/dev/null
+# RSA: of the elliptic keys that it makes some are coded in a length that rustls refuses.
+certtool --generate-privkey --key-type rsa --bits 2048 --outfile server.key 2>/dev/null
 certtool --generate-self-signed --load-privkey server.key --template certificate --outfile server.pem 2>/dev/null
 cat >fleet.toml <<'FLEET'
 host = [{ name = "kvm1" }, { name = "kvm2" }, { name = "kvm3" }]
