@@ -62,8 +62,8 @@ fn is_on_record(site: &Site, done: &str) {
 }
 
 /// The policy gives up, and not before it did this; the guest is where it was.
-fn is_given_up(site: &Site, done: &str) {
-    let ran = migrate(site, &[]).expect_code(4);
+fn is_given_up(site: &Site, more: &[&str], done: &str) {
+    let ran = migrate(site, more).expect_code(4);
     assert!(ran.out.contains("gave the transfer up"), "{}", ran.out);
     is_on_record(site, done);
     assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
@@ -122,6 +122,26 @@ fn the_adaptive_policy_slows_the_guest_down_and_that_is_enough() {
     site.assert_one_counting_guest("g1");
 }
 
+/// No downtime within the bound would do, and no post-copy was allowed: in the last part of its time the guest is paused, and the
+/// rest follows while it stands still.
+#[test]
+fn the_adaptive_policy_pauses_a_guest_whose_time_is_nearly_over() {
+    let site = endless("convergence-adaptive", "window_s = 2, throttle = false");
+    let limits = ["--bandwidth", "40", "--max-downtime", "100", "--timeout", "20", "--json"];
+    site.waypost(&[&["migrate", "g1", "--to", "kvm2"][..], &limits].concat()).expect_code(0);
+    is_on_record(&site, "convergence-adaptive: suspend");
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    site.assert_one_counting_guest("g1");
+}
+
+/// Nothing may force its end.
+#[test]
+fn the_adaptive_policy_gives_up_where_the_site_says_so_and_nothing_else_is_possible() {
+    let settings = "window_s = 2, throttle = false, last_resort = [], abort_after_s = 3";
+    let site = endless("convergence-adaptive", settings);
+    is_given_up(&site, &["--max-downtime", "100"], "convergence-adaptive: abort");
+}
+
 /// Three steps, the first of which is less than the guest needs: 600, 1000 and 1400 ms, one every 3 s for each of the 2 GiB that
 /// Nova counts at least.
 #[test]
@@ -134,13 +154,13 @@ fn novas_ladder_climbs_to_a_downtime_that_is_enough() {
 #[test]
 fn ovirts_minimal_downtime_gives_up() {
     let site = endless("convergence-ovirt", "schedule = \"minimal-downtime\", poll_ms = 500, auto_converge = false");
-    is_given_up(&site, "convergence-ovirt: set-downtime 500");
+    is_given_up(&site, &[], "convergence-ovirt: set-downtime 500");
 }
 
 #[test]
 fn ovirts_legacy_schedule_gives_up_later() {
     let site = endless("convergence-ovirt", "schedule = \"legacy\", poll_ms = 500");
-    is_given_up(&site, "convergence-ovirt: set-downtime 500");
+    is_given_up(&site, &[], "convergence-ovirt: set-downtime 500");
 }
 
 /// Polled every 2 s, so that each limit is in force for some twenty of the hypervisor's own looks before the next comes: the last

@@ -284,7 +284,7 @@ fn a_network_that_is_declared_anew_stays_what_it_was_for_the_migration_that_it_c
     assert_eq!(second.wait().expect("it has ended").code(), Some(6), "cancelled while it waits");
 
     // Neither that nor a network that is not declared any more is anything to the one that runs.
-    let other = anew.replace("roles = [\"migration\"]\nmax_migrations", "roles = [\"disk-copy\"]\nmax_migrations");
+    let other = anew.replace("roles = [\"migration\"]\nmax_migrations = 1", "roles = [\"disk-copy\"]");
     let other = other.replace("default = \"migration\"", "default = \"spare\"");
     assert_ne!(anew, other);
     fs::write(site.config(), other).expect("it is written");

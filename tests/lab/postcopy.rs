@@ -83,15 +83,33 @@ fn a_guest_arrives_by_post_copy_and_a_cancellation_comes_too_late() {
 #[test]
 fn a_post_copy_whose_way_is_cut_is_resumed() {
     let (site, child) = on_its_way("\n[engine]\nstall_s = 3\n");
+    is_resumed(&site, child, "recovery-conservative");
+}
+
+/// The same by the policy for sites that use post-copy.
+#[test]
+fn a_post_copy_whose_way_is_cut_is_resumed_by_the_policy_that_has_more_patience() {
+    let site = Site::with(2, "\n[engine]\nstall_s = 3\n");
+    let config = fs::read_to_string(site.config()).expect("the configuration");
+    let named = config.replacen("[plugins]\n", "[plugins]\nrecovery = \"recovery-postcopy\"\n", 1);
+    assert_ne!(named, config);
+    fs::write(site.config(), named).expect("the configuration is written");
+    site.busy_guest("g1");
+    let (site, child) = sent_off(site);
+    is_resumed(&site, child, "recovery-postcopy");
+}
+
+/// Its way is cut until the source knows of it, and this policy has the halves joined again.
+fn is_resumed(site: &Site, child: Child, policy: &str) {
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     kvm2.cut(Link::Migration).expect("the link is cut");
     site.until("the source was told", |site| is(site, "kvm1", "paused (post-copy failed)"));
     assert!(site.state("kvm2", "g1").is_some(), "neither copy is ended");
     kvm2.restore(Link::Migration).expect("the link is back");
     let task = site.only_task();
-    arrives(&site, child);
+    arrives(site, child);
     let record = site.waypost(&["task", &task]).expect_code(0).out;
-    assert!(record.contains("resume-post-copy"), "{record}");
+    assert!(record.contains(&format!("{policy} chose resume-post-copy")), "{record}");
 }
 
 /// Two networks, the second of which may stand in for the first under each of the names given; the hosts' management

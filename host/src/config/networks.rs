@@ -188,6 +188,13 @@ impl WrittenNetwork {
         if max_migrations == Some(0) {
             return Err(wrong(key("max_migrations"), "0 would let nothing through: at least 1".into()));
         }
+        // libvirt has one limit for all that a migration sends, and a slot is one on the network of the memory: on a network for
+        // disks alone neither would bind anything.
+        let of_memory = [("bandwidth_mib_s", bandwidth_mib_s.is_some()), ("max_migrations", max_migrations.is_some())];
+        if let Some((field, _)) = of_memory.into_iter().find(|(_, said)| *said && !roles.contains(&Role::Migration)) {
+            let message = "it holds for what carries the memory: leave it out, or give this network the role migration";
+            return Err(wrong(key(field), message.into()));
+        }
         let mut steps = Vec::new();
         for step in &fallback {
             steps.push(match step.as_str() {

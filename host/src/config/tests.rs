@@ -290,6 +290,14 @@ fn what_is_wrong_with_a_network_is_said_by_its_key() {
         ),
         (network("roles = [\"migration\"]\nmax_migrations = 0"), "network.x.max_migrations: 0 would let nothing"),
         (
+            network("roles = [\"disk-copy\"]\nmax_migrations = 4"),
+            "network.x.max_migrations: it holds for what carries the memory",
+        ),
+        (
+            network("roles = [\"disk-copy\"]\nbandwidth_mib_s = 100"),
+            "network.x.bandwidth_mib_s: it holds for what carries the memory",
+        ),
+        (
             network("roles = [\"disk-copy\"]\n[networks]\ndefault = \"x\""),
             "networks.default: network x has not the role migration",
         ),

@@ -32,6 +32,12 @@ pub(super) const EXCLUSIONS: &[Exclusion] = &[
         "mt compresses one ordinary stream; with parallel connections use xbzrle, or zlib or zstd of a newer libvirt",
     ),
     (
+        "compress zlib or zstd",
+        "another method",
+        |o| (compresses(o, Compression::Zlib) || compresses(o, Compression::Zstd)) && o.stream.compression.len() > 1,
+        "libvirt takes one method for parallel connections; keep one of them",
+    ),
+    (
         "zerocopy",
         "tls",
         |o| o.stream.zero_copy && o.stream.encryption == Encryption::Required,

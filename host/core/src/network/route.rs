@@ -134,8 +134,9 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
     match chosen.address {
         // libvirt takes a port or a URI, not both.
         Some(address) => plan.disks.uri = Some(uri(address, plan.disks.port.take())),
-        // Without a URI they go where the memory goes; that is the management network only if the memory takes it.
-        None if plan.network.is_none() => {}
+        // Without a URI they go where the memory goes; that is the management network only if the memory takes it, and the
+        // request names no address.
+        None if plan.network.is_none() && plan.migrate_uri.is_none() => {}
         None => return Err(NetworkError::NoManagementAddress(to.host.name.clone())),
     }
     Ok(())

@@ -204,6 +204,38 @@ fn disks_take_the_memory_s_network_only_if_it_may_carry_them() {
     assert!(outcome.summary.contains("network six has not the role disk-copy, and no other is set"), "{outcome:?}");
 }
 
+/// Without an address of their own they go where the memory goes, and that is the management network only where nobody
+/// sends the memory elsewhere.
+#[test]
+fn disks_step_back_to_the_management_network_only_where_they_would_get_there() {
+    // Neither host is on the disks' network.
+    let stepping_back = || {
+        let mut networks = Networks { disk_copy: Some("disks".into()), default: None, ..networks() };
+        networks.networks[2].fallback = vec![Fallback::Management];
+        networks.networks[2].places.clear();
+        networks
+    };
+    let copy = |migrate_uri: Option<&str>| Options {
+        migrate_uri: migrate_uri.map(str::to_owned),
+        disks: Disks { copy: DiskCopy::Full, ..Disks::default() },
+        ..Options::default()
+    };
+    let plan = migrate(stepping_back(), "up", copy(None)).1.unwrap();
+    assert_eq!((plan.migrate_uri, plan.disks.uri), (None, None));
+    let note = "the disks take network management instead of disks";
+    assert!(plan.notes.0.iter().any(|said| said.starts_with(note)), "{:?}", plan.notes);
+
+    let (outcome, plan, _) = migrate(stepping_back(), "up", copy(Some("tcp://10.7.0.2")));
+    assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));
+    assert!(outcome.summary.contains("the address of b on it is not configured"), "{outcome:?}");
+    let mut known = stepping_back();
+    let there = Place { address: [192, 0, 2, 2].into(), interface: None };
+    known.management.insert(HostName::new("b"), there);
+    let plan = migrate(known, "up", copy(Some("tcp://10.7.0.2"))).1.unwrap();
+    assert_eq!(plan.migrate_uri.as_deref(), Some("tcp://10.7.0.2"));
+    assert_eq!(plan.disks.uri.as_deref(), Some("tcp://192.0.2.2"));
+}
+
 /// `mig` with what may stand in for it.
 fn with_fallback(fallback: &[Fallback]) -> Networks {
     let mut networks = networks();

@@ -72,6 +72,7 @@ const EXCLUDED: &[Change] = &[
     |o| (o.transport, o.network) = (Transport::Tunnelled, Some("mig".into())),
     |o| (o.transport, o.stream.zero_copy) = (Transport::Tunnelled, true),
     |o| (o.stream.parallel_connections, o.stream.compression) = (Some(2), vec![Compression::Mt]),
+    |o| (o.stream.parallel_connections, o.stream.compression) = (Some(2), vec![Compression::Xbzrle, Compression::Zstd]),
     |o| (o.stream.zero_copy, o.stream.encryption) = (true, Encryption::Required),
     |o| (o.stream.zero_copy, o.stream.compression) = (true, vec![Compression::Xbzrle]),
     |o| (o.stream.post_copy, o.stream.stands_still) = (true, true),
