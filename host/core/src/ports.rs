@@ -145,7 +145,7 @@ pub enum Command {
         /// Limit.
         mib_s: u64,
     },
-    /// Abort the job.
+    /// Abort the migration. Refused where the host says that the job is something else: it is somebody else's then.
     AbortJob,
     /// Close the connections over which the disks of a running migration are copied: what ends a copy whose packets don't come
     /// through, where the host's abort waits for them. An error where none is open.

@@ -17,7 +17,7 @@ pub(crate) mod xml;
 pub(crate) use capabilities::{Capabilities, capabilities, host_uuid};
 pub(crate) use disks::{DiskSource, backing_of_volume, disks, names_volume, volume};
 pub(crate) use domain::{Numbers, domain};
-pub(crate) use job::{active_job, is_migration, sample, stage};
+pub(crate) use job::{active_job, is_migration, other_job, sample, stage};
 pub(crate) use network::{interface, network, node_device};
 pub(crate) use pool::pool;
 pub(crate) use secrets::without_secrets;

@@ -10,9 +10,8 @@ use waypost_core::situation::Standing;
 
 use crate::error::Failure;
 use crate::link::Session;
-use crate::raw;
 use crate::read::domain;
-use crate::{severing, throttling};
+use crate::{facts, raw, severing, throttling};
 
 /// What is attempted, for an error.
 pub(crate) fn attempted(command: Command, id: DomainId) -> String {
@@ -70,7 +69,7 @@ fn obey(domain: &Domain, command: Command) -> Result<(), Failure> {
     match command {
         Command::SetMaxDowntime { ms } => set_max_downtime(domain, ms),
         Command::SetBandwidth { mib_s } => domain.migrate_set_max_speed(mib_s, 0).map(drop).map_err(Into::into),
-        Command::AbortJob => raw::abort_job(domain),
+        Command::AbortJob => abort_migration(domain),
         Command::SeverCopies => severing::sever(domain),
         Command::SetPostCopyBandwidth { mib_s } => {
             let flag = sys::VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY;
@@ -88,6 +87,17 @@ fn obey(domain: &Domain, command: Command) -> Result<(), Failure> {
             domain.set_autostart(autostart == Autostart::On).map(drop).map_err(Into::into)
         }
     }
+}
+
+/// libvirt's call ends whatever job the domain has. One that is told to be no migration is somebody else's, begun where ours was
+/// about to be or is over; what isn't told is no reason to let a migration go on.
+fn abort_migration(domain: &Domain) -> Result<(), Failure> {
+    if let Ok((raw::JobKind::Running, params)) = raw::job_stats(domain, 0)
+        && let Some(operation) = facts::other_job(&params)
+    {
+        return Err(Failure::refused(format!("the domain's job is a {operation} and no migration; nothing was done")));
+    }
+    raw::abort_job(domain)
 }
 
 /// The limit that is set; none where the driver doesn't tell.

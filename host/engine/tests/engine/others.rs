@@ -209,6 +209,38 @@ fn whoever_takes_over_a_task_that_never_called_leaves_another_controllers_transf
     });
 }
 
+/// The controller is killed between its record and its call, and a backup begins. Whoever takes the task over, and is to cancel it,
+/// can't know whose job that is; but what it is the host says, and ends no other than a migration.
+#[test]
+fn a_cancellation_ends_no_backup_that_began_where_nobody_heard_of_a_call() {
+    in_virtual_time(async {
+        let site = Site::new(Case::live().options(hasty()));
+        site.ledger.meanwhile.set(|sight| {
+            if matches!(sight, Sight::Written(Record::PerformIntended)) {
+                std::panic::resume_unwind(Box::new("the controller was killed"));
+            }
+        });
+        let driver = site.accept();
+        let task = driver.id();
+        assert!(drive(driver).await.is_none(), "it was killed");
+        site.world.begin_job(&a(), site.id, "backup");
+        let engine = site.engine(None).0;
+        engine.request_cancel(task, "ann").unwrap();
+        let backup = async {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            assert!(site.world.end_job(site.id), "it still runs");
+        };
+        let (outcome, ()) = tokio::join!(bring_to_its_end(&engine, task), backup);
+        assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
+        let refuses = |record: &Record| {
+            matches!(record, Record::AbortUnconfirmed { why, .. } if why.contains("a backup and no migration"))
+        };
+        assert!(journal(&site, task).iter().any(refuses), "who cancels is told what is in the way");
+        assert_eq!(site.world.truth(site.id).running_on, [a()]);
+        assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());
+    });
+}
+
 /// Two begin in the same moment. The notice of the one whom the hypervisor then refuses is the one that stays, as long as the
 /// other's transfer runs, and that one's controller is killed. What tells whose transfer it is is where it goes.
 #[test]

@@ -21,6 +21,12 @@ pub(crate) fn is_migration(params: &Params) -> bool {
     matches!(operation, Some(sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT | sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN))
 }
 
+/// What a job is that is told to be no migration: a save, a dump, a backup.
+pub(crate) fn other_job(params: &Params) -> Option<String> {
+    let told = params.number(sys::VIR_DOMAIN_JOB_OPERATION).is_some_and(|operation| operation > 0);
+    (told && !is_migration(params)).then(|| active_job(params).operation)
+}
+
 /// Where a transfer is that goes on. Before the hypervisor's migration begins, which carries the memory, libvirt counts the disks
 /// that it has copied.
 pub(crate) fn stage(params: &Params, post_copy: bool) -> Stage {
@@ -88,6 +94,11 @@ mod tests {
         assert_eq!((sample.downtime_ms, sample.throttle_percent, sample.iteration), (Some(300), None, None));
         assert_eq!(active_job(&params).operation, "migration-out");
         assert!(!is_migration(&Params::of(&[(c"operation", 8)])));
+        assert_eq!(other_job(&params), None);
+        assert_eq!(other_job(&Params::of(&[(c"operation", 9)])).as_deref(), Some("backup"));
+        for untold in [&[][..], &[(c"operation", 0)]] {
+            assert_eq!(other_job(&Params::of(untold)), None, "nobody says that it is none");
+        }
     }
 
     #[test]

@@ -91,10 +91,8 @@ pub(super) fn obey(
                 }
                 state.wake(domain);
             }
-            // It is over at once.
-            Some(_) => {
-                state.others_jobs.remove(&domain);
-            }
+            // Whoever gives this order means a migration.
+            Some(operation) => return refuse(&format!("the domain's job is a {operation} and no migration")),
         },
         Command::SeverCopies => match state.jobs.get_mut(&domain) {
             Some(migration) if job == Some("migration-out") && migration.copies => {
