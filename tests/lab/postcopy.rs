@@ -54,6 +54,18 @@ fn arrives(site: &Site, child: Child) {
     site.assert_one_counting_guest("g1");
 }
 
+/// Memory went over several connections before the switch.
+#[test]
+fn a_guest_with_parallel_connections_switches_and_arrives() {
+    let site = Site::with(2, "");
+    site.busy_guest("g1");
+    until_busy(&site);
+    let options = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "40", "--parallel", "2", "--json"];
+    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &options].concat());
+    switched(&site);
+    arrives(&site, child);
+}
+
 #[test]
 fn a_guest_arrives_by_post_copy_and_a_cancellation_comes_too_late() {
     let (site, child) = on_its_way("");

@@ -28,6 +28,9 @@ pub(crate) const NO_LOGIN: &str = "Permission denied (";
 /// client certificate.
 pub(crate) const NO_CONFIRMATION: &str = "Unable to read TLS confirmation";
 
+/// libvirt's words for a domain that another migration has.
+const ANOTHER_MIGRATION: &str = "another migration job is already running";
+
 impl From<virt::error::Error> for Failure {
     fn from(error: virt::error::Error) -> Self {
         Self { code: error.code().to_raw(), domain: error.domain().to_raw(), message: error.message().to_owned() }
@@ -119,6 +122,10 @@ impl Failure {
     pub(crate) fn is_no_metadata(&self) -> bool {
         self.code == sys::VIR_ERR_NO_DOMAIN_METADATA
     }
+    /// The same, once it was seen to be another migration that is in the way.
+    pub(crate) fn behind_another_migration(self) -> Self {
+        Self { message: format!("{} ({ANOTHER_MIGRATION})", self.message), ..self }
+    }
     /// Not possible in the present state.
     pub fn is_invalid_operation(&self) -> bool {
         self.code == sys::VIR_ERR_OPERATION_INVALID
@@ -145,7 +152,7 @@ impl Failure {
             | sys::VIR_ERR_STORAGE_POOL_BUILT
             | sys::VIR_ERR_STORAGE_PROBE_FAILED => FaultKind::Storage,
             _ if self.is_unsupported() => FaultKind::Unsupported,
-            _ if says(&["another migration job is already running"]) => FaultKind::Migrating,
+            _ if says(&[ANOTHER_MIGRATION]) => FaultKind::Migrating,
             _ if says(&["cannot acquire state change lock"]) => FaultKind::Busy,
             _ if says(&[HOST_KEY, NO_LOGIN, NO_CONFIRMATION, "certificate", "Certificate"]) => {
                 FaultKind::Authentication
@@ -330,6 +337,16 @@ mod tests {
 
     fn kind(code: u32, domain: u32, message: &str) -> FaultKind {
         Failure { code, domain, message: message.to_owned() }.kind()
+    }
+
+    #[test]
+    fn another_migration_is_known_in_any_language_once_it_was_seen() {
+        let words = "Angeforderte Operation ist nicht zulaessig".to_owned();
+        let said = Failure { code: sys::VIR_ERR_OPERATION_INVALID, domain: sys::VIR_FROM_QEMU, message: words.clone() };
+        assert_eq!(said.kind(), FaultKind::Refused);
+        let seen = said.behind_another_migration();
+        assert_eq!(seen.kind(), FaultKind::Migrating);
+        assert!(seen.message.starts_with(&words), "what the host said stays: {seen}");
     }
 
     #[test]

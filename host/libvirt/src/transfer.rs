@@ -83,7 +83,10 @@ pub(crate) async fn start(
     running.answer = match plan.transport {
         Transport::PeerToPeer | Transport::Tunnelled => {
             let peer_uri = plan.peer_uri.clone();
-            link.submit_for_good(move |_| raw::migrate_to_uri(&domain, &peer_uri, &order.params, order.flags))
+            link.submit_for_good(move |_| {
+                let result = raw::migrate_to_uri(&domain, &peer_uri, &order.params, order.flags);
+                result.map_err(|failure| in_whose_way(&domain, how, failure))
+            })
         }
         Transport::Direct => {
             let there = destination.own_link().await?;
@@ -96,7 +99,8 @@ pub(crate) async fn start(
             let connection = connection.await?;
             running.destination = Some(there.watch());
             link.submit_for_good(move |_| {
-                let result = raw::migrate(&domain, &connection, &order.params, order.flags);
+                let result = raw::migrate(&domain, &connection, &order.params, order.flags)
+                    .map_err(|failure| in_whose_way(&domain, how, failure));
                 // The last reference closes the connection, and that may wait for the daemon: not on somebody else's thread.
                 there.drop_there(connection, None);
                 result
@@ -111,6 +115,17 @@ pub(crate) async fn rehearse(source: &Control, plan: &Plan) -> Result<(), Error>
     let attempted = format!("edit the definition of domain {}", plan.name);
     let planned = plan.clone();
     source.read(attempted, move |session| sent::definitions(&ready(session, &planned)?, &planned).map(drop)).await
+}
+
+/// Of two who begin at once libvirt refuses one, with a number that it has for much else and words in the language of its daemon.
+/// Whoever takes that for an end of its own would take the other's transfer for its own, and end it. A call of ours that returned has
+/// no job any more, but for a post-copy that broke: another migration that runs then is another's.
+fn in_whose_way(domain: &Domain, how: Start, failure: Failure) -> Failure {
+    let unclear = failure.is_invalid_operation() && failure.kind() != FaultKind::Migrating;
+    if how == Start::Begin && unclear && domain::is_migrating(domain) {
+        return failure.behind_another_migration();
+    }
+    failure
 }
 
 /// The half that the source holds of a guest whose post-copy broke.

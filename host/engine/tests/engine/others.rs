@@ -232,9 +232,7 @@ fn a_cancellation_ends_no_backup_that_began_where_nobody_heard_of_a_call() {
         };
         let (outcome, ()) = tokio::join!(bring_to_its_end(&engine, task), backup);
         assert_eq!(outcome.kind, OutcomeKind::Cancelled, "{outcome:?}");
-        let refuses = |record: &Record| {
-            matches!(record, Record::AbortUnconfirmed { why, .. } if why.contains("a backup and no migration"))
-        };
+        let refuses = |record: &Record| matches!(record, Record::AbortUnconfirmed { why, .. } if why.contains("a backup and no migration"));
         assert!(journal(&site, task).iter().any(refuses), "who cancels is told what is in the way");
         assert_eq!(site.world.truth(site.id).running_on, [a()]);
         assert_eq!(judge(&site, task, outcome).await.wrong, Vec::<String>::new());

@@ -174,6 +174,11 @@ pub(crate) fn sample(session: &Session, id: DomainId) -> Result<Option<Sample>, 
     sample
 }
 
+/// Whether a migration of it runs whose memory has not switched to post-copy. No, where that can't be told.
+pub(crate) fn is_migrating(domain: &Domain) -> bool {
+    matches!(running_job(domain), Ok(Some(sample)) if sample.stage != Stage::PostCopy)
+}
+
 fn running_job(domain: &Domain) -> Result<Option<Sample>, Failure> {
     let (kind, params) = raw::job_stats(domain, 0)?;
     if kind != JobKind::Running || !facts::is_migration(&params) {
