@@ -130,7 +130,7 @@ fn each_mode_moves_the_guest_in_its_own_way() {
 fn each_mode_of_the_hypervisors_is_switched_on_in_it() {
     let site = looked_at();
     let multifd = Marks { streams: 4, switches: switched_on(["multifd"]), ..plain() };
-    let post_copy = Marks { switches: switched_on(["multifd", "postcopy-ram"]), ..multifd.clone() };
+    let post_copy = Marks { switches: switched_on(["postcopy-ram"]), ..plain() };
     moves_in_each(
         &site,
         &[
@@ -160,11 +160,7 @@ fn each_mode_of_the_hypervisors_is_switched_on_in_it() {
                 Marks { switches: switched_on(["auto-converge"]), ..plain() },
                 &[("cpu-throttle-initial", 30), ("cpu-throttle-increment", 15)],
             ),
-            (
-                &["--postcopy", "--postcopy-bandwidth", "100", "--parallel", "3"],
-                post_copy,
-                &[("multifd-channels", 3), ("max-postcopy-bandwidth", 100 << 20)],
-            ),
+            (&["--postcopy", "--postcopy-bandwidth", "100"], post_copy, &[("max-postcopy-bandwidth", 100 << 20)]),
         ],
     );
 }

@@ -54,16 +54,19 @@ fn arrives(site: &Site, child: Child) {
     site.assert_one_counting_guest("g1");
 }
 
-/// Memory went over several connections before the switch.
+/// What else libvirt lets a transfer have that may switch.
 #[test]
-fn a_guest_with_parallel_connections_switches_and_arrives() {
-    let site = Site::with(2, "");
-    site.busy_guest("g1");
-    until_busy(&site);
-    let options = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "40", "--parallel", "2", "--json"];
-    let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &options].concat());
-    switched(&site);
-    arrives(&site, child);
+fn a_guest_switches_and_arrives_in_every_mode_that_may_be_had_with_post_copy() {
+    let ways: [&[&str]; 4] = [&["--compress", "xbzrle"], &["--compress", "mt"], &["--auto-converge"], &["--direct"]];
+    for way in ways {
+        let site = Site::with(2, "");
+        site.busy_guest("g1");
+        until_busy(&site);
+        let options = ["--bandwidth", "40", "--postcopy", "--postcopy-bandwidth", "40", "--json"];
+        let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &options, way].concat());
+        switched(&site);
+        arrives(&site, child);
+    }
 }
 
 #[test]

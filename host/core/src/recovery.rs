@@ -124,11 +124,13 @@ impl AttemptChange {
     pub fn within(self, others: &[HostName], request: &MigrationRequest) -> Self {
         let options = &request.options;
         let offline = options.mode == Mode::Offline;
-        // What a person asked to stand still or to stay paused can't run on the other side while its memory follows.
+        // What a person asked to stand still or to stay paused can't run on the other side while its memory follows; and what
+        // excludes post-copy for a person's request excludes it for a policy's.
         let no_post_copy = offline
             || options.stream.stands_still
             || options.after == AfterMove::Paused
-            || options.transport == Transport::Tunnelled;
+            || options.transport == Transport::Tunnelled
+            || options.stream.parallel_connections.is_some();
         Self {
             destination: self.destination.filter(|host| others.contains(host)),
             max_downtime_ms: self.max_downtime_ms.filter(|ms| !offline && (1..=MAX_DOWNTIME_MS).contains(ms)),

@@ -51,6 +51,12 @@ pub(super) const EXCLUSIONS: &[Exclusion] = &[
     ),
     (
         "postcopy",
+        "parallel",
+        |o| o.stream.post_copy && parallel(o),
+        "libvirt takes both, but of a guest that switched then its memory is torn: it crashes on the destination and is lost",
+    ),
+    (
+        "postcopy",
         "non-live",
         |o| o.stream.post_copy && o.stream.stands_still,
         "a guest that stands still has nothing to run on the destination meanwhile",

@@ -66,6 +66,7 @@ fn an_attempt_is_not_refused_for_what_the_one_before_left_in_its_request() {
     const ASKED: &[fn(&mut Options)] = &[
         |o| o.mode = Mode::Offline,
         |o| o.transport = Transport::Tunnelled,
+        |o| o.stream.parallel_connections = Some(2),
         |o| o.migrate_uri = Some("rdma://10.0.0.2".into()),
         |o| o.migrate_uri = Some("unix:///memory".into()),
         |o| o.network = Some("mig".into()),
