@@ -2,8 +2,8 @@
 //! the memory that is shorter than that pace, the half on the destination that breaks - is told when it happens.
 //!
 //! An event is a wake-up and no proof: one may get lost with its connection, and then the readings have to do. So nothing is
-//! decided by an event alone; it makes somebody look before the pace would. Who watches from outside looks at both hosts all the time, and needs
-//! none.
+//! decided by an event alone; it makes somebody look before the pace would. Who watches from outside looks at both hosts all the
+//! time, and needs none.
 
 use std::time::Duration;
 
