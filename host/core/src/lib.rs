@@ -41,4 +41,5 @@ pub mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tree;
+pub mod uri;
 pub mod verdict;

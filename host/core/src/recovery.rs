@@ -1,12 +1,12 @@
 //! The question to a recovery policy, and its answer.
 
-use crate::admission::MAX_DOWNTIME_MS;
+use crate::admission::{MAX_DOWNTIME_MS, admit_options};
 use crate::ids::{HostName, Moment};
 use crate::plan::Plan;
-use crate::request::{AfterMove, MigrationRequest, Mode};
+use crate::request::{MigrationRequest, Mode};
 use crate::sample::{Sample, Stage};
 use crate::situation::{Action, Situation};
-use crate::stream::{Encryption, Transport};
+use crate::stream::Encryption;
 use crate::{facts, words};
 
 words! {
@@ -124,13 +124,10 @@ impl AttemptChange {
     pub fn within(self, others: &[HostName], request: &MigrationRequest) -> Self {
         let options = &request.options;
         let offline = options.mode == Mode::Offline;
-        // What a person asked to stand still or to stay paused can't run on the other side while its memory follows; and what
-        // excludes post-copy for a person's request excludes it for a policy's.
-        let no_post_copy = offline
-            || options.stream.stands_still
-            || options.after == AfterMove::Paused
-            || options.transport == Transport::Tunnelled
-            || options.stream.parallel_connections.is_some();
+        // What excludes post-copy for a person's request excludes it for a policy's.
+        let mut switching = options.clone();
+        switching.stream.post_copy = true;
+        let no_post_copy = admit_options(&switching).is_err();
         Self {
             destination: self.destination.filter(|host| others.contains(host)),
             max_downtime_ms: self.max_downtime_ms.filter(|ms| !offline && (1..=MAX_DOWNTIME_MS).contains(ms)),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::{Networks, Role};
 use crate::plan::Plan;
+use crate::uri::host_in;
 
 impl Networks {
     /// Each network with each role that it has here and not there: it is gone, or may not carry that any more.
@@ -31,7 +32,7 @@ pub fn held(plan: &Plan, networks: &Networks) -> BTreeSet<(String, Role)> {
         // They go with the memory.
         None => held.extend(plan.network.clone().map(|name| (name, Role::DiskCopy))),
         Some(uri) => {
-            let address = address_in(uri);
+            let address: Option<IpAddr> = host_in(uri).and_then(|host| host.parse().ok());
             let takes = networks.networks.iter().filter(|network| {
                 let there = network.places.get(&plan.destination.host).map(|place| place.address);
                 network.roles.contains(&Role::DiskCopy) && address.is_some() && there == address
@@ -40,16 +41,6 @@ pub fn held(plan: &Plan, networks: &Networks) -> BTreeSet<(String, Role)> {
         }
     }
     held
-}
-
-/// The address in `tcp://192.0.2.1:49200` or `tcp://[fd00::1]`; none where a name or a path stands there.
-fn address_in(uri: &str) -> Option<IpAddr> {
-    let rest = uri.strip_prefix("tcp://")?;
-    let host = match rest.strip_prefix('[') {
-        Some(six) => six.split(']').next(),
-        None => rest.split([':', '/']).next(),
-    };
-    host?.parse().ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::StatusCode;
 use waypost_core::ids::HostName;
+use waypost_core::uri::host_in;
 
 use super::refusal::Refusal;
 
@@ -87,18 +88,6 @@ fn same(one: &str, other: &str) -> bool {
 
 fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The host in a libvirt URI, if it has one: `qemu+ssh://root@kvm2:22/system`.
-fn host_in(uri: &str) -> Option<&str> {
-    let (_, rest) = uri.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let host = match place.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => place.split(':').next(),
-    };
-    host.filter(|host| !host.is_empty())
 }
 
 #[cfg(test)]
