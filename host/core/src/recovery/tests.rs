@@ -3,8 +3,8 @@
 use super::*;
 use crate::admission::admit_options;
 use crate::ids::DomainKey;
-use crate::request::Options;
-use crate::stream::{DiskCopy, Stream};
+use crate::request::{AfterMove, Options};
+use crate::stream::{DiskCopy, Stream, Transport};
 
 fn request(encryption: Encryption) -> MigrationRequest {
     MigrationRequest {
