@@ -195,6 +195,7 @@ fn a_network_carries_what_it_is_declared_to_and_no_more_than_its_cable() {
     assert!(mib <= most, "{mib} MiB in {took:?} are more than {LIMIT} MiB/s");
     let plan = plan_of(&site, &site.only_task());
     assert_eq!(plan["bandwidth_mib_s"], LIMIT, "{plan:#}");
+    site.assert_one_counting_guest("g1");
 
     // A cable that is slower than anybody said: it drops what comes faster, and a second's worth gets through at once.
     fs::write(site.config(), limited(2000)).expect("it is written");

@@ -150,14 +150,36 @@ impl Site {
     /// The guest is one, its count never ran backwards, and it goes on counting.
     pub fn assert_one_counting_guest(&self, name: &str) {
         // It may have been started a moment ago, and not have printed anything.
-        self.lab
-            .wait_for_counter(name, 1, Duration::from_secs(20))
-            .unwrap_or_else(|e| panic!("{name} does not count: {}", chain(&e)));
-        let last = self.lab.check_counter(name).unwrap_or_else(|e| panic!("{name}: {}", chain(&e))).last;
-        self.lab
-            .wait_for_counter(name, last + 20, Duration::from_secs(20))
-            .unwrap_or_else(|e| panic!("{name} stopped counting at {last}: {}", chain(&e)));
-        self.lab.check_counter(name).unwrap_or_else(|e| panic!("{name}: {}", chain(&e)));
+        let (lab, patience) = (&self.lab, Duration::from_secs(20));
+        lab.wait_for_counter(name, 1, patience).unwrap_or_else(|e| self.faulty(name, &chain(&e)));
+        let last = lab.check_counter(name).unwrap_or_else(|e| self.faulty(name, &chain(&e))).last;
+        lab.wait_for_counter(name, last + 20, patience).unwrap_or_else(|e| self.faulty(name, &chain(&e)));
+        lab.check_counter(name).unwrap_or_else(|e| self.faulty(name, &chain(&e)));
+    }
+
+    fn faulty(&self, name: &str, why: &str) -> ! {
+        panic!("{name} is not one guest that counts: {why}{}", self.evidence(name))
+    }
+
+    /// What the hosts show of a guest that is not as it should be, for whoever reads of it later.
+    fn evidence(&self, name: &str) -> String {
+        const ASKED: [&[&str]; 3] = [
+            &["domstate", "--reason"],
+            &["qemu-monitor-command", "--hmp", "--cmd", "info status"],
+            &["qemu-monitor-command", "--hmp", "--cmd", "info registers"],
+        ];
+        let mut shown = String::new();
+        for host in self.lab.hosts() {
+            let serial = host.serial(name);
+            let tail: Vec<&str> = serial.lines().rev().take(4).collect();
+            shown += &format!("\n{}: last lines {tail:?}", host.name());
+            for asked in ASKED {
+                let (verb, more) = asked.split_first().expect("a verb");
+                let said = host.virsh(&[&[*verb, name], more].concat()).unwrap_or_else(|e| chain(&e));
+                shown += &format!("\n  {}: {}", asked.join(" "), said.trim().lines().take(12).collect::<Vec<_>>().join(" | "));
+            }
+        }
+        shown
     }
 
     /// Waits until something that libvirt or the command reports has become true.
