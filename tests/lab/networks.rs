@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Instant;
 
 use serde_json::Value;
-use waypost_lab::{DiskPlace, GuestSpec, Link, Program};
+use waypost_lab::{DiskPlace, GuestSpec, Link, Program, SshAccess};
 
 use crate::failures::interrupt;
 use crate::site::{Site, lines_of_stderr};
@@ -206,6 +206,82 @@ fn a_network_carries_what_it_is_declared_to_and_no_more_than_its_cable() {
     assert!(70 <= most, "{mib} MiB in {took:?} through a cable of {LIMIT} MiB/s");
     kvm1.cap(Link::Migration, None).expect("the cable is fast again");
     site.assert_one_counting_guest("g1");
+}
+
+/// Has the source's ssh daemon try the ways of a migration.
+fn probing(site: &Site) {
+    let mut config = fs::read_to_string(site.config()).expect("the configuration is read");
+    for host in site.lab.hosts() {
+        let name = format!("name = {:?}\n", host.name());
+        let probe = format!(
+            "way_probe = {{ ssh = \"ssh://root@{}\", key_file = {:?}, known_hosts = {:?} }}\n",
+            host.mgmt_ip(),
+            site.lab.ssh_key(),
+            site.lab.ssh_known_hosts(),
+        );
+        assert!(config.contains(&name), "{config}");
+        config = config.replacen(&name, &format!("{name}{probe}"), 1);
+    }
+    fs::write(site.config(), config).expect("it is written");
+}
+
+/// What a host's firewall does to connections to the ports of migrations.
+fn firewall(site: &Site, host: &str, verdict: &str) {
+    let rules = format!(
+        "add table inet fw; delete table inet fw; add table inet fw; \
+         add chain inet fw in {{ type filter hook input priority 0; }}; \
+         add rule inet fw in iifname eth1 tcp dport 49152-49215 {verdict}"
+    );
+    let ran = site.lab.host(host).expect("a host").run(&["/usr/sbin/nft", &rules]).expect("the host has power");
+    assert!(ran.status.success(), "{ran:?}");
+}
+
+#[test]
+fn the_way_of_the_memory_is_tried_from_the_source_before_anything_moves() {
+    let mut site = Site::in_lab(|spec| spec.ssh = SshAccess::ControllerKey, "");
+    site.cabled = true;
+    declare(&site, "refuse", "");
+    probing(&site);
+    guest(&site, "g1");
+    let notes = |site: &Site, to: &str| {
+        let dry = site.waypost(&["migrate", "g1", "--to", to, "--dry-run", "--json"]).expect_code(0).json();
+        dry["plan"]["notes"].as_array().expect("notes").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+    };
+    let proven = notes(&site, "kvm2");
+    let said = "kvm1 reaches 10.88.0.2: tried from there, its ports 49183 and 49215 answered";
+    assert!(proven.contains(said), "{proven}");
+    assert!(
+        proven.contains("kvm1 reaches the daemon of kvm2: tried from there, 10.77.0.2 answered on port 16509"),
+        "{proven}"
+    );
+
+    for (verdict, why) in [("drop", "no answer within 3 s"), ("reject with icmpx admin-prohibited", "No route to host")]
+    {
+        firewall(&site, "kvm2", verdict);
+        let ran = site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(told.contains("from kvm1 10.88.0.2 is not reached on port 49183"), "{told}");
+        assert!(told.contains(why) && told.contains("migration-network-missing"), "{told}");
+        assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    }
+    declare(&site, "management", "");
+    let (migration, management) = sent_by(&site, "kvm1", &["migrate", "g1", "--to", "kvm2"]);
+    assert!(migration < 1 << 20 && management > 70 << 20, "{migration} and {management} bytes");
+
+    // Who may not ask says so, and the guest goes all the same: nothing is known of the way.
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let held = kvm2.run(&["sed", "-i", "s/^/restrict /", "/etc/ssh/authorized_keys"]).expect("the host has power");
+    assert!(held.status.success(), "{held:?}");
+    declare(&site, "refuse", "");
+    let unknown = notes(&site, "kvm1");
+    let said =
+        "that kvm2 reaches 10.88.0.1 could not be tried: its ssh daemon forwards no connection there: administratively";
+    assert!(unknown.contains(said), "{unknown}");
+    site.waypost(&["migrate", "g1", "--to", "kvm1"]).expect_code(0);
+    site.assert_one_counting_guest("g1");
+    fs::write(site.lab.ssh_known_hosts(), "").expect("nobody is known any more");
+    let unknown = notes(&site, "kvm2");
+    assert!(unknown.contains("could not be tried: ssh: Host key verification failed."), "{unknown}");
 }
 
 /// Moves the guest with its disk, and says how many MiB its source sent on the migration network and on the other one.

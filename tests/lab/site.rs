@@ -176,7 +176,11 @@ impl Site {
             for asked in ASKED {
                 let (verb, more) = asked.split_first().expect("a verb");
                 let said = host.virsh(&[&[*verb, name], more].concat()).unwrap_or_else(|e| chain(&e));
-                shown += &format!("\n  {}: {}", asked.join(" "), said.trim().lines().take(12).collect::<Vec<_>>().join(" | "));
+                shown += &format!(
+                    "\n  {}: {}",
+                    asked.join(" "),
+                    said.trim().lines().take(12).collect::<Vec<_>>().join(" | ")
+                );
             }
         }
         shown

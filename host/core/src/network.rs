@@ -2,13 +2,15 @@
 //! facts and the request go in, a network or a refusal comes out, with a sentence for each step back.
 //!
 //! What libvirt tells of a way is little: the state of a host's interface. Whether the source's packets reach the
-//! destination no call of it tries, so that is said to be unproven instead of assumed.
+//! destination no call of it tries. A host may be configured to try it otherwise (`tried`); else it is said to be unproven
+//! instead of assumed.
 
 mod choice;
 mod detour;
 mod glob;
 mod held;
 mod route;
+mod tried;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,6 +22,7 @@ pub use detour::{Detour, Detours, all_ways, ways};
 pub use glob::fits;
 pub use held::held;
 pub use route::{memory_uri, memory_way, route};
+pub use tried::{Target, targets};
 
 use crate::ids::HostName;
 use crate::words;
@@ -31,6 +34,16 @@ words! {
         Migration = "migration",
         /// Disks that travel along.
         DiskCopy = "disk-copy",
+    }
+}
+
+impl Role {
+    /// What it carries, for a sentence.
+    fn carried(self) -> &'static str {
+        match self {
+            Self::Migration => "memory",
+            Self::DiskCopy => "disks",
+        }
     }
 }
 
@@ -61,6 +74,11 @@ pub enum Fallback {
 }
 
 impl Fallback {
+    /// Who is called so.
+    pub fn of(name: &str) -> Self {
+        if name == MANAGEMENT { Self::Management } else { Self::Network(name.to_owned()) }
+    }
+
     /// What it is called among networks.
     pub fn name(&self) -> &str {
         match self {
@@ -182,6 +200,18 @@ pub enum NetworkError {
         /// What is wrong with each that was tried.
         why: Vec<String>,
     },
+    /// It was tried, and the way that was asked for, or that libvirt takes by itself, does not lead there.
+    #[error("{from} does not reach {to} where the {what} would go: {why}")]
+    Cut {
+        /// `memory` or `disks`.
+        what: &'static str,
+        /// Source.
+        from: HostName,
+        /// Destination.
+        to: HostName,
+        /// What was found.
+        why: String,
+    },
     /// The memory takes the daemons' own connection.
     #[error("a tunnelled migration takes the daemons' own connection: drop the network {0}, or the tunnel")]
     Tunnelled(String),
@@ -217,6 +247,9 @@ impl NetworkError {
             Self::NoRole { name, role, .. } => format!("give network {name} the role {role}, or name another"),
             Self::Down { name, .. } => {
                 format!("bring one of these networks up on both hosts, or change the `fallback` of network {name}")
+            }
+            Self::Cut { from, to, .. } => {
+                format!("see what stands between {from} and {to} (route, firewall), or name another way")
             }
             Self::Tunnelled(name) => format!("drop network {name}, or the tunnel"),
             Self::TunnelAround { .. } => {

@@ -13,11 +13,12 @@ use crate::convergence::{Activity, Opening, OpeningQuestion, Steering, SteeringA
 use crate::copies::CopiedDisk;
 use crate::edit::Edits;
 use crate::evidence::Evidence;
-use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume};
+use crate::facts::{DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Snapshot, Volume, WayTried};
 use crate::ids::{DomainId, DomainKey, HostName, Moment, PluginName, TaskId};
 use crate::journal::Record;
 use crate::load::HostLoad;
 use crate::login::{Admitted, Hold, Login, PeerWay};
+use crate::network::Target;
 use crate::notice::Notice;
 use crate::outcome::OutcomeKind;
 use crate::phase::Phase;
@@ -293,6 +294,12 @@ pub trait Hypervisor: Send + Sync {
         destination: &'a HostName,
         domain: &'a DomainFacts,
     ) -> Later<'a, Result<PairFacts, Fault>>;
+    /// Has the source's machine open connections to these, if it is configured how to ask it, and says what became of each:
+    /// trouble is an answer here, [`Untried`](crate::facts::Answer::Untried). Empty where nobody is configured to try.
+    fn try_ways<'a>(&'a self, source: &'a HostName, targets: &'a [Target]) -> Later<'a, Vec<WayTried>> {
+        let _ = (source, targets);
+        Box::pin(async { Vec::new() })
+    }
     /// What a host says of the domain right now. Trouble is an answer here: [`Side::Unknown`].
     fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side>;
     /// A reading of the job on the source; none where no migration job runs.

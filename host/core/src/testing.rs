@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::copies::Copies;
 use crate::edit::Edits;
-use crate::facts::{HostCpu, HostFacts, MigrationPorts};
+use crate::facts::{CpuComparison, HostCpu, HostFacts, MigrationPorts, PairFacts};
 use crate::ids::{DomainId, HostName};
 use crate::network::Detours;
 use crate::plan::{Autostart, Before, DestinationFate, End, Notes, Plan, RunState, SourceFate, TransferMode};
@@ -45,6 +45,17 @@ pub fn host(name: &str) -> HostFacts {
         links: None,
         domains: vec![],
         node_devices: None,
+    }
+}
+
+/// What a destination makes of a domain of which it was told nothing.
+pub fn pair() -> PairFacts {
+    PairFacts {
+        cpu: CpuComparison::Identical,
+        cpu_message: None,
+        destination_disks: vec![],
+        storage_proofs: vec![],
+        ways_tried: vec![],
     }
 }
 

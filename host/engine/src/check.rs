@@ -177,7 +177,8 @@ pub(crate) async fn check(ports: &Arc<Ports>, question: &Question) -> Result<Che
         }
         Targets::All => known.into_iter().filter(|host| *host != source).collect(),
     };
-    let Gathered { facts, mut unreachable } = gather(ports, &question.domain, &source, &destinations).await?;
+    let Gathered { facts, mut unreachable } =
+        gather(ports, &question.domain, &source, &destinations, (&options, &networks)).await?;
     let request =
         CheckRequest { options: options.clone(), requester: question.requester.clone(), decided_at: ports.clock.now() };
     let mut rewritten = rewrite(ports, &request, &facts).await?;

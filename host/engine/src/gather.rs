@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use waypost_core::facts::{Candidate, DomainBrief, DomainFacts, DomainState, HostFacts, PairFacts, Snapshot};
 use waypost_core::ids::{DomainKey, HostName};
+use waypost_core::network::{Networks, targets};
 use waypost_core::ports::{Fault, FaultKind};
+use waypost_core::request::Options;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
@@ -106,6 +108,7 @@ pub(crate) async fn gather(
     domain: &DomainKey,
     source: &HostName,
     destinations: &[HostName],
+    (options, networks): (&Options, &Arc<Networks>),
 ) -> Result<Gathered, EngineError> {
     let taken_at = ports.clock.now();
     let depth = ports.depth();
@@ -131,9 +134,12 @@ pub(crate) async fn gather(
             Err(fault) => read[index] = Some(Err(fault)),
             Ok(facts) => {
                 let (hypervisor, domain) = (Arc::clone(&ports.hypervisor), Arc::clone(&domain_facts));
+                let ways = targets(networks, options, &domain, &source_host, &facts);
+                let source = source.clone();
                 pairs.spawn(async move {
-                    let pair = hypervisor.pair_facts(&facts.name, &domain).await;
-                    (index, pair.map(|pair| (facts, pair)))
+                    let compared = hypervisor.pair_facts(&facts.name, &domain);
+                    let (pair, ways_tried) = tokio::join!(compared, hypervisor.try_ways(&source, &ways));
+                    (index, pair.map(|pair| (facts, PairFacts { ways_tried, ..pair })))
                 });
             }
         }

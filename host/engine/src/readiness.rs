@@ -1,7 +1,7 @@
 //! May every domain go to every host? The whole fleet, read once, judged on all cores.
 //!
 //! Each host is read once and shared by all domains; a domain is judged against all its candidates in one call of each
-//! policy. The shared-storage probe never runs here, and nothing is put on record: it is a picture, not a decision.
+//! policy. The shared-storage probe never runs here, no way between hosts is tried, and nothing is put on record: it is a picture, not a decision.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use waypost_core::facts::MigrationPorts;
 use waypost_core::ids::HostName;
 
+use crate::forwarding::WayProbe;
 use crate::uri::without_secrets;
 
 /// A host.
@@ -27,6 +28,8 @@ pub struct HostConfig {
     pub migration_ports: Option<(u16, u16)>,
     /// Whether its hypervisor has certificates for encrypted transfers: libvirt tells nobody.
     pub migration_tls: bool,
+    /// How its machine is asked to try a way to another one; none: it isn't.
+    pub way_probe: Option<WayProbe>,
     /// Time limits.
     pub limits: Limits,
 }
@@ -55,6 +58,7 @@ impl HostConfig {
             unverified: Unverified::Refused,
             migration_ports: None,
             migration_tls: false,
+            way_probe: None,
             limits: Limits::default(),
         }
     }

@@ -7,10 +7,11 @@ use tokio::time::Instant;
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
-use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
+use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume, WayTried};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::load::HostLoad;
 use waypost_core::login::{Admitted, Hold, Login};
+use waypost_core::network::Target;
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -167,7 +168,8 @@ impl Libvirt {
     async fn read_pair(&self, host: &HostName, domain: &DomainFacts) -> Result<PairFacts, Error> {
         let ((cpu, cpu_message), destination_disks) =
             tokio::try_join!(self.compare_cpu(host, domain), self.read_views(host, domain))?;
-        Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: Vec::new() })
+        // What is proven of stores and ways is asked of others besides this host.
+        Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: Vec::new(), ways_tried: Vec::new() })
     }
 
     async fn compare_cpu(
@@ -273,6 +275,16 @@ impl Hypervisor for Libvirt {
         domain: &'a DomainFacts,
     ) -> Later<'a, Result<PairFacts, Fault>> {
         Box::pin(async move { Ok(self.read_pair(destination, domain).await?) })
+    }
+
+    fn try_ways<'a>(&'a self, source: &'a HostName, targets: &'a [Target]) -> Later<'a, Vec<WayTried>> {
+        let probe = self.known(source).and_then(|control| control.host().way_probe.clone());
+        Box::pin(async move {
+            match probe {
+                Some(probe) => probe.try_ways(targets).await,
+                None => Vec::new(),
+            }
+        })
     }
 
     fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: what the configuration says of a host ([`HostConfig`]); how a connection is opened (`uri`,
 //! `event_loop`), with a login that somebody gave for it (`login`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `rewrite`, `transfer`, `events`) and how
-//! the answers become facts (`facts`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
+//! the answers become facts (`facts`); what libvirt has no call for (`severing`, `throttling`, `forwarding`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
 //! `unsafe`.
 //!
 //! Two things hold everywhere. A call to libvirt is made on one of the connection's own threads, never on one of the
@@ -17,6 +17,7 @@ mod error;
 mod event_loop;
 mod events;
 mod facts;
+mod forwarding;
 mod hypervisor;
 mod link;
 mod login;
@@ -35,4 +36,5 @@ mod volumes;
 
 pub use config::{HostConfig, Limits, Unverified};
 pub use error::{Cause, Error, Failure};
+pub use forwarding::WayProbe;
 pub use hypervisor::Libvirt;

@@ -77,6 +77,9 @@ pub struct HostSpec {
     /// Network interfaces of the kernel, each with the state of its link in the kernel's words: `up`, `down`, ...;
     /// without any, the host doesn't tell.
     pub interface_states: BTreeMap<String, String>,
+    /// What becomes of a connection from this host to an address (`refused`, `silent`, ...; `refused` where it isn't named), for
+    /// who has it tried; none: nobody can.
+    pub ways: Option<BTreeMap<String, String>>,
     /// What the host can send and receive.
     pub bandwidth_mib_s: u64,
     /// Whether its hypervisor has certificates for encrypted transfers.
@@ -106,6 +109,7 @@ impl Default for HostSpec {
             networks: vec![NetworkSpec::default()],
             bridges: vec!["br0".into()],
             interface_states: BTreeMap::new(),
+            ways: None,
             bandwidth_mib_s: 1000,
             migration_tls: false,
             reachable: true,

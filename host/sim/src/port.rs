@@ -12,10 +12,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
 use waypost_core::evidence::Evidence;
-use waypost_core::facts::{CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume};
+use waypost_core::facts::{
+    Answer, CpuComparison, DiskView, DomainBrief, DomainFacts, HostFacts, PairFacts, Volume, WayTried,
+};
 use waypost_core::ids::{DomainId, DomainKey, HostName};
 use waypost_core::load::HostLoad;
 use waypost_core::login::{Admitted, Hold, Login};
+use waypost_core::network::Target;
 use waypost_core::notice::Notice;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{
@@ -230,8 +233,24 @@ impl Hypervisor for World {
                 cpu::compare(domain.cpu.model.as_deref(), &there.spec.cpu)
             };
             let destination_disks = there.disk_views(&state.stores, domain);
-            Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: vec![] })
+            Ok(PairFacts { cpu, cpu_message, destination_disks, storage_proofs: vec![], ways_tried: vec![] })
         }))
+    }
+
+    fn try_ways<'a>(&'a self, source: &'a HostName, targets: &'a [Target]) -> Later<'a, Vec<WayTried>> {
+        let known = self.state().host(source).and_then(|host| host.spec.ways.clone());
+        let told = |target: &Target| {
+            let ways = known.as_ref()?;
+            let word = ways.get(&target.to).map_or(Answer::Refused.as_str(), String::as_str);
+            let answer = Answer::parse(word).unwrap_or(Answer::Untried);
+            let way = |port, answer, message| WayTried { to: target.to.clone(), port, answer, message };
+            Some(match &target.ports {
+                Ok(ports) => ports.iter().map(|port| way(Some(*port), answer, Some(word.to_owned()))).collect(),
+                Err(why) => vec![way(None, Answer::Untried, Some(why.clone()))],
+            })
+        };
+        let told = targets.iter().filter_map(told).flat_map(|ways: Vec<_>| ways).collect();
+        Box::pin(async move { told })
     }
 
     fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {

@@ -12,7 +12,7 @@ use waypost_core::admission::MAX_DOWNTIME_MS;
 use waypost_core::ids::{HostName, PluginName};
 use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
-use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified};
+use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified, WayProbe};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence, SLOT_MEMORY_BYTES};
 
 use super::access::{WrittenAccess, WrittenClient, WrittenIssuer, WrittenTls};
@@ -83,6 +83,25 @@ struct Host {
     networks: BTreeMap<String, WrittenPlace>,
     #[serde(default)]
     migration_tls: bool,
+    way_probe: Option<WrittenProbe>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenProbe {
+    ssh: String,
+    key_file: Option<PathBuf>,
+    known_hosts: Option<PathBuf>,
+}
+
+impl WrittenProbe {
+    fn resolve(self, folder: &Path) -> Result<WayProbe, String> {
+        let probe = WayProbe::new(&self.ssh)
+            .map_err(|why| format!("{:?}: {why}; say it as ssh://waypost@{{host}}", self.ssh))?;
+        Ok(probe
+            .with_key(self.key_file.map(|file| folder.join(file)))
+            .knowing(self.known_hosts.map(|file| folder.join(file))))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,6 +229,8 @@ impl File {
             }
             let own_ports =
                 host.migration_ports.map(|ports| range(key("migration_ports"), ports, &wrong)).transpose()?;
+            let way_probe = host.way_probe.map(|probe| probe.resolve(folder)).transpose();
+            let way_probe = way_probe.map_err(|why| wrong(key("way_probe.ssh"), why))?;
             places.push((HostName::new(&host.name), host.networks));
             hosts.push(HostConfig {
                 peer_uri: host.peer_uri,
@@ -218,6 +239,7 @@ impl File {
                 unverified: if host.accept_unverified { Unverified::Accepted } else { Unverified::Refused },
                 migration_ports: own_ports.or(ports),
                 migration_tls: host.migration_tls,
+                way_probe,
                 limits,
                 ..HostConfig::new(host.name, host.uri)
             });

@@ -79,6 +79,7 @@ fn a_host_and_a_plugin_are_read_in_full() {
         name = "kvm2"
         uri = "qemu+tls://kvm2/system"
         migration_ports = [1, 2]
+        way_probe = { ssh = "ssh://waypost@kvm2:2222", key_file = "probe.key", known_hosts = "/etc/ssh/known" }
         [transfers]
         encryption = "required"
         [limits]
@@ -107,6 +108,9 @@ fn a_host_and_a_plugin_are_read_in_full() {
     assert_eq!((one.migration_tls, two.migration_tls), (true, false));
     assert_eq!(config.engine.encryption, waypost_core::stream::Encryption::Required);
     assert_eq!(two.migration_ports, Some((1, 2)));
+    let probe = waypost_libvirt::WayProbe::new("ssh://waypost@kvm2:2222").unwrap();
+    let probe = probe.with_key(Some("/etc/waypost/probe.key".into())).knowing(Some("/etc/ssh/known".into()));
+    assert_eq!((&one.way_probe, &two.way_probe), (&None, &Some(probe)));
     assert_eq!(config.policies.recovery, Some(PluginName::new("recovery-mine")));
     assert_eq!(config.policies.convergence, Some(PluginName::new("convergence-mine")));
     let plugin = config.policies.plugin(&PluginName::new("precheck-storage"));
@@ -141,6 +145,7 @@ fn values_that_cant_be_are_refused_by_key() {
     for (text, key) in [
         (host("migration_ports = [5, 4]"), "host.a.migration_ports: "),
         (host("addresses = [\"no address\"]"), "host.a.addresses: "),
+        (host("way_probe = { ssh = \"root@a\" }"), "host.a.way_probe.ssh: \"root@a\": it does not begin with ssh://"),
         (host("[[host]]\nname = \"a\"\nuri = \"x\""), "host.a.name: "),
         ("[[host]]\nname = \"a b\"\nuri = \"x\"".to_owned(), "host.name: "),
         ("[limits]\nopen_s = 0".to_owned(), "limits.open_s: "),

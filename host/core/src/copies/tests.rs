@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::facts::{
-    BackingLayer, CpuComparison, DomainFacts, DomainState, Firmware, GuestCpu, HostFacts, MemoryBacking, PairFacts,
-    PoolSource, StorageProof, Tpm,
+    BackingLayer, DomainFacts, DomainState, Firmware, GuestCpu, HostFacts, MemoryBacking, PairFacts, PoolSource,
+    StorageProof, Tpm,
 };
 use crate::ids::{DomainId, Moment};
 use crate::plan::{PlanError, TransferMode};
@@ -136,12 +136,7 @@ pub(crate) fn scene() -> (Disks, Snapshot) {
         description: None,
         documents: vec![],
     };
-    let pair = PairFacts {
-        cpu: CpuComparison::Identical,
-        cpu_message: None,
-        destination_disks: vec![view(None)],
-        storage_proofs: vec![],
-    };
+    let pair = PairFacts { destination_disks: vec![view(None)], ..crate::testing::pair() };
     let facts = Snapshot {
         taken_at: Moment(0),
         domain: Arc::new(domain),

@@ -22,6 +22,36 @@ words! {
     }
 }
 
+words! {
+    /// What became of a connection that the source's machine was asked to open.
+    pub enum Answer {
+        /// Something took it.
+        Taken = "taken",
+        /// The destination answered that nothing listens there, which is how a port answers before a transfer.
+        Refused = "refused",
+        /// No way leads there.
+        NoWay = "no-way",
+        /// Nothing came back in time.
+        Silent = "silent",
+        /// It was not tried, or the machine could not be asked.
+        Untried = "untried",
+    }
+}
+
+facts! {
+    /// A connection from the source's machine towards the destination's, tried before anything moves.
+    pub struct WayTried {
+        /// Address or name of the destination, as the transfer would be given it.
+        pub to: String,
+        /// TCP port; none where none was tried.
+        pub port: Option<u16>,
+        /// What became of it.
+        pub answer: Answer,
+        /// The machine's own words, or why it was not tried.
+        pub message: Option<String>,
+    }
+}
+
 facts! {
     /// What depends on the domain *and* on one destination.
     pub struct PairFacts {
@@ -33,6 +63,8 @@ facts! {
         pub destination_disks: Vec<DiskView>,
         /// Proofs of the shared-storage probe that hold for this pair.
         pub storage_proofs: Vec<StorageProof>,
+        /// The ways that the memory and the disks may take, tried from the source; empty: nobody is configured to try them.
+        pub ways_tried: Vec<WayTried>,
     }
 }
 

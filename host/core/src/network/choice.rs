@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::glob::fits;
+use super::tried::{Found, found};
 use super::{Fallback, MANAGEMENT, Network, NetworkError, Networks, Place, Role};
-use crate::facts::HostFacts;
+use crate::facts::{Candidate, HostFacts};
 use crate::ids::HostName;
 
 /// Who named a network, the strongest first.
@@ -113,14 +114,11 @@ pub fn choose(
     (name, by): (&str, &Wanted),
     role: Role,
     source: &HostFacts,
-    destination: &HostFacts,
+    to: &Candidate,
 ) -> Result<Chosen, NetworkError> {
-    let what = match role {
-        Role::Migration => "memory",
-        Role::DiskCopy => "disks",
-    };
+    let (what, destination) = (role.carried(), &*to.host);
     let on_purpose = asks_management(name, by);
-    let own = if on_purpose { Fallback::Management } else { Fallback::Network(name.to_owned()) };
+    let own = Fallback::of(name);
     let instead: &[Fallback] = if on_purpose { &[] } else { &declared(networks, (name, by), role)?.fallback };
     let candidates: Vec<&Fallback> = std::iter::once(&own).chain(instead).collect();
     let mut why = Vec::new();
@@ -145,21 +143,29 @@ pub fn choose(
                 continue;
             }
         };
+        let address = reachable(places, &source.name, &destination.name);
+        let given = places.get(&destination.name).map(|place| place.address);
+        let found = match address {
+            Some(address) => found(&to.pair.ways_tried, &address.to_string()),
+            // libvirt takes the name that the destination gives itself.
+            None if given.is_none() => found(&to.pair.ways_tried, &destination.hostname),
+            None => Found::Nothing,
+        };
+        if let Found::Cut(cut) = found {
+            why.push(format!("{called}: from {} {cut}", source.name));
+            continue;
+        }
         let stepped_back = (!why.is_empty()).then(|| {
             let take = if role == Role::Migration { "takes" } else { "take" };
             format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
         });
-        let address = reachable(places, &source.name, &destination.name);
-        let given = places.get(&destination.name).map(|place| place.address);
         let notes = match (address, given) {
             (Some(address), _) => {
                 let link =
                     unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
-                let ports = &destination.migration_ports;
                 Some(format!(
-                    "network {called}: {link}; that {} reaches {address} is unproven, because libvirt has no call that \
-                     tries it, and so are the ports {}-{} there",
-                    source.name, ports.first, ports.last
+                    "network {called}: {link}; {}",
+                    reaching(&found, source, &address.to_string(), destination)
                 ))
             }
             (None, Some(given)) => Some(format!(
@@ -184,6 +190,22 @@ pub fn choose(
     Err(NetworkError::Down { what, name: name.to_owned(), why })
 }
 
+/// What is known of the way from the source to an address of the destination, for a note.
+pub(super) fn reaching(found: &Found, source: &HostFacts, address: &str, destination: &HostFacts) -> String {
+    let (source, ports) = (&source.name, &destination.migration_ports);
+    match found {
+        Found::Reached(answered) => {
+            format!("{source} reaches {address}: tried from there, its ports {answered} answered")
+        }
+        Found::Unknown(why) => format!("that {source} reaches {address} could not be tried: {why}"),
+        Found::Nothing | Found::Cut(_) => format!(
+            "that {source} reaches {address} is unproven, because libvirt has no call that tries it, and so are the ports \
+             {}-{} there",
+            ports.first, ports.last
+        ),
+    }
+}
+
 impl Networks {
     /// A network that may carry it between two hosts, whatever their links are at present, with the destination's address.
     fn carries(
@@ -204,7 +226,11 @@ impl Networks {
 }
 
 /// The destination's address; none where the source's is of the other kind, from which no way leads there.
-fn reachable(places: &BTreeMap<HostName, Place>, source: &HostName, destination: &HostName) -> Option<IpAddr> {
+pub(super) fn reachable(
+    places: &BTreeMap<HostName, Place>,
+    source: &HostName,
+    destination: &HostName,
+) -> Option<IpAddr> {
     let to = places.get(destination)?.address;
     let apart = places.get(source).is_some_and(|from| from.address.is_ipv4() != to.is_ipv4());
     (!apart).then_some(to)

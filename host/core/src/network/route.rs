@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::choice::{asks_management, declared};
+use super::choice::{asks_management, declared, reaching};
+use super::tried::{Found, found, found_at, peer};
 use super::{Chosen, Detour, Detours, Fallback, MANAGEMENT, NetworkError, Networks, Role, Wanted, choose};
 use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Encryption, Transport};
+use crate::uri::host_in;
 
 /// The network of the memory for a request, as far as one is wanted: an address in the request is stronger.
 pub fn memory_way(
@@ -16,14 +18,44 @@ pub fn memory_way(
     facts: &Snapshot,
     to: &Candidate,
 ) -> Result<Option<Chosen>, NetworkError> {
+    daemon(options.transport, facts, to)?;
     let moves_memory = options.mode != Mode::Offline && facts.domain.state.is_active();
     let tunnelled = options.transport == Transport::Tunnelled;
     match wanted(networks, options, facts, to) {
         Some((name, by)) if tunnelled && (moves_memory || by == Wanted::Request) => tunnel(networks, (&name, &by)),
         Some((name, by)) if !tunnelled && moves_memory && options.migrate_uri.is_none() => {
-            choose(networks, (&name, &by), Role::Migration, &facts.source, &to.host).map(Some)
+            choose(networks, (&name, &by), Role::Migration, &facts.source, to).map(Some)
+        }
+        _ if !tunnelled && moves_memory => {
+            straight(options.migrate_uri.as_deref(), Role::Migration, facts, to).map(|_| None)
         }
         _ => Ok(None),
+    }
+}
+
+/// What was found of the way from the source's daemon to the destination's, for a note.
+fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
+    let Some((name, port)) = peer(transport, &to.host) else { return Ok(None) };
+    let (from, there) = (facts.source.name.clone(), to.host.name.clone());
+    match found_at(&to.pair.ways_tried, name, port) {
+        Found::Cut(why) => Err(NetworkError::Cut { what: "daemons' connection", from, to: there, why }),
+        Found::Reached(_) => {
+            Ok(Some(format!("{from} reaches the daemon of {there}: tried from there, {name} answered on port {port}")))
+        }
+        Found::Nothing | Found::Unknown(_) => Ok(None),
+    }
+}
+
+/// What was found of the way of a URI, or of the one that libvirt takes by itself where there is none, for a note.
+fn straight(uri: Option<&str>, role: Role, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
+    let Some(name) = uri.map_or(Some(to.host.hostname.as_str()), host_in) else { return Ok(None) };
+    match found(&to.pair.ways_tried, name) {
+        Found::Nothing => Ok(None),
+        Found::Cut(why) => {
+            let (from, to) = (facts.source.name.clone(), to.host.name.clone());
+            Err(NetworkError::Cut { what: role.carried(), from, to, why })
+        }
+        found => Ok(Some(reaching(&found, &facts.source, name, &to.host))),
     }
 }
 
@@ -71,6 +103,7 @@ pub fn route(
     facts: &Snapshot,
     to: &Candidate,
 ) -> Result<Plan, NetworkError> {
+    plan.notes.0.extend(daemon(plan.transport, facts, to)?);
     if plan.mode == TransferMode::Offline {
         return Ok(plan);
     }
@@ -104,11 +137,16 @@ pub fn route(
                 plan.stream.tls_destination = Some(name);
             }
         }
-        None if given => plan.notes.0.extend(
-            wanted(networks, options, facts, to)
-                .map(|(name, _)| format!("the migration URI was given, so network {name} was not chosen")),
-        ),
-        None => {}
+        None => {
+            if given {
+                let chosen = wanted(networks, options, facts, to);
+                let ignored = |(name, _)| format!("the migration URI was given, so network {name} was not chosen");
+                plan.notes.0.extend(chosen.map(ignored));
+            }
+            if plan.transport != Transport::Tunnelled {
+                plan.notes.0.extend(straight(plan.migrate_uri.as_deref(), Role::Migration, facts, to)?);
+            }
+        }
     }
     disks(&mut plan, networks, facts, to)?;
     Ok(plan)
@@ -116,7 +154,11 @@ pub fn route(
 
 /// The way of the disks: with the memory where its network may carry them, else the network that is set for them.
 fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate) -> Result<(), NetworkError> {
-    if plan.disks.copy == DiskCopy::No || plan.disks.uri.is_some() {
+    if plan.disks.copy == DiskCopy::No {
+        return Ok(());
+    }
+    if plan.disks.uri.is_some() {
+        plan.notes.0.extend(straight(plan.disks.uri.as_deref(), Role::DiskCopy, facts, to)?);
         return Ok(());
     }
     let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
@@ -129,7 +171,7 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
             return plan.network.clone().map_or(Ok(()), |name| Err(NetworkError::NoDiskNetwork(name)));
         }
     };
-    let chosen = choose(networks, (name, &Wanted::DiskDefault), Role::DiskCopy, &facts.source, &to.host)?;
+    let chosen = choose(networks, (name, &Wanted::DiskDefault), Role::DiskCopy, &facts.source, to)?;
     plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
     match chosen.address {
         // libvirt takes a port or a URI, not both.

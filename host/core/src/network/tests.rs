@@ -1,7 +1,7 @@
 //! Which network is taken, as tables.
 
 use super::*;
-use crate::facts::{HostFacts, HostLink, MigrationPorts};
+use crate::facts::{Answer, Candidate, HostFacts, HostLink, MigrationPorts, WayTried};
 
 fn place(address: &str, interface: Option<&str>) -> Place {
     Place { address: address.parse().unwrap(), interface: interface.map(str::to_owned) }
@@ -31,6 +31,11 @@ fn host(name: &str, links: Option<&[(&str, Option<&str>)]>) -> HostFacts {
         links: links.map(|links| links.iter().map(link).collect()),
         ..crate::testing::host(name)
     }
+}
+
+/// The same as a destination of which nothing else is known.
+fn there(name: &str, links: Option<&[(&str, Option<&str>)]>) -> Candidate {
+    Candidate { host: std::sync::Arc::new(host(name, links)), pair: crate::testing::pair() }
 }
 
 const UP: Option<&[(&str, Option<&str>)]> = Some(&[("eth1", Some("up"))]);
@@ -87,7 +92,7 @@ fn up_on_both_sides_or_what_the_fallback_says() {
         (vec![Other("none".into())], DOWN, UP, Err(()), "eth1 of a is down; none has not the role migration"),
     ] {
         let networks = site(fallback);
-        let chosen = choose(&networks, ("mig", &Wanted::Default), Role::Migration, &host("a", from), &host("b", to));
+        let chosen = choose(&networks, ("mig", &Wanted::Default), Role::Migration, &host("a", from), &there("b", to));
         match (chosen, expected) {
             (Ok(chosen), Ok(name)) => {
                 assert_eq!(chosen.network.as_deref(), name);
@@ -108,10 +113,60 @@ fn up_on_both_sides_or_what_the_fallback_says() {
 }
 
 #[test]
+fn a_way_that_was_tried_is_taken_or_stepped_back_from_and_one_that_could_not_be_is_said() {
+    let tried = |to: &str, answer, message: &str| WayTried {
+        to: to.into(),
+        port: (answer != Answer::Untried).then_some(49215),
+        answer,
+        message: Some(message.into()),
+    };
+    let mut networks = site(vec![Fallback::Network("slow".into()), Fallback::Management]);
+    networks.networks[0].roles.push(Role::DiskCopy);
+    let take = |networks: &Networks, ways: Vec<WayTried>, role| {
+        let mut to = there("b", UP);
+        to.pair.ways_tried = ways;
+        choose(networks, ("mig", &Wanted::Default), role, &host("a", UP), &to)
+    };
+    let (refused, gone) = ("Connection refused", "No route to host");
+    let chosen = take(&networks, vec![tried("10.8.0.2", Answer::Refused, refused)], Role::Migration).unwrap();
+    assert_eq!(chosen.network.as_deref(), Some("mig"));
+    let note =
+        "network mig: its links on a and b are up; a reaches 10.8.0.2: tried from there, its ports 49215 answered";
+    assert_eq!(chosen.notes, [note]);
+
+    let chosen = take(&networks, vec![tried("10.8.0.2", Answer::Untried, "no login")], Role::Migration).unwrap();
+    let note = "network mig: its links on a and b are up; that a reaches 10.8.0.2 could not be tried: no login";
+    assert_eq!(chosen.notes, [note]);
+
+    let ways = vec![tried("10.8.0.2", Answer::NoWay, gone), tried("fd00::2", Answer::Refused, refused)];
+    let chosen = take(&networks, ways.clone(), Role::Migration).unwrap();
+    assert_eq!(chosen.network.as_deref(), Some("slow"));
+    let why = "the memory takes network slow instead of mig: mig: from a 10.8.0.2 is not reached on port 49215: No route to host";
+    assert_eq!(chosen.stepped_back.as_deref(), Some(why));
+
+    // The management network is stepped back from likewise: what libvirt's own connection takes may be another port.
+    let ways =
+        vec![ways[0].clone(), tried("fd00::2", Answer::Silent, "timed out"), tried("b.example", Answer::NoWay, gone)];
+    let error = take(&networks, ways, Role::Migration).unwrap_err().to_string();
+    assert!(error.contains("mig: from a 10.8.0.2 is not reached on port 49215: No route to host"), "{error}");
+    assert!(error.contains("slow: from a fd00::2 is not reached on port 49215: timed out"), "{error}");
+    assert!(error.contains("management: from a b.example is not reached on port 49215: No route to host"), "{error}");
+
+    let error = take(&site(vec![]), vec![tried("10.8.0.2", Answer::Silent, "timed out")], Role::Migration).unwrap_err();
+    assert!(error.to_string().starts_with("no network can carry the memory: mig: from a 10.8.0.2"), "{error}");
+    let error = take(
+        &networks,
+        vec![tried("10.8.0.2", Answer::Silent, "timed out"), tried("b.example", Answer::Silent, "")],
+        Role::DiskCopy,
+    );
+    assert!(error.unwrap_err().to_string().contains("slow has not the role disk-copy"));
+}
+
+#[test]
 fn a_request_may_take_the_management_network_on_purpose_and_nobody_else() {
     let mut networks = site(vec![]);
     let take =
-        |networks: &Networks, by| choose(networks, (MANAGEMENT, &by), Role::Migration, &host("a", UP), &host("b", UP));
+        |networks: &Networks, by| choose(networks, (MANAGEMENT, &by), Role::Migration, &host("a", UP), &there("b", UP));
     let chosen = take(&networks, Wanted::Request).unwrap();
     assert_eq!((chosen.network, chosen.address, chosen.stepped_back, chosen.others), (None, None, None, vec![]));
     networks.management.insert("b".into(), place("192.0.2.2", None));
@@ -130,7 +185,7 @@ fn what_is_found_of_the_management_network_is_said_and_two_kinds_of_addresses_ar
         networks.networks[0].fallback = vec![Fallback::Management];
         let places = places.iter().map(|(host, address)| (HostName::new(*host), place(address, Some("eth1"))));
         networks.management = places.collect();
-        let choose = |name, by| choose(&networks, (name, &by), Role::Migration, &host("a", UP), &host("b", to));
+        let choose = |name, by| choose(&networks, (name, &by), Role::Migration, &host("a", UP), &there("b", to));
         let chosen = choose(MANAGEMENT, Wanted::Request).unwrap();
         // As one that may stand in for another it has the same address.
         if to == UP {
@@ -161,7 +216,7 @@ fn what_is_found_of_the_management_network_is_said_and_two_kinds_of_addresses_ar
 fn a_host_that_is_not_on_the_network_and_addresses_of_two_kinds_are_no_way() {
     let mut networks = site(vec![]);
     let take = |networks: &Networks| {
-        choose(networks, ("mig", &Wanted::Default), Role::Migration, &host("a", UP), &host("b", UP))
+        choose(networks, ("mig", &Wanted::Default), Role::Migration, &host("a", UP), &there("b", UP))
             .unwrap_err()
             .to_string()
     };
@@ -175,7 +230,7 @@ fn a_host_that_is_not_on_the_network_and_addresses_of_two_kinds_are_no_way() {
 fn a_network_that_is_not_declared_or_must_not_carry_it_is_an_error_that_says_so() {
     let networks = site(vec![Fallback::Management]);
     let take = |name, role| {
-        choose(&networks, (name, &Wanted::Domain), role, &host("a", UP), &host("b", UP)).unwrap_err().to_string()
+        choose(&networks, (name, &Wanted::Domain), role, &host("a", UP), &there("b", UP)).unwrap_err().to_string()
     };
     assert_eq!(
         take("fast", Role::Migration),

@@ -247,6 +247,7 @@ pub fn candidate(host: Arc<HostFacts>) -> Candidate {
         cpu_message: None,
         destination_disks: disk_views(),
         storage_proofs: Vec::new(),
+        ways_tried: Vec::new(),
     };
     Candidate { host, pair }
 }

@@ -1,0 +1,242 @@
+//! Has a host's machine open connections: what proves, before anything moves, that its packets reach a destination.
+//!
+//! libvirt has no call for it. The machine's ssh daemon has: it is asked to forward a connection (`ssh -W`), which it opens from
+//! there and says what became of it. No command runs on the host, so that the account needs no shell, and may be held to this
+//! (`restrict,port-forwarding`, `permitopen`). What is asked for are an address and a port, never text of a shell. Keys, known
+//! hosts and everything else are ssh's own configuration, as they are for a `qemu+ssh` URI; a host key is never accepted
+//! unseen, and nobody is asked for anything.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use waypost_core::facts::{Answer, WayTried};
+use waypost_core::network::Target;
+
+/// For the login, whose network may be a slow one.
+const LOGIN: Duration = Duration::from_secs(5);
+/// For the connection beyond: a lost packet is sent again after 1 s.
+const ANSWER: Duration = Duration::from_secs(3);
+/// An ssh daemon begins to turn away at ten logins that are under way (`MaxStartups`).
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// How the machine of a host is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayProbe {
+    ssh: String,
+    key_file: Option<PathBuf>,
+    known_hosts: Option<PathBuf>,
+}
+
+impl WayProbe {
+    /// By the ssh daemon at `ssh://[user@]host[:port]`. An error says what is wrong with that.
+    pub fn new(ssh: impl Into<String>) -> Result<Self, &'static str> {
+        let ssh = ssh.into();
+        let place = ssh.strip_prefix("ssh://").ok_or("it does not begin with ssh://")?;
+        let (user, host) = place.rsplit_once('@').unwrap_or(("", place));
+        let plain =
+            |text: &str| !text.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#@'\"\\".contains(c));
+        if host.is_empty() || host.starts_with('-') || !plain(host) {
+            return Err("it names no host, or says more than ssh://[user@]host[:port]");
+        }
+        if user.starts_with('-') || !plain(user) {
+            return Err("its user is no name of an account");
+        }
+        if user.contains(':') {
+            return Err("no password goes into a configuration: ssh logs in with a key");
+        }
+        Ok(Self { ssh, key_file: None, known_hosts: None })
+    }
+
+    /// With this key alone, instead of those of ssh's own configuration.
+    pub fn with_key(self, key_file: Option<PathBuf>) -> Self {
+        Self { key_file, ..self }
+    }
+
+    /// Knowing the hosts of this file alone, instead of those of ssh's own configuration.
+    pub fn knowing(self, known_hosts: Option<PathBuf>) -> Self {
+        Self { known_hosts, ..self }
+    }
+
+    /// Tries all, and tells in their order.
+    pub(crate) async fn try_ways(&self, targets: &[Target]) -> Vec<WayTried> {
+        let mut trying = JoinSet::new();
+        let mut told = Vec::new();
+        for Target { to, ports } in targets {
+            let untried = |why: &String| vec![(None, Some(why.clone()))];
+            let each =
+                ports.as_ref().map_or_else(untried, |ports| ports.iter().map(|port| (Some(*port), None)).collect());
+            for (port, message) in each {
+                if let Some(port) = port {
+                    let (at, command) = (told.len(), self.command(to, port));
+                    trying.spawn(async move { (at, heard_of(command).await) });
+                }
+                told.push(WayTried { to: to.clone(), port, answer: Answer::Untried, message });
+            }
+        }
+        while let Some(tried) = trying.join_next().await {
+            if let Ok((at, (answer, message))) = tried
+                && let Some(way) = told.get_mut(at)
+            {
+                (way.answer, way.message) = (answer, message);
+            }
+        }
+        told
+    }
+
+    fn command(&self, to: &str, port: u16) -> Command {
+        let mut command = Command::new("ssh");
+        command.args(["-a", "-x", "-T"]);
+        for option in [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "UpdateHostKeys=no",
+            "ConnectTimeout=5",
+            "ControlPath=none",
+            "PermitLocalCommand=no",
+            // Where it says that the connection was taken.
+            "LogLevel=DEBUG2",
+        ] {
+            command.args(["-o", option]);
+        }
+        if let Some(file) = &self.key_file {
+            command.arg("-i").arg(file).args(["-o", "IdentitiesOnly=yes"]);
+        }
+        if let Some(file) = &self.known_hosts {
+            command.args(["-o", &format!("UserKnownHostsFile=\"{}\"", file.display())]);
+            command.args(["-o", "GlobalKnownHostsFile=/dev/null"]);
+        }
+        let to = if to.contains(':') { format!("[{to}]") } else { to.to_owned() };
+        command.args(["-W", &format!("{to}:{port}"), "--", &self.ssh]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+}
+
+/// What ssh says while it tries.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    LoggedIn,
+    Told(Answer, Option<String>),
+    /// Nothing about the connection: why ssh gave up, if it is the last thing that it says.
+    Words(String),
+}
+
+fn heard(line: &str) -> Option<Heard> {
+    if let Some((_, why)) = line.split_once("open failed: ") {
+        let told = match why.strip_prefix("connect failed: ") {
+            Some("Connection refused") => Heard::Told(Answer::Refused, Some("Connection refused".to_owned())),
+            Some("Connection timed out") => Heard::Told(Answer::Silent, Some("Connection timed out".to_owned())),
+            Some(why) => Heard::Told(Answer::NoWay, Some(why.to_owned())),
+            // The account may not, which says nothing of the way.
+            None => Heard::Told(Answer::Untried, Some(format!("its ssh daemon forwards no connection there: {why}"))),
+        };
+        return Some(told);
+    }
+    if line.starts_with("Authenticated to ") || line.contains(": Authenticated to ") {
+        return Some(Heard::LoggedIn);
+    }
+    if line.starts_with("debug") {
+        return line.contains(": open confirm ").then_some(Heard::Told(Answer::Taken, None));
+    }
+    (!line.trim().is_empty()).then(|| Heard::Words(line.trim().to_owned()))
+}
+
+async fn heard_of(mut command: Command) -> (Answer, Option<String>) {
+    let untried = |why: String| (Answer::Untried, Some(why));
+    let Ok(_turn) = AT_ONCE.acquire().await else { return untried("nothing is tried any more".to_owned()) };
+    let mut ssh = match command.spawn() {
+        Ok(ssh) => ssh,
+        Err(error) => return untried(format!("ssh does not start here: {error}")),
+    };
+    let Some(said) = ssh.stderr.take() else { return untried("ssh says nothing".to_owned()) };
+    let mut lines = BufReader::new(said).split(b'\n');
+    let (mut logged_in, mut last) = (false, None);
+    loop {
+        let patience = if logged_in { ANSWER } else { LOGIN };
+        let line = match timeout(patience, lines.next_segment()).await {
+            Ok(Ok(Some(line))) => String::from_utf8_lossy(&line).trim_end().to_owned(),
+            Err(_) if logged_in => {
+                return (Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs())));
+            }
+            Err(_) => return untried(format!("no login by ssh within {} s", LOGIN.as_secs())),
+            Ok(Ok(None) | Err(_)) => {
+                let why = last.map_or_else(|| "ssh ended".to_owned(), |words: String| format!("ssh: {words}"));
+                return untried(why);
+            }
+        };
+        match heard(&line) {
+            Some(Heard::Told(answer, message)) => return (answer, message),
+            Some(Heard::LoggedIn) => logged_in = true,
+            Some(Heard::Words(words)) => last = Some(words),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_place_of_an_ssh_daemon_is_taken() {
+        for place in ["ssh://kvm1", "ssh://waypost@kvm1.example:2222", "ssh://root@[fd00::1]:22", "ssh://a-b@10.0.0.1"]
+        {
+            assert_eq!(WayProbe::new(place).unwrap().ssh, place);
+        }
+        for (place, says) in [
+            ("kvm1", "ssh://"),
+            ("qemu+ssh://kvm1/system", "ssh://"),
+            ("ssh://", "names no host"),
+            ("ssh://root@", "names no host"),
+            ("ssh://-oProxyCommand=x", "names no host"),
+            ("ssh://kvm1/system", "says more"),
+            ("ssh://kvm1?keyfile=k", "says more"),
+            ("ssh://kvm 1", "says more"),
+            ("ssh://-l@kvm1", "no name of an account"),
+            ("ssh://a b@kvm1", "no name of an account"),
+            ("ssh://root:secret@kvm1", "no password"),
+        ] {
+            let why = WayProbe::new(place).unwrap_err();
+            assert!(why.contains(says), "{place}: {why}");
+        }
+    }
+
+    /// As OpenSSH 9.2 says it.
+    #[test]
+    fn what_ssh_says_is_understood() {
+        let told = |answer, words: &str| Some(Heard::Told(answer, Some(words.to_owned())));
+        for (line, expected) in [
+            ("Authenticated to 10.0.0.1 ([10.0.0.1]:22) using \"publickey\".", Some(Heard::LoggedIn)),
+            ("debug2: channel 0: open confirm rwindow 2097152 rmax 32768", Some(Heard::Told(Answer::Taken, None))),
+            ("channel 0: open failed: connect failed: Connection refused", told(Answer::Refused, "Connection refused")),
+            ("channel 0: open failed: connect failed: No route to host", told(Answer::NoWay, "No route to host")),
+            (
+                "channel 0: open failed: connect failed: Connection timed out",
+                told(Answer::Silent, "Connection timed out"),
+            ),
+            (
+                "channel 0: open failed: connect failed: Name or service not known",
+                told(Answer::NoWay, "Name or service not known"),
+            ),
+            (
+                "channel 0: open failed: administratively prohibited: open failed",
+                told(
+                    Answer::Untried,
+                    "its ssh daemon forwards no connection there: administratively prohibited: open failed",
+                ),
+            ),
+            ("Host key verification failed.", Some(Heard::Words("Host key verification failed.".to_owned()))),
+            ("debug1: Connecting to 10.0.0.1 [10.0.0.1] port 22.", None),
+            ("debug2: channel_input_open_confirmation: channel 0: callback start", None),
+            ("", None),
+        ] {
+            assert_eq!(heard(line), expected, "{line}");
+        }
+    }
+}
