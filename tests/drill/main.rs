@@ -8,6 +8,7 @@
 
 mod aftermath;
 mod fault;
+#[path = "../lab/hanging.rs"]
 mod hanging;
 mod obstacle;
 mod peer;

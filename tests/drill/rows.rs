@@ -239,6 +239,8 @@ fn before_the_switch(way: Way, stage: Stage) -> impl Iterator<Item = Row> {
             (F::Cut { host: "kvm1", links: LINKS.management, s: Some(60) }, E::Source),
             (F::Cut { host: "kvm1", links: LINKS.management, s: None }, E::StuckOnSource),
             (F::PowerLoss { host: "kvm1", s: 40 }, E::StuckOff),
+            // Shorter than anybody takes to give a connection up, on either way.
+            (F::Cut { host: "kvm2", links: LINKS.both, s: Some(4) }, E::Either),
         ]);
     }
     if stage == Stage::Storage {
@@ -316,7 +318,7 @@ pub const LEFT_OUT: [(&str, &str); 8] = [
         "post-copy: connections half open for good",
         "the resumption would take the same way, and end as it does with the migration link cut for good: 60 s instead",
     ),
-    ("both links cut for 4 s", "each is, in a row of its own"),
+    ("storage copy and post-copy: both links cut for 4 s", "each is, in a row of its own; both at once: see pre-copy"),
     (
         "migration link or both links of kvm1 cut",
         "between the two hosts a cable carries nothing, whichever of its ends is pulled",

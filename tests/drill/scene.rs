@@ -59,7 +59,8 @@ impl Scene {
         }
         let mut site = Site::with(2, &more);
         if hangs {
-            fs::write(site.plugin_folder().join("hanging.wasm"), hanging::policy()).expect("the policy is installed");
+            let policy = hanging::policy("recovery", "recover", "decide");
+            fs::write(site.plugin_folder().join("hanging.wasm"), policy).expect("the policy is installed");
         }
         match row.fault() {
             // Enough for the copy, until something takes the rest.

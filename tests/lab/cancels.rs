@@ -1,8 +1,12 @@
 //! A cancellation in the phases that other tests don't have (during the copy of memory: [`crate::failures`]; of disks:
 //! [`crate::copies`]; in post-copy: [`crate::postcopy`]): before libvirt has a job, and with a daemon that hangs.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
+use waypost_lab::{DiskPlace, GuestSpec};
+
+use crate::hanging;
 use crate::site::{Site, lines_of_stderr};
 
 #[test]
@@ -30,6 +34,51 @@ fn a_task_that_waits_for_its_turn_is_cancelled_before_anything_is_touched() {
     for guest in ["g1", "g2"] {
         site.assert_one_counting_guest(guest);
     }
+}
+
+/// Its disk would be copied, so that a volume on the destination would be the first thing that is made.
+#[test]
+fn a_task_whose_prechecks_are_being_asked_is_cancelled_before_anything_is_made() {
+    // The policy computes until its time is over, and as advice it forbids nothing then: without the wish the guest would move.
+    let slow = "mode = \"advise\"\nlimits = { fuel = 1000000000000, deadline_ms = 15000 }";
+    let site = Site::with(2, &format!("\n[plugin.hanging]\n{slow}\n"));
+    let policy = site.plugin_folder().join("hanging.wasm");
+    fs::write(&policy, hanging::policy("precheck", "check", "check")).expect("the policy is installed");
+    site.start_guest(&GuestSpec { disk: DiskPlace::Local, disk_mib: 4, ..GuestSpec::tick("g1") });
+    let migrate = ["migrate", "g1", "--to", "kvm2", "--copy-storage", "full"];
+    let mut driver = site.start(&migrate);
+    let mut said = lines_of_stderr(&mut driver);
+    said.find(|line| line.contains(hanging::ASKED)).expect("the policy is asked");
+    let task = site.only_task();
+    let asked = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    assert_eq!((&asked["phase"], &asked["verdict"]), (&"accepted".into(), &serde_json::Value::Null), "{asked:#}");
+    site.waypost(&["cancel", &task]).expect_code(0);
+    let said: Vec<_> = said.collect();
+    assert_eq!(driver.wait().expect("the driver ends").code(), Some(6), "{said:#?}");
+
+    let told = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    assert_eq!(told["outcome"]["kind"], "cancelled", "{told:#}");
+    let summary = told["outcome"]["summary"].as_str().expect("a summary");
+    for says in ["g1 is running on kvm1", "nothing of this migration is left"] {
+        assert!(summary.contains(says), "{says}: {summary}");
+    }
+    let journal = told["journal"].as_array().expect("a journal");
+    let has = |record: &str| journal.iter().any(|entry| entry["record"] == record);
+    assert!(has("cancel-requested"), "{told:#}");
+    for begun in ["step-intended", "prepared", "perform-intended"] {
+        assert!(!has(begun), "{begun}: {told:#}");
+    }
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    assert_eq!(kvm2.domains().expect("its domains"), Vec::<String>::new());
+    assert_eq!(fs::read_dir(kvm2.images()).expect("its images").count(), 0);
+    assert!(!site.virsh("kvm2", &["vol-list", "default"]).contains("g1.img"));
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"));
+    assert!(site.virsh("kvm1", &["domjobinfo", "g1"]).contains("None"), "there is no job");
+    site.assert_one_counting_guest("g1");
+
+    fs::remove_file(&policy).expect("the policy is taken away");
+    site.waypost(&migrate).expect_code(0);
+    site.assert_one_counting_guest("g1");
 }
 
 /// Nobody can say whether the transfer was aborted, so nobody does. The source's daemon doesn't take the order; the destination's

@@ -9,6 +9,7 @@ mod convergence;
 mod copies;
 mod crashes;
 mod failures;
+mod hanging;
 mod ipv6;
 mod login;
 mod modes;
