@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use waypost::core::phase::Phase;
 use waypost::core::sample::Stage;
 use waypost::{OutcomeKind, TaskId};
 
@@ -28,7 +29,7 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
             app.out.note(format!("asked for task {id} to be cancelled"));
         }
         // Of a post-copy nobody asks for an abort, so none is waited for.
-        let switched = is_switched(&mover, id).await;
+        let switched = stands(&mover, id).await == Stands::Switched;
         if switched {
             app.out.note(SWITCHED);
         }
@@ -37,8 +38,11 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
             Ok(ended) => ended,
             Err(_) => {
                 if !switched {
-                    let since = is_switched(&mover, id).await;
-                    app.out.note(if since { SWITCHED.to_owned() } else { unconfirmed() });
+                    app.out.note(match stands(&mover, id).await {
+                        Stands::Switched => SWITCHED.to_owned(),
+                        Stands::Before => BEFORE.to_owned(),
+                        Stands::Transfer => unconfirmed(),
+                    });
                 }
                 ending.await
             }
@@ -59,6 +63,10 @@ pub fn run(app: &App, id: TaskId) -> anyhow::Result<Exit> {
 const SWITCHED: &str = "the guest runs on the destination already, and its memory follows: nothing is taken back; this waits for the \
                         end, and an interrupt here leaves";
 
+/// And while its facts are read and its prechecks asked.
+const BEFORE: &str = "nothing moves yet: the task ends when what it waits for has answered, a host or a precheck; an interrupt here \
+                      leaves";
+
 fn unconfirmed() -> String {
     format!(
         "the abort is not confirmed: after {} s no host has said that the transfer is over; it is asked for again and watched, \
@@ -67,18 +75,38 @@ fn unconfirmed() -> String {
     )
 }
 
-/// Whether the transfer was switched to post-copy, as far as its last reading tells. It is only for the words here: a reading
-/// that can't be had changes nothing of what was asked for.
-async fn is_switched(mover: &Mover, id: TaskId) -> bool {
-    match mover {
-        Mover::Here(waypost) => {
-            let sample = waypost.engine().observe(id).view().ok().and_then(|view| view.sample);
-            sample.is_some_and(|sample| sample.stage == Stage::PostCopy)
-        }
-        Mover::There(client) => {
-            let sample = client.task(id).await.ok().and_then(|task| task.sample);
-            sample.is_some_and(|sample| sample.stage == "post-copy")
-        }
+/// How far a task has come, as far as a cancellation is concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// Nothing was moved yet.
+    Before,
+    /// The transfer may be running.
+    Transfer,
+    /// It was switched to post-copy.
+    Switched,
+}
+
+/// As far as the last reading tells. It is only for the words here: a reading that can't be had changes nothing of what was asked
+/// for.
+async fn stands(mover: &Mover, id: TaskId) -> Stands {
+    let seen = match mover {
+        Mover::Here(waypost) => waypost
+            .engine()
+            .observe(id)
+            .view()
+            .ok()
+            .map(|view| (view.phase, view.sample.is_some_and(|sample| sample.stage == Stage::PostCopy))),
+        Mover::There(client) => client.task(id).await.ok().and_then(|task| {
+            Some((
+                Phase::parse(&task.phase)?,
+                task.sample.is_some_and(|sample| sample.stage == Stage::PostCopy.as_str()),
+            ))
+        }),
+    };
+    match seen {
+        Some((_, true)) => Stands::Switched,
+        Some((Phase::Accepted | Phase::Planned | Phase::Preparing | Phase::Prepared, _)) => Stands::Before,
+        _ => Stands::Transfer,
     }
 }
 

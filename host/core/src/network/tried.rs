@@ -106,7 +106,7 @@ fn ports(destination: &HostFacts, named: Option<u16>) -> Result<Vec<u16>, String
         return Err(format!("a transfer that comes in on port {port} would take the attempt for its own"));
     }
     let MigrationPorts { first, last, in_use } = destination.migration_ports;
-    let free_from = u32::from(first) + in_use.saturating_mul(PER_TRANSFER) + SPARE;
+    let free_from = in_use.saturating_mul(PER_TRANSFER).saturating_add(u32::from(first) + SPARE);
     let mut tried = vec![first + last.saturating_sub(first) / 2, last];
     tried.dedup();
     tried.retain(|port| u32::from(*port) >= free_from);

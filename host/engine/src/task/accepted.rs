@@ -22,14 +22,17 @@ impl Accepted {
         let Self(mut task) = self;
         // The network of the last plan, where that was not the expected one.
         let mut instead = None;
+        // Where the domain is, once it was found.
+        let mut found = None;
         loop {
             if task.note_cancel()? {
-                return cancelled(task);
+                return cancelled(task, found.as_ref());
             }
             let (source, wish) = match slot(&task, instead.clone()).await {
                 Ok(found) => found,
                 Err(error) => return untouched(task, error),
             };
+            found = Some(source.clone());
             if let Some(wish) = &wish {
                 let turn = waiting::claim(&task, wish)?;
                 if turn != Turn::Granted {
@@ -80,6 +83,10 @@ impl Accepted {
         let Some(verdict) = verdict else { return Err(EngineError::Panicked("the check of one destination")) };
         task.record(Record::Judged { verdict: verdict.clone(), facts_digest: report.facts_digest.clone() })?;
         if verdict.decision() == Decision::Refused {
+            // Whoever wanted it no more is not told that it may not be.
+            if task.note_cancel()? {
+                return cancelled(task, Some(&report.facts.source.name));
+            }
             return refused(task, refusal(&verdict), &report.touched());
         }
         let attempt = task.recorder.course.attempt;
@@ -130,9 +137,11 @@ async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError
     }
 }
 
-fn cancelled(task: Task) -> Result<Stage, EngineError> {
+fn cancelled(task: Task, source: Option<&HostName>) -> Result<Stage, EngineError> {
+    let domain = &task.recorder.course.current.domain;
+    let stays = source.map(|source| format!(": {domain} stays on {source}")).unwrap_or_default();
     let summary = match task.recorder.course.attempt {
-        1 => "cancelled before anything was touched".to_owned(),
+        1 => format!("cancelled before anything was touched{stays}"),
         _ => format!("cancelled; {}", words_for_untouched(&task, "")),
     };
     let remedy = tell::state_left_before(&task.recorder.course);

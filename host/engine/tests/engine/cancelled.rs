@@ -11,7 +11,8 @@ use waypost_core::request::Options;
 use waypost_sim::{Scripted, Step, What};
 
 use crate::killed::{bring_to_its_end, courses, drive};
-use crate::support::{Case, Meddle, Mind, Ran, Site, Stroke, in_virtual_time, judge, side_by_side, tell};
+use crate::networks::{begin, networks};
+use crate::support::{Case, Meddle, Mind, Minded, Ran, Site, Stroke, in_virtual_time, judge, side_by_side, tell};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -36,6 +37,26 @@ fn cancel_at(case: &Case, append: usize, way: Way) -> (Ran, Option<Phase>) {
         let phase = until.map(|records| waypost_core::journal::Course::replay(records).unwrap().phase);
         (judge(&site, task, outcome).await, phase)
     })
+}
+
+/// Its network is down, so that it would be refused, but for the wish that came while its facts were read.
+#[test]
+fn cancelled_while_it_is_judged_it_is_not_refused() {
+    let slow = Scripted::at(Step::PairFacts, What::Slow(Duration::from_secs(5)));
+    let (outcome, records) = in_virtual_time(async {
+        let policies = std::sync::Arc::new(Minded::new(Mind::Conservative));
+        let (_, store, driver) = begin(networks(), "down", Options::default(), vec![slow], policies);
+        let (task, handle) = (driver.id(), driver.cancel_handle());
+        let wish = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            handle.cancel();
+        };
+        let (outcome, ()) = tokio::join!(driver.drive(), wish);
+        (outcome.unwrap(), store.journal(task).unwrap())
+    });
+    assert_eq!(outcome.kind, OutcomeKind::Cancelled);
+    assert_eq!(outcome.summary, "cancelled before anything was touched: g1 stays on a");
+    assert!(records.iter().any(|(_, record)| matches!(record, Record::Judged { .. })), "{records:?}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn network(name: &str, roles: &[Role], net: &str, interface: &str) -> Network {
 }
 
 /// `mig` on eth1, `six` on eth2 with IPv6, `disks` on eth3; `mig` is the default.
-fn networks() -> Networks {
+pub fn networks() -> Networks {
     Networks {
         networks: vec![
             Network {
@@ -75,7 +75,7 @@ fn play(
 }
 
 /// Only its begin.
-fn begin(
+pub fn begin(
     networks: Networks,
     eth1: &str,
     options: Options,
@@ -237,6 +237,13 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
 
     // Without networks libvirt takes the name that the destination gives itself.
     let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], Options::default());
+    assert_eq!(outcome.kind, OutcomeKind::Refused);
+    assert!(
+        found[0].message.starts_with("a does not reach b where the daemons' connection would go: b is not"),
+        "{found:?}"
+    );
+    let direct = Options { transport: Transport::Direct, ..Options::default() };
+    let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], direct);
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(
         found[0].message.starts_with("a does not reach b where the memory would go: b is not reached"),
