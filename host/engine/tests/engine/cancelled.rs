@@ -49,7 +49,7 @@ fn cancelled_while_it_is_judged_it_is_not_refused() {
         let (task, handle) = (driver.id(), driver.cancel_handle());
         let wish = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            handle.cancel();
+            handle.cancel("a person");
         };
         let (outcome, ()) = tokio::join!(driver.drive(), wish);
         (outcome.unwrap(), store.journal(task).unwrap())
