@@ -19,6 +19,14 @@ fn a_check_shows_what_no_plan_can_be_made_of() {
     assert!(codes(&verdict).contains(&"libvirt-too-old"), "{verdict}");
     assert!(verdict["plan_error"].as_str().is_some_and(|error| error.contains("needs libvirt 9.4.0")), "{verdict}");
 
+    // Taken by libvirt 9.0, which both have, and refused by the next that one of them gets.
+    let xbzrle = ["check", "g1", "--to", "b", "--parallel", "2", "--compress", "xbzrle"];
+    site.expect(0, &xbzrle);
+    let newer = Site::new(&TWO_HOSTS.replacen("name = \"b\"", "name = \"b\"\nlibvirt_version = \"9.4.0\"", 1));
+    let text = newer.expect(3, &xbzrle).out;
+    let said = "compression method xbzrle with parallel connections is refused from libvirt 9.4.0 on, and b has 9.4.0";
+    assert!(text.contains(said) && text.contains("libvirt-too-new"), "{text}");
+
     let disk = ["check", "g1", "--to", "b", "--copy-storage", "full", "--migrate-disks", "vdz"];
     assert!(site.expect(3, &disk).out.contains("the domain has no disk vdz"));
     // A choice that no host need be asked about is usage here as well.

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use crate::admission::offline;
 use crate::copies::{Copies, Uncopyable, copies, doubts};
 use crate::edit::{Edit, Edits};
-use crate::facts::{Candidate, DomainState, Snapshot, Tpm};
+use crate::facts::{Candidate, DomainState, HostFacts, Snapshot, Tpm};
 use crate::ids::{DomainId, HostName};
 use crate::network::Detours;
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
-use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport, newer};
+use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport, given_up, newer};
 use crate::words;
 
 words! {
@@ -198,6 +198,18 @@ pub enum PlanError {
         /// Version that is there.
         has: u64,
     },
+    /// A daemon that takes no more what older ones did.
+    #[error("{what} is refused from libvirt {} on, and {host} has {}: leave one of the two out", dotted(*.refused_from), dotted(*.has))]
+    TooNew {
+        /// Options.
+        what: &'static str,
+        /// Host.
+        host: HostName,
+        /// The first version that refuses it, as in the facts.
+        refused_from: u64,
+        /// Version that is there.
+        has: u64,
+    },
     /// Both names are one libvirt host.
     #[error("{0} and {1} are the same libvirt host (host UUID {2})")]
     SameHost(HostName, HostName, Uuid),
@@ -241,6 +253,7 @@ impl PlanError {
             Self::Network(_) => "migration-network-missing",
             Self::NoTls(_) => "encryption-impossible",
             Self::TooOld { .. } => "libvirt-too-old",
+            Self::TooNew { .. } => "libvirt-too-new",
             Self::SameHost(..) => "same-host",
             Self::Copy(_) => "storage-not-copyable",
             Self::CopyOffline(..) => "storage-copy-offline",
@@ -273,6 +286,7 @@ impl PlanError {
                 "give {host} certificates and say `migration_tls = true` for it in the configuration, or, where the site allows it, don't ask for encryption"
             ),
             Self::TooOld { what, host, .. } => format!("leave {what} out, or update libvirt on {host}"),
+            Self::TooNew { what, .. } => format!("leave one of the two out of {what}"),
             Self::SameHost(..) => {
                 "name another destination, or correct the URIs of the two hosts in the configuration".to_owned()
             }
@@ -313,7 +327,7 @@ pub fn plan(attempt: u32, options: &Options, facts: &Snapshot, to: &Candidate) -
         }
     };
     if mode == TransferMode::Live {
-        old_enough(options, facts, to)?;
+        of_an_age(options, facts, to)?;
     }
     let destination_before = match to.host.domains.iter().find(|there| there.id == domain.id) {
         None => Before::Absent,
@@ -468,13 +482,17 @@ fn travelling_disks(
     Ok((disks, copies, Notes([vec![kept], left_out, room].concat())))
 }
 
-/// Whether both daemons know what is asked of them; one that doesn't tell its version is asked to its face.
-fn old_enough(options: &Options, facts: &Snapshot, to: &Candidate) -> Result<(), PlanError> {
-    for (what, needed) in newer(&options.stream, &options.disks) {
-        for host in [&facts.source, &to.host] {
-            if let Some(has) = host.libvirt_version.filter(|has| *has < needed) {
-                return Err(PlanError::TooOld { what, host: host.name.clone(), needed, has });
-            }
+/// Whether both daemons know what is asked of them, and take it still; one that doesn't tell its version is asked to its face.
+fn of_an_age(options: &Options, facts: &Snapshot, to: &Candidate) -> Result<(), PlanError> {
+    let known = |host: &HostFacts| host.libvirt_version.map(|has| (host.name.clone(), has));
+    for (host, has) in [&*facts.source, &*to.host].into_iter().filter_map(known) {
+        if let Some((what, needed)) =
+            newer(&options.stream, &options.disks).into_iter().find(|(_, needed)| has < *needed)
+        {
+            return Err(PlanError::TooOld { what, host, needed, has });
+        }
+        if let Some((what, refused_from)) = given_up(&options.stream).filter(|(_, from)| has >= *from) {
+            return Err(PlanError::TooNew { what, host, refused_from, has });
         }
     }
     Ok(())

@@ -154,6 +154,12 @@ impl Default for Disks {
     }
 }
 
+/// What libvirt 9.0 takes and a later one refuses, and from which version on.
+pub fn given_up(stream: &Stream) -> Option<(&'static str, u64)> {
+    let parallel = stream.parallel_connections.is_some() && stream.compression.contains(&Compression::Xbzrle);
+    parallel.then_some(("compression method xbzrle with parallel connections", 9_004_000))
+}
+
 /// What needs a newer libvirt than 9.0, and which: 9.4.0 is 9,004,000.
 pub fn newer(stream: &Stream, disks: &Disks) -> Vec<(&'static str, u64)> {
     let methods = [(Compression::Zlib, "compression method zlib"), (Compression::Zstd, "compression method zstd")];

@@ -42,7 +42,7 @@ fn ticks(settings: &str, polls: u64, change: impl Fn(&mut SteeringQuestion)) -> 
     })
 }
 
-/// With the bound out of the way: 5 s are more than the usual 2.
+/// With the bound out of the way: no schedule goes beyond 5 s.
 fn roomy(question: &mut SteeringQuestion) {
     question.bounds.max_downtime_ms = 5000;
 }
