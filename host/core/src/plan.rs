@@ -1,19 +1,21 @@
 //! Every choice of one attempt, made before anything is touched. Who executes a plan has nothing left to decide.
 
+mod age;
 mod encryption;
 mod travel;
 
+use age::{dotted, of_an_age};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::admission::offline;
 use crate::copies::{Copies, Uncopyable, copies, doubts};
 use crate::edit::{Edit, Edits};
-use crate::facts::{Candidate, DomainState, HostFacts, Snapshot, Tpm};
+use crate::facts::{Candidate, DomainState, Snapshot, Tpm};
 use crate::ids::{DomainId, HostName};
 use crate::network::Detours;
 use crate::request::{AfterMove, Mode, Options, Persistence, SourceDefinition, StorageSafety};
-use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport, given_up, newer};
+use crate::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
 use crate::words;
 
 words! {
@@ -480,24 +482,4 @@ fn travelling_disks(
     let (disks, left_out) = copies.by_name(&options.disks);
     let room = doubts(&options.disks, &copies, facts, to);
     Ok((disks, copies, Notes([vec![kept], left_out, room].concat())))
-}
-
-/// Whether both daemons know what is asked of them, and take it still; one that doesn't tell its version is asked to its face.
-fn of_an_age(options: &Options, facts: &Snapshot, to: &Candidate) -> Result<(), PlanError> {
-    let known = |host: &HostFacts| host.libvirt_version.map(|has| (host.name.clone(), has));
-    for (host, has) in [&*facts.source, &*to.host].into_iter().filter_map(known) {
-        if let Some((what, needed)) =
-            newer(&options.stream, &options.disks).into_iter().find(|(_, needed)| has < *needed)
-        {
-            return Err(PlanError::TooOld { what, host, needed, has });
-        }
-        if let Some((what, refused_from)) = given_up(&options.stream).filter(|(_, from)| has >= *from) {
-            return Err(PlanError::TooNew { what, host, refused_from, has });
-        }
-    }
-    Ok(())
-}
-
-fn dotted(version: u64) -> String {
-    format!("{}.{}.{}", version / 1_000_000, version / 1_000 % 1_000, version % 1_000)
 }

@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -22,8 +23,9 @@ use waypost_core::network::Target;
 const LOGIN: Duration = Duration::from_secs(5);
 /// For the connection beyond: a lost packet is sent again after 1 s.
 const ANSWER: Duration = Duration::from_secs(3);
-/// An ssh daemon begins to turn away at ten logins that are under way (`MaxStartups`).
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
+/// Logins at once, of all that ask the same [`Libvirt`](crate::Libvirt): an ssh daemon begins to turn away at ten that are under way
+/// (`MaxStartups`).
+pub(crate) const AT_ONCE: usize = 4;
 
 /// How the machine of a host is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,17 +66,20 @@ impl WayProbe {
     }
 
     /// Tries all, and tells in their order.
-    pub(crate) async fn try_ways(&self, targets: &[Target]) -> Vec<WayTried> {
+    pub(crate) async fn try_ways(&self, targets: &[Target], turns: &Arc<Semaphore>) -> Vec<WayTried> {
         let mut trying = JoinSet::new();
         let mut told = Vec::new();
         for Target { to, ports } in targets {
+            // A name may be what a destination calls itself: whatever it says, ssh gets the text of an address.
+            let ports =
+                if is_address(to) { ports.clone() } else { Err("it is no address and no host name".to_owned()) };
             let untried = |why: &String| vec![(None, Some(why.clone()))];
             let each =
                 ports.as_ref().map_or_else(untried, |ports| ports.iter().map(|port| (Some(*port), None)).collect());
             for (port, message) in each {
                 if let Some(port) = port {
-                    let (at, command) = (told.len(), self.command(to, port));
-                    trying.spawn(async move { (at, heard_of(command).await) });
+                    let (at, command, turns) = (told.len(), self.command(to, port), Arc::clone(turns));
+                    trying.spawn(async move { (at, heard_of(command, &turns).await) });
                 }
                 told.push(WayTried { to: to.clone(), port, answer: Answer::Untried, message });
             }
@@ -89,6 +94,7 @@ impl WayProbe {
         told
     }
 
+    /// One connection.
     fn command(&self, to: &str, port: u16) -> Command {
         let mut command = Command::new("ssh");
         command.args(["-a", "-x", "-T"]);
@@ -116,6 +122,11 @@ impl WayProbe {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
+}
+
+fn is_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':') && text.chars().all(plain)
 }
 
 /// What ssh says while it tries.
@@ -147,9 +158,9 @@ fn heard(line: &str) -> Option<Heard> {
     (!line.trim().is_empty()).then(|| Heard::Words(line.trim().to_owned()))
 }
 
-async fn heard_of(mut command: Command) -> (Answer, Option<String>) {
+async fn heard_of(mut command: Command, turns: &Semaphore) -> (Answer, Option<String>) {
     let untried = |why: String| (Answer::Untried, Some(why));
-    let Ok(_turn) = AT_ONCE.acquire().await else { return untried("nothing is tried any more".to_owned()) };
+    let Ok(_turn) = turns.acquire().await else { return untried("nothing is tried any more".to_owned()) };
     let mut ssh = match command.spawn() {
         Ok(ssh) => ssh,
         Err(error) => return untried(format!("ssh does not start here: {error}")),
@@ -204,6 +215,16 @@ mod tests {
         ] {
             let why = WayProbe::new(place).unwrap_err();
             assert!(why.contains(says), "{place}: {why}");
+        }
+    }
+
+    #[test]
+    fn what_a_destination_calls_itself_is_an_address_or_not_tried() {
+        for address in ["10.0.0.2", "fd00::2", "::1", "fe80::1%eth0", "kvm2.example", "kvm_2"] {
+            assert!(is_address(address), "{address}");
+        }
+        for other in ["", "-oProxyCommand=x", "kvm2 -v", "/run/socket", "kvm2;x", "k\u{fc}m", "a@b", "[::1]"] {
+            assert!(!is_address(other), "{other}");
         }
     }
 
