@@ -28,5 +28,6 @@ mod straight;
 mod throttled;
 mod transformed;
 mod undone;
+mod ways;
 mod witnesses;
 mod written;

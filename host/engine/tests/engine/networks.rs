@@ -86,7 +86,7 @@ pub fn begin(
     begin_on(hosts, networks, options, faults, policies)
 }
 
-fn host(name: &str, eth1: &str, options: &Options) -> HostSpec {
+pub fn host(name: &str, eth1: &str, options: &Options) -> HostSpec {
     let states = [("eth1", eth1), ("eth2", "up"), ("eth3", "up")];
     HostSpec {
         interface_states: states.map(|(name, state)| (name.to_owned(), state.to_owned())).into(),
@@ -97,7 +97,7 @@ fn host(name: &str, eth1: &str, options: &Options) -> HostSpec {
 }
 
 /// The same on these two hosts.
-fn begin_on(
+pub fn begin_on(
     hosts: [HostSpec; 2],
     networks: Networks,
     options: Options,
@@ -196,75 +196,6 @@ fn a_network_that_is_down_is_refused_or_stepped_back_from_as_its_fallback_says()
         let finding = &verdict.unwrap().findings[0].finding;
         assert_eq!((finding.code.as_str(), finding.severity), ("migration-network-fallback", Severity::Warning));
     }
-}
-
-/// What the source's machine finds, before anything moves: the plan's word, another network, or a refusal.
-#[test]
-fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused() {
-    let migrate = |networks: Networks, ways: &[(&str, &str)], options: Options| {
-        in_virtual_time(async {
-            let ways = ways.iter().map(|(to, answer)| ((*to).to_owned(), (*answer).to_owned()));
-            let a = HostSpec { ways: Some(ways.collect()), ..host("a", "up", &options) };
-            let hosts = [a, host("b", "up", &options)];
-            let policies = Arc::new(Minded::new(Mind::Conservative));
-            let (engine, _, driver) = begin_on(hosts, networks, options, vec![], policies);
-            let id = driver.id();
-            let outcome = driver.drive().await.unwrap();
-            let course = engine.read(id).unwrap();
-            let found: Vec<_> = course.verdict.unwrap().findings.into_iter().map(|judged| judged.finding).collect();
-            (outcome, course.plan, found)
-        })
-    };
-    let (outcome, plan, _) = migrate(networks(), &[], Options::default());
-    let notes = plan.unwrap().notes.0;
-    assert_eq!(outcome.kind, OutcomeKind::Completed);
-    assert!(
-        notes.iter().any(|n| n.ends_with("a reaches 10.8.0.2: tried from there, its ports 49183 and 49215 answered")),
-        "{notes:?}"
-    );
-
-    let (outcome, plan, found) = migrate(networks(), &[("10.8.0.2", "silent")], Options::default());
-    assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));
-    assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-missing", Severity::Blocker));
-    assert!(found[0].message.contains("mig: from a 10.8.0.2 is not reached on port 49183: silent"), "{found:?}");
-    assert_eq!(found.len(), 1, "{found:?}");
-
-    let mut fallback = networks();
-    fallback.networks[0].fallback = vec![Fallback::Network("six".into())];
-    let (outcome, plan, found) = migrate(fallback, &[("10.8.0.2", "no-way")], Options::default());
-    assert_eq!((outcome.kind, plan.unwrap().network.as_deref()), (OutcomeKind::Completed, Some("six")));
-    assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-fallback", Severity::Warning));
-
-    // Without networks libvirt takes the name that the destination gives itself.
-    let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], Options::default());
-    assert_eq!(outcome.kind, OutcomeKind::Refused);
-    assert!(
-        found[0].message.starts_with("a does not reach b where the daemons' connection would go: b is not"),
-        "{found:?}"
-    );
-    let direct = Options { transport: Transport::Direct, ..Options::default() };
-    let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], direct);
-    assert_eq!(outcome.kind, OutcomeKind::Refused);
-    assert!(
-        found[0].message.starts_with("a does not reach b where the memory would go: b is not reached"),
-        "{found:?}"
-    );
-    // Nobody connects to a port on which a transfer may come in.
-    let own = Options { migrate_uri: Some("tcp://10.7.0.2:50000".into()), ..Options::default() };
-    let (outcome, plan, _) = migrate(networks(), &[("10.7.0.2", "silent")], own);
-    let notes = plan.unwrap().notes.0;
-    assert_eq!(outcome.kind, OutcomeKind::Completed);
-    assert!(
-        notes
-            .iter()
-            .any(|n| n.contains("that a reaches 10.7.0.2 could not be tried: a transfer that comes in on port 50000")),
-        "{notes:?}"
-    );
-    // What travels on its own way is tried on that one.
-    let disks = Disks { copy: DiskCopy::Full, uri: Some("tcp://10.6.0.2".into()), ..Disks::default() };
-    let (outcome, _, found) = migrate(networks(), &[("10.6.0.2", "silent")], Options { disks, ..Options::default() });
-    assert_eq!(outcome.kind, OutcomeKind::Refused);
-    assert!(found[0].message.starts_with("a does not reach b where the disks would go: 10.6.0.2 is not"), "{found:?}");
 }
 
 #[test]
