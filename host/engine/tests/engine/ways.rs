@@ -6,16 +6,16 @@ use waypost_core::finding::Severity;
 use waypost_core::network::{Fallback, Networks};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::request::Options;
-use waypost_core::stream::{DiskCopy, Disks, Transport};
+use waypost_core::stream::{DiskCopy, Disks, Encryption, Stream, Transport};
 use waypost_sim::HostSpec;
 
-use crate::networks::{begin_on, host, networks};
+use crate::networks::{begin_on, host, migrate, networks};
 use crate::support::{Mind, Minded, in_virtual_time};
 
 /// The plan's word, another network, or a refusal.
 #[test]
 fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused() {
-    let migrate = |networks: Networks, ways: &[(&str, &str)], options: Options| {
+    let try_from_a = |networks: Networks, ways: &[(&str, &str)], options: Options| {
         in_virtual_time(async {
             let ways = ways.iter().map(|(to, answer)| ((*to).to_owned(), (*answer).to_owned()));
             let a = HostSpec { ways: Some(ways.collect()), ..host("a", "up", &options) };
@@ -29,7 +29,7 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
             (outcome, course.plan, found)
         })
     };
-    let (outcome, plan, _) = migrate(networks(), &[], Options::default());
+    let (outcome, plan, _) = try_from_a(networks(), &[], Options::default());
     let notes = plan.unwrap().notes.0;
     assert_eq!(outcome.kind, OutcomeKind::Completed);
     assert!(
@@ -37,7 +37,7 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
         "{notes:?}"
     );
 
-    let (outcome, plan, found) = migrate(networks(), &[("10.8.0.2", "silent")], Options::default());
+    let (outcome, plan, found) = try_from_a(networks(), &[("10.8.0.2", "silent")], Options::default());
     assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));
     assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-missing", Severity::Blocker));
     assert!(found[0].message.contains("mig: from a 10.8.0.2 is not reached on port 49183: silent"), "{found:?}");
@@ -45,19 +45,19 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
 
     let mut fallback = networks();
     fallback.networks[0].fallback = vec![Fallback::Network("six".into())];
-    let (outcome, plan, found) = migrate(fallback, &[("10.8.0.2", "no-way")], Options::default());
+    let (outcome, plan, found) = try_from_a(fallback, &[("10.8.0.2", "no-way")], Options::default());
     assert_eq!((outcome.kind, plan.unwrap().network.as_deref()), (OutcomeKind::Completed, Some("six")));
     assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-fallback", Severity::Warning));
 
     // Without networks libvirt takes the name that the destination gives itself.
-    let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], Options::default());
+    let (outcome, _, found) = try_from_a(Networks::default(), &[("b", "no-way")], Options::default());
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(
         found[0].message.starts_with("a does not reach b where the daemons' connection would go: b is not"),
         "{found:?}"
     );
     let direct = Options { transport: Transport::Direct, ..Options::default() };
-    let (outcome, _, found) = migrate(Networks::default(), &[("b", "no-way")], direct);
+    let (outcome, _, found) = try_from_a(Networks::default(), &[("b", "no-way")], direct);
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(
         found[0].message.starts_with("a does not reach b where the memory would go: b is not reached"),
@@ -65,7 +65,7 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
     );
     // Nobody connects to a port on which a transfer may come in.
     let own = Options { migrate_uri: Some("tcp://10.7.0.2:50000".into()), ..Options::default() };
-    let (outcome, plan, _) = migrate(networks(), &[("10.7.0.2", "silent")], own);
+    let (outcome, plan, _) = try_from_a(networks(), &[("10.7.0.2", "silent")], own);
     let notes = plan.unwrap().notes.0;
     assert_eq!(outcome.kind, OutcomeKind::Completed);
     assert!(
@@ -76,7 +76,21 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
     );
     // What travels on its own way is tried on that one.
     let disks = Disks { copy: DiskCopy::Full, uri: Some("tcp://10.6.0.2".into()), ..Disks::default() };
-    let (outcome, _, found) = migrate(networks(), &[("10.6.0.2", "silent")], Options { disks, ..Options::default() });
+    let (outcome, _, found) =
+        try_from_a(networks(), &[("10.6.0.2", "silent")], Options { disks, ..Options::default() });
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(found[0].message.starts_with("a does not reach b where the disks would go: 10.6.0.2 is not"), "{found:?}");
+}
+
+/// An address is in no certificate: the host's name is compared, and only the start shows whether it is in there.
+#[test]
+fn an_encrypted_way_says_which_name_is_unproven() {
+    let encrypted = Stream { encryption: Encryption::Required, ..Stream::default() };
+    let plan = migrate(networks(), "up", Options { stream: encrypted, ..Options::default() }).1.unwrap();
+    let name = plan.stream.tls_destination.clone().unwrap();
+    let said = |part: &str| plan.notes.0.iter().any(|note| note.contains(part));
+    assert!(said(&format!("that the hypervisor's certificate on b names {name} is unproven")), "{:?}", plan.notes);
+    assert!(said("and so are the ports 49152-49215 there"), "{:?}", plan.notes);
+    let plain = migrate(networks(), "up", Options::default()).1.unwrap();
+    assert!(!plain.notes.0.iter().any(|note| note.contains("certificate")), "{:?}", plain.notes);
 }
