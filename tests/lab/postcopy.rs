@@ -4,10 +4,10 @@ use std::fs;
 use std::process::Child;
 use std::thread;
 
-use waypost_lab::Link;
+use waypost_lab::{DiskPlace, GuestSpec, Link};
 
 use crate::networks::plan_of;
-use crate::site::{Ran, Site};
+use crate::site::{Ran, Site, busy};
 
 /// A guest that rewrites 128 MiB all the time, on its way over the migration network; from the switch on, what is left takes
 /// some ten seconds.
@@ -58,15 +58,22 @@ fn arrives(site: &Site, child: Child) {
 #[test]
 fn a_guest_switches_and_arrives_in_every_mode_that_may_be_had_with_post_copy() {
     // Its counters shrink to a hundredth under mt, and at a higher limit it would arrive before anybody could switch it.
-    let ways: [(&str, &[&str]); 4] = [
-        ("40", &["--compress", "xbzrle"]),
-        ("1", &["--compress", "mt"]),
-        ("40", &["--auto-converge"]),
-        ("40", &["--direct"]),
+    let ways: [(&str, &[&str], DiskPlace); 6] = [
+        ("40", &["--compress", "xbzrle"], DiskPlace::Shared),
+        ("1", &["--compress", "mt"], DiskPlace::Shared),
+        ("40", &["--auto-converge"], DiskPlace::Shared),
+        ("40", &["--direct"], DiskPlace::Shared),
+        ("40", &["--tls"], DiskPlace::Shared),
+        ("40", &["--copy-storage", "full"], DiskPlace::Local),
     ];
-    for (bandwidth, way) in ways {
+    for (bandwidth, way, disk) in ways {
         let site = Site::with(2, "");
-        site.busy_guest("g1");
+        if way.contains(&"--tls") {
+            let text = fs::read_to_string(site.config()).expect("the configuration");
+            let able = text.replace("\npeer_uri", "\nmigration_tls = true\npeer_uri");
+            fs::write(site.config(), able).expect("it is written");
+        }
+        site.start_guest(&GuestSpec { disk, ..busy("g1") });
         until_busy(&site);
         let options = ["--bandwidth", bandwidth, "--postcopy", "--postcopy-bandwidth", "40", "--json"];
         let child = site.start(&[&["migrate", "g1", "--to", "kvm2"][..], &options, way].concat());
