@@ -6,6 +6,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 cockpit=${COCKPIT:-}
+for needed in "$cockpit/usr/lib/cockpit/cockpit-ws" "$cockpit/usr/bin/cockpit-bridge"; do
+    [ -x "$needed" ] || { echo "$needed is missing: apt-get install cockpit-ws cockpit-bridge, or name a folder with them in COCKPIT" >&2; exit 1; }
+done
 work=$(mktemp -d)
 pids=()
 leave() {
