@@ -1,13 +1,13 @@
 // What a person does with the dashboard over real hosts, and that it says what libvirt says: logs in, drags a domain over a host
 // that refuses it to one that takes it, watches it arrive, gives another one more downtime and cancels it, has one go on as post-copy, is
-// led to the log-in when the session ends, and has less to do with a smaller role.
+// led to the log-in when the session ends, has less to do with a smaller role, and changes policies with one that may.
 
 import assert from "node:assert/strict";
 import { browse } from "../../host/service/web/test/browser.mjs";
 import { LONG, Screen, until } from "./screen.mjs";
 import { counts, state, travelled, waypost } from "./truth.mjs";
 
-const { URL: url, OLGA, VERA } = process.env;
+const { URL: url, OLGA, VERA, PETRA } = process.env;
 const exact = (name) => ({ name, exact: true });
 
 async function logIn({ page }, token) {
@@ -17,6 +17,10 @@ async function logIn({ page }, token) {
 
 /** The figures of the plot as they are told beside it. */
 const remaining = (page) => page.locator("waypost-plot output").first().textContent();
+
+/** The curves of which a figure is told just now. */
+const plotted = (page) =>
+  page.locator("waypost-plot .key").evaluateAll((keys) => keys.filter((key) => /\d/.test(key.querySelector("output").textContent)).map((key) => key.classList[1]));
 
 /** Begins a migration with the Move button, at most so many MiB/s, with what is ticked beside that. */
 async function move(screen, domain, host, bandwidth, ticks = []) {
@@ -134,6 +138,13 @@ try {
 
   await page.getByRole("link", { name: /web2.*Moving/ }).click();
   await screen.heading("web2 Moving").waitFor();
+  // Each curve has figures, though not at every moment; a plot for memory, one for both rates, one for the downtime.
+  const curves = new Set();
+  await until("each curve had a figure", async () => {
+    for (const one of await plotted(page)) curves.add(one);
+    return ["remaining", "rate", "dirty", "downtime"].every((one) => curves.has(one));
+  });
+  assert.equal(await page.locator("waypost-plot canvas").count(), 3);
   // Let it stand still for longer: that is done, and post-copy, which nobody allowed here, is not even asked for.
   const id = page.url().split("/").at(-1);
   const limits = async () => JSON.parse(await waypost("top", "--json")).running.find((one) => one.task === id)?.max_downtime_ms;
@@ -186,6 +197,9 @@ try {
   await screen.go("#/policies");
   await page.getByRole("button", { name: /precheck-network/ }).waitFor();
   await screen.look("policies");
+  await page.getByRole("button", { name: /^precheck-network/ }).click();
+  await page.getByRole("region", exact("Decisions")).getByRole("cell", exact("web1")).first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Switch/ }).count(), 0, "an operator changes no policy");
 
   // The session ends while the page is open, somebody else logs in, and has less to do where olga was.
   await screen.go("#/migrations");
@@ -206,6 +220,37 @@ try {
   await page.waitForURL(/\/login$/);
   const cookies = await page.context().cookies();
   assert.deepEqual(cookies, [], "nothing is left of the session");
+
+  // Whoever may change policies switches one off and on, gives another one settings, and uploads a third; the command says so too.
+  const policy = async (name) => JSON.parse(await waypost("plugin", "list", "--json")).plugins.find((one) => one.name === name);
+  await page.goto(`${url}/#/policies`);
+  await page.waitForURL(/\/login#\/policies$/);
+  await logIn(screen, PETRA);
+  await page.getByRole("button", { name: /^precheck-network/ }).click();
+  await page.getByRole("button", exact("Switch off precheck-network")).click();
+  await page.locator("waypost-dialog").getByRole("button", exact("Switch off")).click();
+  const on = page.getByRole("button", exact("Switch on precheck-network"));
+  await on.waitFor();
+  assert.equal((await policy("precheck-network")).enabled, false);
+  await on.click();
+  await page.getByRole("button", exact("Switch off precheck-network")).waitFor();
+  assert.equal((await policy("precheck-network")).state, "ready");
+  await page.getByRole("button", { name: /^convergence-adaptive/ }).click();
+  await page.getByLabel("Settings of convergence-adaptive, JSON").fill('{"window_s": 8}');
+  await page.getByRole("button", exact("Save")).click();
+  await page.getByText("Saved. The next decision uses them.").waitFor();
+  assert.equal((await policy("convergence-adaptive")).settings_by, "service");
+  await screen.look("policy");
+  await page.locator("waypost-upload input[type=file]").setInputFiles((await policy("precheck-capacity")).file);
+  await page.getByLabel("Name").fill("capacity-too");
+  await page.locator("waypost-dialog").getByLabel("Why").fill("twice is safer");
+  await page.getByRole("button", exact("Upload")).click();
+  await page.getByText("capacity-too was uploaded.").waitFor();
+  await page.getByRole("button", { name: /^capacity-too/ }).waitFor();
+  const { state: stands, uploaded } = await policy("capacity-too");
+  assert.deepEqual([stands, uploaded], ["ready", true]);
+  assert.match(await waypost("audit", "--limit", "5"), /twice is safer/, "and why is in the audit log");
+  console.log("precheck-network off and on, settings of convergence-adaptive, capacity-too uploaded; the command says so too");
 
   assert.deepEqual(screen.complaints, []);
   console.log(`done: ${screen.seen.length} screens`);

@@ -72,7 +72,8 @@ TOML
 token() { "$waypost" token create --name "$1" --role "$2" 2>"$work/token.said"; }
 OLGA=$(token olga operator)
 VERA=$(token vera viewer)
-export OLGA VERA
+PETRA=$(token petra policy-admin)
+export OLGA VERA PETRA
 "$waypost" serve 2>"$work/said" >"$work/documents" &
 serving=$!
 until URL=$(grep -o 'https://.*' "$work/said"); do

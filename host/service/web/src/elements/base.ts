@@ -8,6 +8,9 @@ import { linkNote } from "../parts/link";
 import { problemNote } from "../parts/small";
 import { sheet } from "../style/sheet";
 
+/** The window's event that colours are others now, though the viewer's scheme is what it was. */
+export const RECOLOUR = "waypost-recolour";
+
 interface Service {
   base?: string | null;
   token?: string | null;
@@ -92,6 +95,11 @@ export abstract class WaypostElement extends LitElement {
         () => {},
       );
     }
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    // What is drawn on a canvas keeps the colours that it was drawn in.
+    if (changed.has("theme")) dispatchEvent(new Event(RECOLOUR));
   }
 
   /** Tells the page; answers whether it left the rest to the element. */

@@ -93,8 +93,8 @@ export class WaypostDecisions extends WaypostElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    const other = ["task", "plugin"].some((key) => changed.has(key) && changed.get(key) !== undefined);
-    if (other) this.begin();
+    // The first time the service becomes known as well, and with it this is read.
+    if (this.hasUpdated && (changed.has("task") || changed.has("plugin"))) this.begin();
   }
 
   private begin(): void {

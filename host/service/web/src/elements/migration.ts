@@ -190,7 +190,8 @@ export class WaypostMigration extends WaypostElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);
-    if (changed.has("task") && changed.get("task") !== undefined) this.begin();
+    // The first time the service becomes known as well, and with it this is read.
+    if (this.hasUpdated && changed.has("task")) this.begin();
     this.follow();
   }
 

@@ -4,6 +4,7 @@
 import { css, html, LitElement, type PropertyValues, unsafeCSS } from "lit";
 import uPlot from "uplot";
 import uPlotSheet from "uplot/dist/uPlot.min.css?inline";
+import { RECOLOUR } from "../elements/base";
 import type { Series } from "../live/series";
 import { sheet } from "../style/sheet";
 import { bytes, duration, rate } from "../text/format";
@@ -139,12 +140,14 @@ export class WaypostPlot extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.scheme.addEventListener("change", this.recolour);
+    addEventListener(RECOLOUR, this.recolour);
     this.resized.observe(this);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.scheme.removeEventListener("change", this.recolour);
+    removeEventListener(RECOLOUR, this.recolour);
     this.resized.disconnect();
     this.drop();
   }

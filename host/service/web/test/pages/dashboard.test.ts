@@ -254,6 +254,12 @@ test("a transfer that does not converge is helped, and what is refused says what
   await dialog.getByLabel("Downtime, ms").fill("1500");
   await go.click();
   await expect.poll(() => task.made.downtime).toBe(1500);
+  await page.getByRole("button", named("Bandwidth")).click();
+  const limit = dialog.getByRole("button", named("Bandwidth"));
+  expect(await limit.isDisabled()).toBe(true);
+  await dialog.getByLabel("Bandwidth, MiB/s").fill("96");
+  await limit.click();
+  await expect.poll(() => task.made.options.bandwidth_mib_s).toBe(96);
   await page.getByRole("button", named("Pause the guest")).click();
   await page.locator("waypost-dialog").getByRole("button", named("Pause the guest")).click();
   // It dirties faster than the way carries, so without that it would never have ended.
@@ -354,6 +360,53 @@ test("the readiness is walked with the arrow keys", async () => {
   await page.getByLabel("Which domains").selectOption("barred");
   await page.getByRole("button", { name: /gpu1 to kvm2/ }).waitFor();
   expect(await page.getByRole("button", { name: /^web1 to/ }).count()).toBe(0);
+  await site.close();
+});
+
+test("what the rules say of a cell is shown while it is pointed at", async () => {
+  const site = await open(browser, { hash: "#/readiness", fleet: { history: false } });
+  const { page } = site;
+  const findings = page.getByRole("complementary", named("Findings"));
+  const refused = findings.getByText("old1 can't run the guest's CPU.");
+  await page.getByRole("button", { name: /^web1 to old1: Refused/ }).hover();
+  await refused.waitFor();
+  await page.getByRole("button", { name: /^web1 to kvm2: Allowed/ }).hover();
+  await findings.getByText("Allowed", { exact: true }).waitFor();
+  expect(await refused.count()).toBe(0);
+  // Beyond the map nothing is pointed at any more.
+  await page.getByRole("button", named("Read again")).hover();
+  await findings.getByText("Point at a cell").waitFor();
+  expect(await findings.getByText("Allowed", { exact: true }).count()).toBe(0);
+  await site.close();
+});
+
+test("the colours that are chosen are kept, and those of the system can be had back", async () => {
+  const site = await open(browser, { scheme: "dark", fleet: { history: false } });
+  const { page } = site;
+  const [light, dark] = ["rgb(24, 32, 42)", "rgb(230, 234, 240)"];
+  const button = (now: string, next: string) => page.getByRole("button", named(`Colours: ${now}. Change to: ${next}`));
+  // As an element in it is drawn.
+  const colours = () =>
+    page.locator("waypost-hosts").evaluate((element) => {
+      const { colorScheme, color } = getComputedStyle(element);
+      return [colorScheme, color];
+    });
+  /** Now, and when the page is loaded anew. */
+  const drawn = async (now: string, next: string, as: string[]) => {
+    await button(now, next).waitFor();
+    expect(await colours(), now).toEqual(as);
+    await page.reload();
+    await button(now, next).waitFor();
+    expect(await colours(), `${now}, loaded anew`).toEqual(as);
+  };
+  await drawn("As the system", "Light", ["light dark", dark]);
+  await button("As the system", "Light").click();
+  await drawn("Light", "Dark", ["light", light]);
+  await page.emulateMedia({ colorScheme: "light" });
+  await button("Light", "Dark").click();
+  await drawn("Dark", "As the system", ["dark", dark]);
+  await button("Dark", "As the system").click();
+  await drawn("As the system", "Light", ["light dark", light]);
   await site.close();
 });
 

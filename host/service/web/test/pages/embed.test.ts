@@ -60,19 +60,48 @@ test("a list says aloud how migrations ended that it is of, and no others", asyn
 
 test("one migration by its id, and all elements on one stream of events", async () => {
   const site = await open(browser, { path: "theirs.html", begun: [{ domain: "warehouse", to: "kvm1" }], more: { "/theirs.html": page("") } });
-  const id = [...site.fake.tasks.values()].find((task) => !task.outcome).id;
+  const [running, stuck] = [undefined, "stuck"].map((kind) => [...site.fake.tasks.values()].find((task) => task.outcome?.kind === kind));
+  stuck.decisions = stuck.decisions.slice(0, 3);
   await site.page.evaluate((task) => {
     document.querySelector("main")!.innerHTML =
-      `<waypost-migration id="${task}"></waypost-migration><waypost-migrations state="unfinished"></waypost-migrations><waypost-hosts readonly></waypost-hosts>`;
-  }, id);
+      `<waypost-migration id="${task}"></waypost-migration><waypost-migrations state="unfinished"></waypost-migrations><waypost-hosts readonly></waypost-hosts>
+      <waypost-readiness></waypost-readiness><waypost-decisions task="${task}"></waypost-decisions>`;
+  }, running.id);
   await site.page.getByRole("heading", { name: "warehouse Moving" }).waitFor();
   await site.page.locator("waypost-hosts").getByText("web1", { exact: true }).waitFor();
+  await site.page.getByRole("button", { name: /^web1 to kvm2: Allowed/ }).click();
+  await site.page.getByRole("button", { name: "Move it there…" }).waitFor();
   expect(site.fake.streams.size).toBe(1);
   expect(await site.page.getByRole("button", { name: "Move web1", exact: true }).count()).toBe(0);
-  // The attribute leads to another one.
-  const stuck = [...site.fake.tasks.values()].find((task) => task.outcome?.kind === "stuck").id;
-  await site.page.evaluate((task) => (document.querySelector("waypost-migration")!.id = task), stuck);
+  await site.page.evaluate(() => document.querySelector("waypost-readiness")!.setAttribute("readonly", ""));
+  await site.page.getByRole("button", { name: "Move it there…" }).waitFor({ state: "detached" });
+  // The attributes lead to another one, and to one policy of it.
+  await site.page.evaluate((task) => (document.querySelector("waypost-migration")!.id = task), stuck.id);
   await site.page.getByRole("heading", { name: "ldap1 Stuck" }).waitFor();
+  const rows = site.page.locator("main > waypost-decisions tbody tr");
+  const set = (name: string, value: string) => site.page.evaluate((to) => document.querySelector("waypost-decisions")!.setAttribute(to[0]!, to[1]!), [name, value]);
+  await set("task", stuck.id);
+  await expect.poll(() => rows.locator("td:nth-child(2)").allTextContents()).toEqual(stuck.decisions.map((one: { plugin: string }) => one.plugin));
+  await set("plugin", stuck.decisions[1].plugin);
+  await expect.poll(() => rows.count()).toBe(1);
+  await site.close();
+});
+
+test("elements that stand in the page before it is known of what show it once that is said", async () => {
+  const site = await open(browser, {
+    path: "theirs.html",
+    more: { "/theirs.html": page(`<waypost-migration></waypost-migration><waypost-decisions></waypost-decisions>`) },
+  });
+  const stuck = [...site.fake.tasks.values()].find((task) => task.outcome?.kind === "stuck");
+  await site.page.getByText("This element needs the attribute id").waitFor();
+  await site.page.getByText("This element needs task or plugin").waitFor();
+  await site.page.evaluate((task) => {
+    document.querySelector("waypost-migration")!.id = task;
+    document.querySelector("waypost-decisions")!.setAttribute("task", task);
+  }, stuck.id);
+  await site.page.getByRole("heading", { name: "ldap1 Stuck" }).waitFor();
+  await expect.poll(() => site.page.locator("main > waypost-decisions tbody tr").count()).toBe(stuck.decisions.length);
+  expect(site.complaints).toEqual([]);
   await site.close();
 });
 

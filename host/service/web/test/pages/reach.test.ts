@@ -76,6 +76,44 @@ test("nothing jumps on the page of a migration, whose figures and plots come las
   }
 });
 
+test("nothing jumps while a domain is dragged and put down", async () => {
+  // The answer takes longer than the half second in which browsers put every jump down to whoever pressed a button.
+  const site = await open(browser, { fleet: { history: false, pace: 0.3 } });
+  const { page, fake } = site;
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => void (answer = resolve));
+  await page.route("**/api/v1/checks", async (route) => {
+    await asked;
+    await route.continue();
+  });
+  const row = page.getByRole("listitem").filter({ hasText: "web4" });
+  await row.waitFor();
+  await page.getByText("Live", { exact: true }).waitFor();
+  const places = () =>
+    page.locator("waypost-hosts .card, waypost-hosts .domain").evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())));
+  const before = await places();
+  expect(before.length).toBeGreaterThan(fake.hosts.length);
+  const from = (await row.boundingBox())!;
+  await page.mouse.move(from.x + 60, from.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 80, from.y + 30, { steps: 4 });
+  await page.getByRole("button", { name: /^Move web4 to kvm1: the rules are being asked/ }).waitFor();
+  expect(await places(), "picked up").toEqual(before);
+  answer();
+  const target = page.getByRole("button", { name: /^Move web4 to kvm1: Allowed/ });
+  await target.waitFor();
+  expect(await places(), "with what the rules say").toEqual(before);
+  const to = (await target.boundingBox())!;
+  await page.mouse.move(to.x + 40, to.y + 40, { steps: 6 });
+  await expect.poll(() => target.evaluate((element) => element.classList.contains("open"))).toBe(true);
+  expect(await places(), "over a host").toEqual(before);
+  await page.mouse.up();
+  await page.getByRole("dialog", { name: "Move web4 to kvm1" }).waitFor();
+  expect(await places(), "put down").toEqual(before);
+  expect(await shifted(page)).toBeLessThan(STILL);
+  await site.close();
+});
+
 /** The page as it is when it is loaded there, and not when it is turned to: what jumped before counts no more. */
 async function anew(page: Page, url: string): Promise<void> {
   await page.goto("about:blank");
