@@ -22,7 +22,7 @@ fn fleet() -> String {
     let mut text = String::new();
     for host in 0..HOSTS {
         // So slow that none has ended when the last is asked for.
-        writeln!(text, "[[host]]\nname = \"h{host}\"\nmemory_mib = 1048576\nbandwidth_mib_s = 5").unwrap();
+        writeln!(text, "[[host]]\nname = \"h{host}\"\nmemory_mib = 1048576\nbandwidth_mib_s = 30").unwrap();
     }
     for domain in 0..DOMAINS {
         writeln!(text, "[[domain]]\nname = \"g{domain}\"\nhost = \"h{}\"\nmemory_mib = 64", domain % HOSTS).unwrap();
