@@ -99,8 +99,7 @@ fn moves_in_each(site: &Site, modes: &[Mode<'_>]) {
         for (name, value) in [("max-bandwidth", 4 << 20)].iter().chain(*parameters) {
             assert_eq!(told[*name], *value, "{mode:?}: {name} of {told:#}");
         }
-        site.virsh(from, &["migrate-setmaxdowntime", "g1", "1000000"]);
-        site.virsh(from, &["migrate-setspeed", "g1", "2000"]);
+        site.let_go(from, "g1");
         let output = child.wait_with_output().expect("the command ends");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{mode:?}: {said}\n{}", String::from_utf8_lossy(&output.stderr));
