@@ -137,15 +137,6 @@ impl Row {
             && (self.expected == Expected::Lost || self.fault() == Some(&Fault::PoolStopped))
     }
 
-    /// Whether nothing but the bytes of a copied disk, and what waits for them, is in trouble.
-    fn is_about_the_bytes(&self) -> bool {
-        match self.fault() {
-            Some(Fault::Loss { .. } | Fault::Delay { .. } | Fault::HalfOpen { .. }) => true,
-            Some(Fault::Cut { links, s, .. }) => *links == LINKS.migration && s.is_some(),
-            _ => false,
-        }
-    }
-
     /// Whether the controller reaches the hosts by their cables, as one on another machine does. In the other rows it has a way
     /// of its own, and no cut is in it.
     pub fn is_cabled(&self) -> bool {
@@ -180,9 +171,7 @@ pub fn all() -> Vec<Row> {
     let mut rows = Vec::new();
     for way in [Way::PeerToPeer, Way::Direct] {
         rows.extend(beforehand(way));
-        // The two hypervisors copy a disk in the same way whoever drives them, and these rows are the longest.
-        let copying = before_the_switch(way, Stage::Storage);
-        rows.extend(copying.filter(|row| way == Way::PeerToPeer || !row.is_about_the_bytes()));
+        rows.extend(before_the_switch(way, Stage::Storage));
         rows.extend(before_the_switch(way, Stage::PreCopy));
         rows.extend(after_the_switch(way));
     }
@@ -219,6 +208,8 @@ fn before_the_switch(way: Way, stage: Stage) -> impl Iterator<Item = Row> {
         (F::Cut { host: "kvm2", links: LINKS.migration, s: Some(4) }, E::Either),
         (F::Cut { host: "kvm2", links: LINKS.migration, s: Some(60) }, E::Source),
         (F::Cut { host: "kvm2", links: LINKS.migration, s: None }, E::Source),
+        // Shorter than anybody takes to give a connection up, on either way.
+        (F::Cut { host: "kvm2", links: LINKS.both, s: Some(4) }, E::Either),
         (F::Cut { host: "kvm2", links: LINKS.both, s: Some(60) }, E::Source),
         (F::Cut { host: "kvm2", links: LINKS.both, s: None }, E::StuckOnSource),
         (F::Loss { percent: 20, s: 10 }, E::Either),
@@ -239,8 +230,6 @@ fn before_the_switch(way: Way, stage: Stage) -> impl Iterator<Item = Row> {
             (F::Cut { host: "kvm1", links: LINKS.management, s: Some(60) }, E::Source),
             (F::Cut { host: "kvm1", links: LINKS.management, s: None }, E::StuckOnSource),
             (F::PowerLoss { host: "kvm1", s: 40 }, E::StuckOff),
-            // Shorter than anybody takes to give a connection up, on either way.
-            (F::Cut { host: "kvm2", links: LINKS.both, s: Some(4) }, E::Either),
         ]);
     }
     if stage == Stage::Storage {
@@ -282,6 +271,7 @@ fn after_the_switch(way: Way) -> impl Iterator<Item = Row> {
         (F::Cut { host: "kvm2", links: LINKS.migration, s: Some(60) }, E::Destination),
         // The destination may not notice, and refuses to be joined until it does.
         (F::Cut { host: "kvm2", links: LINKS.migration, s: None }, E::WithHelp),
+        (F::Cut { host: "kvm2", links: LINKS.both, s: Some(4) }, E::Destination),
         (F::Cut { host: "kvm2", links: LINKS.both, s: Some(60) }, E::WithHelp),
         (F::Cut { host: "kvm2", links: LINKS.both, s: None }, E::WithHelp),
         (F::Loss { percent: 20, s: 10 }, E::Destination),
@@ -304,21 +294,16 @@ fn after_the_switch(way: Way) -> impl Iterator<Item = Row> {
 }
 
 /// What is not played, and why; the same table is in `docs/drill.md`.
-pub const LEFT_OUT: [(&str, &str); 8] = [
+pub const LEFT_OUT: [(&str, &str); 6] = [
     (
         "start: obstacles in front of a post-copy",
         "a migration meets them in its handshake, which is over when it may be switched to post-copy",
     ),
     ("pre-copy and post-copy: disk of the copy full, pool of the copy stopped", "no disk is copied"),
     (
-        "direct, storage copy: migration link cut for 4 s and 60 s, packets lost, delay, half open",
-        "the bytes of a disk go from one hypervisor process to the other whoever drives them: see peer-to-peer",
-    ),
-    (
         "post-copy: connections half open for good",
         "the resumption would take the same way, and end as it does with the migration link cut for good: 60 s instead",
     ),
-    ("storage copy and post-copy: both links cut for 4 s", "each is, in a row of its own; both at once: see pre-copy"),
     (
         "migration link or both links of kvm1 cut",
         "between the two hosts a cable carries nothing, whichever of its ends is pulled",
