@@ -124,6 +124,14 @@ fn course(text: &str) -> String {
     course
 }
 
+/// A frame of `top` without the moment in its title.
+fn timeless(frame: &str) -> String {
+    let (title, below) = frame.split_once('\n').expect("a title");
+    let parts: Vec<&str> = title.split("  ").collect();
+    let [name, _, counts] = parts[..] else { panic!("{title}") };
+    format!("{name}  {counts}\n{below}")
+}
+
 const MORE: &str =
     "[[domain]]\nname = \"g2\"\nhost = \"a\"\n[[domain]]\nname = \"off2\"\nhost = \"a\"\nstate = \"shut-off\"\n";
 
@@ -189,6 +197,17 @@ fn a_migration_is_told_alike_and_its_records_are_the_same() {
     both.same(0, &["tasks"]);
     both.same(0, &["audit"]);
     both.same(0, &["tasks", "--unfinished"]);
+    let (alone, through) = both.run(0, &["top"]);
+    let counts = format!("  0 running, 0 waiting, {} finished\n", both.site.tasks().len());
+    assert!(alone.out.contains(&counts), "{counts}\n{}", alone.out);
+    assert_eq!(timeless(&alone.out), timeless(&through.out));
+    let (alone, through) = both.run(0, &["--json", "top"]);
+    let [alone, through] = [alone, through].map(|ran| {
+        let mut top = ran.documents().remove(0);
+        assert!(top["at"].take().is_string(), "{top}");
+        top
+    });
+    assert_eq!(alone, through);
     for task in both.site.tasks() {
         let id = task["id"].as_str().expect("an id");
         let (alone, through) = both.run(0, &["task", id]);

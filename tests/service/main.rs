@@ -6,6 +6,7 @@ mod support;
 
 mod acted;
 mod adopted;
+mod bombs;
 mod described;
 mod embedded;
 mod events;

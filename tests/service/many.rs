@@ -30,12 +30,13 @@ fn fleet() -> String {
     text
 }
 
-/// Looks until hundreds wait at once, which must be before any ends; no two that want the same hosts have one place.
-async fn hundreds_wait_in_line(anna: &Client) {
+/// Looks until each of these has a slot or waits for one, which must be before any ends; no two that want the same hosts have one
+/// place.
+async fn all_of_them_stand_in_line(anna: &Client, ids: &BTreeSet<String>) {
     loop {
         let unfinished = anna.get("/tasks?state=unfinished&limit=500").await.expect(200).clone();
         let unfinished = unfinished["tasks"].as_array().unwrap().len();
-        assert_eq!(unfinished, DOMAINS, "all of them are there at once");
+        assert_eq!(unfinished, DOMAINS, "one ended before all of them were there at once");
         let queue = anna.get("/queue").await.expect(200).clone();
         let entries = queue["entries"].as_array().unwrap();
         let held = entries.iter().filter(|entry| entry["holds"] == true).count();
@@ -47,7 +48,10 @@ async fn hundreds_wait_in_line(anna: &Client) {
             .collect();
         let places: BTreeSet<_> = waiting.iter().collect();
         assert_eq!(places.len(), waiting.len(), "each has a place of its own: {queue}");
-        if waiting.len() >= 200 {
+        if held + waiting.len() == DOMAINS {
+            let there: BTreeSet<String> =
+                entries.iter().map(|entry| entry["task"].as_str().unwrap().to_owned()).collect();
+            assert_eq!((held, &there), (HOSTS * 2, ids), "as many move as may, and all others wait");
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -112,7 +116,7 @@ fn five_hundred_migrations_all_end_and_none_is_done_twice() {
         });
         let ids: BTreeSet<String> = futures_util::future::join_all(asked).await.into_iter().collect();
         assert_eq!(ids.len(), DOMAINS);
-        hundreds_wait_in_line(&anna).await;
+        all_of_them_stand_in_line(&anna, &ids).await;
         for id in &ids {
             assert_eq!(anna.end(id).await["status"], "completed");
         }

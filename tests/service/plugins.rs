@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -266,6 +267,46 @@ fn a_body_has_its_limit_whether_its_length_is_said_or_not() {
 }
 
 #[test]
+fn a_file_that_comes_byte_by_byte_keeps_its_place_for_so_long_and_no_longer() {
+    in_virtual_time(async {
+        let site = Site::new();
+        let limits = Limits { uploads: 1, request_time: Duration::from_secs(1), ..Limits::default() };
+        let (_waypost, _service, anna) = site.serve_with("", limits);
+        // Its first byte is only asked for once it has its place.
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let drips = futures_util::stream::unfold(Some(tell), |tell| async move {
+            if let Some(tell) = tell {
+                tell.send(()).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Some((Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"\0")), None))
+        });
+        let headers = [NEW, WASM];
+        let slow = ask(&anna, Method::PUT, "/slow", &headers, Body::from_stream(drips));
+        let meanwhile = async {
+            told.await.unwrap();
+            upload(&anna, "other", NEW, guests::saying("no")).await.problem(503, "busy");
+            ask(&anna, Method::POST, "/precheck-cpu/disable", &[], Body::empty()).await.problem(503, "busy");
+            // What changes no policy does not wait for one.
+            ask(&anna, Method::GET, "", &[], Body::empty()).await.expect(200);
+            anna.migrate("g1", "b").await
+        };
+        let (slow, moved) = tokio::join!(slow, meanwhile);
+        slow.problem(504, "too-slow");
+        assert_eq!(anna.end(&moved).await["status"], "completed");
+        assert_eq!(site.files().len(), 0);
+        // And then there is room again.
+        upload(&anna, "other", NEW, guests::saying("no")).await.expect(201);
+        assert_eq!(site.files(), ["other.wasm"]);
+        // What was never there in full, or never let in, was never noted.
+        let audit = anna.get("/audit?limit=500").await.expect(200)["entries"].as_array().unwrap().clone();
+        let noted: Vec<_> = audit.iter().map(|entry| (entry["what"].as_str(), entry["outcome"].as_str())).collect();
+        let done = |what| (Some(what), Some("done"));
+        assert_eq!(noted, [done("PUT /api/v1/plugins/{plugin}"), done("POST /api/v1/tasks")]);
+    });
+}
+
+#[test]
 fn a_name_is_never_a_path() {
     in_virtual_time(async {
         let site = Site::new();
@@ -481,7 +522,7 @@ fn settings_are_what_the_policy_accepts_and_last() {
         assert_eq!(site.files(), ["convergence-adaptive.json"]);
 
         // They outlive the service, and go before those of the configuration, which are in force again when these are taken back.
-        service.drain(std::time::Duration::from_secs(1)).await;
+        service.drain(Duration::from_secs(1)).await;
         drop((service, anna));
         let said = "[plugin.convergence-adaptive.settings]\nwindow_s = 9\n";
         let (waypost, _service, anna) = site.serve_with(said, Limits::default());

@@ -46,6 +46,8 @@ pub(crate) async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
         .max_buf_size(HEAD_BYTES)
+        // The buffer may grow past its bound, and a head that came at once with it.
+        .max_header_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let ended = watcher.watch(connection).await;
     if let Err(error) = ended {
