@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use waypost_core::facts::{Answer, WayTried};
 use waypost_core::network::Target;
 
@@ -104,6 +104,8 @@ impl WayProbe {
             "UpdateHostKeys=no",
             "ConnectTimeout=5",
             "ControlPath=none",
+            // What a host on the way says of a connection would be taken for the source's word.
+            "ProxyJump=none",
             "PermitLocalCommand=no",
             // Where it says that the connection was taken.
             "LogLevel=DEBUG2",
@@ -132,25 +134,31 @@ fn is_address(text: &str) -> bool {
 /// What ssh says while it tries.
 #[derive(Debug, PartialEq, Eq)]
 enum Heard {
-    LoggedIn,
+    /// The daemon is past the login and answers to requests: what it was asked for it tries from now on.
+    Serving,
     Told(Answer, Option<String>),
     /// Nothing about the connection: why ssh gave up, if it is the last thing that it says.
     Words(String),
 }
+
+/// The errors of a connection that tell of the way.
+const NO_WAY: [&str; 4] = ["No route to host", "Network is unreachable", "Host is down", "Name or service not known"];
 
 fn heard(line: &str) -> Option<Heard> {
     if let Some((_, why)) = line.split_once("open failed: ") {
         let told = match why.strip_prefix("connect failed: ") {
             Some("Connection refused") => Heard::Told(Answer::Refused, Some("Connection refused".to_owned())),
             Some("Connection timed out") => Heard::Told(Answer::Silent, Some("Connection timed out".to_owned())),
-            Some(why) => Heard::Told(Answer::NoWay, Some(why.to_owned())),
+            Some(why) if NO_WAY.contains(&why) => Heard::Told(Answer::NoWay, Some(why.to_owned())),
+            // Trouble of the machine itself, which says nothing of the way.
+            Some(why) => Heard::Told(Answer::Untried, Some(format!("its ssh daemon could not try: {why}"))),
             // The account may not, which says nothing of the way.
             None => Heard::Told(Answer::Untried, Some(format!("its ssh daemon forwards no connection there: {why}"))),
         };
         return Some(told);
     }
-    if line.starts_with("Authenticated to ") || line.contains(": Authenticated to ") {
-        return Some(Heard::LoggedIn);
+    if line.contains("client_input_global_request: rtype hostkeys") {
+        return Some(Heard::Serving);
     }
     if line.starts_with("debug") {
         return line.contains(": open confirm ").then_some(Heard::Told(Answer::Taken, None));
@@ -167,12 +175,11 @@ async fn heard_of(mut command: Command, turns: &Semaphore) -> (Answer, Option<St
     };
     let Some(said) = ssh.stderr.take() else { return untried("ssh says nothing".to_owned()) };
     let mut lines = BufReader::new(said).split(b'\n');
-    let (mut logged_in, mut last) = (false, None);
+    let (mut serving, mut last, mut until) = (false, None, Instant::now() + LOGIN);
     loop {
-        let patience = if logged_in { ANSWER } else { LOGIN };
-        let line = match timeout(patience, lines.next_segment()).await {
+        let line = match timeout_at(until, lines.next_segment()).await {
             Ok(Ok(Some(line))) => String::from_utf8_lossy(&line).trim_end().to_owned(),
-            Err(_) if logged_in => {
+            Err(_) if serving => {
                 return (Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs())));
             }
             Err(_) => return untried(format!("no login by ssh within {} s", LOGIN.as_secs())),
@@ -182,10 +189,12 @@ async fn heard_of(mut command: Command, turns: &Semaphore) -> (Answer, Option<St
             }
         };
         match heard(&line) {
-            Some(Heard::Told(answer, message)) => return (answer, message),
-            Some(Heard::LoggedIn) => logged_in = true,
+            Some(Heard::Told(answer, message)) if serving => return (answer, message),
+            // Before that it may be the word of somebody on the way.
+            Some(Heard::Told(..)) | None => {}
+            Some(Heard::Serving) if !serving => (serving, until) = (true, Instant::now() + ANSWER),
+            Some(Heard::Serving) => {}
             Some(Heard::Words(words)) => last = Some(words),
-            None => {}
         }
     }
 }
@@ -233,7 +242,11 @@ mod tests {
     fn what_ssh_says_is_understood() {
         let told = |answer, words: &str| Some(Heard::Told(answer, Some(words.to_owned())));
         for (line, expected) in [
-            ("Authenticated to 10.0.0.1 ([10.0.0.1]:22) using \"publickey\".", Some(Heard::LoggedIn)),
+            ("debug1: client_input_global_request: rtype hostkeys-00@openssh.com want_reply 0", Some(Heard::Serving)),
+            (
+                "channel 0: open failed: connect failed: Temporary failure in name resolution",
+                told(Answer::Untried, "its ssh daemon could not try: Temporary failure in name resolution"),
+            ),
             ("debug2: channel 0: open confirm rwindow 2097152 rmax 32768", Some(Heard::Told(Answer::Taken, None))),
             ("channel 0: open failed: connect failed: Connection refused", told(Answer::Refused, "Connection refused")),
             ("channel 0: open failed: connect failed: No route to host", told(Answer::NoWay, "No route to host")),

@@ -77,7 +77,7 @@ pub struct HostSpec {
     /// Network interfaces of the kernel, each with the state of its link in the kernel's words: `up`, `down`, ...;
     /// without any, the host doesn't tell.
     pub interface_states: BTreeMap<String, String>,
-    /// What becomes of a connection from this host to an address (`refused`, `silent`, ...; `refused` where it isn't named), for
+    /// What becomes of a connection from this host to an address (`refused`, `silent`, ...; where it isn't named, what a host answers that is well), for
     /// who has it tried; none: nobody can.
     pub ways: Option<BTreeMap<String, String>>,
     /// What the host can send and receive.

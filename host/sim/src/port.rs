@@ -241,11 +241,15 @@ impl Hypervisor for World {
         let known = self.state().host(source).and_then(|host| host.spec.ways.clone());
         let told = |target: &Target| {
             let ways = known.as_ref()?;
-            let word = ways.get(&target.to).map_or(Answer::Refused.as_str(), String::as_str);
-            let answer = Answer::parse(word).unwrap_or(Answer::Untried);
+            // Daemons listen, and hypervisors not yet.
+            let usual = |port| if (49152..=49215).contains(&port) { Answer::Refused } else { Answer::Taken };
             let way = |port, answer, message| WayTried { to: target.to.clone(), port, answer, message };
+            let tried = |port: &u16| {
+                let word = ways.get(&target.to).map_or(usual(*port).as_str(), String::as_str);
+                way(Some(*port), Answer::parse(word).unwrap_or(Answer::Untried), Some(word.to_owned()))
+            };
             Some(match &target.ports {
-                Ok(ports) => ports.iter().map(|port| way(Some(*port), answer, Some(word.to_owned()))).collect(),
+                Ok(ports) => ports.iter().map(tried).collect(),
                 Err(why) => vec![way(None, Answer::Untried, Some(why.clone()))],
             })
         };

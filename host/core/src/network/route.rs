@@ -42,7 +42,8 @@ fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Opti
         Found::Reached(_) => {
             Ok(Some(format!("{from} reaches the daemon of {there}: tried from there, {name} answered on port {port}")))
         }
-        Found::Nothing | Found::Unknown(_) => Ok(None),
+        Found::Unknown(why) => Ok(Some(format!("that {from} reaches the daemon of {there} could not be tried: {why}"))),
+        Found::Nothing => Ok(None),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(&st
     let usual = match scheme.split_once('+').map_or("tls", |(_, transport)| transport) {
         "tls" => 16514,
         "tcp" => 16509,
-        "ssh" | "libssh" | "libssh2" => 22,
+        // By ssh the source's own configuration may name another machine and port.
         _ => return None,
     };
     Some((host_in(uri)?, port_in(uri).unwrap_or(usual)))
@@ -56,7 +56,11 @@ pub fn targets(
     if options.mode == Mode::Offline || !domain.state.is_active() {
         return ways;
     }
-    let from = |uri: &str| Some(Target { to: host_in(uri)?.to_owned(), ports: ports(destination, port_in(uri)) });
+    let from = |uri: &str| {
+        // RDMA takes a way of its own, and a socket none.
+        let to = host_in(uri).filter(|_| uri.starts_with("tcp://"))?;
+        Some(Target { to: to.to_owned(), ports: ports(destination, port_in(uri)) })
+    };
     let on_networks = |name: &str, role| {
         let declared = networks.get(name).into_iter();
         let instead = declared.clone().flat_map(|network| &network.fallback);
@@ -131,10 +135,13 @@ pub(super) enum Found {
     Cut(String),
 }
 
-/// What was found of one port of an address.
+/// What was found of the port of a daemon, which somebody must take.
 pub(super) fn found_at(tried: &[WayTried], to: &str, port: u16) -> Found {
     let here: Vec<WayTried> = tried.iter().filter(|way| way.port == Some(port)).cloned().collect();
-    found(&here, to)
+    match here.iter().find(|way| way.to == to && way.answer == Answer::Refused) {
+        Some(_) => Found::Cut(format!("nobody listens on port {port} of {to}")),
+        None => found(&here, to),
+    }
 }
 
 /// What was found of the way to an address. One port that does not answer is enough: libvirt takes whichever is free.
@@ -182,8 +189,8 @@ mod tests {
             (Some("qemu+tcp://10.0.0.2/system"), Transport::PeerToPeer, Some(("10.0.0.2", 16509))),
             (Some("qemu+tls://kvm2/system"), Transport::Tunnelled, Some(("kvm2", 16514))),
             (Some("qemu://[fd00::2]/system"), Transport::PeerToPeer, Some(("fd00::2", 16514))),
-            (Some("qemu+ssh://root@kvm2:2222/system"), Transport::PeerToPeer, Some(("kvm2", 2222))),
-            (Some("qemu+libssh2://kvm2/system"), Transport::PeerToPeer, Some(("kvm2", 22))),
+            (Some("qemu+tcp://kvm2:1234/system"), Transport::PeerToPeer, Some(("kvm2", 1234))),
+            (Some("qemu+ssh://root@kvm2:2222/system"), Transport::PeerToPeer, None),
             (Some("qemu+unix:///system"), Transport::PeerToPeer, None),
             (Some("qemu+tcp://10.0.0.2/system"), Transport::Direct, None),
             (None, Transport::PeerToPeer, None),
@@ -219,5 +226,9 @@ mod tests {
         ] {
             assert_eq!(found(&tried, a), expected);
         }
+        // Somebody must take the port of a daemon.
+        assert_eq!(found_at(&[taken()], a, 7), Found::Reached("7".into()));
+        assert_eq!(found_at(&[refused()], a, 9), Found::Cut("nobody listens on port 9 of 10.0.0.2".into()));
+        assert_eq!(found_at(&[refused()], a, 7), Found::Nothing);
     }
 }
