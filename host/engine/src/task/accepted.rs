@@ -26,7 +26,7 @@ impl Accepted {
         let mut found = None;
         loop {
             if task.note_cancel()? {
-                return cancelled(task, found.as_ref());
+                return cancelled(task, found.as_ref(), "");
             }
             let (source, wish) = match slot(&task, instead.clone()).await {
                 Ok(found) => found,
@@ -85,7 +85,7 @@ impl Accepted {
         if verdict.decision() == Decision::Refused {
             // Whoever wanted it no more is not told that it may not be.
             if task.note_cancel()? {
-                return cancelled(task, Some(&report.facts.source.name));
+                return cancelled(task, Some(&report.facts.source.name), &report.touched());
             }
             return refused(task, refusal(&verdict), &report.touched());
         }
@@ -137,12 +137,13 @@ async fn claim_early(task: &Task, source: &HostName) -> Result<Option<ClaimError
     }
 }
 
-fn cancelled(task: Task, source: Option<&HostName>) -> Result<Stage, EngineError> {
+/// `but` is what was touched to know what was asked.
+fn cancelled(task: Task, source: Option<&HostName>, but: &str) -> Result<Stage, EngineError> {
     let domain = &task.recorder.course.current.domain;
     let stays = source.map(|source| format!(": {domain} stays on {source}")).unwrap_or_default();
     let summary = match task.recorder.course.attempt {
-        1 => format!("cancelled before anything was touched{stays}"),
-        _ => format!("cancelled; {}", words_for_untouched(&task, "")),
+        1 => format!("cancelled before anything was touched{but}{stays}"),
+        _ => format!("cancelled; {}", words_for_untouched(&task, but)),
     };
     let remedy = tell::state_left_before(&task.recorder.course);
     task.end_untouched(OutcomeKind::Cancelled, summary, remedy)
