@@ -68,7 +68,7 @@ deb: setup plugins $(TOOLS)/bin/cargo-deb ## a Debian package, in target/debian
 	host/packaging/generate.sh target/release/waypost target/packaging
 	$(TOOLS)/bin/cargo-deb --locked --no-build --output target/debian/waypost.deb
 
-deb-test: deb ## that package, installed and run in a clean Debian; needs root, debootstrap and the network
+deb-test: deb ## that package, installed, run and booted in a clean Debian; needs root, debootstrap, systemd-nspawn and the network
 	host/packaging/try.sh target/debian/waypost.deb
 
 clients: build ## a Python client generated from docs/openapi.json, used against the service; needs the network (PyPI)

@@ -54,12 +54,11 @@ fn the_unit_starts_what_there_is_where_the_configuration_says() {
     let under = |folder: &str, key: &str| PathBuf::from(folder).join(one(&service, key));
     assert_eq!(under("/var/lib", "StateDirectory"), config.state_dir);
     assert_eq!(under("/var/cache", "CacheDirectory"), config.cache_dir);
-    assert_eq!(config.socket.parent(), Some(under("/run", "RuntimeDirectory").as_path()));
     assert_eq!(Path::new(one(&socket, "ListenStream")), config.socket);
     // What the program insists on: a state that is its own.
     assert_eq!((one(&service, "StateDirectoryMode"), one(&socket, "SocketMode")), ("0700", "0660"));
-    // The socket is there when the service is not.
-    assert_eq!(one(&service, "RuntimeDirectoryPreserve"), "yes");
+    // The folder of the socket is the socket's: a runtime directory would be given to the service, and the socket in it with it.
+    assert_eq!((service.get("RuntimeDirectory"), one(&socket, "DirectoryMode")), (None, "0755"));
     assert_eq!(one(&socket, "SocketUser"), one(&service, "User"));
     let users = fs::read_to_string(packaging("waypost.sysusers")).unwrap();
     assert!(users.contains(&format!("\nu {} ", one(&service, "User"))), "{users}");

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Installs a package in a clean Debian and uses it there, updates and purges it, as far as that goes without a booted system.
-# What stays untried is told in docs/service.md, "Under systemd". Usage: try.sh FILE.deb
-# Needs root, debootstrap and the network. The Debian is made in a temporary folder, and is gone afterwards.
+# Installs a package in a clean Debian and uses it there, updates and purges it; then boots that Debian's systemd in a container and has
+# the units run under it (booted.sh). What stays untried is told in docs/service.md, "Under systemd". Usage: try.sh FILE.deb
+# Needs root, debootstrap, systemd-nspawn and the network. The Debian is made in a temporary folder, and is gone afterwards.
 set -euo pipefail
 package=$(realpath "$1")
 [ "$(id -u)" = 0 ] || { echo "try: run this as root" >&2; exit 1; }
 PATH=$PATH:/usr/sbin:/sbin
-command -v debootstrap >/dev/null || { echo "try: debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
+here=$(dirname "$(realpath "$0")")
+for needed in debootstrap:debootstrap systemd-nspawn:systemd-container; do
+    command -v "${needed%:*}" >/dev/null || { echo "try: ${needed%:*} is missing: apt-get install ${needed#*:}" >&2; exit 1; }
+done
 
 root=$(mktemp -d /var/tmp/waypost-deb-XXXXXX)
 serving=
@@ -145,4 +148,38 @@ inside apt-get -qq purge -y waypost >/dev/null
 inside test ! -e /etc/waypost/waypost.toml
 inside test ! -e /usr/bin/waypost
 inside test -e /var/lib/waypost/b.db
+
+step "installed again, with a libvirtd and ssh beside it, and booted"
+inside dpkg -i /tmp/waypost.deb >/dev/null
+inside apt-get -qq install -y --no-install-recommends libvirt-daemon-system openssh-client perl-base >/dev/null 2>&1
+umount "$root/proc"
+rm "$root/usr/sbin/policy-rc.d"
+install -m 755 "$here/booted.sh" "$root/srv/booted.sh"
+# It ends the container, as well or as badly as the script ends.
+cat >"$root/etc/systemd/system/booted.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+SuccessAction=exit
+FailureAction=exit
+SuccessActionExitStatus=0
+FailureActionExitStatus=1
+[Service]
+Type=oneshot
+ExecStart=/srv/booted.sh
+StandardOutput=append:/srv/booted.log
+StandardError=inherit
+[Install]
+WantedBy=default.target
+UNIT
+inside systemctl --quiet enable booted.service
+# Where this machine has a systemd, it is told of the container; elsewhere there is nobody to tell.
+alone=(--register=no --keep-unit)
+[ ! -d /run/systemd/system ] || alone=()
+came=0
+timeout 600 systemd-nspawn "${alone[@]}" --quiet --directory "$root" --machine "$(basename "$root")" --private-network --boot \
+    >"$root/srv/console.log" 2>&1 </dev/null || came=$?
+cat "$root/srv/booted.log" 2>/dev/null || came=1
+# A script that was never started is not one that found nothing.
+grep -qx 'booted: all is well' "$root/srv/booted.log" || came=1
+[ "$came" = 0 ] || { tail -30 "$root/srv/console.log"; echo "try: the package failed under a booted systemd" >&2; exit 1; }
 step "all is well"
