@@ -64,7 +64,7 @@ pub use waypost_core::request::{MigrationRequest, Options};
 pub use waypost_core::verdict::{Decision, Verdict};
 pub use waypost_engine::remedy;
 pub use waypost_engine::{
-    ABORT_TAKES, Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Looked, Observer, Order,
-    Question, Seen, Settings, Targets, Times, View,
+    ABORT_TAKES, Acted, Adopted, CancelHandle, CheckReport, Driver, Engine, EngineError, Fleet, Looked, Observer,
+    Order, Pictured, Question, Readiness, ReadinessRow, Seen, Settings, Targets, Times, Unread, View,
 };
 pub use waypost_service as service;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use waypost::core::request::Options;
 use waypost::wiring::Watching;
-use waypost::{Config, Pace, Waypost, World};
+use waypost::{Config, Fleet, Pace, Waypost, World};
 
 use crate::Figure;
 
@@ -62,11 +62,11 @@ fn fleet(hosts: usize) -> Run {
         let prechecks = waypost.policies().list().iter().filter(|p| p.name.as_str().starts_with("precheck-")).count();
         let engine = waypost.engine();
         let fleet = engine.fleet().await.expect("the fleet is read");
-        let (domains, destinations) = (fleet.snapshots.len(), hosts - 1);
+        let (domains, destinations) = (fleet.domains.len(), hosts - 1);
         // Once to warm the sandboxes' memory, then for the figure.
-        engine.readiness_of(fleet.clone(), &Options::default(), "bench").await.expect("judged");
+        engine.readiness_of(Fleet::clone(&fleet), &Options::default(), "bench").await.expect("judged");
         let began = Instant::now();
-        let readiness = engine.readiness_of(fleet, &Options::default(), "bench").await.expect("judged");
+        let readiness = engine.readiness_of(Fleet::clone(&fleet), &Options::default(), "bench").await.expect("judged");
         let seconds = began.elapsed().as_secs_f64();
         assert_eq!(readiness.rows.len(), domains);
         assert!(readiness.rows.iter().all(|row| row.verdicts.len() == destinations), "a verdict on every destination");

@@ -229,7 +229,7 @@ fn on_ground_of(digest: &str, mut records: Vec<DecisionRecord>) -> Vec<DecisionR
 }
 
 /// A destination that can't be read is a refused destination, with the host's own words.
-fn unread(host: &HostName, fault: Option<&Fault>) -> Verdict {
+pub(crate) fn unread(host: &HostName, fault: Option<&Fault>) -> Verdict {
     let mut evidence = vec![("host".to_owned(), host.to_string())];
     if let Some(fault) = fault {
         evidence.push(("error".to_owned(), fault.to_string()));

@@ -26,7 +26,7 @@ use crate::line::Line;
 use crate::observer::Observer;
 use crate::planning::{self, For, Planned};
 use crate::probe;
-use crate::readiness::{self, Fleet, Readiness};
+use crate::readiness::{self, Camera, Fleet, Readiness};
 use crate::recorder::{Recorder, Spent};
 use crate::settings::Settings;
 use crate::steered::SteeringLog;
@@ -48,6 +48,8 @@ pub(crate) struct Ports {
     pub(crate) line: Line,
     /// What journals come to, for whoever watches.
     pub(crate) courses: Courses,
+    /// The pictures of the fleet that are being taken.
+    pub(crate) camera: Camera,
 }
 
 impl Ports {
@@ -147,6 +149,7 @@ impl Engine {
                 naming: RwLock::default(),
                 line: Line::default(),
                 courses: Courses::default(),
+                camera: Camera::default(),
             }),
         }
     }
@@ -198,12 +201,13 @@ impl Engine {
         planning::plan(&self.ports, report, destination, 1, For::Show).await
     }
 
-    /// Reads every host and every domain, for [`Engine::readiness_of`].
-    pub async fn fleet(&self) -> Result<Fleet, EngineError> {
-        readiness::read(&self.ports).await
+    /// Reads every host and every domain, for [`Engine::readiness_of`]. Those who ask at once share what is read after they asked.
+    pub async fn fleet(&self) -> Result<Arc<Fleet>, EngineError> {
+        readiness::fleet(&self.ports).await
     }
 
-    /// May every domain go to every other host?
+    /// May every domain go to every other host? One such question is judged at a time, on all cores; a fleet whose domains are fewer
+    /// costs less.
     pub async fn readiness_of(
         &self,
         fleet: Fleet,

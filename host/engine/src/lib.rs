@@ -34,7 +34,7 @@ pub use error::EngineError;
 pub use observer::{Observer, Seen, Times};
 pub use planning::Planned;
 pub use probe::Probed;
-pub use readiness::{Fleet, Readiness, ReadinessRow};
+pub use readiness::{Fleet, Pictured, Readiness, ReadinessRow, Unread};
 pub use settings::Settings;
 pub use task::{ABORT_TAKES, Acted, CancelHandle, Driver, Order};
 pub use view::View;

@@ -17,7 +17,7 @@ use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault, TaskBrief
 use waypost_core::queue::Turn;
 use waypost_core::request::Options;
 use waypost_core::sample::{Sample, Stage};
-use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, View, remedy};
+use waypost_engine::{CheckReport, Engine, EngineError, Looked, Planned, Readiness, Unread, View, remedy};
 
 use crate::problem::Failed;
 
@@ -147,8 +147,12 @@ pub(crate) fn readiness(readiness: &Readiness) -> v1::Readiness {
                 verdicts: row.verdicts.iter().map(v1::Verdict::from).collect(),
             })
             .collect(),
-        unread: readiness.unread.iter().map(v1::Unread::from).collect(),
+        unread: readiness.unread.iter().map(unread).collect(),
     }
+}
+
+fn unread(unread: &Unread) -> v1::Unread {
+    v1::Unread::new(&unread.fault, unread.domain.as_ref().map(|(_, domain)| domain.name.as_str()))
 }
 
 /// A task as it stands; none if there is no such task.

@@ -270,11 +270,14 @@ pub struct Unread {
     pub host: String,
     /// Why.
     pub error: String,
+    /// The domain that it is about, by its name; null where it is a whole host.
+    pub domain: Option<String>,
 }
 
-impl From<&Fault> for Unread {
-    fn from(fault: &Fault) -> Self {
-        Self { host: fault.host.to_string(), error: fault.to_string() }
+impl Unread {
+    /// The document of a fault with a host, or with a domain.
+    pub fn new(fault: &Fault, domain: Option<&str>) -> Self {
+        Self { host: fault.host.to_string(), error: fault.to_string(), domain: domain.map(str::to_owned) }
     }
 }
 

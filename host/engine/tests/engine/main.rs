@@ -20,6 +20,7 @@ mod others;
 mod post_copy;
 mod probed;
 mod queued;
+mod readiness;
 mod recovery;
 mod shared;
 mod steered;

@@ -4,11 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::Value;
 use waypost_api::{json, v1};
+use waypost_core::facts::DomainBrief;
 use waypost_core::ids::{DomainKey, HostName};
 use waypost_core::ports::Depth;
 use waypost_core::queue::{Entry, SlotLimits};
 use waypost_core::request::Options;
 use waypost_core::tree::Shape as _;
+use waypost_engine::Fleet;
 
 use crate::caller::Caller;
 use crate::documents;
@@ -122,15 +124,22 @@ pub(crate) async fn queue(State(service): State<Service>, caller: Caller) -> Res
     responses((status = 200, body = v1::Readiness, description = "One row per domain, each cell with its findings"), Problems))]
 pub(crate) async fn readiness(State(service): State<Service>, caller: Caller) -> Result<Json<v1::Readiness>, Failed> {
     let engine = &service.shared.parts.engine;
-    let fleet = engine.fleet().await?;
-    let mut readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
-    readiness.rows.retain_mut(|row| {
-        let id = row.domain.id.to_string();
-        let near = caller.scopes().on(row.source.as_str()).of(&[row.domain.name.as_str(), &id]);
-        row.verdicts.retain(|verdict| near.has_host(verdict.destination.as_str()));
-        !near.is_empty()
+    let near = |host: &HostName, domain: &DomainBrief| {
+        caller.scopes().on(host.as_str()).of(&[domain.name.as_str(), &domain.id.to_string()])
+    };
+    // Before anything is judged: what the caller may not see need not be asked about.
+    let mut fleet = Fleet::clone(&*engine.fleet().await?);
+    fleet.domains.retain(|one| !near(&one.facts.source.name, &one.domain).is_empty());
+    // What is said of a domain names it.
+    fleet.unread.retain(|unread| {
+        let told = unread.domain.as_ref().is_none_or(|(host, domain)| !near(host, domain).is_empty());
+        told && caller.scopes().has_host(unread.fault.host.as_str())
     });
-    readiness.unread.retain(|fault| caller.scopes().has_host(fault.host.as_str()));
+    let mut readiness = engine.readiness_of(fleet, &Options::default(), caller.name()).await?;
+    for row in &mut readiness.rows {
+        let near = near(&row.source, &row.domain);
+        row.verdicts.retain(|verdict| near.has_host(verdict.destination.as_str()));
+    }
     Ok(Json(documents::readiness(&readiness)))
 }
 
