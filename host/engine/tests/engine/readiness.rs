@@ -22,9 +22,12 @@ async fn readiness(engine: &Engine) -> Readiness {
 
 /// The codes of what was found, by destination.
 fn found(verdicts: &[Verdict]) -> Vec<(&str, Vec<&str>)> {
-    let codes =
-        |verdict: &Verdict| -> Vec<_> { verdict.findings.iter().map(|judged| judged.finding.code.as_str()).collect() };
-    verdicts.iter().map(|verdict| (verdict.destination.as_str(), codes(verdict))).collect()
+    let mut all = Vec::new();
+    for verdict in verdicts {
+        let codes = verdict.findings.iter().map(|judged| judged.finding.code.as_str());
+        all.push((verdict.destination.as_str(), codes.collect()));
+    }
+    all
 }
 
 fn three_hosts() -> Case {
