@@ -60,10 +60,20 @@ pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, ve
         },
         Ok(None) => return,
     };
-    let evidence = vec![
+    let mut evidence = vec![
         ("source".to_owned(), facts.source.name.to_string()),
         ("destination".to_owned(), verdict.destination.to_string()),
     ];
+    evidence.extend(tried(candidate));
     let finding = Finding { code: code.into(), severity, message, evidence, remedy };
     verdict.findings.push(Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding });
+}
+
+/// Each way that was tried to a destination with what became of it, as evidence.
+pub(crate) fn tried(candidate: &Candidate) -> impl Iterator<Item = (String, String)> {
+    candidate.pair.ways_tried.iter().map(|way| {
+        let port = way.port.map(|port| format!(" port {port}")).unwrap_or_default();
+        let why = way.message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        (format!("way to {}{port}", way.to), format!("{}{why}", way.answer))
+    })
 }

@@ -42,6 +42,10 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
     assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-missing", Severity::Blocker));
     assert!(found[0].message.contains("mig: from a 10.8.0.2 is not reached on port 49183: silent"), "{found:?}");
     assert_eq!(found.len(), 1, "{found:?}");
+    let told = |name: &str| found[0].evidence.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    assert_eq!(told("way to 10.8.0.2 port 49183"), Some("silent"), "{found:?}");
+    assert_eq!(told("way to 10.8.0.2 port 49215"), Some("silent"), "{found:?}");
+    assert_eq!(told("way to b port 16514"), Some("taken"), "the daemon's: {found:?}");
 
     let mut fallback = networks();
     fallback.networks[0].fallback = vec![Fallback::Network("six".into())];
@@ -80,6 +84,8 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
         try_from_a(networks(), &[("10.6.0.2", "silent")], Options { disks, ..Options::default() });
     assert_eq!(outcome.kind, OutcomeKind::Refused);
     assert!(found[0].message.starts_with("a does not reach b where the disks would go: 10.6.0.2 is not"), "{found:?}");
+    let told = found[0].evidence.iter().any(|(name, value)| name == "way to 10.6.0.2 port 49183" && value == "silent");
+    assert!(told, "{found:?}");
 }
 
 /// An address is in no certificate: the host's name is compared, and only the start shows whether it is in there.
