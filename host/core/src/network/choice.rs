@@ -159,27 +159,24 @@ pub fn choose(
             let take = if role == Role::Migration { "takes" } else { "take" };
             format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
         });
-        let notes = match (address, given) {
+        let note = match (address, given) {
             (Some(address), _) => {
                 let link =
                     unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
-                Some(format!(
-                    "network {called}: {link}; {}",
-                    reaching(&found, source, &address.to_string(), destination)
-                ))
+                format!("network {called}: {link}; {}", reaching(&found, source, &address.to_string(), to))
             }
-            (None, Some(given)) => Some(format!(
+            (None, Some(given)) => format!(
                 "network {called}: {} has no address of the kind of {given}, so {} is left to choose where it listens",
                 source.name, destination.name
-            )),
-            (None, None) => None,
+            ),
+            (None, None) => format!("network {called}: {}", reaching(&found, source, &destination.hostname, to)),
         };
         return Ok(Chosen {
             network: network.map(|network| network.name.clone()),
             address,
             bandwidth_mib_s: network.and_then(|network| network.bandwidth_mib_s),
             stepped_back,
-            notes: notes.into_iter().collect(),
+            notes: vec![note],
             others: candidates[at + 1..]
                 .iter()
                 .chain(&candidates[..at])
@@ -190,19 +187,24 @@ pub fn choose(
     Err(NetworkError::Down { what, name: name.to_owned(), why })
 }
 
-/// What is known of the way from the source to an address of the destination, for a note.
-pub(super) fn reaching(found: &Found, source: &HostFacts, address: &str, destination: &HostFacts) -> String {
-    let (source, ports) = (&source.name, &destination.migration_ports);
+/// What is known of the way from the source to an address of a destination, for a note.
+pub(super) fn reaching(found: &Found, source: &HostFacts, address: &str, to: &Candidate) -> String {
+    let (source, ports) = (&source.name, &to.host.migration_ports);
     match found {
         Found::Reached(answered) => {
             format!("{source} reaches {address}: tried from there, its ports {answered} answered")
         }
         Found::Unknown(why) => format!("that {source} reaches {address} could not be tried: {why}"),
-        Found::Nothing | Found::Cut(_) => format!(
-            "that {source} reaches {address} is unproven, because libvirt has no call that tries it, and so are the ports \
-             {}-{} there",
-            ports.first, ports.last
-        ),
+        Found::Nothing | Found::Cut(_) => {
+            let why = match to.pair.ways_tried.is_empty() {
+                true => format!("libvirt has no call that tries it and no `way_probe` is configured for {source}"),
+                false => "only ways of TCP are tried".to_owned(),
+            };
+            format!(
+                "that {source} reaches {address} is unproven, because {why}, and so are the ports {}-{} there",
+                ports.first, ports.last
+            )
+        }
     }
 }
 

@@ -47,16 +47,16 @@ fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Opti
     }
 }
 
-/// What was found of the way of a URI, or of the one that libvirt takes by itself where there is none, for a note.
+/// What was found of the way of a URI, or of the one that libvirt takes by itself where there is none, for a note; also that
+/// nobody tried it. Nothing is said of a socket, which is no way between machines.
 fn straight(uri: Option<&str>, role: Role, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
     let Some(name) = uri.map_or(Some(to.host.hostname.as_str()), host_in) else { return Ok(None) };
     match found(&to.pair.ways_tried, name) {
-        Found::Nothing => Ok(None),
         Found::Cut(why) => {
             let (from, to) = (facts.source.name.clone(), to.host.name.clone());
             Err(NetworkError::Cut { what: role.carried(), from, to, why })
         }
-        found => Ok(Some(reaching(&found, &facts.source, name, &to.host))),
+        found => Ok(Some(reaching(&found, &facts.source, name, to))),
     }
 }
 

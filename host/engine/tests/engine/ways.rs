@@ -88,6 +88,24 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
     assert!(told, "{found:?}");
 }
 
+/// Where nothing is declared and nobody can try it, the plan says so, once, and what to do.
+#[test]
+fn a_way_that_nobody_tries_is_said_to_be_unproven() {
+    let unproven = |networks, options| {
+        let plan = migrate(networks, "up", options).1.unwrap();
+        plan.notes.0.into_iter().filter(|note| note.contains("is unproven, because")).collect::<Vec<_>>()
+    };
+    let said = |to: &str| {
+        let why = "libvirt has no call that tries it and no `way_probe` is configured for a";
+        format!("that a reaches {to} is unproven, because {why}, and so are the ports 49152-49215 there")
+    };
+    assert_eq!(unproven(Networks::default(), Options::default()), [said("b")]);
+    let own = |uri: &str| Options { migrate_uri: Some(uri.to_owned()), ..Options::default() };
+    assert_eq!(unproven(networks(), own("tcp://10.7.0.2")), [said("10.7.0.2")]);
+    let on_purpose = Options { network: Some("management".into()), ..Options::default() };
+    assert_eq!(unproven(networks(), on_purpose), [format!("network management: {}", said("b"))]);
+}
+
 /// An address is in no certificate: the host's name is compared, and only the start shows whether it is in there.
 #[test]
 fn an_encrypted_way_says_which_name_is_unproven() {
