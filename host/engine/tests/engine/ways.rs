@@ -61,12 +61,21 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
         "{found:?}"
     );
     let direct = Options { transport: Transport::Direct, ..Options::default() };
-    let (outcome, _, found) = try_from_a(Networks::default(), &[("b", "no-way")], direct);
+    // Whether the memory goes there at all is for the destination's qemu.conf to say, of which nobody knows.
+    let (outcome, plan, found) = try_from_a(Networks::default(), &[("b", "no-way")], direct);
+    assert_eq!(outcome.kind, OutcomeKind::Completed);
+    assert_eq!((found[0].code.as_str(), found[0].severity), ("migration-network-doubtful", Severity::Warning));
+    assert!(found[0].message.starts_with("from a b is not reached on port 49183: no-way; libvirt sends"), "{found:?}");
+    assert!(found[0].evidence.contains(&("way to b port 49215".to_owned(), "no-way".to_owned())), "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(plan.unwrap().notes.0.contains(&found[0].message), "a note has it too");
+    // An address that somebody names is where it goes.
+    let own =
+        Options { transport: Transport::Direct, migrate_uri: Some("tcp://10.7.0.2".into()), ..Options::default() };
+    let (outcome, _, found) = try_from_a(Networks::default(), &[("10.7.0.2", "no-way")], own);
     assert_eq!(outcome.kind, OutcomeKind::Refused);
-    assert!(
-        found[0].message.starts_with("a does not reach b where the memory would go: b is not reached"),
-        "{found:?}"
-    );
+    let said = "a does not reach b where the memory would go: 10.7.0.2 is not reached";
+    assert!(found[0].message.starts_with(said), "{found:?}");
     // Nobody connects to a port on which a transfer may come in.
     let own = Options { migrate_uri: Some("tcp://10.7.0.2:50000".into()), ..Options::default() };
     let (outcome, plan, _) = try_from_a(networks(), &[("10.7.0.2", "silent")], own);
