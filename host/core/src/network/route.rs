@@ -182,6 +182,13 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
         plan.notes.0.extend(straight(uri, Role::DiskCopy, facts, to)?);
         return Ok(());
     }
+    if let Some(port) = plan.disks.port {
+        let (from, there) = (&facts.source.name, &to.host.name);
+        plan.notes.0.push(format!(
+            "that {from} reaches port {port} of {there}, where the disks come in, is unproven: they would take an attempt for \
+             their own"
+        ));
+    }
     let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
     let with_memory = plan.network.as_deref().is_some_and(may_carry);
     let name = match (with_memory, &networks.disk_copy) {

@@ -2,8 +2,8 @@
 //! one was.
 //!
 //! A port is tried by a connection, and a hypervisor that waits for a migration takes the first one for it. So no port is ever
-//! tried on which a transfer may come in: neither the lowest of the range, which libvirt hands out first, nor one that a
-//! request names.
+//! tried on which a transfer may come in: neither the lowest of the range, which libvirt hands out first, nor one that the
+//! request names for the memory or the disks, at whatever address: an attempt of the same may be under way.
 
 use super::choice::reachable;
 use super::{Fallback, Networks, Role};
@@ -56,10 +56,15 @@ pub fn targets(
     if options.mode == Mode::Offline || !domain.state.is_active() {
         return ways;
     }
+    let named: Vec<u16> = [&options.migrate_uri, &options.disks.uri]
+        .into_iter()
+        .filter_map(|uri| port_in(uri.as_deref()?))
+        .chain(options.disks.port)
+        .collect();
     let from = |uri: &str| {
         // RDMA takes a way of its own, and a socket none.
         let to = host_in(uri).filter(|_| uri.starts_with("tcp://"))?;
-        Some(Target { to: to.to_owned(), ports: ports(destination, port_in(uri)) })
+        Some(Target { to: to.to_owned(), ports: ports(destination, port_in(uri), &named) })
     };
     let on_networks = |name: &str, role| {
         let declared = networks.get(name).into_iter();
@@ -78,7 +83,7 @@ pub fn targets(
     };
     let (request, metadata) = (options.network.as_deref(), domain.migration_network.as_deref());
     let wanted = networks.wanted(request, metadata, &domain.name, &source.name, &destination.name);
-    let addressed = |to: String| Target { to, ports: ports(destination, None) };
+    let addressed = |to: String| Target { to, ports: ports(destination, None, &named) };
     // Through a tunnel the memory takes the daemons' own connection, which libvirt tries itself.
     if options.transport != Transport::Tunnelled {
         match (&options.migrate_uri, wanted) {
@@ -105,15 +110,16 @@ pub fn targets(
 }
 
 /// The ports of a destination that may be tried: the last of its range and the one in its middle, if no transfer comes in there.
-fn ports(destination: &HostFacts, named: Option<u16>) -> Result<Vec<u16>, String> {
-    if let Some(port) = named {
+/// None where the transfer takes its own port at that address; nor any of those that are named.
+fn ports(destination: &HostFacts, own: Option<u16>, named: &[u16]) -> Result<Vec<u16>, String> {
+    if let Some(port) = own {
         return Err(format!("a transfer that comes in on port {port} would take the attempt for its own"));
     }
     let MigrationPorts { first, last, in_use } = destination.migration_ports;
     let free_from = in_use.saturating_mul(PER_TRANSFER).saturating_add(u32::from(first) + SPARE);
     let mut tried = vec![first + last.saturating_sub(first) / 2, last];
     tried.dedup();
-    tried.retain(|port| u32::from(*port) >= free_from);
+    tried.retain(|port| u32::from(*port) >= free_from && !named.contains(port));
     match tried.is_empty() {
         true => Err(format!(
             "on any of the ports {first}-{last} another transfer may come in, and would take the attempt for its own"
@@ -170,7 +176,7 @@ mod tests {
         let with = |first, last, in_use| {
             let destination =
                 HostFacts { migration_ports: MigrationPorts { first, last, in_use }, ..crate::testing::host("b") };
-            ports(&destination, None).ok()
+            ports(&destination, None, &[]).ok()
         };
         assert_eq!(with(49152, 49215, 0), Some(vec![49183, 49215]));
         assert_eq!(with(49152, 49215, 12), Some(vec![49215]), "24 and 8 above the first: the middle is no more");
@@ -179,8 +185,12 @@ mod tests {
         assert_eq!(with(50000, 50007, 0), None);
         assert_eq!(with(50000, 50000, 0), None);
         assert_eq!(with(50000, 65535, u32::MAX), None);
-        let why = ports(&crate::testing::host("b"), Some(49152)).unwrap_err();
+        let destination = crate::testing::host("b");
+        let why = ports(&destination, Some(49152), &[49152]).unwrap_err();
         assert_eq!(why, "a transfer that comes in on port 49152 would take the attempt for its own");
+        assert_eq!(ports(&destination, None, &[49300]).ok(), Some(vec![49183, 49215]));
+        assert_eq!(ports(&destination, None, &[49215]).ok(), Some(vec![49183]));
+        assert_eq!(ports(&destination, None, &[49183, 49215]).ok(), None);
     }
 
     #[test]

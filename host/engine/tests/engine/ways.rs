@@ -87,6 +87,18 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
             .any(|n| n.contains("that a reaches 10.7.0.2 could not be tried: a transfer that comes in on port 50000")),
         "{notes:?}"
     );
+    let disks = Disks { copy: DiskCopy::Full, port: Some(49215), ..Disks::default() };
+    let (outcome, plan, _) = try_from_a(networks(), &[], Options { disks, ..Options::default() });
+    let notes = plan.unwrap().notes.0;
+    assert_eq!(outcome.kind, OutcomeKind::Completed);
+    assert!(
+        notes.iter().any(|n| n.ends_with("a reaches 10.8.0.2: tried from there, its ports 49183 answered")),
+        "{notes:?}"
+    );
+    assert!(
+        notes.iter().any(|n| n.starts_with("that a reaches port 49215 of b, where the disks come in")),
+        "{notes:?}"
+    );
     // What travels on its own way is tried on that one.
     let disks = Disks { copy: DiskCopy::Full, uri: Some("tcp://10.6.0.2".into()), ..Disks::default() };
     let (outcome, _, found) =
