@@ -9,7 +9,7 @@ use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Encryption, Transport};
-use crate::uri::host_in;
+use crate::uri::address_in;
 
 /// The way of the memory for a request: the network that is wanted, or none where the request has an address of its own, which is
 /// stronger, or where libvirt is left to choose. None: no memory moves on a way of its own.
@@ -39,7 +39,7 @@ pub fn memory_way(
 fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
     let Some((name, port)) = peer(transport, &to.host) else { return Ok(None) };
     let (from, there) = (facts.source.name.clone(), to.host.name.clone());
-    match found_at(&to.pair.ways_tried, name, port) {
+    match found_at(&to.pair.ways_tried, &name, port) {
         Found::Cut(why) => Err(NetworkError::Cut { what: "daemons' connection", from, to: there, why }),
         Found::Reached(_) => {
             Ok(Some(format!("{from} reaches the daemon of {there}: tried from there, {name} answered on port {port}")))
@@ -77,13 +77,13 @@ fn unchosen(note: Option<String>, doubt: Option<String>) -> Chosen {
 /// What was found of the way of a URI, for a note; also that nobody tried it. Nothing is said of a socket, which is no way
 /// between machines.
 fn straight(uri: &str, role: Role, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
-    let Some(name) = host_in(uri) else { return Ok(None) };
-    match found(&to.pair.ways_tried, name) {
+    let Some(name) = address_in(uri) else { return Ok(None) };
+    match found(&to.pair.ways_tried, &name) {
         Found::Cut(why) => {
             let (from, to) = (facts.source.name.clone(), to.host.name.clone());
             Err(NetworkError::Cut { what: role.carried(), from, to, why })
         }
-        found => Ok(Some(reaching(&found, &facts.source, name, to))),
+        found => Ok(Some(reaching(&found, &facts.source, &name, to))),
     }
 }
 

@@ -5,12 +5,14 @@
 //! tried on which a transfer may come in: neither the lowest of the range, which libvirt hands out first, nor one that the
 //! request names for the memory or the disks, at whatever address: an attempt of the same may be under way.
 
+use std::borrow::Cow;
+
 use super::choice::reachable;
 use super::{Fallback, Networks, Role};
 use crate::facts::{Answer, DomainFacts, HostFacts, MigrationPorts, WayTried};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Transport};
-use crate::uri::{host_in, port_in};
+use crate::uri::{address_in, port_in};
 
 /// Ports that are left alone above those in use: transfers that begin while a way is tried.
 const SPARE: u32 = 8;
@@ -27,7 +29,7 @@ pub struct Target {
 }
 
 /// Where the source's daemon finds the destination's: host and port of its peer URI, if it is needed and one can be told.
-pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(&str, u16)> {
+pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(Cow<'_, str>, u16)> {
     let uri = destination.peer_uri.as_deref().filter(|_| transport != Transport::Direct)?;
     let (scheme, _) = uri.split_once("://")?;
     // libvirt's own defaults; without a transport it takes TLS to another host.
@@ -37,7 +39,7 @@ pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(&st
         // By ssh the source's own configuration may name another machine and port.
         _ => return None,
     };
-    Some((host_in(uri)?, port_in(uri).unwrap_or(usual)))
+    Some((address_in(uri)?, port_in(uri).unwrap_or(usual)))
 }
 
 /// The ways that a request may need to a destination. Of the daemon its peer URI; of the memory and the disks those of their
@@ -50,7 +52,7 @@ pub fn targets(
     destination: &HostFacts,
 ) -> Vec<Target> {
     let mut ways: Vec<Target> = peer(options.transport, destination)
-        .map(|(to, port)| Target { to: to.to_owned(), ports: Ok(vec![port]) })
+        .map(|(to, port)| Target { to: to.into_owned(), ports: Ok(vec![port]) })
         .into_iter()
         .collect();
     if options.mode == Mode::Offline || !domain.state.is_active() {
@@ -63,8 +65,8 @@ pub fn targets(
         .collect();
     let from = |uri: &str| {
         // RDMA takes a way of its own, and a socket none.
-        let to = host_in(uri).filter(|_| uri.starts_with("tcp://"))?;
-        Some(Target { to: to.to_owned(), ports: ports(destination, port_in(uri), &named) })
+        let to = address_in(uri).filter(|_| uri.starts_with("tcp://"))?;
+        Some(Target { to: to.into_owned(), ports: ports(destination, port_in(uri), &named) })
     };
     let on_networks = |name: &str, role| {
         let declared = networks.get(name).into_iter();
@@ -199,6 +201,7 @@ mod tests {
             (Some("qemu+tcp://10.0.0.2/system"), Transport::PeerToPeer, Some(("10.0.0.2", 16509))),
             (Some("qemu+tls://kvm2/system"), Transport::Tunnelled, Some(("kvm2", 16514))),
             (Some("qemu://[fd00::2]/system"), Transport::PeerToPeer, Some(("fd00::2", 16514))),
+            (Some("qemu+tcp://[fe80::2%25eth1]/system"), Transport::PeerToPeer, Some(("fe80::2%eth1", 16509))),
             (Some("qemu+tcp://kvm2:1234/system"), Transport::PeerToPeer, Some(("kvm2", 1234))),
             (Some("qemu+ssh://root@kvm2:2222/system"), Transport::PeerToPeer, None),
             (Some("qemu+unix:///system"), Transport::PeerToPeer, None),
@@ -206,6 +209,7 @@ mod tests {
             (None, Transport::PeerToPeer, None),
         ] {
             let host = HostFacts { peer_uri: uri.map(str::to_owned), ..crate::testing::host("b") };
+            let expected = expected.map(|(to, port)| (Cow::Borrowed(to), port));
             assert_eq!(peer(transport, &host), expected, "{uri:?}");
         }
     }

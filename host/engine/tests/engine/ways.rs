@@ -87,6 +87,11 @@ fn a_way_that_is_tried_before_the_start_is_proven_stepped_back_from_or_refused()
             .any(|n| n.contains("that a reaches 10.7.0.2 could not be tried: a transfer that comes in on port 50000")),
         "{notes:?}"
     );
+    // A URI has the zone of an address otherwise than a program is given it.
+    let own = Options { migrate_uri: Some("tcp://[fe80::2%25eth1]".into()), ..Options::default() };
+    let (outcome, _, found) = try_from_a(networks(), &[("fe80::2%eth1", "silent")], own);
+    assert_eq!(outcome.kind, OutcomeKind::Refused);
+    assert!(found[0].message.contains("fe80::2%eth1 is not reached on port 49183: silent"), "{found:?}");
     let disks = Disks { copy: DiskCopy::Full, port: Some(49215), ..Disks::default() };
     let (outcome, plan, _) = try_from_a(networks(), &[], Options { disks, ..Options::default() });
     let notes = plan.unwrap().notes.0;
