@@ -11,13 +11,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use waypost_core::facts::{Answer, WayTried};
 use waypost_core::network::Target;
+
+use crate::logins::{Logins, Turn};
 
 /// For the login, whose network may be a slow one.
 const LOGIN: Duration = Duration::from_secs(5);
@@ -26,12 +27,9 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// For all that is tried of one migration's ways, with the turns that others have before: what is not over by then could not be
 /// tried. A service answers within 120 s, and has more to ask.
 const WHOLE: Duration = Duration::from_secs(60);
-/// Logins at once, of all that ask the same [`Libvirt`](crate::Libvirt): an ssh daemon begins to turn away at ten that are under way
-/// (`MaxStartups`).
-pub(crate) const AT_ONCE: usize = 4;
 
 /// How the machine of a host is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WayProbe {
     ssh: String,
     key_file: Option<PathBuf>,
@@ -69,7 +67,7 @@ impl WayProbe {
     }
 
     /// Tries all, and tells in their order.
-    pub(crate) async fn try_ways(&self, targets: &[Target], turns: &Arc<Semaphore>) -> Vec<WayTried> {
+    pub(crate) async fn try_ways(&self, targets: &[Target], logins: &Arc<Logins>) -> Vec<WayTried> {
         let mut trying = JoinSet::new();
         let until = Instant::now() + WHOLE;
         let mut told = Vec::new();
@@ -82,8 +80,8 @@ impl WayProbe {
             let each = ports.as_ref().map_or_else(untried, |ports| ports.iter().map(not_over).collect());
             for (port, why) in each {
                 if let Some(port) = port {
-                    let (at, probe, to, turns) = (told.len(), self.clone(), to.clone(), Arc::clone(turns));
-                    let attempt = move || heard_of(probe.command(&to, port), Arc::clone(&turns));
+                    let (at, probe, to, logins) = (told.len(), self.clone(), to.clone(), Arc::clone(logins));
+                    let attempt = move || connected(probe.clone(), to.clone(), port, Arc::clone(&logins));
                     trying.spawn(async move { (at, settled(attempt).await) });
                 }
                 told.push(WayTried { to: to.clone(), port, answer: Answer::Untried, message: Some(why) });
@@ -196,35 +194,67 @@ async fn collect(told: &mut [WayTried], mut trying: JoinSet<(usize, Told)>, unti
     }
 }
 
-async fn heard_of(mut command: Command, turns: Arc<Semaphore>) -> Told {
+/// One connection, and what comes of its login is known to others.
+async fn connected(probe: WayProbe, to: String, port: u16, logins: Arc<Logins>) -> Told {
     let untried = |why: String| (Answer::Untried, Some(why));
-    let Ok(_turn) = turns.acquire().await else { return untried("nothing is tried any more".to_owned()) };
-    let mut ssh = match command.spawn() {
+    let mut turn = match logins.turn(&probe).await {
+        Ok(turn) => turn,
+        Err(why) => return untried(why),
+    };
+    let mut ssh = match probe.command(&to, port).spawn() {
         Ok(ssh) => ssh,
         Err(error) => return untried(format!("ssh does not start here: {error}")),
     };
     let Some(said) = ssh.stderr.take() else { return untried("ssh says nothing".to_owned()) };
-    let mut lines = BufReader::new(said).split(b'\n');
-    let (mut serving, mut last, mut until) = (false, None, Instant::now() + LOGIN);
+    match listened(BufReader::new(said), &mut turn).await {
+        Ok(told) => told,
+        Err(words) => {
+            turn.refused(&words).await;
+            untried(format!("ssh: {words}"))
+        }
+    }
+}
+
+/// Whether these words of ssh say that the account, or its key, is not let in. A key file that can't be read is another matter.
+fn is_refusal(words: &str) -> bool {
+    words.contains(": Permission denied (") || words.contains("Too many authentication failures")
+}
+
+/// What ssh says of the connection. An error are its words when the login was refused.
+async fn listened(said: impl AsyncBufRead + Unpin, turn: &mut Turn<'_>) -> Result<Told, String> {
+    let untried = |why: String| Ok((Answer::Untried, Some(why)));
+    let mut lines = said.split(b'\n');
+    let (mut serving, mut last, mut refused, mut until) = (false, None, None, Instant::now() + LOGIN);
     loop {
         let line = match timeout_at(until, lines.next_segment()).await {
             Ok(Ok(Some(line))) => String::from_utf8_lossy(&line).trim_end().to_owned(),
             Err(_) if serving => {
-                return (Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs())));
+                return Ok((Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs()))));
             }
             Err(_) => return untried(format!("no login by ssh within {} s", LOGIN.as_secs())),
             Ok(Ok(None) | Err(_)) => {
+                if let Some(words) = refused {
+                    return Err(words);
+                }
                 let why = last.map_or_else(|| "ssh ended".to_owned(), |words: String| format!("ssh: {words}"));
                 return untried(why);
             }
         };
         match heard(&line) {
-            Some(Heard::Told(answer, message)) if serving => return (answer, message),
+            Some(Heard::Told(answer, message)) if serving => return Ok((answer, message)),
             // Before that it may be the word of somebody on the way.
             Some(Heard::Told(..)) | None => {}
-            Some(Heard::Serving) if !serving => (serving, until) = (true, Instant::now() + ANSWER),
+            Some(Heard::Serving) if !serving => {
+                turn.let_in();
+                (serving, until) = (true, Instant::now() + ANSWER);
+            }
             Some(Heard::Serving) => {}
-            Some(Heard::Words(words)) => last = Some(words),
+            Some(Heard::Words(words)) => {
+                if !serving && is_refusal(&words) {
+                    refused = Some(words.clone());
+                }
+                last = Some(words);
+            }
         }
     }
 }
@@ -298,6 +328,32 @@ mod tests {
         trying.spawn(std::future::pending());
         collect(&mut told, trying, Instant::now()).await;
         assert_eq!(told[0], not_yet(1));
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_told_from_every_other_end() {
+        let told = |answer, words: &str| Ok((answer, Some(words.to_owned())));
+        let unreadable = "Load key \"/etc/waypost/probe.key\": Permission denied";
+        let denied = "waypost@kvm1: Permission denied (publickey).";
+        let too_many = "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures";
+        let serving = "debug1: client_input_global_request: rtype hostkeys-00@openssh.com want_reply 0";
+        for (lines, expected) in [
+            (vec![unreadable, denied], Err(denied.to_owned())),
+            (vec![too_many, "Disconnected from 10.0.0.1 port 22"], Err(too_many.to_owned())),
+            (vec![unreadable], told(Answer::Untried, &format!("ssh: {unreadable}"))),
+            (vec!["Host key verification failed."], told(Answer::Untried, "ssh: Host key verification failed.")),
+            (vec![], told(Answer::Untried, "ssh ended")),
+            (
+                vec![serving, "channel 0: open failed: connect failed: Connection refused"],
+                told(Answer::Refused, "Connection refused"),
+            ),
+            (vec![serving, denied], told(Answer::Untried, &format!("ssh: {denied}"))),
+        ] {
+            // Each with a place of which nothing is known.
+            let (logins, probe) = (Logins::default(), WayProbe::new("ssh://waypost@kvm1").unwrap());
+            let mut turn = logins.turn(&probe).await.unwrap();
+            assert_eq!(listened(lines.join("\n").as_bytes(), &mut turn).await, expected, "{lines:?}");
+        }
     }
 
     #[test]
