@@ -10,6 +10,28 @@ fn an_open_destination_is_done() {
 }
 
 #[test]
+fn the_notes_of_a_plan_are_told_to_people_too() {
+    let site = Site::new(TWO_HOSTS);
+    let out = site.expect(0, &["check", "g1", "--to", "b"]).out;
+    let check = site.document(0, &["check", "g1", "--to", "b"]);
+    let notes = check["verdicts"][0]["plan"]["notes"].as_array().expect("notes");
+    assert!(!notes.is_empty(), "{check:#}");
+    for note in notes {
+        let line = format!("to b: note: {}", note.as_str().expect("words"));
+        assert!(out.lines().any(|told| told == line), "{line}:\n{out}");
+    }
+}
+
+#[test]
+fn what_is_found_of_a_way_has_the_address_the_port_and_the_answer() {
+    let fleet = TWO_HOSTS.replacen("name = \"a\"", "name = \"a\"\nways = { b = \"no-way\" }", 1);
+    let site = Site::new(&fleet);
+    let out = site.expect(3, &["check", "g1", "--to", "b"]).out;
+    assert!(out.contains("a does not reach b where the daemons' connection would go"), "{out}");
+    assert!(out.contains("way to b port 16514: no-way"), "{out}");
+}
+
+#[test]
 fn a_blocker_refuses_with_evidence_and_remedy() {
     let site = Site::new(TWO_HOSTS);
     let ran = site.expect(3, &["check", "pinned", "--to", "b"]);

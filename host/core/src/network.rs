@@ -200,7 +200,7 @@ pub enum NetworkError {
         /// What is wrong with each that was tried.
         why: Vec<String>,
     },
-    /// It was tried, and the way that was asked for, or that libvirt takes by itself, does not lead there.
+    /// It was tried, and the way that was asked for, or the daemons' own, does not lead there.
     #[error("{from} does not reach {to} where the {what} would go: {why}")]
     Cut {
         /// `memory` or `disks`.

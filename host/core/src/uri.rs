@@ -1,5 +1,7 @@
 //! What URIs say, of daemons and of streams.
 
+use std::borrow::Cow;
+
 /// The port in a URI, if it names one.
 pub fn port_in(uri: &str) -> Option<u16> {
     let (_, rest) = uri.split_once("://")?;
@@ -20,9 +22,35 @@ pub fn host_in(uri: &str) -> Option<&str> {
     host.filter(|host| !host.is_empty())
 }
 
+/// The host in a URI as a program is given it that takes addresses: the zone of a link-local address stands behind `%25` in a
+/// URI (RFC 6874), and behind `%` in an address. `fe80::1%eth0` of `tcp://[fe80::1%25eth0]`.
+pub fn address_in(uri: &str) -> Option<Cow<'_, str>> {
+    let host = host_in(uri)?;
+    Some(match host.split_once("%25") {
+        Some((address, zone)) if address.contains(':') && !zone.is_empty() => Cow::Owned(format!("{address}%{zone}")),
+        _ => Cow::Borrowed(host),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_zone_of_an_address_is_told_as_an_address_has_it() {
+        for (uri, address) in [
+            ("tcp://[fe80::1%25eth0]:49200", Some("fe80::1%eth0")),
+            ("qemu+tcp://root@[fe80::1%25bond0.7]/system", Some("fe80::1%bond0.7")),
+            ("tcp://[fe80::1%2525]", Some("fe80::1%25")),
+            ("tcp://[fe80::1%eth0]", Some("fe80::1%eth0")),
+            ("tcp://[fe80::1%25]", Some("fe80::1%25")),
+            ("tcp://[fd00::2]", Some("fd00::2")),
+            ("tcp://kvm2%25x", Some("kvm2%25x")),
+            ("unix:///run/socket", None),
+        ] {
+            assert_eq!(address_in(uri).as_deref(), address, "{uri}");
+        }
+    }
 
     #[test]
     fn host_and_port_of_a_uri() {

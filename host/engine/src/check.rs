@@ -147,11 +147,15 @@ pub(crate) fn judge(
     if verdict.findings.iter().any(|judged| blocks(judged) && judged.finding.code == error.code()) {
         return;
     }
+    let mut evidence = vec![("destination".to_owned(), verdict.destination.to_string())];
+    if matches!(error, PlanError::Network(_)) {
+        evidence.extend(way::tried(candidate));
+    }
     let finding = Finding {
         code: error.code().into(),
         severity: Severity::Blocker,
         message: error.to_string(),
-        evidence: vec![("destination".to_owned(), verdict.destination.to_string())],
+        evidence,
         remedy: Some(error.remedy()),
     };
     verdict.findings.push(Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding });

@@ -1,5 +1,5 @@
 //! What the site's networks mean for a verdict: no way at all is a blocker like any other, and a step back to another
-//! network is a warning that the record keeps.
+//! network, or a name that seems to lead nowhere, is a warning that the record keeps.
 
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use waypost_core::verdict::{Judged, PolicyMode, Verdict};
 const NO_WAY: &str = "migration-network-missing";
 /// Another network than the wanted one is taken.
 const STEPPED_BACK: &str = "migration-network-fallback";
+/// What the destination calls itself was not reached, and nobody knows whether it listens there.
+const DOUBTFUL: &str = "migration-network-doubtful";
 
 /// What the prechecks are asked: a migrate URI that the networks make stands in the request as one that was asked for does,
 /// so that no rule judges a way that isn't taken. Destinations with one answer to it are asked about together.
@@ -46,24 +48,42 @@ pub(crate) fn asked(
 /// Adds what the networks say of a destination.
 pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, verdict: &mut Verdict) {
     let Some(candidate) = facts.candidates.iter().find(|c| c.host.name == verdict.destination) else { return };
-    let (code, severity, message, remedy) = match memory_way(networks, options, facts, candidate) {
-        Err(error) => (NO_WAY, Severity::Blocker, error.to_string(), Some(error.remedy())),
-        Ok(Some(chosen)) => match chosen.stepped_back {
-            Some(message) => {
+    let (from, there) = (&facts.source.name, &verdict.destination);
+    let mut said = Vec::new();
+    match memory_way(networks, options, facts, candidate) {
+        Err(error) => said.push((NO_WAY, Severity::Blocker, error.to_string(), error.remedy())),
+        Ok(Some(chosen)) => {
+            if let Some(message) = chosen.stepped_back {
                 let remedy = match options.transport {
                     Transport::Tunnelled => "drop the tunnel, or name management as the network of the request",
                     _ => "bring the network up",
                 };
-                (STEPPED_BACK, Severity::Warning, message, Some(remedy.to_owned()))
+                said.push((STEPPED_BACK, Severity::Warning, message, remedy.to_owned()));
             }
-            None => return,
-        },
-        Ok(None) => return,
-    };
-    let evidence = vec![
-        ("source".to_owned(), facts.source.name.to_string()),
-        ("destination".to_owned(), verdict.destination.to_string()),
-    ];
-    let finding = Finding { code: code.into(), severity, message, evidence, remedy };
-    verdict.findings.push(Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding });
+            if let Some(message) = chosen.doubt {
+                let remedy = format!(
+                    "declare the network that carries the memory, with the address of {there} on it, or name an address in the \
+                     request; if it is that name, see what stands between {from} and {there} (route, firewall)"
+                );
+                said.push((DOUBTFUL, Severity::Warning, message, remedy));
+            }
+        }
+        Ok(None) => {}
+    }
+    let mut evidence = vec![("source".to_owned(), from.to_string()), ("destination".to_owned(), there.to_string())];
+    evidence.extend(tried(candidate));
+    verdict.findings.extend(said.into_iter().map(|(code, severity, message, remedy)| {
+        let (code, evidence, remedy) = (code.to_owned(), evidence.clone(), Some(remedy));
+        let finding = Finding { code, severity, message, evidence, remedy };
+        Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding }
+    }));
+}
+
+/// Each way that was tried to a destination with what became of it, as evidence.
+pub(crate) fn tried(candidate: &Candidate) -> impl Iterator<Item = (String, String)> {
+    candidate.pair.ways_tried.iter().map(|way| {
+        let port = way.port.map(|port| format!(" port {port}")).unwrap_or_default();
+        let why = way.message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        (format!("way to {}{port}", way.to), format!("{}{why}", way.answer))
+    })
 }

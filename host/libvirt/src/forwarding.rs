@@ -11,24 +11,25 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use waypost_core::facts::{Answer, WayTried};
 use waypost_core::network::Target;
 
+use crate::logins::{Logins, Turn};
+
 /// For the login, whose network may be a slow one.
 const LOGIN: Duration = Duration::from_secs(5);
 /// For the connection beyond: a lost packet is sent again after 1 s.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Logins at once, of all that ask the same [`Libvirt`](crate::Libvirt): an ssh daemon begins to turn away at ten that are under way
-/// (`MaxStartups`).
-pub(crate) const AT_ONCE: usize = 4;
+/// For all that is tried of one migration's ways, with the turns that others have before: what is not over by then could not be
+/// tried. A service answers within 120 s, and has more to ask.
+const WHOLE: Duration = Duration::from_secs(60);
 
 /// How the machine of a host is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WayProbe {
     ssh: String,
     key_file: Option<PathBuf>,
@@ -66,31 +67,27 @@ impl WayProbe {
     }
 
     /// Tries all, and tells in their order.
-    pub(crate) async fn try_ways(&self, targets: &[Target], turns: &Arc<Semaphore>) -> Vec<WayTried> {
+    pub(crate) async fn try_ways(&self, targets: &[Target], logins: &Arc<Logins>) -> Vec<WayTried> {
         let mut trying = JoinSet::new();
+        let until = Instant::now() + WHOLE;
         let mut told = Vec::new();
         for Target { to, ports } in targets {
             // A name may be what a destination calls itself: whatever it says, ssh gets the text of an address.
             let ports =
                 if is_address(to) { ports.clone() } else { Err("it is no address and no host name".to_owned()) };
-            let untried = |why: &String| vec![(None, Some(why.clone()))];
-            let each =
-                ports.as_ref().map_or_else(untried, |ports| ports.iter().map(|port| (Some(*port), None)).collect());
-            for (port, message) in each {
+            let untried = |why: &String| vec![(None, why.clone())];
+            let not_over = |port: &u16| (Some(*port), format!("it was not over after {} s", WHOLE.as_secs()));
+            let each = ports.as_ref().map_or_else(untried, |ports| ports.iter().map(not_over).collect());
+            for (port, why) in each {
                 if let Some(port) = port {
-                    let (at, command, turns) = (told.len(), self.command(to, port), Arc::clone(turns));
-                    trying.spawn(async move { (at, heard_of(command, &turns).await) });
+                    let (at, probe, to, logins) = (told.len(), self.clone(), to.clone(), Arc::clone(logins));
+                    let attempt = move || connected(probe.clone(), to.clone(), port, Arc::clone(&logins));
+                    trying.spawn(async move { (at, settled(attempt).await) });
                 }
-                told.push(WayTried { to: to.clone(), port, answer: Answer::Untried, message });
+                told.push(WayTried { to: to.clone(), port, answer: Answer::Untried, message: Some(why) });
             }
         }
-        while let Some(tried) = trying.join_next().await {
-            if let Ok((at, (answer, message))) = tried
-                && let Some(way) = told.get_mut(at)
-            {
-                (way.answer, way.message) = (answer, message);
-            }
-        }
+        collect(&mut told, trying, until).await;
         told
     }
 
@@ -166,35 +163,98 @@ fn heard(line: &str) -> Option<Heard> {
     (!line.trim().is_empty()).then(|| Heard::Words(line.trim().to_owned()))
 }
 
-async fn heard_of(mut command: Command, turns: &Semaphore) -> (Answer, Option<String>) {
+/// What became of a connection, with the words on it.
+type Told = (Answer, Option<String>);
+
+/// Silence may be one lost packet, or a moment in which somebody was busy. It counts where a second attempt meets it again.
+async fn settled<F: Future<Output = Told>>(mut attempt: impl FnMut() -> F) -> Told {
+    let words = |(answer, message): Told| message.unwrap_or_else(|| answer.to_string());
+    let first = attempt().await;
+    if first.0 != Answer::Silent {
+        return first;
+    }
+    match attempt().await {
+        (Answer::Silent, _) => (Answer::Silent, Some(format!("{}, tried twice", words(first)))),
+        again @ (Answer::Untried, _) => {
+            let why = format!("{} at first, and it could not be tried again: {}", words(first), words(again));
+            (Answer::Untried, Some(why))
+        }
+        other => other,
+    }
+}
+
+/// Puts down what becomes of the attempts, each in its place, until that time. Those that are not over by then end.
+async fn collect(told: &mut [WayTried], mut trying: JoinSet<(usize, Told)>, until: Instant) {
+    while let Ok(Some(tried)) = timeout_at(until, trying.join_next()).await {
+        if let Ok((at, (answer, message))) = tried
+            && let Some(way) = told.get_mut(at)
+        {
+            (way.answer, way.message) = (answer, message);
+        }
+    }
+}
+
+/// One connection, and what comes of its login is known to others.
+async fn connected(probe: WayProbe, to: String, port: u16, logins: Arc<Logins>) -> Told {
     let untried = |why: String| (Answer::Untried, Some(why));
-    let Ok(_turn) = turns.acquire().await else { return untried("nothing is tried any more".to_owned()) };
-    let mut ssh = match command.spawn() {
+    let mut turn = match logins.turn(&probe).await {
+        Ok(turn) => turn,
+        Err(why) => return untried(why),
+    };
+    let mut ssh = match probe.command(&to, port).spawn() {
         Ok(ssh) => ssh,
         Err(error) => return untried(format!("ssh does not start here: {error}")),
     };
     let Some(said) = ssh.stderr.take() else { return untried("ssh says nothing".to_owned()) };
-    let mut lines = BufReader::new(said).split(b'\n');
-    let (mut serving, mut last, mut until) = (false, None, Instant::now() + LOGIN);
+    match listened(BufReader::new(said), &mut turn).await {
+        Ok(told) => told,
+        Err(words) => {
+            turn.refused(&words).await;
+            untried(format!("ssh: {words}"))
+        }
+    }
+}
+
+/// Whether these words of ssh say that the account, or its key, is not let in. A key file that can't be read is another matter.
+fn is_refusal(words: &str) -> bool {
+    words.contains(": Permission denied (") || words.contains("Too many authentication failures")
+}
+
+/// What ssh says of the connection. An error are its words when the login was refused.
+async fn listened(said: impl AsyncBufRead + Unpin, turn: &mut Turn<'_>) -> Result<Told, String> {
+    let untried = |why: String| Ok((Answer::Untried, Some(why)));
+    let mut lines = said.split(b'\n');
+    let (mut serving, mut last, mut refused, mut until) = (false, None, None, Instant::now() + LOGIN);
     loop {
         let line = match timeout_at(until, lines.next_segment()).await {
             Ok(Ok(Some(line))) => String::from_utf8_lossy(&line).trim_end().to_owned(),
             Err(_) if serving => {
-                return (Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs())));
+                return Ok((Answer::Silent, Some(format!("no answer within {} s", ANSWER.as_secs()))));
             }
             Err(_) => return untried(format!("no login by ssh within {} s", LOGIN.as_secs())),
             Ok(Ok(None) | Err(_)) => {
+                if let Some(words) = refused {
+                    return Err(words);
+                }
                 let why = last.map_or_else(|| "ssh ended".to_owned(), |words: String| format!("ssh: {words}"));
                 return untried(why);
             }
         };
         match heard(&line) {
-            Some(Heard::Told(answer, message)) if serving => return (answer, message),
+            Some(Heard::Told(answer, message)) if serving => return Ok((answer, message)),
             // Before that it may be the word of somebody on the way.
             Some(Heard::Told(..)) | None => {}
-            Some(Heard::Serving) if !serving => (serving, until) = (true, Instant::now() + ANSWER),
+            Some(Heard::Serving) if !serving => {
+                turn.let_in();
+                (serving, until) = (true, Instant::now() + ANSWER);
+            }
             Some(Heard::Serving) => {}
-            Some(Heard::Words(words)) => last = Some(words),
+            Some(Heard::Words(words)) => {
+                if !serving && is_refusal(&words) {
+                    refused = Some(words.clone());
+                }
+                last = Some(words);
+            }
         }
     }
 }
@@ -224,6 +284,75 @@ mod tests {
         ] {
             let why = WayProbe::new(place).unwrap_err();
             assert!(why.contains(says), "{place}: {why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_counts_where_it_was_met_twice() {
+        let told = |answer, words: &str| (answer, Some(words.to_owned()));
+        let silent = || told(Answer::Silent, "no answer within 3 s");
+        let refused = || told(Answer::Refused, "Connection refused");
+        let gone = || told(Answer::NoWay, "No route to host");
+        let once = "no answer within 3 s at first, and it could not be tried again: no login";
+        for (answers, expected) in [
+            (vec![refused()], refused()),
+            (vec![gone()], gone()),
+            (vec![told(Answer::Untried, "no login")], told(Answer::Untried, "no login")),
+            (vec![silent(), refused()], refused()),
+            (vec![silent(), gone()], gone()),
+            (vec![silent(), (Answer::Taken, None)], (Answer::Taken, None)),
+            (vec![silent(), silent()], told(Answer::Silent, "no answer within 3 s, tried twice")),
+            (vec![silent(), told(Answer::Untried, "no login")], told(Answer::Untried, once)),
+        ] {
+            let mut left = answers.into_iter();
+            let attempt = || std::future::ready(left.next().expect("it is not tried a third time"));
+            assert_eq!(settled(attempt).await, expected);
+            assert_eq!(left.next(), None, "all were needed");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_over_in_time_could_not_be_tried() {
+        let not_yet = |port| WayTried {
+            to: "10.0.0.2".to_owned(),
+            port: Some(port),
+            answer: Answer::Untried,
+            message: Some("it was not over after 60 s".to_owned()),
+        };
+        let mut told = vec![not_yet(1), not_yet(2)];
+        let mut trying = JoinSet::new();
+        trying.spawn(async { (1, (Answer::Taken, None)) });
+        collect(&mut told, trying, Instant::now() + WHOLE).await;
+        assert_eq!(told, [not_yet(1), WayTried { answer: Answer::Taken, message: None, ..not_yet(2) }]);
+        let mut trying = JoinSet::new();
+        trying.spawn(std::future::pending());
+        collect(&mut told, trying, Instant::now()).await;
+        assert_eq!(told[0], not_yet(1));
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_told_from_every_other_end() {
+        let told = |answer, words: &str| Ok((answer, Some(words.to_owned())));
+        let unreadable = "Load key \"/etc/waypost/probe.key\": Permission denied";
+        let denied = "waypost@kvm1: Permission denied (publickey).";
+        let too_many = "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures";
+        let serving = "debug1: client_input_global_request: rtype hostkeys-00@openssh.com want_reply 0";
+        for (lines, expected) in [
+            (vec![unreadable, denied], Err(denied.to_owned())),
+            (vec![too_many, "Disconnected from 10.0.0.1 port 22"], Err(too_many.to_owned())),
+            (vec![unreadable], told(Answer::Untried, &format!("ssh: {unreadable}"))),
+            (vec!["Host key verification failed."], told(Answer::Untried, "ssh: Host key verification failed.")),
+            (vec![], told(Answer::Untried, "ssh ended")),
+            (
+                vec![serving, "channel 0: open failed: connect failed: Connection refused"],
+                told(Answer::Refused, "Connection refused"),
+            ),
+            (vec![serving, denied], told(Answer::Untried, &format!("ssh: {denied}"))),
+        ] {
+            // Each with a place of which nothing is known.
+            let (logins, probe) = (Logins::default(), WayProbe::new("ssh://waypost@kvm1").unwrap());
+            let mut turn = logins.turn(&probe).await.unwrap();
+            assert_eq!(listened(lines.join("\n").as_bytes(), &mut turn).await, expected, "{lines:?}");
         }
     }
 

@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use waypost_core::convergence::Activity;
 use waypost_core::copies::CopiedDisk;
@@ -26,11 +25,12 @@ use crate::control::Control;
 use crate::error::{Cause, Error, Failure};
 use crate::facts::{DiskSource, abilities};
 use crate::link::Session;
+use crate::logins::Logins;
 use crate::raw::{Comparison, CpuQuestion};
 use crate::read::{domain, host, load, storage};
 use crate::transfer::Start;
 use crate::volumes;
-use crate::{events, forwarding, notice, orders, throttling, transfer, uri};
+use crate::{events, notice, orders, throttling, transfer, uri};
 
 /// Between two looks at a measurement that takes longer than it was asked to.
 const MEASURED_YET: Duration = Duration::from_millis(50);
@@ -42,14 +42,14 @@ const MEASURED_YET: Duration = Duration::from_millis(50);
 pub struct Libvirt {
     controls: RwLock<Vec<Arc<Control>>>,
     /// Who may ask an ssh daemon at present.
-    turns: Arc<Semaphore>,
+    logins: Arc<Logins>,
 }
 
 impl Libvirt {
     /// These hosts. Where a name comes twice, the first one is meant.
     pub fn new(hosts: impl IntoIterator<Item = HostConfig>) -> Self {
         let controls = hosts.into_iter().map(|host| Arc::new(Control::new(host))).collect();
-        Self { controls: RwLock::new(controls), turns: Arc::new(Semaphore::new(forwarding::AT_ONCE)) }
+        Self { controls: RwLock::new(controls), logins: Arc::default() }
     }
 
     /// Other hosts in the place of these. One that is [reached as](HostConfig::is_reached_as) before keeps its connection, and
@@ -285,7 +285,7 @@ impl Hypervisor for Libvirt {
         let probe = self.known(source).and_then(|control| control.host().way_probe.clone());
         Box::pin(async move {
             match probe {
-                Some(probe) => probe.try_ways(targets, &self.turns).await,
+                Some(probe) => probe.try_ways(targets, &self.logins).await,
                 None => Vec::new(),
             }
         })

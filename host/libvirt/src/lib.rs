@@ -2,7 +2,7 @@
 //!
 //! Reading order: what the configuration says of a host ([`HostConfig`]); how a connection is opened (`uri`,
 //! `event_loop`), with a login that somebody gave for it (`login`), held (`link`) and replaced (`control`); what is asked (`read`, `orders`, `volumes`, `rewrite`, `transfer`, `events`) and how
-//! the answers become facts (`facts`); what libvirt has no call for (`severing`, `throttling`, `forwarding`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
+//! the answers become facts (`facts`); what libvirt has no call for (`severing`, `throttling`, `forwarding` with its `logins`); and [`Libvirt`], which is all of it behind the port. `raw` is the only module with
 //! `unsafe`.
 //!
 //! Two things hold everywhere. A call to libvirt is made on one of the connection's own threads, never on one of the
@@ -21,6 +21,7 @@ mod forwarding;
 mod hypervisor;
 mod link;
 mod login;
+mod logins;
 mod monitor;
 mod notice;
 mod orders;

@@ -246,7 +246,10 @@ impl Hypervisor for World {
             let way = |port, answer, message| WayTried { to: target.to.clone(), port, answer, message };
             let tried = |port: &u16| {
                 let word = ways.get(&target.to).map_or(usual(*port).as_str(), String::as_str);
-                way(Some(*port), Answer::parse(word).unwrap_or(Answer::Untried), Some(word.to_owned()))
+                match Answer::parse(word) {
+                    Some(answer) => way(Some(*port), answer, None),
+                    None => way(Some(*port), Answer::Untried, Some(word.to_owned())),
+                }
             };
             Some(match &target.ports {
                 Ok(ports) => ports.iter().map(tried).collect(),

@@ -44,7 +44,7 @@ pub fn run(app: &App, args: args::Check) -> anyhow::Result<Exit> {
     answers.block_on(async {
         let told = answers.judge(Watching::Off).await?.check(&question).await?;
         show(app.out, &told);
-        show_edits(app.out, &told);
+        show_plans(app.out, &told);
         let exit = exit(&told);
         app.out.document(Document::Check(Box::new(told)));
         Ok(exit)
@@ -77,13 +77,33 @@ pub fn show(out: Out, told: &Check) {
     }
 }
 
-/// What is edited in the definition on its way, for every destination that is open. A plan shows it too.
-fn show_edits(out: Out, told: &Check) {
-    for verdict in told.verdicts.iter().filter(|verdict| verdict.is_allowed()) {
+/// What is edited in the definition on its way, and what a person should know of the plan, for every destination that is
+/// open. A plan shows it too.
+fn show_plans(out: Out, told: &Check) {
+    let open = || told.verdicts.iter().filter(|verdict| verdict.is_allowed());
+    for verdict in open() {
         for edit in verdict.plan.iter().flat_map(|plan| &plan.edits) {
             out.line(format!("to {}: {}", verdict.destination, plan::edit_words(edit)));
         }
     }
+    let noted = open().flat_map(|verdict| {
+        verdict.plan.iter().flat_map(|plan| &plan.notes).map(move |note| (note.as_str(), verdict.destination.as_str()))
+    });
+    for (note, destinations) in once_each(noted) {
+        out.line(format!("to {}: note: {note}", destinations.join(", ")));
+    }
+}
+
+/// Each note once, in the order in which they come, with all the destinations that it is of.
+fn once_each<'a>(noted: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut each: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (note, destination) in noted {
+        match each.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, destinations)) => destinations.push(destination),
+            None => each.push((note, vec![destination])),
+        }
+    }
+    each
 }
 
 /// Judges again whenever something changed, and tells only what is new.
@@ -114,7 +134,7 @@ async fn watch(app: &App, mover: &Mover, question: &Question) -> anyhow::Result<
             match &answer {
                 Ok(told) => {
                     show(app.out, told);
-                    show_edits(app.out, told);
+                    show_plans(app.out, told);
                     app.out.document(Document::Check(Box::new(told.clone())));
                 }
                 // The domain or a host may come back: that is what is being watched for.
@@ -170,5 +190,17 @@ async fn listen(waypost: &Waypost, host: HostName, changed: Arc<Notify>) {
                 changed.notify_one();
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_of_several_destinations_is_told_once() {
+        let noted = [("plain", "b"), ("way to b", "b"), ("plain", "c"), ("way to c", "c")];
+        let each = [("plain", vec!["b", "c"]), ("way to b", vec!["b"]), ("way to c", vec!["c"])];
+        assert_eq!(once_each(noted.into_iter()), each);
     }
 }

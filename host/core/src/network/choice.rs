@@ -79,6 +79,8 @@ pub struct Chosen {
     pub bandwidth_mib_s: Option<u64>,
     /// Why it isn't the one that was wanted, if it isn't.
     pub stepped_back: Option<String>,
+    /// What speaks against it and is no proof that it leads nowhere; the notes have it too.
+    pub doubt: Option<String>,
     /// What else a person should know of the choice.
     pub notes: Vec<String>,
     /// What else may carry it, up or not at present, each with the destination's address; the next in order first.
@@ -108,7 +110,8 @@ pub(super) fn declared<'n>(
     Ok(wanted)
 }
 
-/// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order.
+/// Takes the wanted network if it is up on both sides as far as libvirt tells, else what its fallback says, in order. A declared
+/// address that is cut is none of them; a name that nobody declared may be, with the doubt said.
 pub fn choose(
     networks: &Networks,
     (name, by): (&str, &Wanted),
@@ -121,88 +124,115 @@ pub fn choose(
     let own = Fallback::of(name);
     let instead: &[Fallback] = if on_purpose { &[] } else { &declared(networks, (name, by), role)?.fallback };
     let candidates: Vec<&Fallback> = std::iter::once(&own).chain(instead).collect();
-    let mut why = Vec::new();
-    for (at, candidate) in candidates.iter().copied().enumerate() {
-        let (network, places) = match candidate {
-            Fallback::Management => (None, &networks.management),
-            Fallback::Network(other) => match networks.get(other).filter(|network| network.roles.contains(&role)) {
-                Some(network) => (Some(network), &network.places),
-                None => {
-                    why.push(format!("{other} has not the role {role}"));
+    // A name that seems cut is the last resort: whatever is declared comes before it, in order.
+    let first = |proven: bool| {
+        let mut why = Vec::new();
+        for (at, candidate) in candidates.iter().copied().enumerate() {
+            let (network, places) = match candidate {
+                Fallback::Management => (None, &networks.management),
+                Fallback::Network(other) => match networks.get(other).filter(|network| network.roles.contains(&role)) {
+                    Some(network) => (Some(network), &network.places),
+                    None => {
+                        why.push(format!("{other} has not the role {role}"));
+                        continue;
+                    }
+                },
+            };
+            let called = candidate.name();
+            let unproven = match up(places, source, destination) {
+                Ok(unproven) => unproven,
+                // libvirt's own connection goes over it, so it is up; what was found of its addresses is not.
+                Err(why) if network.is_none() => Some(format!("the link is unproven: {why}")),
+                Err(down) => {
+                    why.push(format!("{called}: {down}"));
                     continue;
                 }
-            },
-        };
-        let called = candidate.name();
-        let unproven = match up(places, source, destination) {
-            Ok(unproven) => unproven,
-            // libvirt's own connection goes over it, so it is up; what was found of its addresses is not.
-            Err(why) if network.is_none() => Some(format!("the link is unproven: {why}")),
-            Err(down) => {
-                why.push(format!("{called}: {down}"));
-                continue;
-            }
-        };
-        let address = reachable(places, &source.name, &destination.name);
-        let given = places.get(&destination.name).map(|place| place.address);
-        let found = match address {
-            Some(address) => found(&to.pair.ways_tried, &address.to_string()),
-            // libvirt takes the name that the destination gives itself.
-            None if given.is_none() => found(&to.pair.ways_tried, &destination.hostname),
-            None => Found::Nothing,
-        };
-        if let Found::Cut(cut) = found {
-            why.push(format!("{called}: from {} {cut}", source.name));
-            continue;
+            };
+            let address = reachable(places, &source.name, &destination.name);
+            let given = places.get(&destination.name).map(|place| place.address);
+            let found = match address {
+                Some(address) => found(&to.pair.ways_tried, &address.to_string()),
+                // libvirt takes the name that the destination gives itself.
+                None if given.is_none() => found(&to.pair.ways_tried, &destination.hostname),
+                None => Found::Nothing,
+            };
+            let doubt = match &found {
+                // Something declared would have to be wrong for it to lead anywhere.
+                Found::Cut(cut) if proven || given.is_some() => {
+                    why.push(format!("{called}: from {} {cut}", source.name));
+                    continue;
+                }
+                Found::Cut(cut) => Some(doubted(cut, role, source, destination)),
+                _ => None,
+            };
+            let stepped_back = (!why.is_empty()).then(|| {
+                let take = if role == Role::Migration { "takes" } else { "take" };
+                format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
+            });
+            let note = match (address, given) {
+                (Some(address), _) => {
+                    let (from, there) = (&source.name, &destination.name);
+                    let link = unproven.unwrap_or_else(|| format!("its links on {from} and {there} are up"));
+                    format!("network {called}: {link}; {}", reaching(&found, source, &address.to_string(), to))
+                }
+                (None, Some(given)) => format!(
+                    "network {called}: {} has no address of the kind of {given}, so {} is left to choose where it listens",
+                    source.name, destination.name
+                ),
+                (None, None) => {
+                    let said = doubt.clone().unwrap_or_else(|| reaching(&found, source, &destination.hostname, to));
+                    format!("network {called}: {said}")
+                }
+            };
+            return Ok(Chosen {
+                network: network.map(|network| network.name.clone()),
+                address,
+                bandwidth_mib_s: network.and_then(|network| network.bandwidth_mib_s),
+                stepped_back,
+                doubt,
+                notes: vec![note],
+                others: candidates[at + 1..]
+                    .iter()
+                    .chain(&candidates[..at])
+                    .filter_map(|other| networks.carries(other, role, &source.name, &destination.name))
+                    .collect(),
+            });
         }
-        let stepped_back = (!why.is_empty()).then(|| {
-            let take = if role == Role::Migration { "takes" } else { "take" };
-            format!("the {what} {take} network {called} instead of {name}: {}", why.join("; "))
-        });
-        let notes = match (address, given) {
-            (Some(address), _) => {
-                let link =
-                    unproven.unwrap_or_else(|| format!("its links on {} and {} are up", source.name, destination.name));
-                Some(format!(
-                    "network {called}: {link}; {}",
-                    reaching(&found, source, &address.to_string(), destination)
-                ))
-            }
-            (None, Some(given)) => Some(format!(
-                "network {called}: {} has no address of the kind of {given}, so {} is left to choose where it listens",
-                source.name, destination.name
-            )),
-            (None, None) => None,
-        };
-        return Ok(Chosen {
-            network: network.map(|network| network.name.clone()),
-            address,
-            bandwidth_mib_s: network.and_then(|network| network.bandwidth_mib_s),
-            stepped_back,
-            notes: notes.into_iter().collect(),
-            others: candidates[at + 1..]
-                .iter()
-                .chain(&candidates[..at])
-                .filter_map(|other| networks.carries(other, role, &source.name, &destination.name))
-                .collect(),
-        });
-    }
-    Err(NetworkError::Down { what, name: name.to_owned(), why })
+        Err(why)
+    };
+    first(true).or_else(|_| first(false)).map_err(|why| NetworkError::Down { what, name: name.to_owned(), why })
 }
 
-/// What is known of the way from the source to an address of the destination, for a note.
-pub(super) fn reaching(found: &Found, source: &HostFacts, address: &str, destination: &HostFacts) -> String {
-    let (source, ports) = (&source.name, &destination.migration_ports);
+/// What speaks against the name that a destination gives itself, to which libvirt sends what no address is named for. Its
+/// hypervisor may be set to listen elsewhere, so that it is no proof.
+pub(super) fn doubted(cut: &str, role: Role, source: &HostFacts, destination: &HostFacts) -> String {
+    format!(
+        "from {} {cut}; libvirt sends the {} there, unless `migration_host` in the qemu.conf of {} says otherwise, of which it \
+         tells nobody",
+        source.name,
+        role.carried(),
+        destination.name
+    )
+}
+
+/// What is known of the way from the source to an address of a destination, for a note.
+pub(super) fn reaching(found: &Found, source: &HostFacts, address: &str, to: &Candidate) -> String {
+    let (source, ports) = (&source.name, &to.host.migration_ports);
     match found {
         Found::Reached(answered) => {
             format!("{source} reaches {address}: tried from there, its ports {answered} answered")
         }
         Found::Unknown(why) => format!("that {source} reaches {address} could not be tried: {why}"),
-        Found::Nothing | Found::Cut(_) => format!(
-            "that {source} reaches {address} is unproven, because libvirt has no call that tries it, and so are the ports \
-             {}-{} there",
-            ports.first, ports.last
-        ),
+        Found::Nothing | Found::Cut(_) => {
+            let why = match to.pair.ways_tried.is_empty() {
+                true => format!("libvirt has no call that tries it and no `way_probe` is configured for {source}"),
+                false => "only ways of TCP are tried".to_owned(),
+            };
+            format!(
+                "that {source} reaches {address} is unproven, because {why}, and so are the ports {}-{} there",
+                ports.first, ports.last
+            )
+        }
     }
 }
 

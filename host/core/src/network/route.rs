@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::choice::{asks_management, declared, reaching};
+use super::choice::{asks_management, declared, doubted, reaching};
 use super::tried::{Found, found, found_at, peer};
 use super::{Chosen, Detour, Detours, Fallback, MANAGEMENT, NetworkError, Networks, Role, Wanted, choose};
 use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Encryption, Transport};
-use crate::uri::host_in;
+use crate::uri::address_in;
 
-/// The network of the memory for a request, as far as one is wanted: an address in the request is stronger.
+/// The way of the memory for a request: the network that is wanted, or none where the request has an address of its own, which is
+/// stronger, or where libvirt is left to choose. None: no memory moves on a way of its own.
 pub fn memory_way(
     networks: &Networks,
     options: &Options,
@@ -26,9 +27,10 @@ pub fn memory_way(
         Some((name, by)) if !tunnelled && moves_memory && options.migrate_uri.is_none() => {
             choose(networks, (&name, &by), Role::Migration, &facts.source, to).map(Some)
         }
-        _ if !tunnelled && moves_memory => {
-            straight(options.migrate_uri.as_deref(), Role::Migration, facts, to).map(|_| None)
-        }
+        _ if !tunnelled && moves_memory => match &options.migrate_uri {
+            Some(uri) => straight(uri, Role::Migration, facts, to).map(|note| Some(unchosen(note, None))),
+            None => Ok(Some(by_itself(facts, to))),
+        },
         _ => Ok(None),
     }
 }
@@ -37,7 +39,7 @@ pub fn memory_way(
 fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
     let Some((name, port)) = peer(transport, &to.host) else { return Ok(None) };
     let (from, there) = (facts.source.name.clone(), to.host.name.clone());
-    match found_at(&to.pair.ways_tried, name, port) {
+    match found_at(&to.pair.ways_tried, &name, port) {
         Found::Cut(why) => Err(NetworkError::Cut { what: "daemons' connection", from, to: there, why }),
         Found::Reached(_) => {
             Ok(Some(format!("{from} reaches the daemon of {there}: tried from there, {name} answered on port {port}")))
@@ -47,16 +49,41 @@ fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Opti
     }
 }
 
-/// What was found of the way of a URI, or of the one that libvirt takes by itself where there is none, for a note.
-fn straight(uri: Option<&str>, role: Role, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
-    let Some(name) = uri.map_or(Some(to.host.hostname.as_str()), host_in) else { return Ok(None) };
-    match found(&to.pair.ways_tried, name) {
-        Found::Nothing => Ok(None),
+/// The way that libvirt takes by itself: to the name that the destination gives itself.
+fn by_itself(facts: &Snapshot, to: &Candidate) -> Chosen {
+    let (source, name) = (&facts.source, &to.host.hostname);
+    let found = found(&to.pair.ways_tried, name);
+    let doubt = match &found {
+        Found::Cut(cut) => Some(doubted(cut, Role::Migration, source, &to.host)),
+        _ => None,
+    };
+    let note = doubt.clone().unwrap_or_else(|| reaching(&found, source, name, to));
+    unchosen(Some(note), doubt)
+}
+
+/// A way on which the site's networks have no say.
+fn unchosen(note: Option<String>, doubt: Option<String>) -> Chosen {
+    Chosen {
+        network: None,
+        address: None,
+        bandwidth_mib_s: None,
+        stepped_back: None,
+        doubt,
+        notes: note.into_iter().collect(),
+        others: Vec::new(),
+    }
+}
+
+/// What was found of the way of a URI, for a note; also that nobody tried it. Nothing is said of a socket, which is no way
+/// between machines.
+fn straight(uri: &str, role: Role, facts: &Snapshot, to: &Candidate) -> Result<Option<String>, NetworkError> {
+    let Some(name) = address_in(uri) else { return Ok(None) };
+    match found(&to.pair.ways_tried, &name) {
         Found::Cut(why) => {
             let (from, to) = (facts.source.name.clone(), to.host.name.clone());
             Err(NetworkError::Cut { what: role.carried(), from, to, why })
         }
-        found => Ok(Some(reaching(&found, &facts.source, name, &to.host))),
+        found => Ok(Some(reaching(&found, &facts.source, &name, to))),
     }
 }
 
@@ -78,6 +105,7 @@ fn tunnel(networks: &Networks, (name, by): (&str, &Wanted)) -> Result<Option<Cho
         address: None,
         bandwidth_mib_s: None,
         stepped_back: Some(format!("the memory takes network {MANAGEMENT} instead of {name}: {why}")),
+        doubt: None,
         notes: Vec::new(),
         others: Vec::new(),
     }))
@@ -108,45 +136,37 @@ pub fn route(
     if plan.mode == TransferMode::Offline {
         return Ok(plan);
     }
-    let given = plan.migrate_uri.is_some();
-    match memory_way(networks, options, facts, to)? {
-        Some(chosen) => {
-            plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
-            plan.network = chosen.network;
-            if plan.stream.post_copy {
-                // The other limit is over with the switch: this is one of its own.
-                let asked = plan.stream.post_copy_bandwidth_mib_s;
-                let limited = |network: &Fallback| asked.or_else(|| networks.get(network.name())?.bandwidth_mib_s);
-                plan.stream.post_copy_bandwidth_mib_s = asked.or(chosen.bandwidth_mib_s);
-                let others = chosen.others.into_iter();
-                plan.detours = Detours(others.map(|(network, at)| detour(limited(&network), network, at)).collect());
-            }
-            plan.bandwidth_mib_s = plan.bandwidth_mib_s.or(chosen.bandwidth_mib_s);
-            if let Some(address) = chosen.address {
-                plan.migrate_uri = Some(uri(address, None));
-                plan.listen_address.get_or_insert_with(|| address.to_string());
-            }
-            // libvirt would look for the address in the destination's certificate; without a network it looks for the
-            // host's name, and what a certificate must say shall not depend on the network.
-            let addressed = chosen.address.is_some() || !plan.detours.0.is_empty();
-            if addressed && plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
-                let name = to.host.hostname.clone();
-                plan.notes.0.push(format!(
-                    "that the hypervisor's certificate on {} names {name} is unproven: the start of the transfer shows it",
-                    to.host.name
-                ));
-                plan.stream.tls_destination = Some(name);
-            }
+    if plan.migrate_uri.is_some() {
+        let chosen = wanted(networks, options, facts, to);
+        let ignored = |(name, _)| format!("the migration URI was given, so network {name} was not chosen");
+        plan.notes.0.extend(chosen.map(ignored));
+    }
+    if let Some(chosen) = memory_way(networks, options, facts, to)? {
+        plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
+        plan.network = chosen.network;
+        if plan.stream.post_copy {
+            // The other limit is over with the switch: this is one of its own.
+            let asked = plan.stream.post_copy_bandwidth_mib_s;
+            let limited = |network: &Fallback| asked.or_else(|| networks.get(network.name())?.bandwidth_mib_s);
+            plan.stream.post_copy_bandwidth_mib_s = asked.or(chosen.bandwidth_mib_s);
+            let others = chosen.others.into_iter();
+            plan.detours = Detours(others.map(|(network, at)| detour(limited(&network), network, at)).collect());
         }
-        None => {
-            if given {
-                let chosen = wanted(networks, options, facts, to);
-                let ignored = |(name, _)| format!("the migration URI was given, so network {name} was not chosen");
-                plan.notes.0.extend(chosen.map(ignored));
-            }
-            if plan.transport != Transport::Tunnelled {
-                plan.notes.0.extend(straight(plan.migrate_uri.as_deref(), Role::Migration, facts, to)?);
-            }
+        plan.bandwidth_mib_s = plan.bandwidth_mib_s.or(chosen.bandwidth_mib_s);
+        if let Some(address) = chosen.address {
+            plan.migrate_uri = Some(uri(address, None));
+            plan.listen_address.get_or_insert_with(|| address.to_string());
+        }
+        // libvirt would look for the address in the destination's certificate; without a network it looks for the
+        // host's name, and what a certificate must say shall not depend on the network.
+        let addressed = chosen.address.is_some() || !plan.detours.0.is_empty();
+        if addressed && plan.stream.encryption == Encryption::Required && plan.stream.tls_destination.is_none() {
+            let name = to.host.hostname.clone();
+            plan.notes.0.push(format!(
+                "that the hypervisor's certificate on {} names {name} is unproven: the start of the transfer shows it",
+                to.host.name
+            ));
+            plan.stream.tls_destination = Some(name);
         }
     }
     disks(&mut plan, networks, facts, to)?;
@@ -158,9 +178,16 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
     if plan.disks.copy == DiskCopy::No {
         return Ok(());
     }
-    if plan.disks.uri.is_some() {
-        plan.notes.0.extend(straight(plan.disks.uri.as_deref(), Role::DiskCopy, facts, to)?);
+    if let Some(uri) = &plan.disks.uri {
+        plan.notes.0.extend(straight(uri, Role::DiskCopy, facts, to)?);
         return Ok(());
+    }
+    if let Some(port) = plan.disks.port {
+        let (from, there) = (&facts.source.name, &to.host.name);
+        plan.notes.0.push(format!(
+            "that {from} reaches port {port} of {there}, where the disks come in, is unproven: they would take an attempt for \
+             their own"
+        ));
     }
     let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
     let with_memory = plan.network.as_deref().is_some_and(may_carry);

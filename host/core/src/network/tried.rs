@@ -2,15 +2,17 @@
 //! one was.
 //!
 //! A port is tried by a connection, and a hypervisor that waits for a migration takes the first one for it. So no port is ever
-//! tried on which a transfer may come in: neither the lowest of the range, which libvirt hands out first, nor one that a
-//! request names.
+//! tried on which a transfer may come in: neither the lowest of the range, which libvirt hands out first, nor one that the
+//! request names for the memory or the disks, at whatever address: an attempt of the same may be under way.
+
+use std::borrow::Cow;
 
 use super::choice::reachable;
 use super::{Fallback, Networks, Role};
 use crate::facts::{Answer, DomainFacts, HostFacts, MigrationPorts, WayTried};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Transport};
-use crate::uri::{host_in, port_in};
+use crate::uri::{address_in, port_in};
 
 /// Ports that are left alone above those in use: transfers that begin while a way is tried.
 const SPARE: u32 = 8;
@@ -27,7 +29,7 @@ pub struct Target {
 }
 
 /// Where the source's daemon finds the destination's: host and port of its peer URI, if it is needed and one can be told.
-pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(&str, u16)> {
+pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(Cow<'_, str>, u16)> {
     let uri = destination.peer_uri.as_deref().filter(|_| transport != Transport::Direct)?;
     let (scheme, _) = uri.split_once("://")?;
     // libvirt's own defaults; without a transport it takes TLS to another host.
@@ -37,7 +39,7 @@ pub(super) fn peer(transport: Transport, destination: &HostFacts) -> Option<(&st
         // By ssh the source's own configuration may name another machine and port.
         _ => return None,
     };
-    Some((host_in(uri)?, port_in(uri).unwrap_or(usual)))
+    Some((address_in(uri)?, port_in(uri).unwrap_or(usual)))
 }
 
 /// The ways that a request may need to a destination. Of the daemon its peer URI; of the memory and the disks those of their
@@ -50,16 +52,21 @@ pub fn targets(
     destination: &HostFacts,
 ) -> Vec<Target> {
     let mut ways: Vec<Target> = peer(options.transport, destination)
-        .map(|(to, port)| Target { to: to.to_owned(), ports: Ok(vec![port]) })
+        .map(|(to, port)| Target { to: to.into_owned(), ports: Ok(vec![port]) })
         .into_iter()
         .collect();
     if options.mode == Mode::Offline || !domain.state.is_active() {
         return ways;
     }
+    let named: Vec<u16> = [&options.migrate_uri, &options.disks.uri]
+        .into_iter()
+        .filter_map(|uri| port_in(uri.as_deref()?))
+        .chain(options.disks.port)
+        .collect();
     let from = |uri: &str| {
         // RDMA takes a way of its own, and a socket none.
-        let to = host_in(uri).filter(|_| uri.starts_with("tcp://"))?;
-        Some(Target { to: to.to_owned(), ports: ports(destination, port_in(uri)) })
+        let to = address_in(uri).filter(|_| uri.starts_with("tcp://"))?;
+        Some(Target { to: to.into_owned(), ports: ports(destination, port_in(uri), &named) })
     };
     let on_networks = |name: &str, role| {
         let declared = networks.get(name).into_iter();
@@ -78,7 +85,7 @@ pub fn targets(
     };
     let (request, metadata) = (options.network.as_deref(), domain.migration_network.as_deref());
     let wanted = networks.wanted(request, metadata, &domain.name, &source.name, &destination.name);
-    let addressed = |to: String| Target { to, ports: ports(destination, None) };
+    let addressed = |to: String| Target { to, ports: ports(destination, None, &named) };
     // Through a tunnel the memory takes the daemons' own connection, which libvirt tries itself.
     if options.transport != Transport::Tunnelled {
         match (&options.migrate_uri, wanted) {
@@ -105,15 +112,16 @@ pub fn targets(
 }
 
 /// The ports of a destination that may be tried: the last of its range and the one in its middle, if no transfer comes in there.
-fn ports(destination: &HostFacts, named: Option<u16>) -> Result<Vec<u16>, String> {
-    if let Some(port) = named {
+/// None where the transfer takes its own port at that address; nor any of those that are named.
+fn ports(destination: &HostFacts, own: Option<u16>, named: &[u16]) -> Result<Vec<u16>, String> {
+    if let Some(port) = own {
         return Err(format!("a transfer that comes in on port {port} would take the attempt for its own"));
     }
     let MigrationPorts { first, last, in_use } = destination.migration_ports;
     let free_from = in_use.saturating_mul(PER_TRANSFER).saturating_add(u32::from(first) + SPARE);
     let mut tried = vec![first + last.saturating_sub(first) / 2, last];
     tried.dedup();
-    tried.retain(|port| u32::from(*port) >= free_from);
+    tried.retain(|port| u32::from(*port) >= free_from && !named.contains(port));
     match tried.is_empty() {
         true => Err(format!(
             "on any of the ports {first}-{last} another transfer may come in, and would take the attempt for its own"
@@ -170,7 +178,7 @@ mod tests {
         let with = |first, last, in_use| {
             let destination =
                 HostFacts { migration_ports: MigrationPorts { first, last, in_use }, ..crate::testing::host("b") };
-            ports(&destination, None).ok()
+            ports(&destination, None, &[]).ok()
         };
         assert_eq!(with(49152, 49215, 0), Some(vec![49183, 49215]));
         assert_eq!(with(49152, 49215, 12), Some(vec![49215]), "24 and 8 above the first: the middle is no more");
@@ -179,8 +187,12 @@ mod tests {
         assert_eq!(with(50000, 50007, 0), None);
         assert_eq!(with(50000, 50000, 0), None);
         assert_eq!(with(50000, 65535, u32::MAX), None);
-        let why = ports(&crate::testing::host("b"), Some(49152)).unwrap_err();
+        let destination = crate::testing::host("b");
+        let why = ports(&destination, Some(49152), &[49152]).unwrap_err();
         assert_eq!(why, "a transfer that comes in on port 49152 would take the attempt for its own");
+        assert_eq!(ports(&destination, None, &[49300]).ok(), Some(vec![49183, 49215]));
+        assert_eq!(ports(&destination, None, &[49215]).ok(), Some(vec![49183]));
+        assert_eq!(ports(&destination, None, &[49183, 49215]).ok(), None);
     }
 
     #[test]
@@ -189,6 +201,7 @@ mod tests {
             (Some("qemu+tcp://10.0.0.2/system"), Transport::PeerToPeer, Some(("10.0.0.2", 16509))),
             (Some("qemu+tls://kvm2/system"), Transport::Tunnelled, Some(("kvm2", 16514))),
             (Some("qemu://[fd00::2]/system"), Transport::PeerToPeer, Some(("fd00::2", 16514))),
+            (Some("qemu+tcp://[fe80::2%25eth1]/system"), Transport::PeerToPeer, Some(("fe80::2%eth1", 16509))),
             (Some("qemu+tcp://kvm2:1234/system"), Transport::PeerToPeer, Some(("kvm2", 1234))),
             (Some("qemu+ssh://root@kvm2:2222/system"), Transport::PeerToPeer, None),
             (Some("qemu+unix:///system"), Transport::PeerToPeer, None),
@@ -196,6 +209,7 @@ mod tests {
             (None, Transport::PeerToPeer, None),
         ] {
             let host = HostFacts { peer_uri: uri.map(str::to_owned), ..crate::testing::host("b") };
+            let expected = expected.map(|(to, port)| (Cow::Borrowed(to), port));
             assert_eq!(peer(transport, &host), expected, "{uri:?}");
         }
     }
