@@ -12,6 +12,7 @@ mod entry;
 mod fleet;
 mod foretold;
 mod past;
+mod percent;
 mod plugin;
 mod problem;
 mod request;
@@ -28,6 +29,7 @@ pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay, Slots};
 pub use foretold::{Prediction, Writing};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
+pub use percent::Percent;
 pub use plugin::{AnyObject, Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
@@ -36,7 +38,9 @@ pub use service::{
     TaskPage, TaskStatus, Unread, Version, Withheld,
 };
 pub use state::{AuditPruned, Backup, Pruned, Restored};
-pub use task::{Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
+pub use task::{
+    Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on, progress, standing,
+};
 pub use top::{Top, TopHost, TopTask};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,
