@@ -20,6 +20,9 @@ fn a_migration_is_taken_on_followed_and_told_to_its_end() {
         assert_eq!((&ended["status"], &ended["progress"]), (&"completed".into(), &100.into()), "{ended}");
         assert_eq!(ended["message"], ended["outcome"]["summary"]);
         assert!(ended["target_uri"].is_string() && ended["sample"].is_object(), "{ended}");
+        for key in ["status", "message", "progress", "phase", "target_uri", "created_at", "updated_at"] {
+            assert!(accepted.get(key).is_some(), "{key}: {accepted}");
+        }
         let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
         let journal: Vec<&str> =
             records["journal"].as_array().unwrap().iter().map(|entry| entry["record"].as_str().unwrap()).collect();
@@ -46,6 +49,32 @@ fn progress_never_runs_backwards_and_reaches_the_end_only_at_the_end() {
         assert!(seen.len() > 50, "a poll is answered whenever there is news: {seen:?}");
         assert!(seen.is_sorted(), "{seen:?}");
         assert!(seen.iter().all(|(percent, ended)| (*percent == 100.0) == *ended), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_row_of_the_list_says_what_the_task_itself_says() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        let listed = async || anna.get("/tasks").await.expect(200)["tasks"][0].clone();
+        let same = |row: &Value, task: &Value, keys: &[&str]| {
+            for key in keys {
+                assert_eq!(row[*key], task[*key], "{key}: {row}");
+            }
+        };
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+        let row = listed().await;
+        assert_eq!((&row["status"], row["target_uri"].is_string()), (&"running".into(), true), "{row}");
+        same(&row, &running, &["id", "status", "message", "phase", "target_uri", "created_at"]);
+        // It was read later.
+        let percent = |of: &Value| of["progress"].as_f64().unwrap();
+        assert!(percent(&row) >= percent(&running) && percent(&row) < 100.0, "{row}");
+        let ended = anna.end(&id).await;
+        let keys = ["id", "status", "message", "progress", "phase", "target_uri", "created_at", "updated_at"];
+        same(&listed().await, &ended, &keys);
+        assert_eq!(ended["progress"], 100);
     });
 }
 
