@@ -83,9 +83,9 @@ export class Fake {
     const begun = iso(Date.now() - minutes * 60_000 - 4_000 - ((minutes * 7919) % 90_000));
     const over = { kind, summary, causes, remedy };
     const known = this.domains.find((one) => one.name === domain);
-    const permille = kind === "completed" ? 1000 : sample ? 640 : 0;
+    const progress = kind === "completed" ? 100 : sample ? 64 : 0;
     this.tasks.set(id, {
-      id, status: kind, message: summary, permille, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
+      id, status: kind, message: summary, progress, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
       source, destination, target_uri: null, requested_by: "anna", cancel_requested: false, created_at: begun, updated_at: at,
       outcome: over, sample, sequence: (this.sequence += 1), journal: [], decisions: told.decisions.map((one) => ({ ...one, decided_at: at })),
     });
@@ -100,7 +100,7 @@ export class Fake {
     const memory = (told.memory_mib[domain.name] ?? 2048) * MIB;
     const dirty = (told.dirty_mib_s[domain.name] ?? 8) * MIB;
     const task = {
-      id, status: "running", message: `the facts of ${domain.name} are read and the rules are asked`, permille: 0, phase: "accepted",
+      id, status: "running", message: `the facts of ${domain.name} are read and the rules are asked`, progress: 0, phase: "accepted",
       attempt: 1, domain: domain.name, domain_id: domain.id, source: domain.host, destination: to, target_uri: null, requested_by: by,
       cancel_requested: false, created_at: iso(), updated_at: iso(), outcome: null, sample: null, sequence: 0,
       journal: [], decisions: [],
@@ -121,7 +121,7 @@ export class Fake {
 
   end(task, kind, summary, causes = [], remedy = null) {
     Object.assign(task, { phase: "ended", status: kind, message: summary, outcome: { kind, summary, causes, remedy } });
-    if (kind === "completed") task.permille = 1000;
+    if (kind === "completed") task.progress = 100;
     this.write(task, "ended", { outcome: kind, summary });
   }
 
@@ -129,8 +129,8 @@ export class Fake {
     for (const task of this.tasks.values()) {
       if (task.outcome) continue;
       this.step(task);
-      const { attempt, permille, sample } = task;
-      if (sample) task.past = [...(task.past ?? []), { at: iso(), attempt, permille, sample }].slice(-257);
+      const { attempt, progress, sample } = task;
+      if (sample) task.past = [...(task.past ?? []), { at: iso(), attempt, progress, sample }].slice(-257);
     }
   }
 
@@ -194,26 +194,27 @@ export class Fake {
     if (made.left <= 0) {
       if (made.post || (made.next / rate) * 1000 < made.downtime) {
         task.phase = "finishing";
-        task.permille = Math.max(task.permille, 990);
+        task.progress = Math.max(task.progress, 99);
         return this.write(task, "perform-returned", { result: "moved" });
       }
       Object.assign(made, { left: Math.min(made.next, made.memory), next: 0, pass: made.pass + 1 });
     }
-    task.permille = Math.max(task.permille, Math.min(990, Math.floor((1 - made.left / made.memory) * 960)));
+    task.progress = Math.max(task.progress, Math.min(990, Math.floor((1 - made.left / made.memory) * 960)) / 10);
     task.sample = {
       stage: made.post ? "post-copy" : "pre-copy", elapsed_ms: made.elapsed, total_bytes: made.memory, processed_bytes: Math.round(made.sent),
       remaining_bytes: Math.max(0, Math.round(made.left)), bytes_per_s: Math.round(rate), dirty_bytes_per_s: Math.round(dirty),
       iteration: made.pass, downtime_ms: downtime, remaining_ms: dirty < rate ? Math.round((made.left / (rate - dirty)) * 1000) : null,
       throttle_percent: null,
     };
-    const { id, domain, source, destination, phase, attempt, permille, sample } = task;
-    this.send("progress", { task: id, domain, source, destination, phase, attempt, permille, note: "", sample });
+    const { id, domain, source, destination, phase, attempt, progress, sample } = task;
+    this.send("progress", { task: id, domain, source, destination, phase, attempt, progress, note: "", sample });
   }
 
   brief(task) {
-    const { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome, message, permille } = task;
+    const { id, created_at, updated_at, domain, domain_id, source, destination, target_uri, status, phase, outcome, message, progress } = task;
     const place = this.place(task);
-    return { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome: outcome?.kind ?? null, place, message, permille };
+    const row = { id, created_at, updated_at, domain, domain_id, source, destination, target_uri, status, phase };
+    return { ...row, outcome: outcome?.kind ?? null, place, message, progress };
   }
 
   status(task) {

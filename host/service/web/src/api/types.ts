@@ -182,12 +182,15 @@ export interface TaskBrief {
   domain_id: string | null;
   source: string | null;
   destination: string;
+  target_uri: string | null;
+  status: string;
   phase: string;
   outcome: string | null;
   /** In the queue, from 1; null where it does not wait. */
   place: number | null;
   message: string;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
 }
 
 export interface TaskPage {
@@ -199,7 +202,8 @@ export interface TaskStatus {
   id: string;
   status: string;
   message: string;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   phase: string;
   attempt: number;
   domain: string;
@@ -234,7 +238,8 @@ export interface Samples {
 export interface PastSample {
   at: string;
   attempt: number;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   sample: Sample;
 }
 
@@ -422,7 +427,8 @@ export interface Progress {
   destination: string;
   phase: string;
   attempt: number;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   note: string;
   sample: Sample | null;
 }

@@ -277,8 +277,8 @@ export class WaypostMigration extends WaypostElement {
           ? this.end(task)
           : html`<div class="how">
               <span class="small break">${task.message ?? mark.label}</span>
-              <strong>${task.queued ? placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null) : percent(task.permille)}</strong>
-              ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
+              <strong>${task.queued ? placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null) : percent(task.progress)}</strong>
+              ${progress(task.progress, mark.tone, `Progress of ${task.domain}`)}
             </div>`
       }</div>
       <div class="columns ${plotted ? "" : "even"}">

@@ -10,7 +10,8 @@ export interface Task {
   source: string | null;
   destination: string;
   phase: string;
-  permille: number;
+  /** Percent. */
+  progress: number;
   attempt: number;
   /** How it ended: a word. */
   ended: string | null;
@@ -45,7 +46,7 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     destination: brief.destination,
     phase,
     // The row has no attempt, so within one it can't be told whether a smaller figure is older or of a later attempt.
-    permille: newer || !known ? brief.permille : known.permille,
+    progress: newer || !known ? brief.progress : known.progress,
     attempt: known?.attempt ?? 1,
     ended,
     createdAt: brief.created_at,
@@ -59,14 +60,14 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     requestedBy: known?.requestedBy ?? null,
     cancelRequested: known?.cancelRequested ?? false,
     mayPostCopy: known?.mayPostCopy ?? null,
-    targetUri: known?.targetUri ?? null,
+    targetUri: newer || !known ? brief.target_uri : known.targetUri,
   };
 }
 
 /** The single answer: everything, except that progress which came meanwhile is newer. */
 export function fromStatus(status: TaskStatus, known?: Task): Task {
   const same = known && known.attempt === status.attempt && !status.outcome;
-  const ahead = same && known.permille > status.permille;
+  const ahead = same && known.progress > status.progress;
   return {
     id: status.id,
     domain: status.domain,
@@ -74,7 +75,7 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     source: status.source,
     destination: status.destination,
     phase: status.phase,
-    permille: ahead ? known.permille : status.permille,
+    progress: ahead ? known.progress : status.progress,
     attempt: status.attempt,
     ended: status.outcome?.kind ?? null,
     createdAt: status.created_at,
@@ -101,7 +102,7 @@ export function withProgress(task: Task, progress: Progress): Task {
     source: progress.source ?? task.source,
     phase: progress.phase,
     attempt: progress.attempt,
-    permille: same ? Math.max(task.permille, progress.permille) : progress.permille,
+    progress: same ? Math.max(task.progress, progress.progress) : progress.progress,
     sample: progress.sample ?? task.sample,
     mayPostCopy: entersStage(task, progress) ? null : task.mayPostCopy,
     message: progress.note || task.message,

@@ -288,7 +288,7 @@ test("progress is never shown running backwards", async () => {
   await page.goto(`${site.url}#/migrations/${task.id}`);
   const bar = page.getByRole("progressbar", { name: "Progress of warehouse" });
   await bar.waitFor();
-  await expect.poll(() => task.permille).toBeGreaterThan(60);
+  await expect.poll(() => task.progress).toBeGreaterThan(6);
   const values: number[] = [];
   await expect
     .poll(async () => {

@@ -4,7 +4,7 @@ import type { Task } from "../../src/live/tasks";
 import { wishes } from "../../src/parts/wishes";
 
 const task: Task = {
-  id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", permille: 300, attempt: 1, ended: null,
+  id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", progress: 30, attempt: 1, ended: null,
   createdAt: "2026-03-01T12:00:00.000Z", updatedAt: "2026-03-01T12:00:05.000Z", sample: null, message: null, outcome: null, queued: false,
   place: null, requestedBy: null, cancelRequested: false, mayPostCopy: false, targetUri: null,
 };
