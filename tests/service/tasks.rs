@@ -136,6 +136,9 @@ fn a_running_transfer_is_steered() {
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
         let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         assert_eq!(running["may_post_copy"], false, "nobody allowed it: {running}");
+        assert_eq!(running["least_throttle_percent"], Value::Null, "it was begun without auto-converge: {running}");
+        let throttle = json!({"throttle_percent": 60});
+        anna.post(&format!("/tasks/{id}/steer"), throttle).await.problem(409, "not-steerable");
         let steer = format!("/tasks/{id}/steer");
         // All of it or nothing: what could be done is not, where it comes with what can't.
         let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
@@ -188,13 +191,18 @@ fn how_far_a_guest_is_slowed_down_is_changed_where_the_transfer_was_begun_with_i
         let (_service, anna) = site.serve();
         let options = json!({"stream": {"auto_converge": true, "auto_converge_initial": 50}});
         let new = json!({"domain": "g1", "to": "b", "options": options});
-        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+        let made = anna.post("/tasks", new).await.expect(202).clone();
+        assert_eq!(made["least_throttle_percent"], Value::Null, "nothing is transferred yet: {made}");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+        assert_eq!(running["least_throttle_percent"], 50, "{running}");
         let steer = format!("/tasks/{id}/steer");
         // Within what may be wanted of any transfer, and less than this one's first step.
         anna.post(&steer, json!({"throttle_percent": 49})).await.problem(409, "not-steerable");
         anna.post(&steer, json!({"throttle_percent": 50})).await.expect(202);
-        assert_eq!(anna.end(&id).await["status"], "completed");
+        let ended = anna.end(&id).await;
+        assert_eq!(ended["status"], "completed");
+        assert_eq!(ended["least_throttle_percent"], Value::Null, "nothing is transferred any more: {ended}");
         let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
         let done = [["steer-intended", "set-throttle", "anna"], ["steer-settled", "set-throttle", "done"]];
         assert_eq!(orders(&records), done);

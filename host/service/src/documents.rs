@@ -159,6 +159,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
     let Some(brief) = feed.brief(id)? else { return Ok(None) };
     let (view, times) = engine.observe(id).view_with_times()?;
     let ended = view.outcome.as_ref().map(|outcome| outcome.kind);
+    let least_throttle_percent = engine.least_throttle(&view);
     Ok(Some(v1::TaskStatus {
         id: id.to_string(),
         status: v1::standing(ended, view.phase == Phase::Accepted && !view.note.is_empty()),
@@ -174,6 +175,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         requested_by: view.requester,
         cancel_requested: view.cancel_requested,
         may_post_copy: may_post_copy(view.plan.as_ref(), view.phase, view.sample.as_ref()),
+        least_throttle_percent,
         created_at: rfc3339(brief.created_at),
         updated_at: rfc3339(brief.updated_at),
         started_at: times.started.map(rfc3339),

@@ -73,6 +73,11 @@ pub struct TaskStatus {
     /// Whether it may be switched to post-copy right now: it was asked for with that, and its memory is being copied.
     #[serde(default)]
     pub may_post_copy: bool,
+    /// The least that `throttle_percent` of a steer may be right now, percent (the most is 99); null where the guest can't be slowed
+    /// down by order: the transfer was begun without auto-converge, the site does without, or no memory is being copied from a guest
+    /// that runs on the source.
+    #[serde(default)]
+    pub least_throttle_percent: Option<u64>,
     /// Made.
     pub created_at: String,
     /// Last record or reading.

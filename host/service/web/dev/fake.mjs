@@ -185,7 +185,8 @@ export class Fake {
     const seconds = TICK_MS / 1000;
     const wobble = 0.9 + 0.2 * Math.random();
     const rate = Math.min(118 * MIB, (made.options.bandwidth_mib_s ?? 118) * MIB) * wobble;
-    const dirty = made.post || made.suspended ? 0 : made.dirty * (0.8 + 0.4 * Math.random());
+    const speed = 1 - (made.throttle ?? 0) / 100;
+    const dirty = made.post || made.suspended ? 0 : made.dirty * speed * (0.8 + 0.4 * Math.random());
     made.elapsed += TICK_MS;
     made.sent += rate * seconds;
     made.left -= rate * seconds;
@@ -204,7 +205,7 @@ export class Fake {
       stage: made.post ? "post-copy" : "pre-copy", elapsed_ms: made.elapsed, total_bytes: made.memory, processed_bytes: Math.round(made.sent),
       remaining_bytes: Math.max(0, Math.round(made.left)), bytes_per_s: Math.round(rate), dirty_bytes_per_s: Math.round(dirty),
       iteration: made.pass, downtime_ms: downtime, remaining_ms: dirty < rate ? Math.round((made.left / (rate - dirty)) * 1000) : null,
-      throttle_percent: null,
+      throttle_percent: made.throttle ?? null,
     };
     const { id, domain, source, destination, phase, attempt, progress, sample } = task;
     this.send("progress", { task: id, domain, source, destination, phase, attempt, progress, note: "", sample });
@@ -220,8 +221,9 @@ export class Fake {
   status(task) {
     const { made: _, journal: __, decisions: ___, past: ____, waits: _____, ...status } = task;
     const { made } = task;
-    const may_post_copy = task.phase === "performing" && task.sample?.stage === "pre-copy" && !!made?.options.stream?.post_copy;
-    return { ...status, may_post_copy };
+    const stream = (task.phase === "performing" && task.sample?.stage === "pre-copy" && made?.options.stream) || {};
+    const least_throttle_percent = stream.auto_converge ? Math.max(20, stream.auto_converge_initial ?? 0) : null;
+    return { ...status, may_post_copy: !!stream.post_copy, least_throttle_percent };
   }
 
   // What rules say: recorded from the program, by domain and destination.
@@ -462,6 +464,10 @@ export class Fake {
         if (body.post_copy && !task.made.options.stream?.post_copy) {
           return problem(409, "not-steerable", "the migration was not begun with post-copy", { remedy: "allow post-copy when it is begun" });
         }
+        if (body.throttle_percent && !task.made.options.stream?.auto_converge) {
+          return problem(409, "not-steerable", "the migration was not begun with auto-converge", { remedy: "allow auto-converge when it is begun" });
+        }
+        if (body.throttle_percent) task.made.throttle = body.throttle_percent;
         if (body.post_copy) task.made.post = true;
         if (body.suspend) task.made.suspended = true;
         if (body.max_downtime_ms) task.made.downtime = body.max_downtime_ms;

@@ -290,6 +290,7 @@ mod tests {
             requested_by: text(),
             cancel_requested: false,
             may_post_copy: false,
+            least_throttle_percent: None,
             created_at: text(),
             updated_at: text(),
             started_at: None,

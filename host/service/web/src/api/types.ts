@@ -215,6 +215,8 @@ export interface TaskStatus {
   cancel_requested: boolean;
   /** Whether it may be switched to post-copy right now. */
   may_post_copy: boolean;
+  /** The least by which its guest may be slowed down by order right now, percent; null where it may not. */
+  least_throttle_percent: number | null;
   created_at: string;
   updated_at: string;
   outcome: Outcome | null;
@@ -406,6 +408,7 @@ export interface Options {
 export interface Steer {
   max_downtime_ms?: number;
   bandwidth_mib_s?: number;
+  throttle_percent?: number;
   post_copy?: boolean;
   suspend?: boolean;
 }

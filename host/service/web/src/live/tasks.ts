@@ -28,6 +28,8 @@ export interface Task {
   cancelRequested: boolean;
   /** Whether it may be switched to post-copy at the stage of its last reading; null until the single answer tells. */
   mayPostCopy: boolean | null;
+  /** The least by which its guest may be slowed down by order at that stage, percent; null where it may not, or is not known. */
+  leastThrottle: number | null;
   targetUri: string | null;
 }
 
@@ -60,6 +62,7 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     requestedBy: known?.requestedBy ?? null,
     cancelRequested: known?.cancelRequested ?? false,
     mayPostCopy: known?.mayPostCopy ?? null,
+    leastThrottle: known?.leastThrottle ?? null,
     targetUri: newer || !known ? brief.target_uri : known.targetUri,
   };
 }
@@ -68,6 +71,8 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
 export function fromStatus(status: TaskStatus, known?: Task): Task {
   const same = known && known.attempt === status.attempt && !status.outcome;
   const ahead = same && known.progress > status.progress;
+  // Of another stage than that which is shown it does not say what may be asked of the transfer.
+  const elsewhere = ahead && stage(known) !== (status.sample?.stage ?? null);
   return {
     id: status.id,
     domain: status.domain,
@@ -87,8 +92,8 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     place: status.status === "queued" ? (known?.place ?? null) : null,
     requestedBy: status.requested_by,
     cancelRequested: status.cancel_requested,
-    // Of another stage than that which is shown it says nothing.
-    mayPostCopy: ahead && stage(known) !== (status.sample?.stage ?? null) ? known.mayPostCopy : status.may_post_copy,
+    mayPostCopy: elsewhere ? known.mayPostCopy : status.may_post_copy,
+    leastThrottle: elsewhere ? known.leastThrottle : status.least_throttle_percent,
     targetUri: status.target_uri,
   };
 }
@@ -97,6 +102,7 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
 export function withProgress(task: Task, progress: Progress): Task {
   if (task.ended || progress.attempt < task.attempt) return task;
   const same = progress.attempt === task.attempt;
+  const enters = entersStage(task, progress);
   return {
     ...task,
     source: progress.source ?? task.source,
@@ -104,7 +110,8 @@ export function withProgress(task: Task, progress: Progress): Task {
     attempt: progress.attempt,
     progress: same ? Math.max(task.progress, progress.progress) : progress.progress,
     sample: progress.sample ?? task.sample,
-    mayPostCopy: entersStage(task, progress) ? null : task.mayPostCopy,
+    mayPostCopy: enters ? null : task.mayPostCopy,
+    leastThrottle: enters ? null : task.leastThrottle,
     message: progress.note || task.message,
     queued: false,
     place: null,

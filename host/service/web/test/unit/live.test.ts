@@ -36,7 +36,8 @@ class Service {
   task = {
     id: "t1", created_at: "2026-03-01T12:00:00.000Z", updated_at: "2026-03-01T12:00:05.000Z", domain: "web1", domain_id: "d1", source: "a",
     destination: "b", phase: "performing", place: null, message: "web1 is moving to b", progress: 30, outcome: null as object | null,
-    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, may_post_copy: false, sample: null, sequence: 4,
+    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, may_post_copy: false, least_throttle_percent: null,
+    sample: null, sequence: 4,
   };
 
   get standing(): Stream[] {

@@ -25,6 +25,7 @@ const status: TaskStatus = {
   requested_by: "anna",
   cancel_requested: false,
   may_post_copy: false,
+  least_throttle_percent: null,
   outcome: null,
   sample: null,
   sequence: 4,
@@ -74,6 +75,19 @@ test("whether it may be switched to post-copy holds for the stage of which it wa
   expect([entersStage(known, next), withProgress(known, next).mayPostCopy]).toEqual([true, null]);
   expect(entersStage(known, { ...progress, sample: null })).toBe(false);
   expect(fromBrief(brief).mayPostCopy).toBe(null);
+});
+
+test("how far its guest may be slowed down holds for the stage of which it was said", () => {
+  const disks = fromStatus({ ...status, sample: { ...sample, stage: "disks" } });
+  const memory = withProgress(disks, progress);
+  expect([disks.leastThrottle, memory.leastThrottle]).toEqual([null, null]);
+  const known = fromStatus({ ...status, progress: 46, least_throttle_percent: 30, sample }, memory);
+  expect(known.leastThrottle).toBe(30);
+  expect(fromBrief(brief, known).leastThrottle).toBe(30);
+  expect(withProgress(known, { ...progress, progress: 47 }).leastThrottle).toBe(30);
+  // An answer that was under way meanwhile is of the disks.
+  expect(fromStatus({ ...status, sample: { ...sample, stage: "disks" } }, known).leastThrottle).toBe(30);
+  expect(withProgress(known, { ...progress, sample: { ...sample, stage: "post-copy" } }).leastThrottle).toBe(null);
 });
 
 test("what is over stays over", () => {
