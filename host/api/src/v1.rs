@@ -3,8 +3,8 @@
 //! A command with `--json` prints one [`Document`] on standard output: its result, or the error in its stead. Only
 //! `check --watch` prints more, one per line, whenever the answer changes. Commands that follow a task (`migrate`,
 //! `watch`, `cancel`, `recover`) tell how far it is on standard error, one document per line. Every document names its
-//! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names, absent
-//! values are `null`.
+//! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names (`progress`
+//! is in percent), absent values are `null`.
 
 mod access;
 mod check;
