@@ -143,7 +143,7 @@ fn others(runtime: &Runtime, tls: &Tls, program: &Program, task: &str) -> Vec<Fi
 fn until_it_moves(runtime: &Runtime, program: &Program, task: &str) -> Value {
     loop {
         let status = runtime.block_on(program.ask("GET", &format!("/tasks/{task}?wait=30"), &Value::Null));
-        if status["permille"].as_u64().is_some_and(|permille| permille > 0) {
+        if status["progress"].as_f64().is_some_and(|percent| percent > 0.0) {
             return status;
         }
         assert_ne!(status["phase"], "ended", "{status}");

@@ -57,7 +57,7 @@ fn a_task_stays_on_record() {
     site.expect(0, &["migrate", "g1", "--to", "b"]);
     let tasks = site.tasks();
     assert_eq!(tasks.len(), 1);
-    assert_eq!((&tasks[0]["outcome"], &tasks[0]["permille"]), (&"completed".into(), &1000.into()));
+    assert_eq!((&tasks[0]["outcome"], &tasks[0]["progress"]), (&"completed".into(), &100.into()));
     // What is over can be looked at, and nothing is offered that no task would do any more.
     let looked = site.expect(0, &["recover", tasks[0]["id"].as_str().expect("an id")]).out;
     assert!(looked.contains("permitted: nothing: the task is over"), "{looked}");

@@ -401,9 +401,9 @@ fn a_transfer_that_is_taken_over_goes_on_as_it_was() {
     let task = site.only_task();
     let shown = |site: &Site| {
         let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
-        tasks["tasks"][0]["permille"].as_u64().expect("progress")
+        tasks["tasks"][0]["progress"].as_f64().expect("progress")
     };
-    site.until("progress is shown", |site| shown(site) > 0);
+    site.until("progress is shown", |site| shown(site) > 0.0);
     first.kill().expect("the controller is killed");
     first.wait().expect("it is gone");
     let before = shown(&site);
@@ -415,7 +415,7 @@ fn a_transfer_that_is_taken_over_goes_on_as_it_was() {
         .filter_map(|line| line.trim_start().split_once('%').and_then(|(number, _)| number.parse().ok()))
         .collect();
     assert!(!percents.is_empty() && percents.is_sorted(), "{percents:?}\n{}", ran.err);
-    assert!(percents[0] >= before / 10, "it was at {before} permille and went on at {percents:?}");
+    assert!(percents[0] as f64 >= before.floor(), "it was at {before} % and went on at {percents:?}");
     let record = site.waypost(&["task", &task]).expect_code(0).out;
     let (_, after) = record.split_once("watched from outside from here on").unwrap_or_else(|| panic!("{record}"));
     assert!(after.contains("convergence-adaptive"), "no policy steers what was taken over:\n{record}");

@@ -130,7 +130,7 @@ fn a_failure_that_nobody_saw_is_called_what_the_hosts_still_show() {
     let task = site.only_task();
     site.until("its progress is kept", |site| {
         let tasks = site.waypost(&["tasks", "--json"]).expect_code(0).json();
-        tasks["tasks"][0]["permille"].as_u64().is_some_and(|permille| permille > 0)
+        tasks["tasks"][0]["progress"].as_f64().is_some_and(|percent| percent > 0.0)
     });
     driver.kill().expect("the controller is killed");
     driver.wait().expect("it is gone");

@@ -96,7 +96,7 @@ fn a_service_that_is_stopped_leaves_the_transfer_to_the_hosts_and_the_next_bring
     assert_eq!(status, 202, "{task}");
     let path = format!("/tasks/{}", task["id"].as_str().expect("an id"));
     site.until_copying("kvm1", "g1");
-    let mut progress = vec![first.get(&path)["permille"].as_u64()];
+    let mut progress = vec![first.get(&path)["progress"].as_f64()];
     first.stop();
 
     // Nobody drives it, and the hosts go on.
@@ -110,13 +110,13 @@ fn a_service_that_is_stopped_leaves_the_transfer_to_the_hosts_and_the_next_bring
     site.virsh("kvm1", &["migrate-setmaxdowntime", "g1", "20000"]);
     let mut now = second.get(&path);
     while now["phase"] != "ended" {
-        progress.push(now["permille"].as_u64());
+        progress.push(now["progress"].as_f64());
         // A long poll: it ends with news.
         now = second.get(&format!("{path}?since={}&wait=30", now["sequence"]));
     }
-    progress.push(now["permille"].as_u64());
+    progress.push(now["progress"].as_f64());
     assert_eq!(now["status"], "completed", "{now:#}\n{}", second.said());
-    assert!(progress.is_sorted() && progress.last() == Some(&Some(1000)), "{progress:?}");
+    assert!(progress.is_sorted() && progress.last() == Some(&Some(100.0)), "{progress:?}");
     let records = second.get(&format!("{path}/records"));
     let journal = records["journal"].as_array().expect("a journal");
     let count = |record: &str| journal.iter().filter(|entry| entry["record"] == record).count();

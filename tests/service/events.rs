@@ -31,16 +31,16 @@ fn a_migration_is_heard_from_its_first_record_to_its_last_with_its_progress_betw
         assert_eq!(records(&heard), written(&site));
         let (first, last) = (&heard[0].data["entry"], &heard.last().unwrap().data["entry"]);
         assert_eq!((&first["record"], &last["details"]["outcome"]), (&"accepted".into(), &"completed".into()));
-        let progress: Vec<u64> = heard
+        let progress: Vec<f64> = heard
             .iter()
             .filter(|heard| heard.kind == "progress")
             .map(|heard| {
                 assert!(heard.id.is_none(), "what is superseded is not resumed from");
                 assert_eq!((&heard.data["domain"], &heard.data["attempt"]), (&"g1".into(), &1.into()));
-                heard.data["permille"].as_u64().unwrap()
+                heard.data["progress"].as_f64().unwrap()
             })
             .collect();
-        assert!(progress.len() > 50 && progress.is_sorted() && *progress.last().unwrap() < 1000, "{progress:?}");
+        assert!(progress.len() > 50 && progress.is_sorted() && *progress.last().unwrap() < 100.0, "{progress:?}");
         // One of its own, from the beginning.
         let mut own = anna.listen(&format!("/tasks/{id}/events"), None).await;
         let heard = own.until(|heard| heard.ends(&id)).await;
@@ -204,10 +204,10 @@ fn how_far_a_transfer_is_stands_beside_the_pages_of_records() {
         let site = Site::new(SLOW);
         let (service, anna) = site.serve();
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 100).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 10.0).await;
         let page = anna.get("/changes?after=0").await.expect(200).clone();
         assert_eq!(page["progress"][0]["task"], *id, "{page}");
-        assert!(page["progress"][0]["permille"].as_u64().unwrap() > 100, "{page}");
+        assert!(page["progress"][0]["progress"].as_f64().unwrap() > 10.0, "{page}");
         // Who waits when the service stops is answered, and comes back.
         let path = format!("/changes?after={}&wait=60", page["last"]);
         let wait = async { anna.get(&path).await.expect(200).clone() };
@@ -230,10 +230,10 @@ fn a_new_listener_is_told_how_far_what_runs_is_and_nothing_of_what_is_over() {
         let mut early = anna.listen("/events", None).await;
         early.until(|heard| heard.kind == "progress").await;
         drop(early);
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 500).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 50.0).await;
         let mut late = anna.listen("/events", None).await;
         let heard = late.until(|heard| heard.kind == "progress").await;
-        assert!(heard.last().unwrap().data["permille"].as_u64().unwrap() > 500);
+        assert!(heard.last().unwrap().data["progress"].as_f64().unwrap() > 50.0);
         anna.end(&id).await;
         drop(late);
         let mut after = anna.listen("/events", None).await;

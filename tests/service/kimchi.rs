@@ -90,7 +90,7 @@ fn the_page_moves_a_guest_and_follows_its_task() {
         assert!(task["message"].as_str().unwrap().contains("user and password were neither used nor kept"), "{task}");
         let id = task["id"].as_str().unwrap();
         assert_eq!(get(&anna, OF_G1).await[0]["id"], *id, "as soon as it was accepted");
-        anna.until(id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         let running = get(&anna, &format!("{PREFIX}/tasks/{id}")).await;
         assert_eq!(running["status"], "running");
         assert!(running["message"].as_str().unwrap().ends_with(" %)"), "{running}");
@@ -249,7 +249,7 @@ fn a_task_is_cancelled_and_outlives_the_service() {
         let (service, anna) = serve(&site, kimchi());
         let task = migrate(&anna, "/vms/g1/migrate", json!({"remote_host": "b"})).await;
         let id = task["id"].as_str().unwrap();
-        anna.until(id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         let path = format!("{PREFIX}/tasks/{id}");
         assert_eq!(ask(&anna, Method::DELETE, &path, Value::Null).await, (204, Value::Null));
         anna.end(id).await;

@@ -116,7 +116,7 @@ fn an_end_counts_once_whoever_drove_the_task_to_it() {
         let site = Site::new(SLOW);
         let (service, anna) = site.serve();
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 200).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 20.0).await;
         let before = figures(&anna).await;
         let moved = before.value("waypost_transferred_bytes_total", &[]);
         assert!(moved > 0.0 && before.sum("waypost_migrations_ended_total") == 0.0);
@@ -174,7 +174,7 @@ fn what_runs_and_waits_is_shown_while_it_does_and_goes_with_it() {
             ids.push(anna.migrate(&format!("g{n}"), "b").await);
         }
         anna.until(&ids[3], |status| status["status"] == "queued").await;
-        let status = anna.until(&ids[0], |status| status["permille"].as_u64().unwrap() > 100).await;
+        let status = anna.until(&ids[0], |status| status["progress"].as_f64().unwrap() > 10.0).await;
         let _stream = anna.listen("/events", None).await;
         let now = figures(&anna).await;
         let host = |host, direction, state| {
@@ -195,7 +195,9 @@ fn what_runs_and_waits_is_shown_while_it_does_and_goes_with_it() {
         assert_eq!(rate, sample["bytes_per_s"].as_f64().unwrap());
         let dirty = now.value("waypost_transfer_dirty_bytes_per_second", &of);
         assert_eq!(dirty, sample["dirty_bytes_per_s"].as_f64().unwrap());
-        assert_eq!(now.value("waypost_transfer_progress_ratio", &of), status["permille"].as_f64().unwrap() / 1000.0);
+        // The percentage is whole in thousandths.
+        let permille = (status["progress"].as_f64().unwrap() * 10.0).round();
+        assert_eq!(now.value("waypost_transfer_progress_ratio", &of), permille / 1000.0);
 
         for id in &ids {
             anna.end(id).await;
@@ -264,7 +266,7 @@ fn both_forms_are_strictly_what_they_say_and_tell_the_same() {
         let id = anna.migrate("g1", "b").await;
         anna.end(&id).await;
         let id = anna.migrate("g\"2\\ ", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         let (kind, open) = text(&anna, OPEN).await;
         assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         let (kind, plain) = text(&anna, "*/*").await;
@@ -317,7 +319,7 @@ fn every_family() -> BTreeMap<String, BTreeSet<String>> {
         let site = Site::new(SLOW);
         let (_service, anna) = site.serve();
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         anna.post(&format!("/tasks/{id}/cancel"), Value::Null).await.expect(202);
         let running = figures(&anna).await;
         anna.end(&id).await;

@@ -18,10 +18,10 @@ fn the_course_of_a_transfer_is_kept_whole_and_stays_small() {
         let (_service, anna) = site.serve();
         let id = anna.migrate("g1", "b").await;
         let path = format!("/tasks/{id}/samples");
-        let half = anna.until(&id, |status| status["permille"].as_u64().unwrap() > 500).await;
+        let half = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 50.0).await;
         let early = anna.get(&path).await.expect(200).clone();
         let last = list(&early, "samples").last().unwrap();
-        assert!(last["permille"].as_u64() <= half["permille"].as_u64() && last["attempt"] == 1, "{last}");
+        assert!(last["progress"].as_f64() <= half["progress"].as_f64() && last["attempt"] == 1, "{last}");
         let ended = anna.end(&id).await;
 
         let all = anna.get(&path).await.expect(200).clone();
@@ -29,10 +29,10 @@ fn the_course_of_a_transfer_is_kept_whole_and_stays_small() {
         assert!((100..=257).contains(&samples.len()), "{}", samples.len());
         let at = |sample: &Value| sample["at"].as_str().unwrap().to_owned();
         assert!(samples.is_sorted_by(|a, b| at(a) < at(b)), "oldest first");
-        assert!(samples.is_sorted_by_key(|sample| sample["permille"].as_u64().unwrap()));
+        assert!(samples.is_sorted_by_key(|sample| sample["progress"].as_f64().unwrap()));
         assert_eq!(
-            (&samples.last().unwrap()["sample"], &samples.last().unwrap()["permille"]),
-            (&ended["sample"], &1000.into())
+            (&samples.last().unwrap()["sample"], &samples.last().unwrap()["progress"]),
+            (&ended["sample"], &100.into())
         );
         // From its begin, and without a hole.
         let moved: Vec<u64> = samples.iter().map(|sample| sample["sample"]["elapsed_ms"].as_u64().unwrap()).collect();

@@ -147,8 +147,8 @@ fn a_signal_leaves_the_transfer_and_the_next_start_brings_it_to_its_end() {
     let id = program.migrate("g1", "b");
     let mut seen = Vec::new();
     program.until(&id, |status| {
-        seen.push(status["permille"].as_u64().unwrap());
-        status["permille"].as_u64().unwrap() > 0
+        seen.push(status["progress"].as_f64().unwrap());
+        status["progress"].as_f64().unwrap() > 0.0
     });
     let mut listening = program.listen(0);
     let mut heard: Vec<u64> = Vec::new();
@@ -165,7 +165,7 @@ fn a_signal_leaves_the_transfer_and_the_next_start_brings_it_to_its_end() {
     let program = Program::start(&site);
     // Simulated hosts live and die with a process: the new one finds hosts without a transfer, and says so.
     let ended = program.until(&id, |status| {
-        seen.push(status["permille"].as_u64().unwrap());
+        seen.push(status["progress"].as_f64().unwrap());
         status["phase"] == "ended"
     });
     assert_eq!(ended["status"], "rolled-back", "{ended}");

@@ -14,7 +14,7 @@ fn a_service_whose_driving_hangs_has_no_pulse_until_it_goes_on() {
         let (service, anna) = site.serve();
         service.pulse().await;
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 0).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 0.0).await;
         // With a task that is driven, and that waits for its hosts most of the time.
         service.pulse().await;
         (site, service)

@@ -17,9 +17,12 @@ fn a_migration_is_taken_on_followed_and_told_to_its_end() {
         assert_eq!(answer.headers["location"], format!("/api/v1/tasks/{id}"));
         assert_eq!((&accepted["requested_by"], &accepted["domain"]), (&"anna".into(), &"g1".into()));
         let ended = anna.end(id).await;
-        assert_eq!((&ended["status"], &ended["permille"]), (&"completed".into(), &1000.into()), "{ended}");
+        assert_eq!((&ended["status"], &ended["progress"]), (&"completed".into(), &100.into()), "{ended}");
         assert_eq!(ended["message"], ended["outcome"]["summary"]);
         assert!(ended["target_uri"].is_string() && ended["sample"].is_object(), "{ended}");
+        for key in ["status", "message", "progress", "phase", "target_uri", "created_at", "updated_at"] {
+            assert!(accepted.get(key).is_some(), "{key}: {accepted}");
+        }
         let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
         let journal: Vec<&str> =
             records["journal"].as_array().unwrap().iter().map(|entry| entry["record"].as_str().unwrap()).collect();
@@ -38,14 +41,40 @@ fn progress_never_runs_backwards_and_reaches_the_end_only_at_the_end() {
         let id = anna.migrate("g1", "b").await;
         let seen = std::cell::RefCell::new(Vec::new());
         anna.until(&id, |status| {
-            seen.borrow_mut().push((status["permille"].as_u64().unwrap(), status["phase"] == "ended"));
+            seen.borrow_mut().push((status["progress"].as_f64().unwrap(), status["phase"] == "ended"));
             status["phase"] == "ended"
         })
         .await;
         let seen = seen.into_inner();
         assert!(seen.len() > 50, "a poll is answered whenever there is news: {seen:?}");
         assert!(seen.is_sorted(), "{seen:?}");
-        assert!(seen.iter().all(|(permille, ended)| (*permille == 1000) == *ended), "{seen:?}");
+        assert!(seen.iter().all(|(percent, ended)| (*percent == 100.0) == *ended), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_row_of_the_list_says_what_the_task_itself_says() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let id = anna.migrate("g1", "b").await;
+        let listed = async || anna.get("/tasks").await.expect(200)["tasks"][0].clone();
+        let same = |row: &Value, task: &Value, keys: &[&str]| {
+            for key in keys {
+                assert_eq!(row[*key], task[*key], "{key}: {row}");
+            }
+        };
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+        let row = listed().await;
+        assert_eq!((&row["status"], row["target_uri"].is_string()), (&"running".into(), true), "{row}");
+        same(&row, &running, &["id", "status", "message", "phase", "target_uri", "created_at"]);
+        // It was read later.
+        let percent = |of: &Value| of["progress"].as_f64().unwrap();
+        assert!(percent(&row) >= percent(&running) && percent(&row) < 100.0, "{row}");
+        let ended = anna.end(&id).await;
+        let keys = ["id", "status", "message", "progress", "phase", "target_uri", "created_at", "updated_at"];
+        same(&listed().await, &ended, &keys);
+        assert_eq!(ended["progress"], 100);
     });
 }
 
@@ -73,7 +102,7 @@ fn a_cancelled_task_says_where_the_domain_is_and_can_be_begun_again() {
         let (_service, anna) = site.serve();
         let bert = anna.named(Some("bert"));
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         anna.post(&format!("/tasks/{id}/retry"), Value::Null).await.problem(409, "task-not-over");
         bert.post(&format!("/tasks/{id}/cancel"), Value::Null).await.expect(202);
         bert.post(&format!("/tasks/{id}/cancel"), Value::Null).await.expect(202);
@@ -105,15 +134,18 @@ fn a_running_transfer_is_steered() {
         let (_service, anna) = site.serve();
         let new = json!({"domain": "g1", "to": "b", "options": {"bandwidth_mib_s": 2}});
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        let running = anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         assert_eq!(running["may_post_copy"], false, "nobody allowed it: {running}");
+        assert_eq!(running["least_throttle_percent"], Value::Null, "it was begun without auto-converge: {running}");
+        let throttle = json!({"throttle_percent": 60});
+        anna.post(&format!("/tasks/{id}/steer"), throttle).await.problem(409, "not-steerable");
         let steer = format!("/tasks/{id}/steer");
         // All of it or nothing: what could be done is not, where it comes with what can't.
         let mixed = json!({"bandwidth_mib_s": 1, "max_downtime_ms": 5, "post_copy": true});
         for wrong in [json!({"post_copy": true}), mixed] {
             anna.post(&steer, wrong).await.problem(409, "not-steerable");
         }
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 20).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 2.0).await;
         let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
         assert_eq!(orders(&records), [[""; 3]; 0]);
         anna.post(&steer, json!({"bandwidth_mib_s": 10, "max_downtime_ms": 700})).await.expect(202);
@@ -159,13 +191,18 @@ fn how_far_a_guest_is_slowed_down_is_changed_where_the_transfer_was_begun_with_i
         let (_service, anna) = site.serve();
         let options = json!({"stream": {"auto_converge": true, "auto_converge_initial": 50}});
         let new = json!({"domain": "g1", "to": "b", "options": options});
-        let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let made = anna.post("/tasks", new).await.expect(202).clone();
+        assert_eq!(made["least_throttle_percent"], Value::Null, "nothing is transferred yet: {made}");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+        assert_eq!(running["least_throttle_percent"], 50, "{running}");
         let steer = format!("/tasks/{id}/steer");
         // Within what may be wanted of any transfer, and less than this one's first step.
         anna.post(&steer, json!({"throttle_percent": 49})).await.problem(409, "not-steerable");
         anna.post(&steer, json!({"throttle_percent": 50})).await.expect(202);
-        assert_eq!(anna.end(&id).await["status"], "completed");
+        let ended = anna.end(&id).await;
+        assert_eq!(ended["status"], "completed");
+        assert_eq!(ended["least_throttle_percent"], Value::Null, "nothing is transferred any more: {ended}");
         let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
         let done = [["steer-intended", "set-throttle", "anna"], ["steer-settled", "set-throttle", "done"]];
         assert_eq!(orders(&records), done);
@@ -181,7 +218,7 @@ fn a_transfer_that_may_goes_on_as_post_copy_when_a_person_says_so() {
         let made = anna.post("/tasks", new).await.expect(202).clone();
         assert_eq!(made["may_post_copy"], false, "nothing is transferred yet: {made}");
         let id = made["id"].as_str().unwrap().to_owned();
-        let running = anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        let running = anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         assert_eq!(running["may_post_copy"], true, "{running}");
         anna.named(Some("bert")).post(&format!("/tasks/{id}/steer"), json!({"post_copy": true})).await.expect(202);
         let over = |status: &Value| status["phase"] == "ended";
@@ -251,7 +288,7 @@ fn a_guest_that_a_person_has_paused_runs_on_where_it_arrives() {
         let site = Site::new(SLOW);
         let (_service, anna) = site.serve();
         let id = anna.migrate("g1", "b").await;
-        anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+        anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
         let g1 = site.world.domain("g1").unwrap();
         assert_eq!(site.world.truth(g1).running_on, [HostName::new("a")]);
         anna.post(&format!("/tasks/{id}/steer"), json!({"suspend": true})).await.expect(202);

@@ -28,7 +28,7 @@ fn one_frame_shows_what_runs_waits_and_ended_without_asking_the_service() {
     program.until(&over, |status| status["phase"] == "ended");
     let ids: Vec<String> = (1..=3).map(|n| program.migrate(&format!("g{n}"), "b")).collect();
     for id in &ids[..2] {
-        program.until(id, |status| status["permille"].as_u64().unwrap() > 0);
+        program.until(id, |status| status["progress"].as_f64().unwrap() > 0.0);
     }
     program.until(&ids[2], |status| status["status"] == "queued");
 
@@ -147,7 +147,7 @@ fn what_is_selected_is_cancelled_once_that_is_confirmed() {
     let service = format!("unix:{}", program.socket.display());
     for (how, top) in [("alone", site.command(&["top"])), ("of a service", site.asking(&service, &["top"]))] {
         let id = program.migrate("g1", "b");
-        program.until(&id, |status| status["permille"].as_u64().unwrap() > 0);
+        program.until(&id, |status| status["progress"].as_f64().unwrap() > 0.0);
         let (seen, status) = in_a_terminal(&site, &top, |_, keys| {
             keys.write_all(b"cy").unwrap();
             let over = program.until(&id, |status| status["phase"] == "ended");

@@ -3,8 +3,8 @@
 //! A command with `--json` prints one [`Document`] on standard output: its result, or the error in its stead. Only
 //! `check --watch` prints more, one per line, whenever the answer changes. Commands that follow a task (`migrate`,
 //! `watch`, `cancel`, `recover`) tell how far it is on standard error, one document per line. Every document names its
-//! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names, absent
-//! values are `null`.
+//! version and its kind: `{"api":"v1","kind":"ended",...}`. Times are RFC 3339 in UTC, units are in the names (`progress`
+//! is in percent), absent values are `null`.
 
 mod access;
 mod check;
@@ -12,6 +12,7 @@ mod entry;
 mod fleet;
 mod foretold;
 mod past;
+mod percent;
 mod plugin;
 mod problem;
 mod request;
@@ -28,6 +29,7 @@ pub use entry::Entry;
 pub use fleet::{Domain, Domains, Host, Hosts, Lab, LabCounter, LabGone, LabGuest, LabHost, LabRun, LabStay, Slots};
 pub use foretold::{Prediction, Writing};
 pub use past::{DecisionPage, PastSample, Samples, TaskDecision};
+pub use percent::Percent;
 pub use plugin::{AnyObject, Plugin, PluginFolder, PluginSettings, Plugins};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use request::{Disks, NewAction, NewCheck, NewTask, Options, Steer, Stream};
@@ -36,7 +38,9 @@ pub use service::{
     TaskPage, TaskStatus, Unread, Version, Withheld,
 };
 pub use state::{AuditPruned, Backup, Pruned, Restored};
-pub use task::{Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on};
+pub use task::{
+    Ended, Look, Outcome, Progress, Sample, Side, Steered, Task, TaskBrief, Tasks, Wish, going_on, progress, standing,
+};
 pub use top::{Top, TopHost, TopTask};
 pub use words::{
     Action, AfterMove, Compression, DiskCopy, Encryption, Mode, Persistence, Priority, SourceDefinition, StorageSafety,

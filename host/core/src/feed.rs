@@ -5,6 +5,8 @@
 //! own: a change gets its number in the transaction that writes its record, so a reader who has seen number `n` has seen
 //! everything before it, from whatever process it came.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{HostName, Moment, TaskId};
 use crate::journal::Record;
 use crate::outcome::OutcomeKind;
@@ -178,6 +180,8 @@ pub trait Feed: Send + Sync {
     fn page(&self, query: &TaskQuery, most: u32) -> Result<Vec<TaskBrief>, StoreFault>;
     /// One task; none if there is no such task.
     fn brief(&self, task: TaskId) -> Result<Option<TaskBrief>, StoreFault>;
+    /// The URIs by which the sources' daemons reach the destinations', of those of these tasks whose last attempt has a plan.
+    fn targets(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, String>, StoreFault>;
     /// Keeps within what else a task was asked for, in the words of whoever follows requests through several programs.
     fn note_context(&self, task: TaskId, context: &str) -> Result<(), StoreFault>;
     /// Within what else a task was asked for; none: nobody said so.

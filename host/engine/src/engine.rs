@@ -16,6 +16,7 @@ use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Clock, Depth, Hypervisor, KeptProof, Policies, ProbeVolume, Store, TaskLock, Wish};
 use waypost_core::queue::{Entry, SlotLimits, Turn};
 use waypost_core::request::{MigrationRequest, Options};
+use waypost_core::sample::Stage;
 use waypost_core::situation::{Action, History, Situation};
 
 use crate::check::{CheckReport, Question, check};
@@ -32,6 +33,7 @@ use crate::settings::Settings;
 use crate::steered::SteeringLog;
 use crate::task::helm::no_throttle;
 use crate::task::{Acted, Driver, Order, Task, act, judged, look, span, waiting};
+use crate::view::View;
 
 /// Everything that the engine needs of the world, and what its tasks share.
 pub(crate) struct Ports {
@@ -332,6 +334,15 @@ impl Engine {
             }
         }
         Ok(self.ports.store.request_steering(id, wishes)?)
+    }
+
+    /// The least by which the guest of a task may be slowed down by order right now, percent, as its last reading has it; none where
+    /// it may not.
+    pub fn least_throttle(&self, view: &View) -> Option<u64> {
+        let plan = view.plan.as_ref().filter(|_| view.phase == Phase::Performing)?;
+        let copied = view.sample.as_ref().is_some_and(|sample| sample.stage == Stage::PreCopy);
+        let may = copied && no_throttle(plan, &self.ports.settings()).is_none();
+        may.then(|| least_throttle_percent(plan))
     }
 
     /// Removes probe volumes that a killed controller left. Answers those that are still there, and why.

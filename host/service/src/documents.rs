@@ -10,7 +10,6 @@ use waypost_core::facts::HostFacts;
 use waypost_core::feed::Feed;
 use waypost_core::ids::{HostName, TaskId};
 use waypost_core::journal::Course;
-use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
 use waypost_core::ports::{Depth, Fault, Hypervisor, Store, StoreFault, TaskBrief};
@@ -55,15 +54,17 @@ pub async fn domains(hypervisor: &dyn Hypervisor, hosts: Vec<HostName>) -> v1::D
     v1::Domains { domains, unread }
 }
 
-/// Tasks as a list shows them, with where they stand in the queue and who drives those that are not over.
+/// Tasks as a list shows them, with where they stand in the queue, who drives those that are not over, and where their plans lead.
 pub fn tasks(
     feed: &dyn Feed,
     tasks: &[TaskBrief],
     standings: &BTreeMap<TaskId, Turn>,
 ) -> Result<Vec<v1::TaskBrief>, StoreFault> {
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+    let mut targets = feed.targets(&ids)?;
     let shape = |task: &TaskBrief| {
         let driven_by = if task.outcome.is_none() { Some(feed.driver(task.id)?) } else { None };
-        Ok(v1::TaskBrief::new(task, standings, driven_by))
+        Ok(v1::TaskBrief::new(task, standings, driven_by, targets.remove(&task.id)))
     };
     tasks.iter().map(shape).collect()
 }
@@ -161,18 +162,13 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
     let sequence = feed.last_change_of(id)?;
     let Some(brief) = feed.brief(id)? else { return Ok(None) };
     let (view, times) = engine.observe(id).view_with_times()?;
-    let outcome = view.outcome.as_ref();
-    let completed = outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Completed);
+    let ended = view.outcome.as_ref().map(|outcome| outcome.kind);
+    let least_throttle_percent = engine.least_throttle(&view);
     Ok(Some(v1::TaskStatus {
         id: id.to_string(),
-        status: match outcome {
-            Some(outcome) => outcome.kind.to_string(),
-            None if view.phase == Phase::Accepted && !view.note.is_empty() => "queued".to_owned(),
-            None => "running".to_owned(),
-        },
+        status: v1::standing(ended, view.phase == Phase::Accepted && !view.note.is_empty()),
         message: message(&view),
-        // The reading that says so is written after the record that does.
-        permille: if completed { 1000 } else { view.permille },
+        progress: v1::progress(view.permille, ended),
         phase: view.phase.to_string(),
         attempt: view.attempt,
         domain: view.domain,
@@ -183,6 +179,7 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
         requested_by: view.requester,
         cancel_requested: view.cancel_requested,
         may_post_copy: may_post_copy(view.plan.as_ref(), view.phase, view.sample.as_ref()),
+        least_throttle_percent,
         created_at: rfc3339(brief.created_at),
         updated_at: rfc3339(brief.updated_at),
         started_at: times.started.map(rfc3339),

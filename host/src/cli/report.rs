@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use waypost::View;
-use waypost::api::v1::{Document, Progress, Sample, Verdict};
+use waypost::api::v1::{Document, Percent, Progress, Sample, Verdict};
 use waypost::core::phase::Phase;
 
 use super::findings;
@@ -56,11 +56,11 @@ impl Reporter {
         match &self.bar {
             Some(bar) => {
                 bar.set_prefix(seen.domain.clone());
-                bar.set_position(u64::from(seen.permille));
+                bar.set_position(u64::from(seen.progress.permille()));
                 bar.set_message(line(seen));
             }
             None if due && seen.phase != Phase::Ended.as_str() => {
-                self.out.note(format!("{:>3}%  {}", seen.permille / 10, line(seen)));
+                self.out.note(format!("{:>3}%  {}", seen.progress.whole(), line(seen)));
                 self.out.side_document(Document::Progress(Box::new(seen.clone())));
                 self.last_at = Some(Instant::now());
             }
@@ -163,7 +163,7 @@ fn document(view: &View) -> Progress {
         destination: view.destination.to_string(),
         phase: view.phase.to_string(),
         attempt: view.attempt,
-        permille: view.permille,
+        progress: Percent::of_permille(view.permille),
         note: view.note.clone(),
         sample: view.sample.as_ref().map(Sample::from),
     }

@@ -21,7 +21,7 @@ pub fn run(app: &App, args: &args::Tasks) -> anyhow::Result<Exit> {
                 task.source.clone().unwrap_or_else(|| "-".into()),
                 task.destination.clone(),
                 task.state(),
-                format!("{}%", task.permille / 10),
+                format!("{}%", task.progress.whole()),
                 task.updated_at.clone(),
             ]
         }),

@@ -153,7 +153,7 @@ fn where_the_daemons_have_a_way_of_their_own_they_take_it() {
 async fn cut_off(site: &Site, anna: &Client) -> String {
     let task = migrate(anna, "/vms/g1/migrate", with(SECRET)).await;
     let id = task["id"].as_str().unwrap().to_owned();
-    anna.until(&id, |status| status["permille"].as_u64().unwrap() > 10).await;
+    anna.until(&id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
     let moment = std::time::Duration::from_secs(5);
     site.world.strike(&What::Unreachable(Who::Host("b".into()), Lasting::For(moment)));
     assert_eq!(stands(site), Connection::Down);

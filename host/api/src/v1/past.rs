@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 use waypost_core::feed;
 
 use super::check::Decision;
+use super::percent::Percent;
 use super::task::Sample;
 use crate::time::rfc3339;
 
@@ -25,8 +26,9 @@ pub struct PastSample {
     pub at: String,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Progress of the attempt then.
-    pub permille: u16,
+    /// Progress of the attempt then in percent, 0 to 100, to the tenth.
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
+    pub progress: Percent,
     /// The reading.
     pub sample: Sample,
 }
@@ -37,7 +39,7 @@ impl From<&feed::PastReading> for PastSample {
         Self {
             at: rfc3339(reading.at),
             attempt: past.attempt,
-            permille: reading.permille,
+            progress: Percent::of_permille(reading.permille),
             sample: Sample::from(&reading.sample),
         }
     }

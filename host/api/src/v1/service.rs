@@ -13,6 +13,7 @@ use waypost_core::situation;
 use super::check::Verdict;
 use super::entry::Entry;
 use super::fleet::Domain;
+use super::percent::Percent;
 use super::task::{Look, Outcome, Progress, Sample, Side, TaskBrief};
 use crate::time::rfc3339;
 
@@ -47,9 +48,10 @@ pub struct TaskStatus {
     pub status: String,
     /// What is going on, or what happened and where the domain is, in one line.
     pub message: String,
-    /// Progress of the attempt, 0 to 1000. Never runs backwards within an attempt, and reaches 1000 only after the domain was
-    /// seen to run where it should.
-    pub permille: u16,
+    /// Progress of the attempt in percent, 0 to 100, to the tenth. Never runs backwards within an attempt, and reaches 100 only
+    /// after the domain was seen to run where it should.
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
+    pub progress: Percent,
     /// `accepted`, `planned`, ..., `ended`.
     pub phase: String,
     /// Attempt, from 1.
@@ -71,6 +73,11 @@ pub struct TaskStatus {
     /// Whether it may be switched to post-copy right now: it was asked for with that, and its memory is being copied.
     #[serde(default)]
     pub may_post_copy: bool,
+    /// The least that `throttle_percent` of a steer may be right now, percent (the most is 99); null where the guest can't be slowed
+    /// down by order: the transfer was begun without auto-converge, the site does without, or no memory is being copied from a guest
+    /// that runs on the source.
+    #[serde(default)]
+    pub least_throttle_percent: Option<u64>,
     /// Made.
     pub created_at: String,
     /// Last record or reading.
@@ -328,7 +335,7 @@ impl From<&waypost_core::feed::Moving> for Progress {
             destination: destination.to_string(),
             phase: phase.to_string(),
             attempt: moving.attempt,
-            permille: *permille,
+            progress: Percent::of_permille(*permille),
             note: String::new(),
             sample: Some(Sample::from(&moving.reading.sample)),
         }

@@ -18,6 +18,7 @@ use waypost_core::situation;
 
 use super::check::{Choice, Decision, Plan, Verdict};
 use super::entry::Entry;
+use super::percent::Percent;
 use crate::time::rfc3339;
 
 /// All tasks.
@@ -44,6 +45,10 @@ pub struct TaskBrief {
     pub source: Option<String>,
     /// To.
     pub destination: String,
+    /// URI by which the source's daemon reaches the destination's, once planned.
+    pub target_uri: Option<String>,
+    /// `queued`, `running`, or how it ended: `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`.
+    pub status: String,
     /// `accepted`, `planned`, ..., `ended`.
     pub phase: String,
     /// `completed`, `refused`, `rolled-back`, `cancelled`, `stuck`, `lost`; null while it isn't over.
@@ -52,20 +57,26 @@ pub struct TaskBrief {
     pub place: Option<usize>,
     /// What is going on, or what happened and where the domain is, in one line.
     pub message: String,
-    /// Progress.
-    pub permille: u16,
+    /// Progress of its last attempt in percent, 0 to 100, to the tenth.
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
+    pub progress: Percent,
     /// Who drives it: the `service`, another `process` of its machine, or `nobody`; null once it is over.
     pub driven_by: Option<String>,
 }
 
 impl TaskBrief {
-    /// From the store's row, from where the tasks of the queue stand, and from who drives it.
-    pub fn new(brief: &ports::TaskBrief, standings: &BTreeMap<TaskId, Turn>, driven_by: Option<DrivenBy>) -> Self {
+    /// From the store's row, from where the tasks of the queue stand, from who drives it, and from where its plan leads.
+    pub fn new(
+        brief: &ports::TaskBrief,
+        standings: &BTreeMap<TaskId, Turn>,
+        driven_by: Option<DrivenBy>,
+        target_uri: Option<String>,
+    ) -> Self {
         let place = match standings.get(&brief.id) {
             Some(Turn::Waiting { place, .. }) if brief.outcome.is_none() => Some(*place),
             _ => None,
         };
-        Self { place, driven_by: driven_by.map(|by| by.to_string()), ..Self::from(brief) }
+        Self { place, driven_by: driven_by.map(|by| by.to_string()), target_uri, ..Self::from(brief) }
     }
 
     /// How it stands, in a word: its outcome, that it waits and at which place, or its phase.
@@ -93,13 +104,26 @@ pub fn going_on(phase: Phase, domain: &str, destination: &str) -> String {
     }
 }
 
+/// How a task stands, in the words of `status`.
+pub fn standing(outcome: Option<OutcomeKind>, queued: bool) -> String {
+    match outcome {
+        Some(kind) => kind.to_string(),
+        None if queued => "queued".to_owned(),
+        None => "running".to_owned(),
+    }
+}
+
+/// The progress of a task. The reading that says that all is there is written after the record that does.
+pub fn progress(permille: u16, outcome: Option<OutcomeKind>) -> Percent {
+    Percent::of_permille(if outcome == Some(OutcomeKind::Completed) { 1000 } else { permille })
+}
+
 impl From<&ports::TaskBrief> for TaskBrief {
     fn from(brief: &ports::TaskBrief) -> Self {
+        let queued = brief.waits && brief.phase == Phase::Accepted;
         let message = match &brief.summary {
             Some(summary) => summary.clone(),
-            None if brief.waits && brief.phase == Phase::Accepted => {
-                format!("the migration of {} waits for its turn", brief.domain_name)
-            }
+            None if queued => format!("the migration of {} waits for its turn", brief.domain_name),
             None => going_on(brief.phase, &brief.domain_name, brief.destination.as_str()),
         };
         Self {
@@ -111,10 +135,12 @@ impl From<&ports::TaskBrief> for TaskBrief {
             domain_id: brief.domain.map(|id| id.to_string()),
             source: brief.source.as_ref().map(ToString::to_string),
             destination: brief.destination.to_string(),
+            target_uri: None,
+            status: standing(brief.outcome, queued),
             phase: brief.phase.to_string(),
             outcome: brief.outcome.map(|kind| kind.to_string()),
             place: None,
-            permille: brief.permille,
+            progress: progress(brief.permille, brief.outcome),
             driven_by: None,
         }
     }
@@ -275,8 +301,9 @@ pub struct Progress {
     pub phase: String,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Progress; never runs backwards within an attempt.
-    pub permille: u16,
+    /// Progress of the attempt in percent, 0 to 100, to the tenth. Never runs backwards within an attempt.
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
+    pub progress: Percent,
     /// What is going on.
     pub note: String,
     /// The last reading.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::percent::Percent;
 use super::task::Sample;
 
 /// All that runs and waits, and what is over since the last few.
@@ -52,8 +53,9 @@ pub struct TopTask {
     pub outcome: Option<String>,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Progress of the attempt.
-    pub permille: u16,
+    /// Progress of the attempt in percent, 0 to 100, to the tenth.
+    #[schema(value_type = f64, minimum = 0, maximum = 100)]
+    pub progress: Percent,
     /// What is going on, or what happened and where the domain is.
     pub message: String,
     /// From the request to now, or to the end.

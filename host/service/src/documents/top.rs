@@ -109,7 +109,7 @@ fn shape(brief: &TaskBrief, until: Moment) -> TopTask {
         phase: told.phase,
         outcome: told.outcome,
         attempt: 1,
-        permille: told.permille,
+        progress: told.progress,
         message: told.message,
         elapsed_ms: until.0.saturating_sub(brief.created_at.0),
         silent_ms: None,

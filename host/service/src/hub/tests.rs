@@ -133,6 +133,9 @@ impl Feed for Shelf {
     fn page(&self, _: &TaskQuery, _: u32) -> Result<Vec<TaskBrief>, StoreFault> {
         unreachable!("no event is made of it")
     }
+    fn targets(&self, _: &[TaskId]) -> Result<BTreeMap<TaskId, String>, StoreFault> {
+        unreachable!("no event is made of it")
+    }
     fn note_context(&self, _: TaskId, _: &str) -> Result<(), StoreFault> {
         unreachable!("no event is made of it")
     }

@@ -174,9 +174,7 @@ fn told(status: &v1::TaskStatus) -> Task {
     let outcome = status.outcome.as_ref().and_then(|outcome| OutcomeKind::parse(&outcome.kind));
     let word = word(outcome);
     let message = match word {
-        RUNNING if status.permille > 0 => {
-            format!("{} ({}.{} %)", status.message, status.permille / 10, status.permille % 10)
-        }
+        RUNNING if status.progress > v1::Percent::default() => format!("{} ({} %)", status.message, status.progress),
         "failed" => format!("{FAILED}: {}", status.message),
         _ => status.message.clone(),
     };

@@ -83,9 +83,9 @@ export class Fake {
     const begun = iso(Date.now() - minutes * 60_000 - 4_000 - ((minutes * 7919) % 90_000));
     const over = { kind, summary, causes, remedy };
     const known = this.domains.find((one) => one.name === domain);
-    const permille = kind === "completed" ? 1000 : sample ? 640 : 0;
+    const progress = kind === "completed" ? 100 : sample ? 64 : 0;
     this.tasks.set(id, {
-      id, status: kind, message: summary, permille, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
+      id, status: kind, message: summary, progress, phase: "ended", attempt: 1, domain, domain_id: known?.id ?? null,
       source, destination, target_uri: null, requested_by: "anna", cancel_requested: false, created_at: begun, updated_at: at,
       outcome: over, sample, sequence: (this.sequence += 1), journal: [], decisions: told.decisions.map((one) => ({ ...one, decided_at: at })),
     });
@@ -100,7 +100,7 @@ export class Fake {
     const memory = (told.memory_mib[domain.name] ?? 2048) * MIB;
     const dirty = (told.dirty_mib_s[domain.name] ?? 8) * MIB;
     const task = {
-      id, status: "running", message: `the facts of ${domain.name} are read and the rules are asked`, permille: 0, phase: "accepted",
+      id, status: "running", message: `the facts of ${domain.name} are read and the rules are asked`, progress: 0, phase: "accepted",
       attempt: 1, domain: domain.name, domain_id: domain.id, source: domain.host, destination: to, target_uri: null, requested_by: by,
       cancel_requested: false, created_at: iso(), updated_at: iso(), outcome: null, sample: null, sequence: 0,
       journal: [], decisions: [],
@@ -121,7 +121,7 @@ export class Fake {
 
   end(task, kind, summary, causes = [], remedy = null) {
     Object.assign(task, { phase: "ended", status: kind, message: summary, outcome: { kind, summary, causes, remedy } });
-    if (kind === "completed") task.permille = 1000;
+    if (kind === "completed") task.progress = 100;
     this.write(task, "ended", { outcome: kind, summary });
   }
 
@@ -129,8 +129,8 @@ export class Fake {
     for (const task of this.tasks.values()) {
       if (task.outcome) continue;
       this.step(task);
-      const { attempt, permille, sample } = task;
-      if (sample) task.past = [...(task.past ?? []), { at: iso(), attempt, permille, sample }].slice(-257);
+      const { attempt, progress, sample } = task;
+      if (sample) task.past = [...(task.past ?? []), { at: iso(), attempt, progress, sample }].slice(-257);
     }
   }
 
@@ -185,7 +185,8 @@ export class Fake {
     const seconds = TICK_MS / 1000;
     const wobble = 0.9 + 0.2 * Math.random();
     const rate = Math.min(118 * MIB, (made.options.bandwidth_mib_s ?? 118) * MIB) * wobble;
-    const dirty = made.post || made.suspended ? 0 : made.dirty * (0.8 + 0.4 * Math.random());
+    const speed = 1 - (made.throttle ?? 0) / 100;
+    const dirty = made.post || made.suspended ? 0 : made.dirty * speed * (0.8 + 0.4 * Math.random());
     made.elapsed += TICK_MS;
     made.sent += rate * seconds;
     made.left -= rate * seconds;
@@ -194,33 +195,35 @@ export class Fake {
     if (made.left <= 0) {
       if (made.post || (made.next / rate) * 1000 < made.downtime) {
         task.phase = "finishing";
-        task.permille = Math.max(task.permille, 990);
+        task.progress = Math.max(task.progress, 99);
         return this.write(task, "perform-returned", { result: "moved" });
       }
       Object.assign(made, { left: Math.min(made.next, made.memory), next: 0, pass: made.pass + 1 });
     }
-    task.permille = Math.max(task.permille, Math.min(990, Math.floor((1 - made.left / made.memory) * 960)));
+    task.progress = Math.max(task.progress, Math.min(990, Math.floor((1 - made.left / made.memory) * 960)) / 10);
     task.sample = {
       stage: made.post ? "post-copy" : "pre-copy", elapsed_ms: made.elapsed, total_bytes: made.memory, processed_bytes: Math.round(made.sent),
       remaining_bytes: Math.max(0, Math.round(made.left)), bytes_per_s: Math.round(rate), dirty_bytes_per_s: Math.round(dirty),
       iteration: made.pass, downtime_ms: downtime, remaining_ms: dirty < rate ? Math.round((made.left / (rate - dirty)) * 1000) : null,
-      throttle_percent: null,
+      throttle_percent: made.throttle ?? null,
     };
-    const { id, domain, source, destination, phase, attempt, permille, sample } = task;
-    this.send("progress", { task: id, domain, source, destination, phase, attempt, permille, note: "", sample });
+    const { id, domain, source, destination, phase, attempt, progress, sample } = task;
+    this.send("progress", { task: id, domain, source, destination, phase, attempt, progress, note: "", sample });
   }
 
   brief(task) {
-    const { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome, message, permille } = task;
+    const { id, created_at, updated_at, domain, domain_id, source, destination, target_uri, status, phase, outcome, message, progress } = task;
     const place = this.place(task);
-    return { id, created_at, updated_at, domain, domain_id, source, destination, phase, outcome: outcome?.kind ?? null, place, message, permille };
+    const row = { id, created_at, updated_at, domain, domain_id, source, destination, target_uri, status, phase };
+    return { ...row, outcome: outcome?.kind ?? null, place, message, progress };
   }
 
   status(task) {
     const { made: _, journal: __, decisions: ___, past: ____, waits: _____, ...status } = task;
     const { made } = task;
-    const may_post_copy = task.phase === "performing" && task.sample?.stage === "pre-copy" && !!made?.options.stream?.post_copy;
-    return { ...status, may_post_copy };
+    const stream = (task.phase === "performing" && task.sample?.stage === "pre-copy" && made?.options.stream) || {};
+    const least_throttle_percent = stream.auto_converge ? Math.max(20, stream.auto_converge_initial ?? 0) : null;
+    return { ...status, may_post_copy: !!stream.post_copy, least_throttle_percent };
   }
 
   // What rules say: recorded from the program, by domain and destination.
@@ -461,6 +464,10 @@ export class Fake {
         if (body.post_copy && !task.made.options.stream?.post_copy) {
           return problem(409, "not-steerable", "the migration was not begun with post-copy", { remedy: "allow post-copy when it is begun" });
         }
+        if (body.throttle_percent && !task.made.options.stream?.auto_converge) {
+          return problem(409, "not-steerable", "the migration was not begun with auto-converge", { remedy: "allow auto-converge when it is begun" });
+        }
+        if (body.throttle_percent) task.made.throttle = body.throttle_percent;
         if (body.post_copy) task.made.post = true;
         if (body.suspend) task.made.suspended = true;
         if (body.max_downtime_ms) task.made.downtime = body.max_downtime_ms;

@@ -8,7 +8,7 @@ use anyhow::bail;
 use tokio::signal::unix::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 use waypost::TaskId;
-use waypost::api::v1::{Entry, Progress, RecordEvent, TaskStatus, Verdict};
+use waypost::api::v1::{Entry, Percent, Progress, RecordEvent, TaskStatus, Verdict};
 use waypost::service::client::{Client, ClientError, Event, Events, PATIENCE};
 
 use super::{Interrupt, ended, interrupts};
@@ -181,7 +181,7 @@ impl Seen {
             destination: status.destination.clone(),
             phase: status.phase.clone(),
             attempt: status.attempt,
-            permille: status.permille,
+            progress: status.progress,
             note: note(status),
             sample: status.sample.clone(),
         };
@@ -216,7 +216,7 @@ impl Seen {
         self.elsewhere = 0;
         let seen = &mut self.progress;
         if record.attempt != seen.attempt {
-            (seen.attempt, seen.permille, seen.sample) = (record.attempt, 0, None);
+            (seen.attempt, seen.progress, seen.sample) = (record.attempt, Percent::default(), None);
         }
         if let Some(phase) = &record.phase {
             seen.phase.clone_from(phase);
@@ -264,7 +264,7 @@ mod tests {
             destination: "b".into(),
             phase: "accepted".into(),
             attempt: 1,
-            permille: 700,
+            progress: Percent::of_permille(700),
             note: "place 2".into(),
             sample: None,
         };
@@ -279,7 +279,7 @@ mod tests {
             id: text(),
             status: "queued".to_owned(),
             message: "place 1".to_owned(),
-            permille: 0,
+            progress: Percent::default(),
             phase: phase.to_owned(),
             attempt: 1,
             domain: text(),
@@ -290,6 +290,7 @@ mod tests {
             requested_by: text(),
             cancel_requested: false,
             may_post_copy: false,
+            least_throttle_percent: None,
             created_at: text(),
             updated_at: text(),
             started_at: None,
@@ -316,9 +317,10 @@ mod tests {
         let plan = json!({"plan": {"domain": "web1", "source": {"host": "a", "uuid": null}}});
         assert!(seen.take(&record(1, "planned", "planned", plan)).is_none());
         assert_eq!((seen.progress.domain.as_str(), seen.progress.source.as_deref()), ("web1", Some("a")));
-        assert_eq!((seen.progress.phase.as_str(), seen.progress.permille), ("planned", 700));
+        assert_eq!((seen.progress.phase.as_str(), seen.progress.progress.permille()), ("planned", 700));
         seen.take(&record(2, "accepted", "next-attempt", json!({"attempt": 2, "destination": "c"})));
-        assert_eq!((seen.progress.destination.as_str(), seen.progress.attempt, seen.progress.permille), ("c", 2, 0));
+        let Progress { destination, attempt, progress, .. } = &seen.progress;
+        assert_eq!((destination.as_str(), *attempt, progress.permille()), ("c", 2, 0));
         // A kind that is not known yet says where the task is, and nothing else.
         seen.take(&record(2, "performing", "new-kind", json!({})));
         assert_eq!(seen.progress.phase, "performing");

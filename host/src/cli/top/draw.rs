@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
 use waypost::amounts::bytes;
-use waypost::api::v1::{PastSample, Top, TopTask};
+use waypost::api::v1::{PastSample, Percent, Top, TopTask};
 
 use super::picture::no_news;
 use super::screen::{Screen, Wanted};
@@ -36,7 +36,7 @@ struct Column {
 const COLUMNS: [Column; 8] = [
     Column { title: "FROM > TO", width: 17, value: route },
     Column { title: "PHASE", width: 10, value: phase },
-    Column { title: "PROGRESS", width: 15, value: |task| bar(task.permille, BAR) },
+    Column { title: "PROGRESS", width: 15, value: |task| bar(task.progress, BAR) },
     Column { title: "LEFT", width: 9, value: |task| amount(task.sample.as_ref().map(|s| s.remaining_bytes), "") },
     Column { title: "RATE", width: 11, value: |task| amount(task.sample.as_ref().and_then(|s| s.bytes_per_s), "/s") },
     Column {
@@ -108,7 +108,7 @@ fn detail(frame: &mut Frame<'_>, area: Rect, task: &TopTask, samples: &[PastSamp
         field("task", task.task.clone()),
         field("state", format!("{state}, attempt {}, for {}", task.attempt, clock(task.elapsed_ms))),
         field("message", task.message.clone()),
-        field("progress", bar(task.permille, 3 * BAR)),
+        field("progress", bar(task.progress, 3 * BAR)),
         field(
             "left",
             format!(
@@ -285,9 +285,9 @@ fn phase(task: &TopTask) -> String {
     }
 }
 
-fn bar(permille: u16, cells: usize) -> String {
-    let full = usize::from(permille) * cells / 1000;
-    format!("{}{} {:>3}%", "█".repeat(full), "░".repeat(cells - full), permille / 10)
+fn bar(progress: Percent, cells: usize) -> String {
+    let full = usize::from(progress.permille()) * cells / 1000;
+    format!("{}{} {:>3}%", "█".repeat(full), "░".repeat(cells - full), progress.whole())
 }
 
 fn amount(count: Option<u64>, per: &str) -> String {

@@ -1,6 +1,8 @@
 //! The feed: what readers are told, from the same tables that the drivers write. It has a connection of its own, so that a
 //! reader of a long history keeps no driver waiting, and so that SQLite's `data_version` tells of every write.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use waypost_core::feed::{
@@ -162,6 +164,29 @@ impl Feed for SqliteStore {
                 format!("SELECT {BRIEF} FROM task LEFT JOIN reading ON reading.task = task.id WHERE task.id = ?1");
             let mut statement = db.prepare_cached(&select).map_err(trying.sql())?;
             statement.query_row([task.to_string()], brief).optional().map_err(trying.sql())
+        })
+    }
+
+    fn targets(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, String>, StoreFault> {
+        let trying = self.inner.trying("look up where plans lead".to_owned());
+        trying.watching(|db| {
+            // An attempt has one plan, and most have one attempt: from the front a long journal is not gone through. The phase tells
+            // most other records from a plan without their texts being parsed; records of old have none.
+            let select = "SELECT body ->> '$.record.plan.peer_uri' FROM record
+                          WHERE task = ?1 AND (phase = ?2 OR phase IS NULL)
+                            AND body ->> '$.record.kind' = 'planned'
+                            AND body ->> '$.attempt' = (SELECT attempt FROM task WHERE id = ?1)
+                          ORDER BY number LIMIT 1";
+            let mut statement = db.prepare_cached(select).map_err(trying.sql())?;
+            let mut found = BTreeMap::new();
+            for task in tasks {
+                let row = |row: &Row<'_>| row.get::<_, String>(0);
+                let planned = statement.query_row(params![task.to_string(), Phase::Planned.as_str()], row).optional();
+                if let Some(uri) = planned.map_err(trying.sql())? {
+                    found.insert(*task, uri);
+                }
+            }
+            Ok(found)
         })
     }
 

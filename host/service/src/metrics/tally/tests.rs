@@ -75,6 +75,9 @@ impl Feed for SecondAttempt {
     fn brief(&self, _: TaskId) -> Result<Option<TaskBrief>, StoreFault> {
         Ok(Some(self.told()))
     }
+    fn targets(&self, _: &[TaskId]) -> Result<BTreeMap<TaskId, String>, StoreFault> {
+        Ok(BTreeMap::new())
+    }
     fn note_context(&self, _: TaskId, _: &str) -> Result<(), StoreFault> {
         Ok(())
     }

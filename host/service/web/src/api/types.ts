@@ -182,12 +182,15 @@ export interface TaskBrief {
   domain_id: string | null;
   source: string | null;
   destination: string;
+  target_uri: string | null;
+  status: string;
   phase: string;
   outcome: string | null;
   /** In the queue, from 1; null where it does not wait. */
   place: number | null;
   message: string;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
 }
 
 export interface TaskPage {
@@ -199,7 +202,8 @@ export interface TaskStatus {
   id: string;
   status: string;
   message: string;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   phase: string;
   attempt: number;
   domain: string;
@@ -211,6 +215,8 @@ export interface TaskStatus {
   cancel_requested: boolean;
   /** Whether it may be switched to post-copy right now. */
   may_post_copy: boolean;
+  /** The least by which its guest may be slowed down by order right now, percent; null where it may not. */
+  least_throttle_percent: number | null;
   created_at: string;
   updated_at: string;
   outcome: Outcome | null;
@@ -234,7 +240,8 @@ export interface Samples {
 export interface PastSample {
   at: string;
   attempt: number;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   sample: Sample;
 }
 
@@ -401,6 +408,7 @@ export interface Options {
 export interface Steer {
   max_downtime_ms?: number;
   bandwidth_mib_s?: number;
+  throttle_percent?: number;
   post_copy?: boolean;
   suspend?: boolean;
 }
@@ -422,7 +430,8 @@ export interface Progress {
   destination: string;
   phase: string;
   attempt: number;
-  permille: number;
+  /** Percent, 0 to 100, to the tenth. */
+  progress: number;
   note: string;
   sample: Sample | null;
 }

@@ -335,9 +335,9 @@ export class WaypostHosts extends WaypostElement {
     // That it moves is told by the arrow and the bar.
     const text = html`<span class="tiny ellipsis toned ${mark.tone}" title=${`${mark.label}, to ${task.destination}`}
         ><span class=${word === "moving" ? "hidden" : ""}>${mark.label}</span> ${icon("arrow")} ${task.destination}</span>
-      <span class="tiny number">${task.queued ? this.place(task) : percent(task.permille)}</span>`;
+      <span class="tiny number">${task.queued ? this.place(task) : percent(task.progress)}</span>`;
     return html`${this.open(task, text)}
-      <span class="thin">${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}</span>`;
+      <span class="thin">${progress(task.progress, mark.tone, `Progress of ${task.domain}`)}</span>`;
   }
 
   private place(task: Task): string {
@@ -433,11 +433,11 @@ function load(host: Host): TemplateResult {
       // Where libvirt does not tell there is no bar, which would say that the host is idle.
       host.cpu_busy_permille == null
         ? nothing
-        : meter(`CPUs of ${host.name}`, host.cpu_busy_permille / 1000, `${percent(host.cpu_busy_permille)} busy`)
+        : meter(`CPUs of ${host.name}`, host.cpu_busy_permille / 1000, `${percent(host.cpu_busy_permille / 10)} busy`)
     }
     <p class="tiny soft figures">
       <span title="Promised to its domains, of those that it has">${host.vcpus == null ? "" : `${host.vcpus} vCPUs on `}${host.cpus ?? "?"} CPUs</span>
-      ${host.cpu_busy_permille == null ? nothing : html`<span>${percent(host.cpu_busy_permille)} busy</span>`}
+      ${host.cpu_busy_permille == null ? nothing : html`<span>${percent(host.cpu_busy_permille / 10)} busy</span>`}
       ${
         host.outgoing && host.incoming
           ? html`<span title="Migrations at once, of those that may">out ${host.outgoing.used}/${host.outgoing.limit}, in ${host.incoming.used}/${host.incoming.limit}</span>`

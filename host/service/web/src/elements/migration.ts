@@ -277,8 +277,8 @@ export class WaypostMigration extends WaypostElement {
           ? this.end(task)
           : html`<div class="how">
               <span class="small break">${task.message ?? mark.label}</span>
-              <strong>${task.queued ? placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null) : percent(task.permille)}</strong>
-              ${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
+              <strong>${task.queued ? placeSays(task.place, seesAll(this.live.who) ? this.live.waiting : null) : percent(task.progress)}</strong>
+              ${progress(task.progress, mark.tone, `Progress of ${task.domain}`)}
             </div>`
       }</div>
       <div class="columns ${plotted ? "" : "even"}">
@@ -354,14 +354,15 @@ export class WaypostMigration extends WaypostElement {
     const { number, choice } = wish;
     // What was just sent bars itself.
     const barred = this.busy ? undefined : wish.barred;
-    const fit = !number || (asked.number !== null && asked.number >= 1 && asked.number <= number.most);
+    const least = number?.least ?? 1;
+    const fit = !number || (asked.number !== null && asked.number >= least && asked.number <= number.most);
     return html`<waypost-dialog .heading=${`${wish.label}: ${task.domain}`} .busy=${this.busy} @done=${() => (this.asked = null)}>
       <div class="stack">
         <p role="status">${barred ?? wish.says}</p>
         ${wish.warns && !barred ? html`<div class="callout warn">${icon("alert")}<span>${wish.warns}</span></div>` : nothing}
         ${
           number
-            ? html`<label class="field">${number.label}<input type="number" min="1" max=${number.most} autofocus
+            ? html`<label class="field">${number.label}<input type="number" min=${least} max=${number.most} autofocus
                 @input=${(event: Event) => (this.asked = { ...asked, number: Number((event.target as HTMLInputElement).value) })} /></label>`
             : nothing
         }

@@ -383,8 +383,8 @@ export class WaypostMigrations extends WaypostElement {
             ? html`<span class="ellipsis soft tiny" title=${task.message ?? ""}>${task.message ?? `took ${took(task)}`}</span>`
             : task.queued
               ? html`<span class="ellipsis soft tiny" title=${task.message ?? ""}>${[this.place(task), task.message].filter(Boolean).join(" · ")}</span>`
-              : html`${progress(task.permille, mark.tone, `Progress of ${task.domain}`)}
-                  <span class="tiny soft ellipsis">${percent(task.permille)}${this.figures(task)}</span>`
+              : html`${progress(task.progress, mark.tone, `Progress of ${task.domain}`)}
+                  <span class="tiny soft ellipsis">${percent(task.progress)}${this.figures(task)}</span>`
         }
       </span>
       <span class="time soft tiny">${when(task.createdAt)}</span>`;

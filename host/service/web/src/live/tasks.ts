@@ -10,7 +10,8 @@ export interface Task {
   source: string | null;
   destination: string;
   phase: string;
-  permille: number;
+  /** Percent. */
+  progress: number;
   attempt: number;
   /** How it ended: a word. */
   ended: string | null;
@@ -27,6 +28,8 @@ export interface Task {
   cancelRequested: boolean;
   /** Whether it may be switched to post-copy at the stage of its last reading; null until the single answer tells. */
   mayPostCopy: boolean | null;
+  /** The least by which its guest may be slowed down by order at that stage, percent; null where it may not, or is not known. */
+  leastThrottle: number | null;
   targetUri: string | null;
 }
 
@@ -45,7 +48,7 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     destination: brief.destination,
     phase,
     // The row has no attempt, so within one it can't be told whether a smaller figure is older or of a later attempt.
-    permille: newer || !known ? brief.permille : known.permille,
+    progress: newer || !known ? brief.progress : known.progress,
     attempt: known?.attempt ?? 1,
     ended,
     createdAt: brief.created_at,
@@ -59,14 +62,17 @@ export function fromBrief(brief: TaskBrief, known?: Task): Task {
     requestedBy: known?.requestedBy ?? null,
     cancelRequested: known?.cancelRequested ?? false,
     mayPostCopy: known?.mayPostCopy ?? null,
-    targetUri: known?.targetUri ?? null,
+    leastThrottle: known?.leastThrottle ?? null,
+    targetUri: newer || !known ? brief.target_uri : known.targetUri,
   };
 }
 
 /** The single answer: everything, except that progress which came meanwhile is newer. */
 export function fromStatus(status: TaskStatus, known?: Task): Task {
   const same = known && known.attempt === status.attempt && !status.outcome;
-  const ahead = same && known.permille > status.permille;
+  const ahead = same && known.progress > status.progress;
+  // Of another stage than that which is shown it does not say what may be asked of the transfer.
+  const elsewhere = ahead && stage(known) !== (status.sample?.stage ?? null);
   return {
     id: status.id,
     domain: status.domain,
@@ -74,7 +80,7 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     source: status.source,
     destination: status.destination,
     phase: status.phase,
-    permille: ahead ? known.permille : status.permille,
+    progress: ahead ? known.progress : status.progress,
     attempt: status.attempt,
     ended: status.outcome?.kind ?? null,
     createdAt: status.created_at,
@@ -86,8 +92,8 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
     place: status.status === "queued" ? (known?.place ?? null) : null,
     requestedBy: status.requested_by,
     cancelRequested: status.cancel_requested,
-    // Of another stage than that which is shown it says nothing.
-    mayPostCopy: ahead && stage(known) !== (status.sample?.stage ?? null) ? known.mayPostCopy : status.may_post_copy,
+    mayPostCopy: elsewhere ? known.mayPostCopy : status.may_post_copy,
+    leastThrottle: elsewhere ? known.leastThrottle : status.least_throttle_percent,
     targetUri: status.target_uri,
   };
 }
@@ -96,14 +102,16 @@ export function fromStatus(status: TaskStatus, known?: Task): Task {
 export function withProgress(task: Task, progress: Progress): Task {
   if (task.ended || progress.attempt < task.attempt) return task;
   const same = progress.attempt === task.attempt;
+  const enters = entersStage(task, progress);
   return {
     ...task,
     source: progress.source ?? task.source,
     phase: progress.phase,
     attempt: progress.attempt,
-    permille: same ? Math.max(task.permille, progress.permille) : progress.permille,
+    progress: same ? Math.max(task.progress, progress.progress) : progress.progress,
     sample: progress.sample ?? task.sample,
-    mayPostCopy: entersStage(task, progress) ? null : task.mayPostCopy,
+    mayPostCopy: enters ? null : task.mayPostCopy,
+    leastThrottle: enters ? null : task.leastThrottle,
     message: progress.note || task.message,
     queued: false,
     place: null,

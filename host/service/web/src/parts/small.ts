@@ -45,18 +45,18 @@ export function when(iso: string | null | undefined): TemplateResult | typeof no
   return html`<time datetime=${iso} title=${fully(iso)}>${moment(iso)}</time>`;
 }
 
-/** How far a task is. */
-export function progress(permille: number, tone: Tone, label: string): TemplateResult {
+/** How far a task is, in percent. */
+export function progress(value: number, tone: Tone, label: string): TemplateResult {
   return html`<div
     class="bar ${tone}"
     role="progressbar"
     aria-label=${label}
     aria-valuemin="0"
     aria-valuemax="100"
-    aria-valuenow=${Math.floor(permille / 10)}
-    aria-valuetext=${percent(permille)}
+    aria-valuenow=${Math.floor(value)}
+    aria-valuetext=${percent(value)}
   >
-    <i ${part(permille / 1000)}></i>
+    <i ${part(value / 100)}></i>
   </div>`;
 }
 

@@ -16,7 +16,7 @@ export interface Wish {
   barred?: string;
   /** The button that does nothing. */
   leave?: string;
-  number?: { label: string; most: number };
+  number?: { label: string; least?: number; most: number };
   /** One of these; the first unless another is chosen. */
   choice?: { label: string; of: { value: string; label: string }[] };
   /** Answers a new task's id, where one was made. */
@@ -74,6 +74,14 @@ const bandwidth: Wish = {
   run: (client, id, { number, why }) => done(client.steer(id, { bandwidth_mib_s: number }, why)),
 };
 
+const throttle = (task: Task): Wish => ({
+  label: "Slow the guest",
+  icon: "down",
+  says: "From QEMU’s next step on the guest’s processors are slowed down so far and no further, so that it writes less. libvirt notes on the domain that QEMU’s monitor was used.",
+  number: { label: "Slowed down by at most, %", least: task.leastThrottle ?? 20, most: 99 },
+  run: (client, id, { number, why }) => done(client.steer(id, { throttle_percent: number }, why)),
+});
+
 const postCopy: Wish = {
   label: "Post-copy",
   icon: "bolt",
@@ -115,6 +123,7 @@ export function wishes(task: Task): Wish[] {
   return [
     unless(downtime, post),
     unless(bandwidth, barred),
+    unless(throttle(task), post ?? notThrottle(task)),
     unless(suspend, post),
     unless(postCopy, post ?? notPostCopy(task)),
     unless(cancel(task), cancelled),
@@ -125,9 +134,22 @@ export function wishes(task: Task): Wish[] {
 function notPostCopy(task: Task): string | undefined {
   if (task.mayPostCopy) return undefined;
   if (task.sample?.stage === "disks") return "Its disks are being copied yet; post-copy is for the memory.";
+  return unready(task) ?? "Post-copy was not allowed when the migration was asked for.";
+}
+
+/** Why nobody can change now how far the guest is slowed down: by the same answer and the same reading. */
+function notThrottle(task: Task): string | undefined {
+  if (task.leastThrottle !== null) return undefined;
+  if (task.sample?.stage === "disks") return "Its disks are being copied yet; the guest is slowed down for the memory.";
+  return unready(task) ?? "Auto-converge was not allowed when the migration was asked for, or the service does without changing it.";
+}
+
+/** What of a transfer keeps anybody from changing how its memory goes over. */
+function unready(task: Task): string | undefined {
   if (task.sample?.stage === "final") return "The transfer is over.";
+  // The single answer tells both; without it neither is known.
   if (!task.sample || task.mayPostCopy === null) return "It is not known yet how far the transfer is.";
-  return "Post-copy was not allowed when the migration was asked for.";
+  return undefined;
 }
 
 /** A permitted action of recovery. Where a post-copy can go on over several networks, one of them is chosen. */

@@ -34,8 +34,8 @@ export function duration(ms: number): string {
 }
 
 /** `42 %`. Rounded down: what is not over is not 100 %. */
-export function percent(permille: number): string {
-  return `${Math.floor(permille / 10)} %`;
+export function percent(value: number): string {
+  return `${Math.floor(value)} %`;
 }
 
 export function count(n: number, one: string, many = `${one}s`): string {

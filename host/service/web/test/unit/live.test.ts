@@ -35,8 +35,9 @@ class Service {
   samples: object[] = [];
   task = {
     id: "t1", created_at: "2026-03-01T12:00:00.000Z", updated_at: "2026-03-01T12:00:05.000Z", domain: "web1", domain_id: "d1", source: "a",
-    destination: "b", phase: "performing", place: null, message: "web1 is moving to b", permille: 300, outcome: null as object | null,
-    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, may_post_copy: false, sample: null, sequence: 4,
+    destination: "b", phase: "performing", place: null, message: "web1 is moving to b", progress: 30, outcome: null as object | null,
+    status: "running", attempt: 1, target_uri: null, requested_by: "anna", cancel_requested: false, may_post_copy: false, least_throttle_percent: null,
+    sample: null, sequence: 4,
   };
 
   get standing(): Stream[] {
@@ -86,9 +87,9 @@ class Service {
   }
 
   /** A reading of the task's transfer. */
-  progress(stage: string, permille: number): void {
+  progress(stage: string, percent: number): void {
     const { domain, source, destination, phase, attempt } = this.task;
-    const reading = { task: "t1", domain, source, destination, phase, attempt, permille, note: "", sample: { stage, elapsed_ms: permille } };
+    const reading = { task: "t1", domain, source, destination, phase, attempt, progress: percent, note: "", sample: { stage, elapsed_ms: 10 * percent } };
     for (const stream of this.standing) stream.send(`event: progress\ndata: ${JSON.stringify(reading)}\n\n`);
   }
 
@@ -142,14 +143,14 @@ test("it looks at what is under way, and at what a record tells of", async () =>
 
 test("a reading of another stage is looked into: with it changes what may be asked of the transfer", async () => {
   await begin();
-  service.progress("disks", 310);
+  service.progress("disks", 31);
   await pass(SECOND);
   expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([2, null]);
-  Object.assign(service.task, { may_post_copy: true, permille: 320, sample: { stage: "pre-copy", elapsed_ms: 320 } });
-  service.progress("pre-copy", 320);
+  Object.assign(service.task, { may_post_copy: true, progress: 32, sample: { stage: "pre-copy", elapsed_ms: 320 } });
+  service.progress("pre-copy", 32);
   await pass(SECOND);
   expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([3, true]);
-  for (const permille of [330, 340]) service.progress("pre-copy", permille);
+  for (const percent of [33, 34]) service.progress("pre-copy", percent);
   await pass(SECOND);
   expect([service.count("tasks/t1"), live.tasks.get("t1")!.mayPostCopy]).toEqual([3, true]);
 });
@@ -195,7 +196,7 @@ test("a service that is away is asked at intervals, and what was missed is looke
 
 test("a plot is whole again after the connection was lost", async () => {
   const reading = (second: number) => ({
-    at: "", attempt: 1, permille: 0, sample: { stage: "pre-copy", elapsed_ms: second * SECOND, total_bytes: 100, remaining_bytes: 100 - second },
+    at: "", attempt: 1, progress: 0, sample: { stage: "pre-copy", elapsed_ms: second * SECOND, total_bytes: 100, remaining_bytes: 100 - second },
   });
   await begin();
   const fill = () => live.fill(live.tasks.get("t1")!);

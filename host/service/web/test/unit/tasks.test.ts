@@ -13,19 +13,19 @@ const brief: TaskBrief = {
   phase: "performing",
   outcome: null,
   place: null,
+  target_uri: null,
+  status: "running",
   message: "web1 is moving to b",
-  permille: 300,
+  progress: 30,
 };
 
 const status: TaskStatus = {
   ...brief,
-  status: "running",
-  message: "web1 is moving to b",
   attempt: 1,
-  target_uri: null,
   requested_by: "anna",
   cancel_requested: false,
   may_post_copy: false,
+  least_throttle_percent: null,
   outcome: null,
   sample: null,
   sequence: 4,
@@ -40,24 +40,24 @@ const progress: Progress = {
   destination: "b",
   phase: "performing",
   attempt: 1,
-  permille: 450,
+  progress: 45,
   note: "",
   sample,
 };
 
 test("progress goes forward within an attempt, and begins anew with the next", () => {
   const task = withProgress(fromStatus(status), progress);
-  expect(task.permille).toBe(450);
-  expect(withProgress(task, { ...progress, permille: 400 }).permille).toBe(450);
-  const again = withProgress(task, { ...progress, attempt: 2, permille: 10 });
-  expect([again.attempt, again.permille]).toEqual([2, 10]);
+  expect(task.progress).toBe(45);
+  expect(withProgress(task, { ...progress, progress: 40 }).progress).toBe(45);
+  const again = withProgress(task, { ...progress, attempt: 2, progress: 1 });
+  expect([again.attempt, again.progress]).toEqual([2, 1]);
   expect(withProgress(again, progress)).toBe(again);
 });
 
 test("an answer that was under way while progress came does not turn it back", () => {
   const task = withProgress(fromStatus(status), progress);
-  const later = fromStatus({ ...status, permille: 310 }, task);
-  expect([later.permille, later.sample]).toEqual([450, sample]);
+  const later = fromStatus({ ...status, progress: 31 }, task);
+  expect([later.progress, later.sample]).toEqual([45, sample]);
 });
 
 test("whether it may be switched to post-copy holds for the stage of which it was said", () => {
@@ -67,9 +67,9 @@ test("whether it may be switched to post-copy holds for the stage of which it wa
   expect([memory.mayPostCopy, entersStage(memory, progress)]).toEqual([null, false]);
   // An answer that was under way meanwhile is of the disks.
   expect(fromStatus({ ...status, sample: { ...sample, stage: "disks" } }, memory).mayPostCopy).toBe(null);
-  const known = fromStatus({ ...status, permille: 460, may_post_copy: true, sample }, memory);
+  const known = fromStatus({ ...status, progress: 46, may_post_copy: true, sample }, memory);
   expect(known.mayPostCopy).toBe(true);
-  expect(withProgress(known, { ...progress, permille: 470 }).mayPostCopy).toBe(true);
+  expect(withProgress(known, { ...progress, progress: 47 }).mayPostCopy).toBe(true);
   expect(fromBrief(brief, known).mayPostCopy).toBe(true);
   const next = { ...progress, attempt: 2 };
   expect([entersStage(known, next), withProgress(known, next).mayPostCopy]).toEqual([true, null]);
@@ -77,11 +77,24 @@ test("whether it may be switched to post-copy holds for the stage of which it wa
   expect(fromBrief(brief).mayPostCopy).toBe(null);
 });
 
+test("how far its guest may be slowed down holds for the stage of which it was said", () => {
+  const disks = fromStatus({ ...status, sample: { ...sample, stage: "disks" } });
+  const memory = withProgress(disks, progress);
+  expect([disks.leastThrottle, memory.leastThrottle]).toEqual([null, null]);
+  const known = fromStatus({ ...status, progress: 46, least_throttle_percent: 30, sample }, memory);
+  expect(known.leastThrottle).toBe(30);
+  expect(fromBrief(brief, known).leastThrottle).toBe(30);
+  expect(withProgress(known, { ...progress, progress: 47 }).leastThrottle).toBe(30);
+  // An answer that was under way meanwhile is of the disks.
+  expect(fromStatus({ ...status, sample: { ...sample, stage: "disks" } }, known).leastThrottle).toBe(30);
+  expect(withProgress(known, { ...progress, sample: { ...sample, stage: "post-copy" } }).leastThrottle).toBe(null);
+});
+
 test("what is over stays over", () => {
   const over = fromStatus({
     ...status,
     phase: "ended",
-    permille: 1000,
+    progress: 100,
     outcome: { kind: "completed", summary: "web1 is running on b", causes: [], remedy: null },
   });
   expect(withProgress(over, progress)).toBe(over);
@@ -96,7 +109,7 @@ test("a stuck one that is gone on with is under way again, as its row says", () 
   const on = fromBrief({ ...later, phase: "recovering", message: "web1 is looked for" }, stuck);
   expect([on.ended, on.outcome, on.phase, on.message]).toEqual([null, null, "recovering", "web1 is looked for"]);
   expect(standing(on)).toBe("recovering");
-  expect(withProgress(on, progress).permille).toBe(450);
+  expect(withProgress(on, progress).progress).toBe(45);
   // A row that was read just before the end says nothing against it.
   expect(fromBrief(brief, stuck).outcome).toEqual(end("stuck"));
   // How it ended at last is not what was known of it before.
@@ -117,17 +130,17 @@ test("a row that was read once stands as what is known of it, also when that is 
 test("a cancelled one that is at less than before tells the truth", () => {
   const task = withProgress(fromStatus(status), progress);
   const over = fromStatus(
-    { ...status, phase: "ended", permille: 440, outcome: { kind: "cancelled", summary: "", causes: [], remedy: null } },
+    { ...status, phase: "ended", progress: 44, outcome: { kind: "cancelled", summary: "", causes: [], remedy: null } },
     task,
   );
-  expect(over.permille).toBe(440);
+  expect(over.progress).toBe(44);
 });
 
 test("a row keeps what only the single answer tells", () => {
   const known = fromStatus(status);
-  const row = fromBrief({ ...brief, updated_at: "2026-03-01T12:00:09.000Z", permille: 500 }, known);
-  expect([row.permille, row.message, row.requestedBy]).toEqual([500, "web1 is moving to b", "anna"]);
-  expect(fromBrief({ ...brief, updated_at: "2026-03-01T12:00:01.000Z", permille: 100 }, known).permille).toBe(300);
+  const row = fromBrief({ ...brief, updated_at: "2026-03-01T12:00:09.000Z", progress: 50 }, known);
+  expect([row.progress, row.message, row.requestedBy]).toEqual([50, "web1 is moving to b", "anna"]);
+  expect(fromBrief({ ...brief, updated_at: "2026-03-01T12:00:01.000Z", progress: 10 }, known).progress).toBe(30);
 });
 
 test("who waits keeps the place that the list tells, and gives it up when it begins or ends", () => {

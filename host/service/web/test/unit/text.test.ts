@@ -29,8 +29,8 @@ test("durations are readable at every length", () => {
 });
 
 test("what is not over is not 100 %", () => {
-  expect(percent(999)).toBe("99 %");
-  expect(percent(1000)).toBe("100 %");
+  expect(percent(99.9)).toBe("99 %");
+  expect(percent(100)).toBe("100 %");
 });
 
 test("a word that is not known is shown as it is", () => {

@@ -4,9 +4,9 @@ import type { Task } from "../../src/live/tasks";
 import { wishes } from "../../src/parts/wishes";
 
 const task: Task = {
-  id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", permille: 300, attempt: 1, ended: null,
+  id: "t1", domain: "web1", domainId: "d1", source: "a", destination: "b", phase: "performing", progress: 30, attempt: 1, ended: null,
   createdAt: "2026-03-01T12:00:00.000Z", updatedAt: "2026-03-01T12:00:05.000Z", sample: null, message: null, outcome: null, queued: false,
-  place: null, requestedBy: null, cancelRequested: false, mayPostCopy: false, targetUri: null,
+  place: null, requestedBy: null, cancelRequested: false, mayPostCopy: false, leastThrottle: null, targetUri: null,
 };
 const cancel = (change: Partial<Task>) => wishes({ ...task, ...change }).find((wish) => wish.label === "Cancel");
 
@@ -41,4 +41,18 @@ test("post-copy is barred where the service would refuse it, with the reason", (
   expect(barred({ mayPostCopy: null, sample: at("pre-copy") })).toContain("not known yet");
   expect(barred({ sample: null })).toContain("not known yet");
   expect(barred({ mayPostCopy: true, phase: "prepared" })).toBe("There is no transfer yet.");
+});
+
+test("slowing the guest down is barred where the service would refuse it, with the reason, and bounded as it says", () => {
+  const slow = (change: Partial<Task>) => wishes({ ...task, ...change }).find((wish) => wish.label === "Slow the guest")!;
+  const barred = (change: Partial<Task>) => slow(change).barred;
+  const at = (stage: string) => ({ stage }) as Sample;
+  const may = slow({ leastThrottle: 30, sample: at("pre-copy") });
+  expect([may.barred, may.number!.least, may.number!.most]).toEqual([undefined, 30, 99]);
+  expect(barred({ sample: at("pre-copy") })).toContain("Auto-converge was not allowed");
+  expect(barred({ sample: at("disks") })).toContain("disks are being copied");
+  expect(barred({ sample: at("post-copy") })).toBe("The guest runs on the destination already.");
+  expect(barred({ sample: at("final") })).toBe("The transfer is over.");
+  expect(barred({ mayPostCopy: null, sample: at("pre-copy") })).toContain("not known yet");
+  expect(barred({ leastThrottle: 30, phase: "prepared" })).toBe("There is no transfer yet.");
 });

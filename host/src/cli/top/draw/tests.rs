@@ -44,7 +44,7 @@ fn top() -> Top {
         waiting_in,
     };
     let web = TopTask {
-        permille: 755,
+        progress: Percent::of_permille(755),
         message: "web1 is moving to kvm2".into(),
         elapsed_ms: 61_000,
         sample: Some(sample()),
@@ -62,7 +62,7 @@ fn top() -> Top {
     let over = TopTask {
         phase: "ended".into(),
         outcome: Some("completed".into()),
-        permille: 1000,
+        progress: Percent::of_permille(1000),
         message: "mail is running on kvm2 (downtime 80 ms)".into(),
         elapsed_ms: 7_500_000,
         ..task("mail", "kvm1", "kvm2")
@@ -128,7 +128,7 @@ fn a_transfer_of_which_nothing_is_heard_shows_no_rate_and_says_so() {
     let row = "web1                     kvm1 > kvm2       pre-copy   ███████░░░  75%   1.0 GiB           -           -   300 ms        -";
     assert_eq!(lines[8..10], [row.to_owned(), format!("  {words}")]);
     assert!(lines[10].starts_with("a-domain-with"), "{lines:#?}");
-    let past = PastSample { at: String::new(), attempt: 1, permille: 0, sample: sample() };
+    let past = PastSample { at: String::new(), attempt: 1, progress: Percent::default(), sample: sample() };
     let lines = shown(80, 20, &silent, &[Key::Detail], &[past]);
     assert_eq!(lines[4], format!("message     {words}"));
     assert_eq!(lines[9..11], ["ETA         -", "left        1.0 GiB now, 1.0 GiB at most"]);
@@ -169,7 +169,7 @@ fn the_detail_has_every_figure_and_the_course_of_the_transfer() {
     let past = |n: u64| PastSample {
         at: String::new(),
         attempt: 1,
-        permille: 0,
+        progress: Percent::default(),
         sample: Sample { remaining_bytes: (8 - n) << 27, bytes_per_s: Some(n << 20), ..sample() },
     };
     let samples: Vec<PastSample> = (1..=8).map(past).collect();
@@ -211,7 +211,7 @@ fn what_does_not_fit_is_cut_by_what_a_terminal_makes_of_it() {
     assert_eq!(fit("a\nb", 3), "a b");
     assert_eq!([59_000, 60_000, 3_600_000, 90_000_000].map(clock), ["59s", "1:00", "1:00:00", "1d 01:00"]);
     assert_eq!(
-        [0, 99, 100, 999, 1000].map(|permille| bar(permille, 2)),
+        [0, 99, 100, 999, 1000].map(|permille| bar(Percent::of_permille(permille), 2)),
         ["░░   0%", "░░   9%", "░░  10%", "█░  99%", "██ 100%"]
     );
 }

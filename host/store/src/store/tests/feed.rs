@@ -1,9 +1,13 @@
 //! The feed: one order of all records, whoever wrote them; pages; keys.
 
 use waypost_core::feed::{DecisionQuery, Feed, KeyClaim, Place, RequestKey, Standings, TaskQuery, TaskState};
+use waypost_core::plan::Plan;
 use waypost_core::ports::DecisionVerdict;
+use waypost_core::recovery::AttemptChange;
+use waypost_core::situation::{Side, Situation};
 
 use super::*;
+use crate::records::tests::some_plan;
 
 fn sequences(store: &SqliteStore, of: Option<TaskId>, after: u64) -> Vec<u64> {
     store.changes(of, after, 1000).unwrap().iter().map(|change| change.sequence).collect()
@@ -122,6 +126,41 @@ fn a_running_transfer_shows_its_last_reading_and_another_attempt_begins_without_
     store.append(task(1), Moment(6), &failed[0]).unwrap();
     store.append(task(1), Moment(6), &ended(OutcomeKind::RolledBack)).unwrap();
     assert_eq!(store.moving().unwrap(), [], "what is over does not move");
+}
+
+#[test]
+fn a_task_leads_where_the_plan_of_its_last_attempt_says() {
+    let (_guard, dir) = folder();
+    let store = SqliteStore::open(&dir).unwrap();
+    let _one = store.create(task(1), Moment(1), &by_name()).unwrap();
+    let _two = store.create(task(2), Moment(2), &by_name()).unwrap();
+    let targets = || {
+        let found = store.targets(&[task(1), task(2), task(9)]).unwrap();
+        found.into_iter().collect::<Vec<_>>()
+    };
+    let planned = |uri: &str| Record::Planned { plan: Plan { peer_uri: uri.to_owned(), ..some_plan() } };
+    assert_eq!(targets(), []);
+    store.append(task(1), Moment(3), &planned("qemu+tls://b/system")).unwrap();
+    assert_eq!(targets(), [(task(1), "qemu+tls://b/system".to_owned())]);
+    let unknown = |why: &str| Side::Unknown(why.to_owned());
+    let failed = [
+        Record::Prepared,
+        Record::PerformIntended,
+        Record::PerformReturned { result: Err((FailureClass::Network, "cut".into())) },
+        Record::Located { situation: Situation { source: unknown("x"), destination: unknown("y") }, permitted: vec![] },
+    ];
+    for record in &failed {
+        store.append(task(1), Moment(4), record).unwrap();
+    }
+    assert_eq!(targets(), [(task(1), "qemu+tls://b/system".to_owned())]);
+    // Where the next attempt goes is not known before it is planned.
+    let next = Record::NextAttempt { attempt: 2, change: AttemptChange::NONE };
+    store.append(task(1), Moment(5), &next).unwrap();
+    assert_eq!(targets(), []);
+    store.append(task(1), Moment(6), &planned("qemu+tls://c/system")).unwrap();
+    store.append(task(2), Moment(7), &planned("qemu+ssh://d/system")).unwrap();
+    let both = [(task(1), "qemu+tls://c/system"), (task(2), "qemu+ssh://d/system")];
+    assert_eq!(targets(), both.map(|(task, uri)| (task, uri.to_owned())));
 }
 
 #[test]

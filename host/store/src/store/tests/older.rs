@@ -52,6 +52,9 @@ fn what_each_older_version_left_is_read_in_full_and_its_tables_are_those_of_a_ne
         let brief = store.brief(over).unwrap().unwrap();
         assert_eq!((brief.outcome, brief.domain_name.as_str()), (Some(OutcomeKind::RolledBack), "g1"));
         assert_eq!(brief.summary.as_deref(), Some("g1 runs on kvm1"), "version {version}");
+        let targets = store.targets(&[over, waits]).unwrap();
+        let expected = [(over, "qemu+tcp://10.77.0.2/system".to_owned())];
+        assert_eq!(targets.into_iter().collect::<Vec<_>>(), expected, "version {version}");
         assert_eq!(store.journal(waits).unwrap().len(), 1);
         assert_eq!(store.brief(waits).unwrap().unwrap().outcome, None);
         assert_eq!(store.tasks().unwrap().len(), 2);
