@@ -24,6 +24,7 @@ mod noted;
 mod origins;
 mod pages;
 mod past;
+mod pictures;
 mod plugins;
 mod port;
 mod problems;

@@ -7,9 +7,7 @@ use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use waypost::core::access::{AuditQuery, Ledger as _, Role, Scope};
 use waypost::core::ids::HostName;
-use waypost::core::ports::FaultKind;
 use waypost::service::Caller;
-use waypost_sim::{Scripted, Step, What};
 
 use super::support::{Client, Site, in_virtual_time};
 
@@ -326,29 +324,6 @@ fn each_of_several_roles_reaches_as_far_as_its_own_scope() {
         let narrow = anna.by(narrow.also(Role::Viewer, Scope::default()));
         policies_are_of_everybody(&narrow).await;
         narrow.get("/audit").await.problem(403, "out-of-scope");
-    });
-}
-
-/// What is said of a domain names it.
-#[test]
-fn what_could_not_be_read_of_a_domain_is_told_to_whoever_may_see_that_domain() {
-    in_virtual_time(async {
-        let site = Site::new(FLEET);
-        let (_service, anna) = site.serve();
-        let web = anna.by(Caller::named("web-team").with(Role::Viewer, scope(&["a", "b"], &["web-*"])));
-        let unread = async |who: &Client| {
-            let lost = || Scripted::at(Step::DiskViews, What::Error(FaultKind::Other));
-            // One for each domain of the fleet.
-            site.world.script(vec![lost(); 4]);
-            let told = who.get("/readiness").await.expect(200).clone();
-            assert!(told["rows"].as_array().unwrap().is_empty(), "{told}");
-            let mut names: Vec<_> =
-                told["unread"].as_array().unwrap().iter().map(|one| one["domain"].clone()).collect();
-            names.sort_by_key(Value::to_string);
-            json!(names)
-        };
-        assert_eq!(unread(&anna).await, json!(["db-1", "db-2", "web-1", "web-2"]));
-        assert_eq!(unread(&web).await, json!(["web-1", "web-2"]));
     });
 }
 

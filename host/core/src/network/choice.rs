@@ -207,8 +207,8 @@ pub fn choose(
 /// hypervisor may be set to listen elsewhere, so that it is no proof.
 pub(super) fn doubted(cut: &str, role: Role, source: &HostFacts, destination: &HostFacts) -> String {
     format!(
-        "from {} {cut}; libvirt sends the {} there, unless `migration_host` in the qemu.conf of {} says otherwise, of which it \
-         tells nobody",
+        "from {} {cut}; libvirt sends the {} there, unless `migration_host` among the settings of libvirt on {} says otherwise, of \
+         which it tells nobody",
         source.name,
         role.carried(),
         destination.name

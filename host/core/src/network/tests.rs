@@ -159,7 +159,7 @@ fn a_way_that_was_tried_is_taken_or_stepped_back_from_and_one_that_could_not_be_
     ways.push(tried("b.example", Answer::NoWay, gone));
     let chosen = take(&networks, ways, Role::Migration).unwrap();
     let doubt = "from a b.example is not reached on port 49215: No route to host; libvirt sends the memory there, unless \
-                 `migration_host` in the qemu.conf of b says otherwise, of which it tells nobody";
+                 `migration_host` among the settings of libvirt on b says otherwise, of which it tells nobody";
     assert_eq!((chosen.network, chosen.address, chosen.doubt.as_deref()), (None, None, Some(doubt)));
     assert_eq!(chosen.notes, [format!("network management: {doubt}")]);
     let stepped_back = chosen.stepped_back.unwrap();
