@@ -24,11 +24,5 @@ export async function state(host, domain) {
   return there.includes(domain) ? (await virsh(host, "domstate", domain)).trim() : null;
 }
 
-/** What virsh shows of a domain's memory that has travelled; null while that is nothing. */
-export async function travelled(host, domain) {
-  const shown = (await virsh(host, "domjobinfo", domain)).split("\n").find((line) => line.startsWith("Memory processed:"));
-  return shown && !/ 0\.000 B$/.test(shown.trim()) ? shown : null;
-}
-
 /** The guest is one, and has counted without a gap over all hosts: fails where it has not. */
 export const counts = (guest) => waypost("lab", "counter", guest, "--dir", LAB);

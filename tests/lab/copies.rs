@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use waypost_lab::{DiskPlace, GuestSpec, Link};
 
-use crate::site::Site;
+use crate::site::{Site, busy};
 
 const MIB: u64 = 1 << 20;
 /// Where the hosts keep their images, as they see it.
@@ -111,8 +111,12 @@ fn something_that_is_there_already_is_never_written_over() {
 
 /// Starts a guest whose disk is full, and its way to kvm2 with it, at 2 MiB/s; returns in the midst of the copying.
 fn half_copied(site: &Site, more: &[&str]) -> Child {
-    let spec = local("g1", 64);
-    site.lab.define_guest(&spec).expect("the guest is defined");
+    half_copied_of(site, &local("g1", 64), more)
+}
+
+/// The same of a guest of one's own, whose disk has 64 MiB.
+fn half_copied_of(site: &Site, spec: &GuestSpec, more: &[&str]) -> Child {
+    site.lab.define_guest(spec).expect("the guest is defined");
     let disk = fs::OpenOptions::new().write(true).open(image(site, "kvm1", "g1.img")).expect("the guest's image");
     for mib in 1..64 {
         disk.write_all_at(&[0x5a; MIB as usize], mib * MIB).expect("the disk is filled");
@@ -129,6 +133,28 @@ fn half_copied(site: &Site, more: &[&str]) -> Child {
     });
     assert_eq!(images(site, "kvm2"), ["g1.img"], "the copy is under way");
     child
+}
+
+/// QEMU refuses the switch until its own migration has begun, which carries the memory; nothing of that is for the person who orders it.
+#[test]
+fn a_switch_to_post_copy_that_is_ordered_while_a_disk_is_copied_is_kept_until_memory_travels() {
+    let site = Site::new(2);
+    let spec = GuestSpec { disk: DiskPlace::Local, disk_mib: 64, ..busy("g1") };
+    let child = half_copied_of(&site, &spec, &["--postcopy", "--postcopy-bandwidth", "40"]);
+    let refused = site.lab.host("kvm1").expect("kvm1").virsh(&["migrate-postcopy", "g1"]);
+    assert!(refused.is_err(), "{refused:?}");
+    let task = site.only_task();
+    site.waypost(&["steer", &task, "--postcopy"]).expect_code(0);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((site.state("kvm1", "g1"), site.state("kvm2", "g1").as_deref()), (None, Some("running")));
+    let record = site.waypost(&["task", &task, "--json"]).expect_code(0).json();
+    let journal = record["journal"].as_array().expect("a journal").iter();
+    let switch: Vec<_> = journal.filter(|entry| entry["details"]["action"] == "post-copy").collect();
+    let told: Vec<_> = switch.iter().map(|entry| entry["record"].as_str().unwrap_or_default()).collect();
+    assert_eq!(told, ["steer-kept", "steer-intended", "steer-settled"], "{record:#}");
+    assert_eq!(switch[2]["details"]["result"], "done", "{record:#}");
+    site.assert_one_counting_guest("g1");
 }
 
 /// The hypervisor waits for the answers to what it sent, libvirt for the hypervisor, and no answer comes.

@@ -267,18 +267,30 @@ size_gib = 1
 "#;
 
 #[test]
-fn while_disks_are_copied_it_is_not_offered_yet() {
+fn a_switch_that_is_ordered_while_disks_are_copied_is_kept_until_memory_travels() {
     in_virtual_time(async {
         let site = Site::new(OWN_DISK);
         let (_service, anna) = site.serve();
         let options = json!({"stream": {"post_copy": true}, "disks": {"copy": "full"}});
         let new = json!({"domain": "g1", "to": "b", "options": options});
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        let at = |stage| move |status: &Value| status["sample"]["stage"] == stage || status["phase"] == "ended";
-        let copied = anna.until(&id, at("disks")).await;
-        assert_eq!((&copied["phase"], &copied["may_post_copy"]), (&"performing".into(), &false.into()), "{copied}");
-        let memory = anna.until(&id, at("pre-copy")).await;
-        assert_eq!((&memory["phase"], &memory["may_post_copy"]), (&"performing".into(), &true.into()), "{memory}");
+        let copied =
+            anna.until(&id, |status| status["sample"]["stage"] == "disks" || status["phase"] == "ended").await;
+        assert_eq!((&copied["phase"], &copied["may_post_copy"]), (&"performing".into(), &true.into()), "{copied}");
+        anna.post(&format!("/tasks/{id}/steer"), json!({"post_copy": true})).await.expect(202);
+        let soon = "it is switched to post-copy as soon as memory is on its way";
+        let kept = anna.until(&id, |status| status["message"] == soon || status["phase"] == "ended").await;
+        assert_eq!((&kept["phase"], &kept["sample"]["stage"]), (&"performing".into(), &"disks".into()), "{kept}");
+        let top = anna.get("/top").await.expect(200).clone();
+        assert_eq!(top["running"][0]["message"], soon, "{top}");
+        assert_eq!(anna.end(&id).await["status"], "completed");
+        let records = anna.get(&format!("/tasks/{id}/records")).await.expect(200).clone();
+        let entries = records["journal"].as_array().unwrap().iter();
+        let by: Vec<&Value> =
+            entries.filter(|entry| entry["record"] == "steer-kept").map(|entry| &entry["details"]["by"]).collect();
+        assert_eq!(by, ["anna"], "{records}");
+        let done = [["steer-intended", "post-copy", "anna"], ["steer-settled", "post-copy", "done"]];
+        assert_eq!(orders(&records), done);
     });
 }
 

@@ -111,6 +111,15 @@ pub enum Record {
     PerformIntended,
     /// Another process took over.
     Adopted,
+    /// An order to the running transfer came before it can be carried out: it is kept, and given as soon as it can be.
+    SteerKept {
+        /// What was ordered.
+        action: Steering,
+        /// Who wants it.
+        by: String,
+        /// Why not now.
+        reason: String,
+    },
     /// The running transfer is about to be steered.
     SteerIntended {
         /// How.
@@ -230,7 +239,10 @@ impl Record {
             Self::Prepared => Event::Prepared,
             Self::PerformIntended => Event::PerformIntended,
             Self::Adopted => Event::Adopted,
-            Self::SteerIntended { .. } | Self::SteerSettled { .. } | Self::AbortUnconfirmed { .. } => Event::Steered,
+            Self::SteerKept { .. }
+            | Self::SteerIntended { .. }
+            | Self::SteerSettled { .. }
+            | Self::AbortUnconfirmed { .. } => Event::Steered,
             Self::PerformReturned { result: Ok(()) } => Event::ReturnedMoved,
             Self::PerformReturned { result: Err(_) } => Event::ReturnedFailed,
             Self::FinishIntended { .. } | Self::FinishSettled { .. } => Event::FinishStep,
@@ -272,6 +284,8 @@ pub struct Course {
     pub open_steps: Vec<Step>,
     /// Those of them that are known to be in place; of the others an effect is possible.
     pub done_steps: Vec<Step>,
+    /// What was ordered of the running transfer and can't be done yet.
+    pub kept: Vec<Steering>,
     /// The way that the last resumption of this attempt took, if there was one and the plan has several.
     pub way: Option<String>,
     /// Why the attempt failed, if it did.
@@ -309,6 +323,7 @@ impl Course {
             verdict: None,
             open_steps: Vec::new(),
             done_steps: Vec::new(),
+            kept: Vec::new(),
             way: None,
             failure: None,
             causes: Vec::new(),
@@ -337,12 +352,18 @@ impl Course {
             Record::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Record::Planned { plan } => self.plan = Some(plan.clone()),
             Record::StepIntended { step } => self.open_steps.push(step.clone()),
-            // Whatever is said of its end: an order that failed may have been carried out, and its answer lost.
-            Record::SteerIntended { action: Steering::SetThrottle, .. } => {
-                let step = self.plan.as_ref().map(|plan| Step::Throttle { host: plan.source.host.clone() });
-                let new = step.filter(|step| !self.open_steps.contains(step));
-                self.open_steps.extend(new);
+            Record::SteerKept { action, .. } if !self.kept.contains(action) => self.kept.push(*action),
+            Record::SteerIntended { action, .. } => {
+                self.kept.retain(|kept| kept != action);
+                // Whatever is said of its end: an order that failed may have been carried out, and its answer lost.
+                if *action == Steering::SetThrottle {
+                    let step = self.plan.as_ref().map(|plan| Step::Throttle { host: plan.source.host.clone() });
+                    let new = step.filter(|step| !self.open_steps.contains(step));
+                    self.open_steps.extend(new);
+                }
             }
+            // Of one that is kept: it was never given.
+            Record::SteerSettled { action, .. } => self.kept.retain(|kept| kept != action),
             Record::StepSettled { step, result } => match result {
                 Ok(StepEnd::Undone) => {
                     self.open_steps.retain(|open| open != step);

@@ -305,7 +305,8 @@ impl Engine {
     }
 
     /// Asks whoever drives the task to do something to its running transfer, or several things, in that order: all of them, or
-    /// none where one can't be done. It is done within a moment, or refused; the task's journal tells.
+    /// none where one can't be done. It is done within a moment, or refused; the task's journal tells. A switch to post-copy that comes
+    /// before memory travels is kept until some does.
     pub fn request_steering(&self, id: TaskId, wishes: &[Wish]) -> Result<(), EngineError> {
         let course = self.read(id)?;
         let refused = |why: String| Err(EngineError::NotSteerable { task: id, why });

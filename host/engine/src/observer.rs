@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use waypost_core::convergence::Steering;
 use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::Record;
 use waypost_core::phase::Phase;
@@ -10,6 +11,7 @@ use waypost_core::phase::Phase;
 use crate::courses::Read;
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::steered::SWITCHES_SOON;
 use crate::task::waiting;
 use crate::view::View;
 
@@ -74,6 +76,7 @@ impl Observer {
         // What its driver tells watchers of its own process.
         let note = match course.phase {
             Phase::Accepted => waiting::standing(&self.ports, self.id)?.map(|turn| turn.to_string()),
+            Phase::Performing if course.kept.contains(&Steering::PostCopy) => Some(SWITCHES_SOON.to_owned()),
             _ => None,
         }
         .unwrap_or_default();

@@ -14,7 +14,7 @@ use waypost_core::situation::History;
 
 use crate::engine::Ports;
 use crate::error::EngineError;
-use crate::steered::SteeringLog;
+use crate::steered::{NOT_NEEDED, SteeringLog};
 use crate::view::View;
 
 /// A task's course, its journal, and the view that others have of it. Owns the task's lock: who holds a recorder drives.
@@ -99,6 +99,12 @@ impl Recorder {
     /// Checks, writes, believes - in this order.
     pub(crate) fn record(&mut self, record: Record) -> Result<(), EngineError> {
         self.course.check(&record).map_err(EngineError::Illegal)?;
+        if matches!(record, Record::PerformReturned { .. }) {
+            // Said before the end, after which nothing is steered.
+            for action in self.course.kept.clone() {
+                self.record(Record::SteerSettled { action, result: Err(NOT_NEEDED.to_owned()) })?;
+            }
+        }
         let now = self.ports.clock.now();
         self.ports.store.append(self.id, now, &record)?;
         self.course.apply(&record).map_err(EngineError::Illegal)?;

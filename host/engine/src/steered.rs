@@ -4,6 +4,15 @@
 use waypost_core::convergence::{Steered, Steering};
 use waypost_core::journal::Record;
 
+/// What is told of a task whose switch to post-copy is kept: for the hypervisor it is too early.
+pub const SWITCHES_SOON: &str = "it is switched to post-copy as soon as memory is on its way";
+
+/// Why it is, for the record.
+pub(crate) const TOO_EARLY: &str = "no memory is on its way yet; it is given as soon as some is";
+
+/// What came of an order that was kept to the end.
+pub(crate) const NOT_NEEDED: &str = "not needed: the transfer was over before memory was seen to travel";
+
 /// Orders to one transfer, as far as they are known to have been carried out.
 #[derive(Debug, Default)]
 pub(crate) struct SteeringLog {

@@ -190,11 +190,11 @@ pub(crate) fn status(engine: &Engine, feed: &dyn Feed, id: TaskId) -> Result<Opt
     }))
 }
 
-/// Whether a task may be switched to post-copy, by its last reading: it was asked for with that, its memory is being copied, and
-/// the guest does not run on the destination yet.
+/// Whether a task may be switched to post-copy, by its last reading: it was asked for with that, its transfer has begun, and the guest
+/// does not run on the destination yet. An order that comes before memory travels is kept until some does.
 fn may_post_copy(plan: Option<&Plan>, phase: Phase, sample: Option<&Sample>) -> bool {
     let offered = plan.is_some_and(|plan| plan.stream.post_copy);
-    let before = sample.is_some_and(|sample| sample.stage == Stage::PreCopy);
+    let before = sample.is_none_or(|sample| matches!(sample.stage, Stage::Disks | Stage::PreCopy));
     offered && before && phase == Phase::Performing
 }
 

@@ -65,6 +65,14 @@ pub(crate) fn scripted(kind: FaultKind) -> &'static str {
 pub(crate) const NOBODY_IN: &str =
     "authentication failed: Failed to collect auth credentials; the host lets nobody in without a login";
 
+/// A switch to post-copy that the migration was not begun with.
+pub(crate) const NO_POST_COPY: &str = "Requested operation is not valid: switching to post-copy requires migration to be \
+                                       started with VIR_MIGRATE_POSTCOPY flag";
+
+/// One that comes before QEMU's own migration, which carries the memory.
+pub(crate) const TOO_EARLY: &str = "internal error: unable to execute QEMU command 'migrate-start-postcopy': Postcopy \
+                                    must be started after migration has been started";
+
 /// A modifying call behind the job of a migration.
 pub(crate) const LOCKED: &str = "Timed out during operation: cannot acquire state change lock \
                                  (held by monitor=remoteDispatchDomainMigratePerform3Params)";

@@ -242,7 +242,7 @@ impl State {
                 if let Some(domain) = self.subject {
                     // Where it isn't possible nothing happens, as to the person who tried.
                     let _ = match what {
-                        What::SwitchToPostCopy => self.start_post_copy(domain),
+                        What::SwitchToPostCopy => self.start_post_copy(domain).map_err(|(_, why)| why),
                         _ => self.interrupt_post_copy(domain),
                     };
                 }

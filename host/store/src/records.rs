@@ -235,6 +235,7 @@ wire_enum! {
         "prepared" => Prepared {},
         "perform-intended" => PerformIntended {},
         "adopted" => Adopted {},
+        "steer-kept" => SteerKept { action: action, by: by, reason: reason },
         "steer-intended" => SteerIntended { action: action, value: value, by: by, reason: reason },
         "steer-settled" => SteerSettled { action: action, result: result },
         "abort-unconfirmed" => AbortUnconfirmed { why: why, may_come: may_come },

@@ -73,6 +73,9 @@ fn entry(record: &Record) -> (&'static str, Value) {
         Record::Prepared => ("prepared", Value::Null),
         Record::PerformIntended => ("perform-intended", Value::Null),
         Record::Adopted => ("adopted", Value::Null),
+        Record::SteerKept { action, by, reason } => {
+            ("steer-kept", json!({"action": action.as_str(), "by": by, "reason": reason}))
+        }
         Record::SteerIntended { action, value, by, reason } => {
             ("steer-intended", json!({"action": action.as_str(), "value": value, "by": by, "reason": reason}))
         }

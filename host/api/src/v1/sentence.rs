@@ -28,6 +28,7 @@ pub(super) fn sentence(record: &Record) -> String {
         Record::PerformReturned { result: Err((class, message)) } => {
             format!("the transfer is over: {class}: {message}")
         }
+        Record::SteerKept { action, by, reason } => format!("{by}: {action}: kept: {reason}"),
         Record::SteerIntended { action, value: Some(value), by, reason } => {
             format!("{by}: {action} {value}: {reason}")
         }

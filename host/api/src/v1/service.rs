@@ -70,7 +70,8 @@ pub struct TaskStatus {
     pub requested_by: String,
     /// Whether somebody asked to cancel it.
     pub cancel_requested: bool,
-    /// Whether it may be switched to post-copy right now: it was asked for with that, and its memory is being copied.
+    /// Whether it may be switched to post-copy now: it was asked for with that, its transfer has begun, and the guest does not run on
+    /// the destination yet. An order that comes before memory travels is kept until some does.
     #[serde(default)]
     pub may_post_copy: bool,
     /// The least that `throttle_percent` of a steer may be right now, percent (the most is 99); null where the guest can't be slowed

@@ -67,7 +67,7 @@ pub struct TopTask {
     pub sample: Option<Sample>,
     /// The downtime limit in force, as far as it was set.
     pub max_downtime_ms: Option<u64>,
-    /// Whether it may be switched to post-copy right now.
+    /// Whether it may be switched to post-copy now; an order that comes before memory travels is kept until some does.
     pub may_post_copy: bool,
     /// Whether somebody asked to cancel it.
     pub cancel_requested: bool,

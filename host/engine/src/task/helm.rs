@@ -26,6 +26,7 @@ use super::watchdog::{Pace, Watchdog};
 use crate::check::blocking;
 use crate::error::EngineError;
 use crate::settings::Settings;
+use crate::steered::{SWITCHES_SOON, TOO_EARLY};
 
 /// Orders that Waypost gives by itself, and that may be of no use, are given again after [`ABORT_TAKES`], doubled with each try, up
 /// to this.
@@ -220,7 +221,13 @@ impl Helm {
         if self.doing.is_some() {
             return Ok(None);
         }
-        let Some(order) = self.orders.pop_front() else { return Ok(None) };
+        let early = self.is_early();
+        if early {
+            self.keep(task)?;
+        }
+        // What is kept holds nothing up.
+        let next = self.orders.iter().position(|order| !(early && order.action == Steering::PostCopy));
+        let Some(order) = next.and_then(|next| self.orders.remove(next)) else { return Ok(None) };
         let (hypervisor, source, domain) = (task.ports().hypervisor.clone(), plan.source.host.clone(), plan.domain);
         // The switch is on its way from the order on, and the readings tell it later.
         let ordered = task.recorder.steered.done().iter().any(|done| done.action == Steering::PostCopy);
@@ -249,10 +256,6 @@ impl Helm {
                 self.settle(task, &order, Ok(()))?;
                 return Ok(Some(Demand::GiveUp(format!("{by} gave the transfer up: {reason}"))));
             }
-            (Steering::PostCopy, _) if self.samples.back().is_some_and(|now| now.stage == Stage::Disks) => {
-                self.settle(task, &order, Err(TOO_EARLY.to_owned()))?;
-                return Ok(None);
-            }
             (Steering::SetDowntime, Some(ms)) => Command::SetMaxDowntime { ms },
             (Steering::SetBandwidth, Some(mib_s)) if post_copy => Command::SetPostCopyBandwidth { mib_s },
             (Steering::SetBandwidth, Some(mib_s)) => Command::SetBandwidth { mib_s },
@@ -272,6 +275,28 @@ impl Helm {
             );
         self.doing = Some((order, carried_out));
         Ok(None)
+    }
+
+    /// Whether it is too early for the switch to post-copy: the hypervisor takes it only once its own migration, which carries the
+    /// memory, has begun. One that gets through before that may be forgotten when it does.
+    fn is_early(&self) -> bool {
+        self.samples.back().is_none_or(|now| match now.stage {
+            Stage::Disks => true,
+            Stage::PreCopy => now.processed_bytes == 0,
+            Stage::PostCopy | Stage::Final => false,
+        })
+    }
+
+    /// Puts on record, once, that the switch is ordered and can't be given yet. A person's stays among the wishes until it is settled, so
+    /// that a later controller gives it.
+    fn keep(&self, task: &mut Task) -> Result<(), EngineError> {
+        let Some(order) = self.orders.iter().find(|order| order.action == Steering::PostCopy) else { return Ok(()) };
+        if task.recorder.course.kept.contains(&order.action) {
+            return Ok(());
+        }
+        task.recorder.note(SWITCHES_SOON);
+        let (action, by) = (order.action, order.by.clone());
+        task.record(Record::SteerKept { action, by, reason: TOO_EARLY.to_owned() })
     }
 
     /// Why nobody can change now how far the guest is slowed down, if so.
@@ -411,9 +436,6 @@ impl Helm {
         })));
     }
 }
-
-/// Of the switch to post-copy while disks are copied.
-const TOO_EARLY: &str = "only disks are copied so far; the switch can be ordered once the memory is on its way";
 
 /// Of a throttle before memory is seen to move.
 const NOT_YET: &str = "no memory is on its way yet; it can be ordered once some is";

@@ -10,6 +10,7 @@ mod between;
 mod cancelled;
 mod clock;
 mod copies;
+mod early;
 mod encrypted;
 mod faults;
 mod foretold;

@@ -10,6 +10,7 @@ use waypost_core::ids::{Moment, TaskId};
 use waypost_core::journal::{Course, Record};
 use waypost_core::phase::Phase;
 use waypost_core::ports::{Reading, Store, StoreFault, TaskBrief};
+use waypost_engine::SWITCHES_SOON;
 
 /// Tasks that are not over, at most; of more, the newest.
 const UNFINISHED: u32 = 500;
@@ -67,6 +68,9 @@ fn going(brief: &TaskBrief, journal: &[(Moment, Record)], reading: Option<&Readi
         task.cancel_requested = course.cancel_requested;
         task.max_downtime_ms = limit(journal, &course);
         task.may_post_copy = super::may_post_copy(course.plan.as_ref(), course.phase, sample);
+        if course.kept.contains(&Steering::PostCopy) && task.silent_ms.is_none() {
+            task.message = SWITCHES_SOON.to_owned();
+        }
     }
     task
 }

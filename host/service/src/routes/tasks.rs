@@ -281,7 +281,8 @@ pub(crate) async fn retry(
 }
 
 /// Changes what a running transfer may do, or how it goes on: all that is asked for, or nothing where one part can't be asked
-/// for. It is done within a moment, or refused; the records say.
+/// for. It is done within a moment, or refused; the records say. A switch to post-copy that comes before memory travels is kept until some
+/// does.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/steer", tag = "tasks", operation_id = "steerTask",
     request_body = v1::Steer,
     params(

@@ -123,8 +123,8 @@ pub(super) fn obey(
             state.wake(domain);
         }
         Command::StartPostCopy => {
-            if let Err(why) = state.start_post_copy(domain) {
-                return refuse(why);
+            if let Err((kind, why)) = state.start_post_copy(domain) {
+                return Err(words::fault(kind, host, attempted, why));
             }
         }
         Command::Resume => {

@@ -8,6 +8,7 @@ use waypost_core::ports::{Command, FaultKind};
 use waypost_core::request::{AfterMove, Persistence, SourceDefinition};
 use waypost_core::sample::Stage;
 use waypost_core::situation::{Side, Situation, arrived};
+use waypost_core::stream::Stream;
 
 use super::*;
 use crate::Power;
@@ -96,6 +97,24 @@ async fn an_abort_leaves_the_guest_on_the_source_and_tells_only_the_destination(
     assert_eq!(heard(to).await, ["started migrated", "stopped failed"]);
     let fault = world.command(&host("a"), id, Command::AbortJob).await.unwrap_err();
     assert!(fault.message.contains("no job is active"), "{fault}");
+}
+
+/// libvirt passes on what QEMU says.
+#[tokio::test(start_paused = true)]
+async fn a_switch_to_post_copy_is_refused_before_any_memory_is_sent() {
+    let (world, id) = pair_with(hot());
+    let stream = Stream { post_copy: true, ..Stream::default() };
+    let options = Options { bandwidth_mib_s: Some(50), stream, ..Options::default() };
+    let plan = plan(&world, id, "a", "b", options).await;
+    let mut transfer = world.start(&plan).await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    let fault = world.command(&host("a"), id, Command::StartPostCopy).await.unwrap_err();
+    assert_eq!((fault.kind, fault.code), (FaultKind::Other, Some(1)), "{fault}");
+    assert!(fault.message.contains("Postcopy must be started after migration has been started"), "{fault}");
+    sleep(Duration::from_secs(2)).await;
+    world.command(&host("a"), id, Command::StartPostCopy).await.unwrap();
+    transfer.finished().await.unwrap();
+    assert_eq!(world.truth(id).running_on, [host("b")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,9 +156,10 @@ impl Job {
         self.copy.switched
     }
 
-    /// Nothing of the memory was sent so far.
-    pub(crate) fn sends_disks(&self) -> bool {
-        self.sample().stage == Stage::Disks
+    /// Something of the memory was sent.
+    pub(crate) fn sends_memory(&self) -> bool {
+        let now = self.sample();
+        now.stage != Stage::Disks && now.processed_bytes > 0
     }
 
     pub(crate) fn elapsed_ms(&self) -> u64 {

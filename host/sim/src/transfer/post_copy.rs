@@ -196,14 +196,17 @@ impl Run<'_> {
 }
 
 impl State {
-    /// Asks for the switch; libvirt's words where it can't be.
-    pub(crate) fn start_post_copy(&mut self, domain: DomainId) -> Result<(), &'static str> {
-        let Some(job) = self.jobs.get_mut(&domain) else { return Err("domain is not being migrated") };
+    /// Asks for the switch; where it can't be, the kind of the error and libvirt's words.
+    pub(crate) fn start_post_copy(&mut self, domain: DomainId) -> Result<(), (FaultKind, &'static str)> {
+        let Some(job) = self.jobs.get_mut(&domain) else {
+            return Err((FaultKind::Refused, "Requested operation is not valid: domain is not being migrated"));
+        };
         if !job.may_post_copy {
-            return Err("switching to post-copy requires migration to be started with VIR_MIGRATE_POSTCOPY flag");
+            return Err((FaultKind::Refused, words::NO_POST_COPY));
         }
-        if job.sends_disks() {
-            return Err("Postcopy must be started after migration has been started");
+        // libvirt lets it through, and QEMU refuses.
+        if !job.sends_memory() {
+            return Err((FaultKind::Other, words::TOO_EARLY));
         }
         job.post_copy = true;
         job.woken.notify_one();

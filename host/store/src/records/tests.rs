@@ -217,6 +217,9 @@ fn record_of(kind: &str) -> BoxedStrategy<Record> {
         "prepared" => Just(Record::Prepared).boxed(),
         "perform-intended" => Just(Record::PerformIntended).boxed(),
         "adopted" => Just(Record::Adopted).boxed(),
+        "steer-kept" => (select(Steering::ALL), text(), text())
+            .prop_map(|(action, by, reason)| Record::SteerKept { action, by, reason })
+            .boxed(),
         "steer-intended" => (select(Steering::ALL), optional(any::<u64>()), text(), text())
             .prop_map(|(action, value, by, reason)| Record::SteerIntended { action, value, by, reason })
             .boxed(),

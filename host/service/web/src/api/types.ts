@@ -213,7 +213,7 @@ export interface TaskStatus {
   target_uri: string | null;
   requested_by: string;
   cancel_requested: boolean;
-  /** Whether it may be switched to post-copy right now. */
+  /** Whether it may be switched to post-copy now. An order that comes before memory travels is kept until some does. */
   may_post_copy: boolean;
   /** The least by which its guest may be slowed down by order right now, percent; null where it may not. */
   least_throttle_percent: number | null;

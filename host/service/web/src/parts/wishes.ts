@@ -86,7 +86,7 @@ const postCopy: Wish = {
   label: "Post-copy",
   icon: "bolt",
   grave: true,
-  says: "The guest goes on running on the destination now, and its memory follows.",
+  says: "The guest goes on running on the destination as soon as some of its memory has travelled, and the rest follows.",
   warns:
     "From then on the guest has its memory on both hosts: if the way between them breaks and can’t be mended, it is lost. It can’t be cancelled any more.",
   run: (client, id, { why }) => done(client.steer(id, { post_copy: true }, why)),
@@ -133,7 +133,6 @@ export function wishes(task: Task): Wish[] {
 /** Why a running transfer can't be switched to post-copy now. The service says whether; of what it is, the reading tells a part. */
 function notPostCopy(task: Task): string | undefined {
   if (task.mayPostCopy) return undefined;
-  if (task.sample?.stage === "disks") return "Its disks are being copied yet; post-copy is for the memory.";
   return unready(task) ?? "Post-copy was not allowed when the migration was asked for.";
 }
 
