@@ -274,8 +274,7 @@ fn a_switch_that_is_ordered_while_disks_are_copied_is_kept_until_memory_travels(
         let options = json!({"stream": {"post_copy": true}, "disks": {"copy": "full"}});
         let new = json!({"domain": "g1", "to": "b", "options": options});
         let id = anna.post("/tasks", new).await.expect(202)["id"].as_str().unwrap().to_owned();
-        let copied =
-            anna.until(&id, |status| status["sample"]["stage"] == "disks" || status["phase"] == "ended").await;
+        let copied = anna.until(&id, |status| status["sample"]["stage"] == "disks" || status["phase"] == "ended").await;
         assert_eq!((&copied["phase"], &copied["may_post_copy"]), (&"performing".into(), &true.into()), "{copied}");
         anna.post(&format!("/tasks/{id}/steer"), json!({"post_copy": true})).await.expect(202);
         let soon = "it is switched to post-copy as soon as memory is on its way";
