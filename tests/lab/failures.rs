@@ -54,8 +54,8 @@ fn the_destination_hypervisor_dies_in_mid_copy() {
     assert_still_on_source(&site);
 }
 
-/// The source's process stands still in the middle of a transfer whose controller is gone: its host answers, says how it has the guest,
-/// and that the hypervisor does not answer. Once that goes on, the transfer does.
+/// The source's process stands still in the middle of a transfer whose controller is gone: its host answers, says how it has the
+/// guest, and that the hypervisor does not answer. Once that goes on, the transfer does.
 #[test]
 fn a_hypervisor_that_hangs_is_told_from_a_host_that_cannot_be_asked() {
     // It orders nothing, so that the transfer lasts until it is let go.
