@@ -2,6 +2,7 @@
 //! says where the guest is.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
 use waypost_lab::{Firmware, GuestSpec, Link};
@@ -51,6 +52,42 @@ fn the_destination_hypervisor_dies_in_mid_copy() {
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
     assert_still_on_source(&site);
+}
+
+/// The source's process stands still in the middle of a transfer whose controller is gone: its host answers, says how it has the
+/// guest, and that the hypervisor does not answer. Once that goes on, the transfer does.
+#[test]
+fn a_hypervisor_that_hangs_is_told_from_a_host_that_cannot_be_asked() {
+    // It orders nothing, so that the transfer lasts until it is let go.
+    let site = Site::with(2, "\n[plugin.convergence-adaptive]\nmode = \"shadow\"\n");
+    site.busy_guest("g1");
+    site.until("the guest counts", |site| site.lab.latest_counter("g1").is_some());
+    let mut driver = site.start(&["migrate", "g1", "--to", "kvm2", "--bandwidth", "40"]);
+    site.until_copying("kvm1", "g1");
+    driver.kill().expect("the controller is killed");
+    driver.wait().expect("it is gone");
+    let kvm1 = site.lab.host("kvm1").expect("kvm1");
+    kvm1.stop_qemu("g1").expect("its process stands still");
+
+    // It looks first, and then follows what it took over.
+    let mut next = site.start(&["recover", &site.only_task()]);
+    let mut said = BufReader::new(next.stdout.take().expect("its output")).lines().map_while(Result::ok);
+    let source = said.find(|line| line.starts_with("on kvm1 (source): ")).expect("the source is told of");
+    for part in ["unknown (", "its hypervisor does not answer", "running (booted), defined", "no answer within 15 s"] {
+        assert!(source.contains(part), "{part:?} is not in what is told: {source}");
+    }
+    let destination = said.next().expect("the destination is told of");
+    assert!(destination.starts_with("on kvm2 (destination): paused"), "it waits for the rest: {destination}");
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("running"), "its host answers, and lets it be");
+
+    kvm1.cont_qemu("g1").expect("its process goes on");
+    site.let_go("kvm1", "g1");
+    let rest: Vec<String> = said.collect();
+    let code = next.wait().expect("the command ends").code();
+    assert_eq!(code, Some(0), "{rest:#?}\n{}", site.waypost(&["task", &site.only_task()]).out);
+    assert_eq!(site.state("kvm2", "g1").as_deref(), Some("running"));
+    assert_eq!(site.state("kvm1", "g1"), None, "nothing is left on the source");
+    site.assert_one_counting_guest("g1");
 }
 
 /// libvirt makes a file of the firmware's variables for a guest that comes in. It takes that away neither when the guest does

@@ -29,7 +29,7 @@ use view::{Ending, Ran, View, has_job, view};
 /// What one host says of the domain's UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
-    /// It can't be asked; why.
+    /// It can't be asked, or can't tell all that decides, as where the hypervisor does not answer it; why.
     Unknown(String),
     /// It answered: no such domain.
     Absent {

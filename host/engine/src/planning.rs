@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, OpeningQuestion, Prediction, Writing, predict};
+use waypost_core::convergence::{
+    Activity, Bandwidth, BandwidthFrom, Measuring, OpeningQuestion, Prediction, Writing, predict,
+};
 use waypost_core::copies::used_bytes;
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
@@ -42,8 +44,8 @@ pub(crate) enum For {
 
 /// How long the guest's writing is measured: the shortest time that QEMU and libvirt take.
 const MEASURED: Duration = Duration::from_secs(1);
-/// A measurement before a migration may cost this part of it. The measurement takes rather more than its second, and the
-/// whole command is to take at most a twentieth more than the transfer.
+/// A measurement before a migration may cost this part of it, unless the site has it measured in any case. The measurement takes
+/// rather more than its second, and the whole command is to take at most a twentieth more than the transfer.
 const PART: u64 = 50;
 /// What a network is taken to carry where nobody knows it, for the question whether it is worth the time to measure: 10 Gbit/s.
 /// A slower one makes the transfer longer, and the measurement a smaller part of it.
@@ -98,17 +100,25 @@ struct Foretold {
     writing: Option<Writing>,
 }
 
-/// What is to be expected of the transfer. Nothing where measuring would cost more than its part, where the host can't measure,
-/// and of a guest that doesn't run; and of the time it takes nothing where no bandwidth is known.
+/// What is to be expected of the transfer. Nothing where measuring would cost more than its part and the site doesn't say that it is
+/// to be measured all the same, where the site says that it isn't, where the host can't measure, and of a guest that doesn't run; and
+/// of the time it takes nothing where no bandwidth is known.
 async fn foretell(ports: &Arc<Ports>, plan: &Plan, facts: &Snapshot, purpose: For) -> Foretold {
     let Some(memory) = plan.memory_bytes.filter(|_| plan.initially == RunState::Running) else {
         return Foretold::default();
     };
+    let measure = match purpose {
+        For::Show => Measuring::Always,
+        For::Execution => ports.settings().measure,
+    };
+    if measure == Measuring::Never {
+        return Foretold::default();
+    }
     let bandwidth = bandwidth(ports, plan).await;
     // Of memory that the guest never touched nothing travels, so that what it holds decides.
-    let least = match purpose {
-        For::Show => 0,
-        For::Execution => worth_measuring(bandwidth, &plan.stream),
+    let least = match measure {
+        Measuring::WorthIt => worth_measuring(bandwidth, &plan.stream),
+        Measuring::Always | Measuring::Never => 0,
     };
     if memory < least {
         return Foretold::default();

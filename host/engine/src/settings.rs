@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use waypost_core::convergence::Measuring;
 use waypost_core::network::Networks;
 use waypost_core::queue::SlotLimits;
 use waypost_core::stream::Encryption;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub sever: bool,
     /// Whether it may be changed on the way how far auto-converge slows a guest down, which goes past what libvirt's own calls can do.
     pub set_throttle: bool,
+    /// Whether it is measured before a migration what the guest writes. A dry run measures it in any case.
+    pub measure: Measuring,
     /// Most downtime that a policy may set where the request names no limit, ms.
     pub most_downtime_ms: u64,
     /// Whether a policy may pause a guest to bring its transfer to an end.
@@ -58,6 +61,8 @@ impl Default for Settings {
             sever: true,
             // Nothing happens by itself: a person asks for it by name, or a policy of the site's own does. None that is shipped does.
             set_throttle: true,
+            // The whole command is to take hardly longer than the transfer.
+            measure: Measuring::WorthIt,
             // oVirt's highest step.
             most_downtime_ms: 5000,
             suspend: true,

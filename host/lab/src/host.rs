@@ -9,7 +9,10 @@ use std::{
     time::Instant,
 };
 
-use nix::{libc, sys::stat::Mode};
+use nix::{
+    libc,
+    sys::{signal::Signal, stat::Mode},
+};
 
 use crate::{
     config,
@@ -294,12 +297,26 @@ impl Host {
 
     /// Kills the daemon, not its guests.
     pub fn kill_libvirtd(&self) -> Result<()> {
-        self.kill_by_file("libvirtd.pid", "libvirtd")
+        self.by_file("libvirtd.pid", "libvirtd")?.kill_and_wait(PATIENCE)
     }
 
     /// Kills a domain's QEMU.
     pub fn kill_qemu(&self, domain: &str) -> Result<()> {
-        self.kill_by_file(&format!("libvirt/qemu/{domain}.pid"), "QEMU")
+        self.qemu(domain)?.kill_and_wait(PATIENCE)
+    }
+
+    /// Has a domain's QEMU stand still: it is there, and answers nobody.
+    pub fn stop_qemu(&self, domain: &str) -> Result<()> {
+        self.qemu(domain)?.signal(Signal::SIGSTOP)
+    }
+
+    /// Has a QEMU that was stopped go on.
+    pub fn cont_qemu(&self, domain: &str) -> Result<()> {
+        self.qemu(domain)?.signal(Signal::SIGCONT)
+    }
+
+    fn qemu(&self, domain: &str) -> Result<ProcessId> {
+        self.by_file(&format!("libvirt/qemu/{domain}.pid"), "QEMU")
     }
 
     /// The host's process 1, which is the child of one of the children of the lab's.
@@ -375,14 +392,14 @@ impl Host {
     }
 
     /// A daemon of the host, which is a child of its process 1. The numbers in pid files count inside the host.
-    fn kill_by_file(&self, file: &str, what: &str) -> Result<()> {
+    fn by_file(&self, file: &str, what: &str) -> Result<ProcessId> {
         let path = self.files.run().join(file);
         let pid = fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
         let pid: Option<i32> = pid.trim().parse().ok();
         let daemons = self.init()?.children().into_iter().filter_map(ProcessId::of);
         let daemon = daemons.into_iter().find(|process| pid.is_some() && process.innermost() == pid);
         let absent = || LabError::Spec(format!("{what} does not run on {}", self.name));
-        daemon.ok_or_else(absent)?.kill_and_wait(PATIENCE)
+        daemon.ok_or_else(absent)
     }
 }
 

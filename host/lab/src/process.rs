@@ -59,6 +59,13 @@ impl ProcessId {
         wait(&handle, self.pid, within)
     }
 
+    /// Sends it a signal. One that is gone is an error: whoever stops a process counts on that it stands still.
+    pub(crate) fn signal(self, signal: Signal) -> Result<()> {
+        let gone = || LabError::Spec(format!("process {} is gone", self.pid));
+        let handle = self.open()?.ok_or_else(gone)?;
+        send(&handle, signal).attempt(|| format!("send {signal} to process {}", self.pid))
+    }
+
     /// The handle is opened first and the start time compared afterwards: from then on the number cannot change hands.
     fn open(self) -> Result<Option<OwnedFd>> {
         // SAFETY: the call takes two integers and returns a new descriptor or -1.

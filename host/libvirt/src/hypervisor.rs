@@ -27,7 +27,7 @@ use crate::facts::{DiskSource, abilities};
 use crate::link::Session;
 use crate::logins::Logins;
 use crate::raw::{Comparison, CpuQuestion};
-use crate::read::{domain, host, load, storage};
+use crate::read::{Glimpse, domain, host, load, storage};
 use crate::transfer::Start;
 use crate::volumes;
 use crate::{events, notice, orders, throttling, transfer, uri};
@@ -293,9 +293,11 @@ impl Hypervisor for Libvirt {
 
     fn observe<'a>(&'a self, host: &'a HostName, domain: DomainId) -> Later<'a, Side> {
         Box::pin(async move {
-            let seen =
-                self.ask(host, format!("look at domain {domain}"), move |session| domain::observe(session, domain));
-            seen.await.unwrap_or_else(|error| Side::Unknown(Fault::from(error).to_string()))
+            let glimpse = Glimpse::default();
+            let noted = glimpse.clone();
+            let look = move |session: &Session| domain::observe(session, domain, &noted);
+            let seen = self.ask(host, format!("look at domain {domain}"), look).await;
+            seen.unwrap_or_else(|error| glimpse.side(error))
         })
     }
 

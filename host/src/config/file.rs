@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use waypost_core::admission::MAX_DOWNTIME_MS;
+use waypost_core::convergence::Measuring;
 use waypost_core::ids::{HostName, PluginName};
 use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
@@ -190,6 +191,8 @@ struct Engine {
     stall_s: Option<u64>,
     sever: Option<bool>,
     set_throttle: Option<bool>,
+    #[serde(deserialize_with = "measure")]
+    measure: Option<Measuring>,
     most_downtime_ms: Option<u64>,
     suspend: Option<bool>,
     max_attempts: Option<u32>,
@@ -372,6 +375,7 @@ impl Engine {
             stall_after: s("stall_s", self.stall_s, 3600, default.stall_after)?,
             sever: self.sever.unwrap_or(default.sever),
             set_throttle: self.set_throttle.unwrap_or(default.set_throttle),
+            measure: self.measure.unwrap_or(default.measure),
             most_downtime_ms: number("most_downtime_ms", self.most_downtime_ms, 1..=MAX_DOWNTIME_MS)?
                 .unwrap_or(default.most_downtime_ms),
             suspend: self.suspend.unwrap_or(default.suspend),
@@ -448,6 +452,10 @@ fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<PolicyMode, D::Error> {
 
 fn encryption<'de, D: Deserializer<'de>>(from: D) -> Result<Encryption, D::Error> {
     word(from, Encryption::ALL, Encryption::as_str)
+}
+
+fn measure<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Measuring>, D::Error> {
+    word(from, Measuring::ALL, Measuring::as_str).map(Some)
 }
 
 fn grants<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Grant>, D::Error> {

@@ -82,6 +82,8 @@ fn a_host_and_a_plugin_are_read_in_full() {
         way_probe = { ssh = "ssh://waypost@kvm2:2222", key_file = "probe.key", known_hosts = "/etc/ssh/known" }
         [transfers]
         encryption = "required"
+        [engine]
+        measure = "always"
         [limits]
         open_s = 3
         [plugins]
@@ -107,6 +109,7 @@ fn a_host_and_a_plugin_are_read_in_full() {
     assert_eq!(one.limits.open.as_secs(), 3);
     assert_eq!((one.migration_tls, two.migration_tls), (true, false));
     assert_eq!(config.engine.encryption, waypost_core::stream::Encryption::Required);
+    assert_eq!(config.engine.measure, waypost_core::convergence::Measuring::Always);
     assert_eq!(two.migration_ports, Some((1, 2)));
     let probe = waypost_libvirt::WayProbe::new("ssh://waypost@kvm2:2222").unwrap();
     let probe = probe.with_key(Some("/etc/waypost/probe.key".into())).knowing(Some("/etc/ssh/known".into()));
@@ -134,6 +137,7 @@ fn an_unknown_word_lists_the_words_there_are() {
     let text = error("[plugin.x]\nmode = \"ignore\"\n");
     assert!(text.contains(":2:8: unknown word \"ignore\", allowed: enforce, advise, shadow"), "{text}");
     assert!(error("[transfers]\nencryption = \"maybe\"\n").contains("allowed: auto, required, off"));
+    assert!(error("[engine]\nmeasure = \"sometimes\"\n").contains("allowed: worth-it, always, never"));
     assert!(
         error("[plugin.x]\ngrants = [\"all\"]\n").contains("allowed: volumes, documents, node-devices, storage-probe")
     );

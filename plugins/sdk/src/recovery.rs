@@ -105,9 +105,9 @@ fn runs(side: &Side) -> bool {
 
 fn waiting_for(question: &Question) -> &'static str {
     match (&question.source_side, &question.destination_side) {
-        (Side::Unknown(_), Side::Unknown(_)) => "neither host can be asked; either may run the domain",
-        (Side::Unknown(_), _) => "the source can't be asked; it may run the domain",
-        (_, Side::Unknown(_)) => "the destination can't be asked; it may run the domain",
+        (Side::Unknown(_), Side::Unknown(_)) => "neither host can be asked, or tells enough; either may run the domain",
+        (Side::Unknown(_), _) => "the source can't be asked, or doesn't tell enough; it may run the domain",
+        (_, Side::Unknown(_)) => "the destination can't be asked, or doesn't tell enough; it may run the domain",
         _ => "something is still going on with the domain",
     }
 }

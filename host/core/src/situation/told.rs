@@ -32,7 +32,7 @@ pub fn why(plan: &Plan, situation: &Situation) -> &'static str {
         }
         _ if situation.has_job() => "a job runs on the domain: its end is what shows where the domain is",
         (View::Unknown, _) | (_, View::Unknown) => {
-            "a side can't be asked, or another host answers for it: the domain may run there"
+            "a side can't be asked, or doesn't tell enough, or another host answers for it: the domain may run there"
         }
         (View::Runs, View::Runs) => "the domain runs on both sides: which copy is the good one no program knows",
         (View::Runs, View::Absent | View::Inactive(_)) => "the domain runs on the source, and nowhere else",

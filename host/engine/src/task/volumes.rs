@@ -189,7 +189,7 @@ async fn may_be_taken_back(task: &mut Task, plan: &Plan) -> Result<(), String> {
         return Err(format!("host {answers} answers, and the plan was made for host {planned}"));
     }
     if let Side::Unknown(why) = &now.source {
-        return Err(format!("the source can't be asked: {why}"));
+        return Err(format!("the source doesn't tell where the domain is: {why}"));
     }
     let committed = task.recorder.performing.is_some();
     if committed && !task.permitted(plan, &now).contains(&Action::AcceptSource) {

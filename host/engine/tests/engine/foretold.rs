@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, Opening, OpeningQuestion, predict};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, Measuring, Opening, OpeningQuestion, predict};
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::network::{Network, Networks, Place, Role};
@@ -213,6 +213,30 @@ fn before_a_migration_it_is_measured_only_where_that_is_worth_its_time() {
             let asked = policy.last();
             assert_eq!(asked.prediction.is_some(), predicted, "{memory_mib} MiB, {options:?}");
             assert_eq!(asked.writing.is_some(), measured, "{memory_mib} MiB, {options:?}");
+        });
+    }
+}
+
+/// What a site says instead: before each migration, however short, or before none, however long. A dry run measures all the same.
+#[test]
+fn a_site_has_it_measured_before_each_migration_or_before_none() {
+    for (measure, memory_mib, options, predicted, measured) in [
+        (Measuring::Always, 1024, Options::default(), false, true),
+        (Measuring::Always, 1024, limited(400), true, true),
+        (Measuring::Never, 1024, limited(10), false, false),
+        (Measuring::Never, 60_000, Options::default(), false, false),
+    ] {
+        in_virtual_time(async {
+            let site = Site::new(Case { memory_mib, ..Case::live() });
+            let policy = Arc::new(Listens::default());
+            let engine = site.engine_with(policy.clone());
+            engine.adjust(Settings { measure, ..Settings::default() }, Depth::default());
+            let shown = dry_run(&site, &engine, b(), options.clone()).await;
+            assert!(shown.writing.is_some(), "{measure}, {memory_mib} MiB, {options:?}");
+            moved(&site, &engine, options.clone()).await;
+            let asked = policy.last();
+            assert_eq!(asked.prediction.is_some(), predicted, "{measure}, {memory_mib} MiB, {options:?}");
+            assert_eq!(asked.writing.is_some(), measured, "{measure}, {memory_mib} MiB, {options:?}");
         });
     }
 }

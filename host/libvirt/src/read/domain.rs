@@ -12,7 +12,7 @@ use crate::error::{Failure, existing, supported};
 use crate::facts::{self, DiskSource, Numbers};
 use crate::link::Session;
 use crate::raw::{self, JobKind};
-use crate::read::storage;
+use crate::read::{Glimpse, storage};
 
 pub(crate) fn find(session: &Session, key: &DomainKey) -> Result<Domain, Failure> {
     Ok(match key {
@@ -115,12 +115,20 @@ fn job(domain: &Domain) -> Result<Option<ActiveJob>, Failure> {
     }
 }
 
-/// What this host says of the domain. The job is asked for first: if none runs then, what is read after it is what the
-/// job left; the other way round a migration could end in between and leave "running, no job" behind on its source.
-pub(crate) fn observe(session: &Session, id: DomainId) -> Result<Side, Failure> {
+/// What this host says of the domain. The job is asked for before what decides: if none runs then, what is read after it is what
+/// the job left; the other way round a migration could end in between and leave "running, no job" behind on its source. What is
+/// read before it is for the words of a look that waits for the hypervisor in vain.
+pub(crate) fn observe(session: &Session, id: DomainId, glimpse: &Glimpse) -> Result<Side, Failure> {
+    // Of an earlier try on a connection that broke.
+    glimpse.forget();
     let host = session.host_uuid()?;
-    let observed = (|| {
+    let observed: Result<Observed, Failure> = (|| {
         let domain = find(session, &DomainKey::Id(id))?;
+        let (before, why) = state(&domain)?;
+        // Of a domain without a process no hypervisor is asked.
+        if before.is_active() {
+            glimpse.note(before, &why, domain.is_persistent()?);
+        }
         let job = job(&domain)?.is_some();
         let persistent = domain.is_persistent()?;
         let autostart = persistent && domain.get_autostart()?;
@@ -128,7 +136,11 @@ pub(crate) fn observe(session: &Session, id: DomainId) -> Result<Side, Failure> 
         let disk_errors = disk_errors(&domain, &reason);
         Ok(Observed { host, name: domain.get_name()?, state, reason, persistent, autostart, job, disk_errors })
     })();
-    Ok(existing::<_, Failure>(observed)?.map_or(Side::Absent { host }, Side::Present))
+    // libvirt itself gave up waiting: then that is what there is to tell.
+    if !matches!(&observed, Err(failure) if failure.is_behind_a_job()) {
+        glimpse.forget();
+    }
+    Ok(existing(observed)?.map_or(Side::Absent { host }, Side::Present))
 }
 
 /// The disks that stopped the guest. Only of one that libvirt says was stopped by them: no other has any, and it is the
