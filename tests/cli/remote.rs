@@ -243,6 +243,17 @@ fn a_running_task_is_followed_steered_and_cancelled() {
     assert_eq!(alone.out, through.out);
     assert!(through.out.contains(&id) && through.out.contains("the service"), "{}", through.out);
 
+    // Who looks sees the job of its transfer, and neither follows it nor does anything to it.
+    let look = ["recover", id.as_str(), "--look"];
+    let looked = both.through(&look);
+    assert_eq!(looked.code, 0, "{}", looked.err);
+    assert!(looked.out.contains("permitted: wait, abort-job"), "{}", looked.out);
+    let documents = both.through(&[&["--json"][..], &look].concat()).documents();
+    let [document] = &documents[..] else { panic!("a look and nothing else: {documents:?}") };
+    assert_eq!((&document["kind"], &document["task"]), (&"look".into(), &id.as_str().into()), "{document}");
+    let listed = both.through(&["tasks", "--unfinished"]).out;
+    assert!(listed.contains(&id) && listed.contains("performing"), "{listed}");
+
     // Who watches leaves, and the task goes on.
     let mut watching = both.start_through(&["watch", id.as_str()]);
     watching.wait_for_note("moving: ");
@@ -307,7 +318,7 @@ fn a_person_brings_a_stuck_task_to_its_end_through_a_service() {
     let refused = both.through(&["recover", &first, "--do", "destroy-source"]);
     assert_eq!(refused.code, 1, "{}", refused.err);
     assert!(
-        refused.err.contains(&format!("remedy: `waypost recover {first}` says what is permitted")),
+        refused.err.contains(&format!("remedy: `waypost recover {first} --look` says what is permitted")),
         "{}",
         refused.err
     );

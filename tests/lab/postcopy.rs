@@ -17,7 +17,8 @@ pub fn on_its_way(more: &str) -> (Site, Child) {
     sent_off(site)
 }
 
-fn sent_off(site: Site) -> (Site, Child) {
+/// The same of a guest that was started in a site of the test's own.
+pub fn sent_off(site: Site) -> (Site, Child) {
     until_busy(&site);
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
@@ -40,7 +41,7 @@ fn switched(site: &Site) {
 }
 
 /// The state with its reason.
-fn is(site: &Site, host: &str, state: &str) -> bool {
+pub fn is(site: &Site, host: &str, state: &str) -> bool {
     let host = site.lab.host(host).expect("a host of the lab");
     host.virsh(&["domstate", "g1", "--reason"]).is_ok_and(|said| said.trim() == state)
 }
@@ -90,6 +91,8 @@ fn a_guest_arrives_by_post_copy_and_a_cancellation_comes_too_late() {
     site.until("it is on record that the guest was switched", |site| {
         site.waypost(&["top", "--json"]).expect_code(0).json()["running"][0]["sample"]["stage"] == "post-copy"
     });
+    let looked = site.waypost(&["recover", &task, "--look"]).expect_code(0).out;
+    assert!(looked.lines().any(|line| line == "permitted: wait, interrupt-post-copy"), "{looked}");
     let cancelled = site.waypost(&["cancel", &task]);
     let said = &cancelled.err;
     assert_eq!(cancelled.code, 1, "a guest that runs on both hosts can't be taken back: {said}");
@@ -177,7 +180,7 @@ fn cut_for_good(site: &Site) {
 
 /// The destination has to notice that the stream broke before it can be joined again, and no farewell reaches it: a person closes
 /// its connection, as the guide says.
-fn its_connection_is_closed(site: &Site) {
+pub fn its_connection_is_closed(site: &Site) {
     let kvm2 = site.lab.host("kvm2").expect("kvm2");
     let source = site.lab.host("kvm1").expect("kvm1").migration_ip();
     let closed = kvm2.run(&["ss", "-K", "dst", &source]).expect("the host has power");

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use serde_json::json;
-use waypost_lab::GuestSpec;
+use waypost_lab::{GuestSpec, Keepalive, Link};
 
 use crate::crashes::{ORDERS, die, dies, doomed};
-use crate::postcopy::on_its_way;
-use crate::site::Site;
+use crate::postcopy::{is, its_connection_is_closed, on_its_way, sent_off};
+use crate::site::{Ran, Site};
 
 /// Where a guest's memory is saved: on the store that all hosts share.
 const SAVED: &str = "/srv/shared/g1.save";
@@ -67,6 +67,22 @@ impl Bench {
         Self::about(site)
     }
 
+    /// A post-copy of `g1` from kvm1 to kvm2 that nobody drives, and whose source hears nothing of the other half: both ways between
+    /// the hosts are cut. Over the one it would hear that the stream broke, over the other that the destination failed, which is what
+    /// its peer-to-peer call waits for. The daemons look so seldom whether the other is there that it goes on waiting.
+    fn deaf() -> Self {
+        let seldom = Keepalive { interval: 60, count: 5 };
+        let site = Site::in_lab(|spec| spec.keepalive = seldom, &nobody_decides());
+        site.busy_guest("g1");
+        let (site, mut driver) = sent_off(site);
+        driver.kill().expect("the controller is killed");
+        driver.wait().expect("it is gone");
+        for link in [Link::Migration, Link::Management] {
+            site.lab.host("kvm2").and_then(|host| host.cut(link)).expect("the link is cut");
+        }
+        Self::about(site)
+    }
+
     /// The only task, and the document of its guest.
     fn about(site: Site) -> Self {
         let task = site.only_task();
@@ -79,9 +95,13 @@ impl Bench {
         self.site.virsh(host, arguments);
     }
 
-    /// What is permitted now. The task is over, so that nothing is done.
+    /// What both sides show now, and what is permitted. Nothing is done, whether the task is over or not.
+    fn look(&self) -> Ran {
+        self.site.waypost(&["recover", &self.task, "--look"]).expect_code(0)
+    }
+
     fn permitted(&self) -> String {
-        let ran = self.site.waypost(&["recover", &self.task]);
+        let ran = self.look();
         let line = ran.out.lines().find_map(|line| line.strip_prefix("permitted: ")).map(str::to_owned);
         line.unwrap_or_else(|| panic!("{}{}", ran.out, ran.err))
     }
@@ -95,7 +115,7 @@ impl Bench {
             if permitted == expected {
                 return;
             }
-            let told = self.site.waypost(&["recover", &self.task]).out;
+            let told = self.look().out;
             assert!(Instant::now() < deadline, "{what}: {permitted} instead of {expected}\n{told}");
             // Both daemons are asked at a pace that leaves the machine alone.
             std::thread::park_timeout(Duration::from_millis(200));
@@ -427,6 +447,29 @@ fn each_situation_of_half_a_guest_on_the_destination_permits_what_the_table_says
     let ended = bench.act("declare-lost", 5);
     assert!(ended.contains("lost"), "{ended}");
     assert_eq!(bench.site.state("kvm2", "g1").as_deref(), Some("running"), "nobody ends the half that is left");
+}
+
+/// The half that runs breaks, and then its process is gone. The source hears of neither: as far as it knows, memory flows.
+#[test]
+fn each_situation_of_half_a_guest_whose_source_hears_nothing_permits_what_the_table_says() {
+    let bench = Bench::deaf();
+    let Bench { site, task, .. } = &bench;
+    bench.row("flows | flows", "wait, interrupt-post-copy");
+    its_connection_is_closed(site);
+    site.until("the destination knows that it lacks memory", |site| is(site, "kvm2", "running (post-copy failed)"));
+    bench.row("flows | broken / off: broken", "interrupt-post-copy, wait, hand-over");
+    // Whoever takes it over waits for nothing: nothing comes of it by itself.
+    site.waypost(&["recover", task]).expect_code(5);
+    site.lab.host("kvm2").and_then(|host| host.kill_qemu("g1")).expect("the half that ran is killed");
+    site.until("its daemon knows", |site| site.state("kvm2", "g1").as_deref() == Some("shut off"));
+    bench.row("flows | broken / off: off", "interrupt-post-copy, wait, hand-over");
+    assert!(is(site, "kvm1", "paused (post-copy)"), "it was told, or something was done to it");
+
+    bench.act("interrupt-post-copy", 0);
+    site.until("the source knows", |site| is(site, "kvm1", "paused (post-copy failed)"));
+    bench.row("broken | crashed", "declare-lost, hand-over");
+    bench.hand_over();
+    assert_eq!(site.state("kvm1", "g1").as_deref(), Some("paused"), "nobody ends the half that is left");
 }
 
 /// What a site says that has no recovery policy: what fails ends stuck, and a person goes on.

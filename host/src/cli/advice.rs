@@ -85,7 +85,7 @@ fn of_problem(problem: &Problem) -> Option<String> {
         "domain-unclear" => "name the source with --from".into(),
         "not-permitted" => {
             let task = problem.task.as_deref().unwrap_or("ID");
-            format!("`waypost recover {task}` says what is permitted, and why")
+            format!("`waypost recover {task} --look` says what is permitted, and why")
         }
         // What it advises to a program is no command.
         _ => return problem.remedy.clone().filter(|remedy| !remedy.contains("/api/v1/")),
@@ -130,6 +130,6 @@ mod tests {
             assert!(!told.unwrap_or_default().contains("/api/v1/"), "{code:?}");
         }
         assert_eq!(of_problem(&problem("host-failed", Some("look"))).as_deref(), Some("look"));
-        assert!(of_problem(&problem("not-permitted", None)).unwrap().contains("`waypost recover 7`"));
+        assert!(of_problem(&problem("not-permitted", None)).unwrap().contains("`waypost recover 7 --look`"));
     }
 }

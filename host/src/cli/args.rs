@@ -87,7 +87,7 @@ pub enum Command {
     /// Change a running transfer: its limits, or switch it to post-copy
     Steer(Steer),
     /// Take over an unfinished task and bring it to its end; without an ID, list them. For a task that is stuck: look
-    /// at both hosts again and say what is permitted, and with --do, do it
+    /// at both hosts again and say what is permitted, and with --do, do it. With --look any task is only looked at
     Recover(Recover),
     /// Policies
     #[command(subcommand)]
@@ -198,6 +198,10 @@ pub struct Recover {
     /// turn
     #[arg(long, value_name = "NAME", requires = "action")]
     pub network: Option<String>,
+    /// Only show what both hosts say, what that permits and why: nothing is done or written down, and a task that is not over stays
+    /// with whoever drives it, or with nobody
+    #[arg(long, requires = "id", conflicts_with = "action")]
+    pub look: bool,
 }
 
 fn action(text: &str) -> Result<Action, String> {

@@ -1,5 +1,6 @@
 //! `waypost recover`: unfinished tasks are listed, or one is taken over and brought to its end; a task that ended stuck
-//! is looked at again. A service drives every task of its own accord, so of it this asks what is seen, and what a person decides.
+//! is looked at again, and so is any task of which nothing but a look is asked for. A service drives every task of its own accord, so
+//! of it this asks what is seen, and what a person decides.
 
 use anyhow::bail;
 use waypost::api::v1::{self, Document, Entry, Look, Situation, TaskBrief};
@@ -17,13 +18,13 @@ use super::output::Out;
 use super::task;
 
 pub fn run(app: &App, args: args::Recover) -> anyhow::Result<Exit> {
-    let args::Recover { id, action, network } = args;
+    let args::Recover { id, action, network, look: only_look } = args;
     let answers = Answers::of(app)?;
     answers.block_on(async {
         let mover = answers.mover().await?;
         match (id, action, &mover) {
             (None, ..) => list(app.out, &answers, &mover).await,
-            (Some(id), None, _) => one(app.out, &mover, id).await,
+            (Some(id), None, _) => one(app.out, &mover, id, only_look).await,
             (Some(id), Some(action), Mover::Here(waypost)) => {
                 act(app.out, &mover, waypost, id, Order { action, network }).await
             }
@@ -74,19 +75,22 @@ async fn sweep(out: Out, waypost: &Waypost) -> anyhow::Result<Exit> {
     Ok(if left.is_empty() { Exit::Done } else { Exit::Error })
 }
 
-/// What is seen of a task; one that is not over is followed to its end.
-async fn one(out: Out, mover: &Mover, id: TaskId) -> anyhow::Result<Exit> {
+/// What is seen of a task; one that is not over is followed to its end, unless it is only to be looked at. That asks for no lock, so
+/// it makes no difference who drives it, or whether anybody does.
+async fn one(out: Out, mover: &Mover, id: TaskId, only_look: bool) -> anyhow::Result<Exit> {
     let before = mover.records(id).await?;
+    let is_over = before.outcome.is_some();
     if let Some(outcome) = &before.outcome {
         out.line(format!("task {id} is over: {}: {}", outcome.kind, outcome.summary));
-        match look(mover, id).await? {
-            Some(seen) => show_look(out, seen),
-            None => bail!("task {id} never had a plan, so there is nothing to look at"),
-        }
-        return Ok(Exit::Done);
     }
-    if let Some(seen) = look(mover, id).await? {
-        show_look(out, seen);
+    match look(mover, id).await? {
+        Some(seen) => show_look(out, seen),
+        None if is_over => bail!("task {id} never had a plan, so there is nothing to look at"),
+        None if only_look => bail!("task {id} has no plan yet, so there is nothing to look at"),
+        None => {}
+    }
+    if is_over || only_look {
+        return Ok(Exit::Done);
     }
     let exit = match mover {
         Mover::Here(waypost) => match waypost.engine().adopt(id)? {
