@@ -99,10 +99,12 @@ impl Watchdog {
     }
 
     /// Takes in what was read; whether nothing moved since what was read before. More that remains is no movement: a guest writes
-    /// to its memory and to the disks that are copied while nothing of them gets through.
+    /// to its memory and to the disks that are copied while nothing of them gets through. The first that is told of it is some: the
+    /// source is over with its preparation then.
     fn sees(&mut self, seen: Seen, now: Instant) -> bool {
         let (processed, left, stage) = seen;
-        let moves = self.last.is_none_or(|last| processed > last.0 || left < last.1 || stage != last.2);
+        let begins = |last: Seen| (last.0, last.1) == (0, 0) && left > 0;
+        let moves = self.last.is_none_or(|last| processed > last.0 || left < last.1 || stage != last.2 || begins(last));
         self.read = now;
         if moves {
             self.moved |= self.last.is_some();
@@ -175,6 +177,12 @@ mod tests {
             barks(patience, |nth| (500, 1000 - nth % 60, Stage::PreCopy)),
             [],
             "what remains falls, and rises at once"
+        );
+        let told = |nth: u64| if nth < 60 { 0 } else { 1000 };
+        assert_eq!(
+            barks(patience, |nth| (0, told(nth), Stage::PreCopy)),
+            [35],
+            "what there is to send is told after 15 s"
         );
         let stages = |nth: u64| if nth < 60 { Stage::Disks } else { Stage::PreCopy };
         assert_eq!(barks(patience, |nth| (500, 1000, stages(nth))), [35], "another stage begins after 15 s");
