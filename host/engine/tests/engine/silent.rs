@@ -83,7 +83,8 @@ fn who_watches_from_outside_says_it_too() {
         tokio::time::sleep(Duration::from_secs(10)).await;
         driving.abort();
         assert!(driving.await.is_err());
-        site.world.script(unanswered(3, 1));
+        // The first is the question how long the transfer has been going on.
+        site.world.script(unanswered(4, 1));
         let Adopted::Driver(driver) = site.engine(None).0.adopt(task).unwrap() else { panic!("nobody drives it") };
         let (outcome, notes) = heard(&site, driver).await;
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
