@@ -136,7 +136,7 @@ impl AttemptChange {
     }
 
     /// The request of the next attempt. The source is the one that was found, and what was encrypted stays encrypted,
-    /// whatever the configuration says by then.
+    /// whatever the configuration says by then. Of a tunnel no request tells that: [`Plan::exposes_more_than`] does.
     pub fn applied(&self, request: &MigrationRequest, failed: &Plan) -> MigrationRequest {
         let mut next = request.clone();
         next.source = Some(failed.source.host.clone());

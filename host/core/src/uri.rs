@@ -32,9 +32,44 @@ pub fn address_in(uri: &str) -> Option<Cow<'_, str>> {
     })
 }
 
+/// Whether what goes over a connection to a libvirt daemon can't be read on the way, as far as its URI tells: by TLS, which is
+/// also what libvirt takes where a URI names a host and no transport, or through one of its ways over ssh. What the program
+/// of an `ext` does nobody knows.
+pub fn is_encrypted(uri: &str) -> bool {
+    let Some((scheme, _)) = uri.split_once("://") else { return false };
+    match scheme.split_once('+') {
+        None => host_in(uri).is_some(),
+        Some((_, transport)) => matches!(transport.to_ascii_lowercase().as_str(), "tls" | "ssh" | "libssh" | "libssh2"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_is_encrypted_where_its_transport_is() {
+        for encrypted in [
+            "qemu+tls://kvm2/system",
+            "qemu+TLS://kvm2/system",
+            "qemu://kvm2/system",
+            "qemu+ssh://root@kvm2:2222/system",
+            "qemu+libssh://kvm2/system",
+            "qemu+libssh2://[fd00::2]/system",
+        ] {
+            assert!(is_encrypted(encrypted), "{encrypted}");
+        }
+        for plain in [
+            "qemu+tcp://kvm2/system",
+            "qemu+unix:///system",
+            "qemu+ext://kvm2/system",
+            "qemu:///system",
+            "kvm2/system",
+            "",
+        ] {
+            assert!(!is_encrypted(plain), "{plain}");
+        }
+    }
 
     #[test]
     fn the_zone_of_an_address_is_told_as_an_address_has_it() {

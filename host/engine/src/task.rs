@@ -18,6 +18,7 @@ mod prepared;
 mod readings;
 mod recovering;
 mod refusals;
+mod silence;
 mod tell;
 mod testimony;
 mod volumes;

@@ -48,6 +48,9 @@ pub struct HostSpec {
     pub name: String,
     /// Host UUID; made from the name if none is given.
     pub uuid: Option<Uuid>,
+    /// URI by which the other hosts' daemons reach it, of which a plan takes what it tells of encryption; made from the name if
+    /// none is given.
+    pub peer_uri: Option<String>,
     /// Architecture.
     pub architecture: String,
     /// Hypervisor type.
@@ -95,6 +98,7 @@ impl Default for HostSpec {
         Self {
             name: String::new(),
             uuid: None,
+            peer_uri: None,
             architecture: "x86_64".into(),
             hypervisor: "Simulated".into(),
             compares_cpus: true,

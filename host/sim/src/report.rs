@@ -36,7 +36,7 @@ pub(crate) fn host(spec: &HostSpec) -> HostFacts {
         hostname: spec.name.clone(),
         uuid: Some(spec.host_uuid()),
         uri: format!("sim://{}/system", spec.name),
-        peer_uri: Some(format!("sim://{}/system", spec.name)),
+        peer_uri: Some(spec.peer_uri.clone().unwrap_or_else(|| format!("sim://{}/system", spec.name))),
         addresses: vec![],
         hypervisor: spec.hypervisor.clone(),
         hypervisor_version: version(&spec.hypervisor_version),

@@ -1,10 +1,11 @@
 //! Whether the stream is encrypted: wherever both sides can, unless somebody said no. Whoever asked for it gets it or a
 //! refusal, and whoever left it open is told when the memory travels in plain text.
 
-use super::{Notes, PlanError};
+use super::{Notes, Plan, PlanError, TransferMode};
 use crate::facts::HostFacts;
 use crate::request::Options;
 use crate::stream::{Encryption, Transport};
+use crate::uri;
 
 /// Decides; the answer is required or off.
 pub(super) fn decide(
@@ -40,6 +41,33 @@ pub(super) fn decide(
             Ok(Encryption::Off)
         }
     }
+}
+
+impl Plan {
+    /// Why the memory would be less safe on its way than it was by the plan of the attempt before; none where it wouldn't be. What
+    /// is said of the hypervisor's own encryption doesn't tell it: a tunnel is as safe as the URI of the destination's daemon, and
+    /// another destination has another one.
+    pub fn exposes_more_than(&self, before: &Self) -> Option<String> {
+        if !is_sealed(before) || is_sealed(self) || self.mode != TransferMode::Live {
+            return None;
+        }
+        let way = |plan: &Self| match plan.transport {
+            Transport::Tunnelled => format!("to {} through {}", plan.destination.host, plan.peer_uri),
+            Transport::PeerToPeer | Transport::Direct => format!("to {}", plan.destination.host),
+        };
+        Some(format!(
+            "the memory was encrypted on its way {}, and would not be on its way {}: a further attempt is never encrypted less than \
+             the one before",
+            way(before),
+            way(self)
+        ))
+    }
+}
+
+/// Whether memory travels by this plan, and can't be read on its way.
+fn is_sealed(plan: &Plan) -> bool {
+    let by_the_tunnel = plan.transport == Transport::Tunnelled && uri::is_encrypted(&plan.peer_uri);
+    plan.mode == TransferMode::Live && (plan.stream.encryption == Encryption::Required || by_the_tunnel)
 }
 
 #[cfg(test)]
@@ -96,5 +124,37 @@ mod tests {
             assert_eq!(decided, Ok(Encryption::Off));
             assert!(notes.contains(reason), "{notes}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_held_against_the_one_before_by_what_can_be_read_on_the_way() {
+        let way = |transport, encryption, peer_uri: &str| {
+            let mut plan = Plan { transport, peer_uri: peer_uri.to_owned(), ..crate::testing::plan() };
+            plan.stream.encryption = encryption;
+            plan
+        };
+        let tunnel = |peer_uri| way(Transport::Tunnelled, Encryption::Off, peer_uri);
+        let native = way(Transport::PeerToPeer, Encryption::Required, "qemu+tcp://b/system");
+        let plain = way(Transport::PeerToPeer, Encryption::Off, "qemu+tls://b/system");
+        let sealed =
+            [tunnel("qemu+tls://b/system"), tunnel("qemu+ssh://root@b/system"), tunnel("qemu://b/system"), native];
+        let open = [tunnel("qemu+tcp://b/system"), plain];
+        for before in &sealed {
+            for now in &sealed {
+                assert_eq!(now.exposes_more_than(before), None, "{now:?} after {before:?}");
+            }
+            for now in &open {
+                assert!(now.exposes_more_than(before).is_some(), "{now:?} after {before:?}");
+                let definition = Plan { mode: TransferMode::Offline, ..now.clone() };
+                assert_eq!(definition.exposes_more_than(before), None, "no memory travels");
+            }
+        }
+        for before in &open {
+            for now in sealed.iter().chain(&open) {
+                assert_eq!(now.exposes_more_than(before), None, "{now:?} after {before:?}");
+            }
+        }
+        let said = tunnel("qemu+tcp://b/system").exposes_more_than(&sealed[0]).unwrap();
+        assert!(said.contains("qemu+tls://b/system") && said.contains("qemu+tcp://b/system"), "{said}");
     }
 }

@@ -94,6 +94,10 @@ impl Accepted {
         match planning::plan(task.ports(), report, &destination, attempt, For::Execution).await? {
             Some(Ok(planning::Planned { plan, decision, .. })) => {
                 task.recorder.put_decisions(decision.as_slice())?;
+                let before = task.recorder.course.plan_before.as_ref();
+                if let Some(why) = before.and_then(|before| plan.exposes_more_than(before)) {
+                    return refused(task, why, &report.touched());
+                }
                 {
                     // What the plan takes of the networks must be on record before any of them may go.
                     let ports = task.ports().clone();

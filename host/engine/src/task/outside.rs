@@ -84,7 +84,9 @@ impl Outside {
                 quiet = 0;
                 quiet_since = Instant::now();
                 dark_since = None;
-                if let Ok(Some(sample)) = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await {
+                let told = task.ports().hypervisor.sample(&plan.source.host, plan.domain).await;
+                watch.hear(&task, &plan, &told);
+                if let Ok(Some(sample)) = told {
                     watch.switched |= sample.stage == sample::Stage::PostCopy;
                     let demand = watch.helm.reading(&task, &plan, &sample);
                     task.recorder.reading(sample);
@@ -98,6 +100,7 @@ impl Outside {
                     watch.helm.go_on(&mut task, &plan)?
                 };
                 watch.obey(&mut task, &plan, demand)?;
+                watch.mind_silence(&task, &plan);
             } else if arrived(&plan, &situation) {
                 task.record(Record::PerformReturned { result: Ok(()) })?;
                 return Ok(Stage::Finishing(Finishing { task, plan, figures: None, events: None }));

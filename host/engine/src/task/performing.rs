@@ -60,6 +60,7 @@ impl Performing {
                 sample = async { match reading.as_mut() { Some(r) => r.await, None => std::future::pending().await } } => {
                     reading = None;
                     may_press = Instant::now() + task.ports().settings().sample_every / 2;
+                    watch.hear(&task, &plan, &sample);
                     if let Ok(Some(sample)) = sample {
                         watch.switched |= sample.stage == sample::Stage::PostCopy;
                         demand = watch.helm.reading(&task, &plan, &sample).or_else(|| cut_off(&plan, &sample, broke));
@@ -102,6 +103,7 @@ impl Performing {
                 demand => demand,
             };
             watch.obey(&mut task, &plan, demand)?;
+            watch.mind_silence(&task, &plan);
         };
         drop(reading);
         watch.helm.aborts.also(transfer.may_abort_yet());

@@ -3,8 +3,8 @@
 //! A volume is removed only if it can be nothing but what this migration made. That takes more than a name: the planned
 //! host must answer, the domain must not be active there, the volume must be of the size and format that were made - and
 //! as empty as it was made, where nobody heard whether it was -, no domain of that host may name it, nor one of the source
-//! where that has a volume at the same path, and it must not be the file that the source runs from. What a moment can change
-//! is asked once more at the very end. Whatever can't be shown is left where it is and told to a person.
+//! but the one that moves, and it must not be the file that the source runs from. What a moment can change is asked once more
+//! at the very end. Whatever can't be shown is left where it is and told to a person.
 
 use waypost_core::copies::{CopiedDisk, fits, is_as_new, may_be_the_source};
 use waypost_core::facts::DomainBrief;
@@ -126,8 +126,12 @@ async fn unused(task: &Task, plan: &Plan, disk: &CopiedDisk) -> Result<(), Strin
     }
 }
 
-/// Whether no domain of the source but the one that moves names the path: the two volumes there may be one, on a store that
-/// both hosts have.
+/// Whether no domain of the source but the one that moves names the path, which may be one place on a store that both hosts
+/// have. Whether the source shows a volume there makes no difference: its guests may name plain files of that store, for
+/// which it has no pool. Where the stores are two the answer costs a volume that is left and told at worst.
+///
+/// The one that moves names the path in any case, because a copy goes to the path of its disk. That its disk is another file
+/// is known without asking: the target was made where nothing was, and doesn't look like what the source has there.
 async fn unused_by_source(task: &Task, plan: &Plan, disk: &CopiedDisk) -> Result<(), String> {
     let host = &plan.source.host;
     let users = task.ports().hypervisor.users_of(host, disk).await.map_err(|fault| fault.to_string())?;
@@ -160,9 +164,7 @@ pub(super) async fn take_back(task: &mut Task, plan: &Plan, host: &HostName, dis
         return Err(format!("it may be the file that {source} has there"));
     }
     // All of this took time, and somebody may have come meanwhile.
-    if before.is_some() || after.is_some() {
-        unused_by_source(task, plan, disk).await?;
-    }
+    unused_by_source(task, plan, disk).await?;
     unused(task, plan, disk).await?;
     may_be_taken_back(task, plan).await?;
     hypervisor.remove_volume(host, &disk.pool, &disk.volume).await.map_err(words)?;

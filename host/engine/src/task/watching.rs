@@ -1,15 +1,18 @@
-//! What either phase that watches a transfer keeps of it, beside its call or from outside: the helm, and whether the transfer is
-//! being ended. How it begins to be ended, by whomever, is here.
+//! What either phase that watches a transfer keeps of it, beside its call or from outside: the helm, whether the transfer is
+//! being ended, and whether the source tells of it at all. How it begins to be ended, by whomever, is here.
 
 use tokio::time::Instant;
 use waypost_core::convergence::Steering;
 use waypost_core::journal::Record;
-use waypost_core::plan::Plan;
+use waypost_core::plan::{Plan, TransferMode};
+use waypost_core::ports::Fault;
+use waypost_core::sample::Sample;
 
 use super::Task;
 use super::ending::{Ending, TOO_LATE};
 use super::helm::{Demand, Helm};
 use super::performing::OURSELVES;
+use super::silence::Silence;
 use crate::error::EngineError;
 
 /// The watch over one transfer. The task and its plan stay with the phase: a reading that is under way borrows from the plan.
@@ -22,6 +25,7 @@ pub(super) struct Watch {
     pub(super) deadline: Instant,
     /// It was, and that is said once.
     overdue: bool,
+    silence: Silence,
 }
 
 impl Watch {
@@ -32,6 +36,34 @@ impl Watch {
             switched: task.recorder.history.is_resuming(),
             deadline: task.deadline(plan),
             overdue: false,
+            silence: Silence::new(Instant::now()),
+        }
+    }
+
+    /// Takes in whether the source told anything of the transfer when it was asked.
+    pub(super) fn hear(&mut self, task: &Task, plan: &Plan, told: &Result<Option<Sample>, Fault>) {
+        match told {
+            Ok(Some(_)) if self.silence.ends(Instant::now()) => {
+                task.recorder.note(format!("{} tells of the transfer again", plan.source.host));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => self.silence.goes_on("it shows no migration".to_owned()),
+            Err(fault) => self.silence.goes_on(fault.to_string()),
+        }
+    }
+
+    /// Says, once for each time, that the source has told nothing of the transfer for as long as one may stand still. Of a
+    /// definition no host tells anything, and of a transfer that is being ended is said what becomes of that.
+    pub(super) fn mind_silence(&mut self, task: &Task, plan: &Plan) {
+        if plan.mode != TransferMode::Live || self.ending.is_wanted() {
+            return;
+        }
+        let source = &plan.source.host;
+        if let Some((s, why)) = self.silence.news(task.ports().settings().stall_after, Instant::now()) {
+            tracing::warn!(%source, %why, "nothing is told of the transfer");
+            task.recorder.note(format!(
+                "{source} tells nothing of the transfer for {s} s ({why}): nobody knows whether it moves"
+            ));
         }
     }
 

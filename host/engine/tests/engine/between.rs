@@ -101,7 +101,8 @@ fn a_copy_that_began_to_run_while_the_order_to_end_it_was_on_its_way_is_not_ende
 }
 
 /// Somebody gives the target of a copy that failed to a domain of theirs, on one host or the other, when both sides and the
-/// destination's domains were looked at already.
+/// destination's domains were looked at already. The source's own guest names the path as well, and keeps nothing from being
+/// removed; whether the source has a pool over that path makes no difference.
 #[test]
 fn a_volume_that_a_domain_came_to_use_meanwhile_is_not_removed() {
     const TAKEN: &str = "/srv/images/g1-vdb.raw";
@@ -114,10 +115,11 @@ fn a_volume_that_a_domain_came_to_use_meanwhile_is_not_removed() {
             }
         });
     }
-    for host in [b(), a()] {
+    let cases = [Case::copying(), Case::copying_files()];
+    for (host, case) in [b(), a()].iter().flat_map(|host| cases.iter().map(move |case| (host, case))) {
         in_virtual_time(async {
             let died = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
-            let site = Site::new(Case::copying().fault(died));
+            let site = Site::new(case.clone().fault(died));
             somebody_starts_one(&site, host.clone());
             let driver = site.accept();
             let task = driver.id();

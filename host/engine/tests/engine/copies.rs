@@ -57,14 +57,16 @@ fn a_domain_moves_with_its_disks_and_says_that_their_images_stay() {
 
 #[test]
 fn what_was_made_is_taken_back_when_the_transfer_fails() {
-    in_virtual_time(async {
-        let fault = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
-        let (site, outcome, records) = played(Case::copying().fault(fault)).await;
-        assert_eq!((outcome.kind, outcome.remedy), (OutcomeKind::RolledBack, None));
-        let all = ["vda intended", "vda done", "vdb intended", "vdb done", "vdb undone", "vda undone"];
-        assert_eq!(records, all);
-        assert_eq!(names_there(&site), ["somebody.img"]);
-    });
+    for case in [Case::copying(), Case::copying_files()] {
+        in_virtual_time(async {
+            let fault = Scripted::at(Step::Perform, What::HypervisorDies(Who::Destination));
+            let (site, outcome, records) = played(case.fault(fault)).await;
+            assert_eq!((outcome.kind, outcome.remedy), (OutcomeKind::RolledBack, None));
+            let all = ["vda intended", "vda done", "vdb intended", "vdb done", "vdb undone", "vda undone"];
+            assert_eq!(records, all);
+            assert_eq!(names_there(&site), ["somebody.img"]);
+        });
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod queued;
 mod readiness;
 mod recovery;
 mod shared;
+mod silent;
 mod steered;
 mod storms;
 mod straight;

@@ -31,10 +31,15 @@ pub enum Place {
     Shared,
     /// On a store of the source's own; the destination has one of the same kind, with somebody else's image on it.
     Own,
+    /// The same, and the source has no pool over that store: its guests name plain files.
+    Files,
 }
 
 /// The pool of a host's own store.
 pub const OWN: &str = "images";
+
+/// Where it appears.
+const IMAGES: &str = "/srv/images";
 
 /// One course of one migration from a to b.
 #[derive(Debug, Clone)]
@@ -89,6 +94,10 @@ impl Case {
         let disks = Disks { copy: DiskCopy::Full, ..Disks::default() };
         let options = Options { timeout_s: 60, disks, ..Options::default() };
         Self { disks: Place::Own, options, ..Self::live() }
+    }
+    /// The same of plain files, for which a has no pool.
+    pub fn copying_files() -> Self {
+        Self { disks: Place::Files, ..Self::copying() }
     }
     pub fn options(self, options: Options) -> Self {
         Self { options, ..self }
@@ -160,11 +169,16 @@ impl Site {
             disks: match case.disks {
                 Place::Shared => vec![DiskSpec::default()],
                 Place::Own => ["qcow2", "raw"].map(own_disk).into(),
+                Place::Files => ["g1-vda.qcow2", "g1-vdb.raw"].map(plain_file).into(),
             },
             ..DomainSpec::named("g1", "a")
         };
         let hosts = ["a", "b"].iter().chain(case.others).map(|name| {
-            let pools = vec![PoolSpec::default(), PoolSpec::local(OWN, "/srv/images")];
+            let own = PoolSpec::local(OWN, IMAGES);
+            let pools = match case.disks {
+                Place::Files if *name == "a" => vec![PoolSpec::default()],
+                Place::Shared | Place::Own | Place::Files => vec![PoolSpec::default(), own],
+            };
             let migration_tls = case.options.stream.encryption == Encryption::Required;
             HostSpec { pools, migration_tls, ..HostSpec::named(name) }
         });
@@ -219,6 +233,11 @@ impl Site {
 
 fn own_disk(format: &str) -> DiskSpec {
     DiskSpec { pool: Some(OWN.into()), format: format.into(), size_gib: 1, ..DiskSpec::default() }
+}
+
+fn plain_file(name: &str) -> DiskSpec {
+    let format = name.rsplit('.').next().unwrap_or_default();
+    DiskSpec { pool: None, volume: Some(format!("{IMAGES}/{name}")), ..own_disk(format) }
 }
 
 /// Plays something in a runtime of its own whose time is virtual and starts now.
