@@ -6,6 +6,7 @@ mod guide {
     pub mod output;
     pub mod page;
 
+    mod convergence;
     mod kimchi;
     mod links;
     mod operator;

@@ -132,22 +132,23 @@ fn a_host_that_a_task_names_stays_and_with_it_all_that_was_in_force() {
     assert_eq!(program.end("TERM").code, 0);
 }
 
+/// Networks with their roles, each host's places on them, and a limit by which is seen whether anything was taken.
+fn declared(networks: &[(&str, &str)], default: &str, limit: u32) -> String {
+    let mut text = format!("[migrations]\noutgoing_per_host = {limit}\n[networks]\ndefault = \"{default}\"\n");
+    for (name, roles) in networks {
+        text.push_str(&format!("[[network]]\nname = \"{name}\"\nroles = [{roles}]\n"));
+    }
+    for (host, last) in [("a", 1), ("b", 2)] {
+        let place = |(at, (name, _)): (usize, &(&str, &str))| format!("{name} = \"10.{at}.0.{last}\"");
+        let places: Vec<String> = networks.iter().enumerate().map(place).collect();
+        text.push_str(&format!("[[host]]\nname = \"{host}\"\nuri = \"test:///{host}\"\n"));
+        text.push_str(&format!("networks = {{ {} }}\n", places.join(", ")));
+    }
+    text
+}
+
 #[test]
 fn a_network_that_a_task_holds_keeps_its_role_and_with_it_all_that_was_in_force() {
-    // The one for the memory and a spare one, each host's places on them, and the limit by which is seen whether anything was taken.
-    let declared = |networks: &[(&str, &str)], default: &str, limit: u32| {
-        let mut text = format!("[migrations]\noutgoing_per_host = {limit}\n[networks]\ndefault = \"{default}\"\n");
-        for (name, roles) in networks {
-            text.push_str(&format!("[[network]]\nname = \"{name}\"\nroles = [{roles}]\n"));
-        }
-        for (host, last) in [("a", 1), ("b", 2)] {
-            let place = |(at, (name, _)): (usize, &(&str, &str))| format!("{name} = \"10.{at}.0.{last}\"");
-            let places: Vec<String> = networks.iter().enumerate().map(place).collect();
-            text.push_str(&format!("[[host]]\nname = \"{host}\"\nuri = \"test:///{host}\"\n"));
-            text.push_str(&format!("networks = {{ {} }}\n", places.join(", ")));
-        }
-        text
-    };
     let (both, memory, disks) = ("\"migration\", \"disk-copy\"", "\"migration\"", "\"disk-copy\"");
     let site = Site::with(SLOW, "");
     let head = head(&site);
@@ -176,6 +177,28 @@ fn a_network_that_a_task_holds_keeps_its_role_and_with_it_all_that_was_in_force(
     takes(&site, &mut program, SLOW, &network_gone);
     assert_eq!(program.get("/queue")["outgoing_per_host"], 7);
     assert_eq!(program.end("TERM").code, 0);
+}
+
+#[test]
+fn a_service_that_starts_without_what_a_task_holds_of_a_network_says_so() {
+    let (memory, disks) = ("\"migration\"", "\"disk-copy\"");
+    let site = Site::with(SLOW, "");
+    let head = head(&site);
+    let config = |text: String| format!("{head}{text}");
+    site.write("waypost.toml", &config(declared(&[("mig", memory), ("spare", memory)], "mig", 1)));
+    let program = Program::start(&site);
+    let id = program.migrate("g1", "b");
+    program.until(&id, |status| status["phase"] == "performing");
+    assert_eq!(program.end("TERM").code, 0);
+
+    site.write("waypost.toml", &config(declared(&[("mig", disks), ("spare", memory)], "spare", 1)));
+    let mut program = Program::start(&site);
+    // Tasks are taken over while it begins to listen: it may have been said before that.
+    let lacks = "the configuration lacks network ";
+    let said = program.running.said.lines().find(|line| line.contains(lacks)).map(str::to_owned);
+    let said = said.unwrap_or_else(|| program.running.wait_for_note(lacks));
+    assert!(said.contains(&format!("{lacks}mig with the role migration")) && said.contains(&id), "{said}");
+    assert_eq!(program.get(&format!("/tasks/{id}/records"))["plan"]["network"], "mig");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use thiserror::Error;
 pub use choice::{Chosen, Wanted, choose};
 pub use detour::{Detour, Detours, all_ways, ways};
 pub use glob::fits;
-pub use held::held;
+pub use held::{held, lacking};
 pub use route::{memory_uri, memory_way, route};
 pub use tried::{Target, targets};
 
@@ -126,7 +126,8 @@ pub struct NetworkRule {
 }
 
 /// Everything that a site declares. A program reads it when it starts, and a service anew with a reload, which is refused where
-/// a task holds what it would take away ([`held()`]).
+/// a task holds what it would take away ([`held()`]). Whoever takes a task over whose plan holds something else is told
+/// ([`lacking`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Networks {
     /// The networks; their names differ.

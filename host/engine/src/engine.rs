@@ -9,7 +9,7 @@ use waypost_core::admission::{admit, under_site, within_attempts};
 use waypost_core::convergence::{MOST_THROTTLE_PERCENT, Steering, least_throttle_percent};
 use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::journal::{Course, Record};
-use waypost_core::network::ways;
+use waypost_core::network::{lacking, ways};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::{Plan, PlanError};
@@ -253,6 +253,7 @@ impl Engine {
             return Ok(Adopted::Observer(Observer::new(Arc::clone(&self.ports), id)));
         }
         waiting::keep(&self.ports, id, &course)?;
+        self.tell_of_lacking(id, &course);
         self.recorder(id, course, past, lock).map(|recorder| Adopted::Driver(Box::new(Driver::new(recorder))))
     }
 
@@ -355,6 +356,18 @@ impl Engine {
             }
         }
         Ok(left)
+    }
+
+    /// A reload is refused that takes away what a task holds; who starts anew finds it gone, and goes by the plan all the same.
+    fn tell_of_lacking(&self, id: TaskId, course: &Course) {
+        let Some(plan) = &course.plan else { return };
+        for (network, role) in lacking(plan, &self.ports.settings().networks) {
+            tracing::warn!(
+                task = %id,
+                "the configuration lacks network {network} with the role {role}, which the plan of this task holds: the task goes by \
+                 its plan"
+            );
+        }
     }
 
     fn recorder(

@@ -43,6 +43,13 @@ pub fn held(plan: &Plan, networks: &Networks) -> BTreeSet<(String, Role)> {
     held
 }
 
+/// What a plan holds by name, and this configuration has not: the network is gone, or may not carry that any more. Disks that
+/// travel apart go by an address, of which nobody can tell whose it was.
+pub fn lacking(plan: &Plan, networks: &Networks) -> BTreeSet<(String, Role)> {
+    let has = |(name, role): &(String, Role)| networks.get(name).is_some_and(|network| network.roles.contains(role));
+    held(plan, networks).into_iter().filter(|held| !has(held)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +117,10 @@ mod tests {
         }]);
         plan.disks.copy = DiskCopy::Full;
         assert_eq!(words(held(&plan, &site())), ["mig migration", "mig disk-copy", "other migration"]);
+        assert_eq!(words(lacking(&plan, &site())), [""; 0]);
+        let less = Networks { networks: vec![network("mig", &[Role::DiskCopy], "10.0.0.9")], ..Networks::default() };
+        assert_eq!(words(lacking(&plan, &less)), ["mig migration", "other migration"]);
+        assert_eq!(words(lacking(&plan, &Networks::default())), words(held(&plan, &site())));
         for (uri, expected) in [
             ("tcp://[fd00::2]", Some("disks disk-copy")),
             ("tcp://[fd00::2]:49200", Some("disks disk-copy")),

@@ -12,7 +12,7 @@ use waypost_core::situation::{Action, Side, Situation};
 
 use crate::case::Case;
 use crate::explore::{State, Steps};
-use crate::judge::{Judge, Judged, Seen, actions, bit, see};
+use crate::judge::{Judge, Judged, Neglect, Seen, actions, bit, see};
 use crate::records::{ended, failed, intended, settled};
 use crate::world::{End, Late, Order, Reason, Said, Stage, Violation};
 
@@ -262,6 +262,11 @@ impl Course<'_, '_, '_, '_> {
                 let moved = Record::PerformReturned { result: Ok(()) };
                 self.go("the call says that it moved", &[moved], At::Finishing(Look::Nothing), |_| {});
             }
+            Said::Failed if self.judge.neglects(Neglect::Look) => {
+                let kind = OutcomeKind::RolledBack;
+                let records = [failed(), ended(kind)];
+                self.go("the call says that it failed, and that is believed", &records, At::Ended(kind), |_| {});
+            }
             Said::Failed => self.go("the call says that it failed", &[failed()], At::Locating(Look::Nothing), |_| {}),
             Said::Nothing => self.steer(),
         }
@@ -428,7 +433,7 @@ impl Course<'_, '_, '_, '_> {
     /// Takes the volume back if nothing can need it, and then ends the attempt.
     fn undo(&mut self, action: Action, source: Seen, destination: Seen) {
         let left = self.left(source, destination);
-        let off = matches!(destination, Seen::Absent | Seen::Defined(_));
+        let off = matches!(destination, Seen::Absent | Seen::Defined(_)) || self.judge.neglects(Neglect::Use);
         let safe = off && source != Seen::Unknown && left & bit(Action::AcceptSource) != 0;
         if self.from.world.volume && safe {
             self.ordered(Order::RemoveVolume, action);

@@ -33,11 +33,21 @@ pub struct Judged {
 
 type Table = fn(&Plan, &Situation) -> Vec<Action>;
 
+/// What a weakened controller leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neglect {
+    /// The past of an attempt.
+    Past,
+    /// Whether a copy uses the volume that is taken back.
+    Use,
+    /// The look at both sides before a task ends.
+    Look,
+}
+
 pub struct Judge<'a> {
     case: &'a Case,
     table: Table,
-    /// Whether the past of an attempt is heeded.
-    remembers: bool,
+    neglect: Option<Neglect>,
     judged: HashMap<(Seen, Seen), Judged>,
     left: HashMap<(u32, Seen, Seen), u16>,
     histories: Vec<History>,
@@ -135,7 +145,7 @@ impl<'a> Judge<'a> {
         Self {
             case,
             table: permitted,
-            remembers: true,
+            neglect: None,
             judged: HashMap::new(),
             left: HashMap::new(),
             histories: vec![History::default()],
@@ -148,9 +158,13 @@ impl<'a> Judge<'a> {
         Self { table, ..self }
     }
 
-    /// One that remembers nothing.
-    pub fn forgetful(self) -> Self {
-        Self { remembers: false, ..self }
+    /// One that leaves something out.
+    pub fn neglecting(self, what: Neglect) -> Self {
+        Self { neglect: Some(what), ..self }
+    }
+
+    pub fn neglects(&self, what: Neglect) -> bool {
+        self.neglect == Some(what)
     }
 
     /// What both sides permit by themselves, and what else they show.
@@ -171,7 +185,7 @@ impl<'a> Judge<'a> {
 
     /// What is left of that in an attempt with this past.
     pub fn left(&mut self, history: u32, source: Seen, destination: Seen) -> u16 {
-        if !self.remembers {
+        if self.neglects(Neglect::Past) {
             return self.judge(source, destination).permitted;
         }
         let (plan, table, past) = (&self.case.plan, self.table, &self.histories[history as usize]);

@@ -5,13 +5,15 @@
 //! (`controller`), with a policy that takes each permitted action in turn.
 //!
 //! Promised of every state: no two copies run, none runs that another has overtaken or whose memory never came whole,
-//! nothing ends the only copy or removes the last definition or a disk in use, and no ended task says what isn't so.
+//! nothing ends the only copy or removes the last definition or a disk in use, no record is written that the phases don't allow,
+//! and no ended task says what isn't so.
 //!
 //! Taken for granted, because a clock and not a table sees to it: an order to begin a migration arrives at its host, or
 //! is lost, before a controller that watches from outside has seen no job for long enough to call it over; and a
 //! definition that travels alone arrives within the patience of whoever waits for it. And where a direct migration switches
 //! to post-copy, its client's next call is on the destination before the client can die: the two are a moment apart, and
-//! what libvirt does in between was not measured.
+//! what libvirt does in between was not measured. Nor was what it shows of a guest that was suspended before its switch to
+//! post-copy: here the same as of one that ran.
 //!
 //! Not in it: what another party does with the domain or its hosts, a task that is opened again, what happens before the
 //! last look ahead of the commit point, steps of the preparation other than the volume, and a further attempt to another host.
