@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Child;
 use std::thread;
 
-use waypost_lab::{DiskPlace, GuestSpec, Link};
+use waypost_lab::{DiskPlace, GuestSpec, Keepalive, Link};
 
 use crate::networks::plan_of;
 use crate::site::{Ran, Site, busy};
@@ -322,4 +322,51 @@ fn left_with_an_orphaned_job() -> Option<(Site, Ran)> {
         return None;
     }
     Some((site, barred))
+}
+
+/// libvirt calls the source of a post-copy so only where it had paused it itself: of a guest that stood still before the switch it
+/// goes on saying that a person paused it, while half of it runs elsewhere.
+#[test]
+fn a_guest_that_was_suspended_before_the_switch_is_not_taken_for_whole_on_the_source() {
+    let site = Site::in_lab(
+        |spec| spec.keepalive = Keepalive { interval: 60, count: 5 },
+        &crate::situations::nobody_decides(),
+    );
+    site.busy_guest("g1");
+    until_busy(&site);
+    let kvm2 = site.lab.host("kvm2").expect("kvm2");
+    let (uri, listen) = (format!("tcp://{}", kvm2.migration_ip()), kvm2.migration_ip());
+    let limits = ["--bandwidth", "10", "--postcopy", "--postcopy-bandwidth", "4"];
+    let network = ["--migrate-uri", &uri, "--listen-address", &listen];
+    let mut child = site.start(&[&["migrate", "g1", "--to", "kvm2", "--json"][..], &limits, &network].concat());
+    site.until_copying("kvm1", "g1");
+    let task = site.only_task();
+    let virsh = |host: &str, arguments: &[&str]| {
+        site.lab.host(host).expect("a host").virsh(arguments).map_err(|error| error.to_string())
+    };
+    let show = |what: &str| {
+        for host in ["kvm1", "kvm2"] {
+            eprintln!("{what}: {host}: {:?}", virsh(host, &["domstate", "g1", "--reason"]));
+        }
+    };
+    site.waypost(&["steer", &task, "--suspend"]).expect_code(0);
+    show("suspended");
+    site.waypost(&["steer", &task, "--postcopy"]).expect_code(0);
+    site.until("switched", |_| virsh("kvm1", &["domjobinfo", "g1"]).is_ok_and(|info| info.contains("ostcopy")));
+    for _ in 0..3 {
+        show("switched");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    eprintln!("{}", site.waypost(&["recover", &task, "--look"]).out);
+    child.kill().expect("killed");
+    child.wait().expect("ends");
+    site.lab.host("kvm2").expect("kvm2").cut(Link::Migration).expect("cut");
+    site.lab.host("kvm2").expect("kvm2").cut(Link::Management).expect("cut");
+    site.lab.host("kvm2").and_then(|host| host.kill_qemu("g1")).expect("killed");
+    site.until("it is known to be gone", |_| {
+        !virsh("kvm2", &["domstate", "g1"]).is_ok_and(|s| s.contains("running") || s.contains("paused"))
+    });
+    show("killed");
+    eprintln!("{}", site.waypost(&["recover", &task, "--look"]).out);
+    panic!("measured");
 }

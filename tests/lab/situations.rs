@@ -473,7 +473,7 @@ fn each_situation_of_half_a_guest_whose_source_hears_nothing_permits_what_the_ta
 }
 
 /// What a site says that has no recovery policy: what fails ends stuck, and a person goes on.
-fn nobody_decides() -> String {
+pub fn nobody_decides() -> String {
     let policies = ["recovery-conservative", "recovery-postcopy", "recovery-retry"];
     policies.iter().map(|name| format!("[plugin.{name}]\npresence = \"never\"\n")).collect()
 }
