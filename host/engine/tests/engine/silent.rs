@@ -86,7 +86,7 @@ fn who_watches_from_outside_says_it_too() {
         // The first is the question how long the transfer has been going on.
         site.world.script(unanswered(4, 1));
         let Adopted::Driver(driver) = site.engine(None).0.adopt(task).unwrap() else { panic!("nobody drives it") };
-        let (outcome, notes) = heard(&site, driver).await;
+        let (outcome, notes) = heard(&site, *driver).await;
         assert_eq!(outcome.kind, OutcomeKind::Completed, "{outcome:?}");
         assert_eq!(notes, [NOTHING, AGAIN]);
     });
