@@ -141,7 +141,7 @@ fn a_look_is_of_one_task_and_does_nothing() {
     assert!(of_none.contains("required") && of_none.contains("ID"), "{of_none}");
     let both = site.expect(2, &["recover", id, "--look", "--do", "hand-over"]).err;
     assert!(both.contains("--look") && both.contains("cannot be used with"), "{both}");
-    assert!(site.expect(1, &["recover", id, "--look"]).err.contains(&format!("there is no task {id}")));
+    assert!(site.expect(1, &["recover", id, "--look"]).err.contains(&format!("task {id}: there is no such task")));
 }
 
 #[test]

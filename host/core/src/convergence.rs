@@ -41,15 +41,6 @@ words! {
         /// The fastest of the last transfers between the two hosts.
         EarlierTransfers = "earlier-transfers",
     }
-    /// Whether it is measured what a guest writes, before it is moved.
-    pub enum Measuring {
-        /// Where the transfer takes so long that the measurement is a small part of it.
-        WorthIt = "worth-it",
-        /// However short the transfer is.
-        Always = "always",
-        /// However long.
-        Never = "never",
-    }
 }
 
 /// Least that a guest may be slowed down by order, percent: what QEMU begins auto-converge with. QEMU takes no maximum below its

@@ -35,7 +35,7 @@ pub use observer::{Observer, Seen, Times};
 pub use planning::Planned;
 pub use probe::Probed;
 pub use readiness::{Fleet, Pictured, Readiness, ReadinessRow, Unread};
-pub use settings::Settings;
+pub use settings::{Measuring, Settings};
 pub use steered::SWITCHES_SOON;
 pub use task::{ABORT_TAKES, Acted, CancelHandle, Driver, Order};
 pub use view::View;

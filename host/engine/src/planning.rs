@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::{
-    Activity, Bandwidth, BandwidthFrom, Measuring, OpeningQuestion, Prediction, Writing, predict,
-};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, OpeningQuestion, Prediction, Writing, predict};
 use waypost_core::copies::used_bytes;
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
@@ -18,6 +16,7 @@ use crate::carried;
 use crate::check::{CheckReport, blocking};
 use crate::engine::Ports;
 use crate::error::EngineError;
+use crate::settings::Measuring;
 use crate::task::helm::bounds;
 
 /// A plan, and what was thought about it.

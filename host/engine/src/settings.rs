@@ -3,10 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use waypost_core::convergence::Measuring;
 use waypost_core::network::Networks;
 use waypost_core::queue::SlotLimits;
 use waypost_core::stream::Encryption;
+use waypost_core::words;
+
+words! {
+    /// Whether it is measured what a guest writes, before it is moved.
+    pub enum Measuring {
+        /// Where the transfer takes so long that the measurement is a small part of it.
+        WorthIt = "worth-it",
+        /// However short the transfer is.
+        Always = "always",
+        /// However long.
+        Never = "never",
+    }
+}
 
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

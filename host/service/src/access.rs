@@ -30,7 +30,7 @@ use crate::caller::{Caller, Origin, Peer, Proof};
 use crate::port::Shown;
 use crate::problem::{Code, Failed};
 use fetch::Fetcher;
-use lockout::Lockout;
+pub(crate) use lockout::Lockout;
 use oidc::Issuers;
 use sessions::Sessions;
 use tokens::{Presented, Tokens};

@@ -13,13 +13,13 @@ use waypost_api::v1;
 use waypost_core::access::Ledger;
 use waypost_core::facts::Disk;
 use waypost_core::feed::Feed;
-use waypost_core::ids::PluginName;
+use waypost_core::ids::{HostName, PluginName};
 use waypost_core::plan::Plan;
 use waypost_core::ports::{Clock, Hypervisor, Store, StoreFault};
 use waypost_core::request::Options;
 use waypost_engine::Engine;
 
-use crate::access::{Access, Keeper};
+use crate::access::{Access, Keeper, Lockout};
 use crate::desk::Desk;
 use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi, KnownHost};
@@ -131,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) ready: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
     /// One task is made at a time, so that of two requests with one key the second finds the task of the first.
     pub(crate) making: Mutex<()>,
+    /// Wrong passwords of hosts, by who gave them and for which host.
+    pub(crate) host_logins: Lockout<(String, HostName)>,
 }
 
 impl Service {
@@ -149,7 +151,9 @@ impl Service {
         let uploads = Arc::new(Semaphore::new(limits.uploads));
         let rate = Rate::new(&limits);
         let (making, ready) = (Mutex::new(()), tokio::sync::Mutex::default());
-        let shared = Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, ready, making };
+        let host_logins = Lockout::default();
+        let shared =
+            Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, ready, making, host_logins };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 

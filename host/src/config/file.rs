@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use waypost_core::admission::MAX_DOWNTIME_MS;
-use waypost_core::convergence::Measuring;
 use waypost_core::ids::{HostName, PluginName};
 use waypost_core::stream::Encryption;
 use waypost_core::verdict::PolicyMode;
+use waypost_engine::Measuring;
 use waypost_libvirt::{HostConfig, Limits as HostLimits, Unverified, WayProbe};
 use waypost_policy::{Grant, Limits, PluginConfig, PolicyConfig, Presence, SLOT_MEMORY_BYTES};
 

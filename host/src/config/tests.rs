@@ -109,7 +109,7 @@ fn a_host_and_a_plugin_are_read_in_full() {
     assert_eq!(one.limits.open.as_secs(), 3);
     assert_eq!((one.migration_tls, two.migration_tls), (true, false));
     assert_eq!(config.engine.encryption, waypost_core::stream::Encryption::Required);
-    assert_eq!(config.engine.measure, waypost_core::convergence::Measuring::Always);
+    assert_eq!(config.engine.measure, waypost_engine::Measuring::Always);
     assert_eq!(two.migration_ports, Some((1, 2)));
     let probe = waypost_libvirt::WayProbe::new("ssh://waypost@kvm2:2222").unwrap();
     let probe = probe.with_key(Some("/etc/waypost/probe.key".into())).knowing(Some("/etc/ssh/known".into()));

@@ -1,5 +1,7 @@
 //! A destination that lets nobody in without a login, and what a request's user and password are good for.
 
+use std::time::Duration;
+
 use waypost::HostName;
 use waypost::core::login::PeerWay;
 use waypost::core::ports::{Connection, Hypervisor as _};
@@ -108,6 +110,38 @@ fn a_login_opens_the_destination_once_and_for_its_task_alone() {
         // The way back needs one again.
         let away = json!({"remote_host": "a"});
         refused(&ask(&anna, Method::POST, path, away).await, 404, "KCHVM0002E");
+    });
+}
+
+/// libvirt counts no wrong passwords.
+#[test]
+fn who_guesses_a_hosts_password_is_made_to_wait_and_nobody_else_is() {
+    in_virtual_time(async {
+        let site = Site::new(&fleet("", false));
+        let (_service, anna) = serve(&site, kimchi());
+        let (mallory, path) = (anna.named(Some("mallory")), "/vms/g1/migrate");
+        for _ in 0..10 {
+            refused(&ask(&mallory, Method::POST, path, with("guess")).await, 400, "KCHVM0068E");
+        }
+        // Not even with the right one, or guessing would go on to be worth while.
+        let refused_for = async |password: &str, seconds: &str| {
+            let body = Body::from(with(password).to_string());
+            let request = Request::post(path).header("content-type", "application/json").body(body).unwrap();
+            let answer = mallory.send(request).await;
+            assert_eq!(answer.headers["retry-after"], seconds);
+            let reason = refused(&(answer.status.as_u16(), answer.body), 429, "KCHVM0068E");
+            assert!(reason.contains(&format!("none of mallory is tried for {seconds} s")), "{reason}");
+        };
+        refused_for("guess", "30").await;
+        refused_for(SECRET, "30").await;
+        assert_eq!((stands(&site), opened(&site)), (Connection::Down, 0));
+        let task = migrate(&anna, path, with(SECRET)).await;
+        assert_eq!(anna.end(task["id"].as_str().unwrap()).await["status"], "completed");
+        until_closed(&site).await;
+        // Later it is looked at again, and a wrong one costs twice the wait.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        refused(&ask(&mallory, Method::POST, path, with("guess")).await, 400, "KCHVM0068E");
+        refused_for(SECRET, "60").await;
     });
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, Measuring, Opening, OpeningQuestion, predict};
+use waypost_core::convergence::{Activity, Bandwidth, BandwidthFrom, Opening, OpeningQuestion, predict};
 use waypost_core::facts::Snapshot;
 use waypost_core::ids::HostName;
 use waypost_core::network::{Network, Networks, Place, Role};
@@ -12,7 +12,7 @@ use waypost_core::ports::{DecisionRecord, Depth, Judgement, Policies, StoragePro
 use waypost_core::recovery::{RecoveryAnswer, RecoveryQuestion};
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::stream::{Disks, Stream};
-use waypost_engine::{Engine, Planned, Question, Settings, Targets};
+use waypost_engine::{Engine, Measuring, Planned, Question, Settings, Targets};
 
 use crate::support::{Case, Mind, Minded, Site, a, b, in_virtual_time};
 

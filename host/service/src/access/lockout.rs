@@ -1,8 +1,9 @@
 //! Who guesses is made to wait: wrong tokens are counted per source, and after a few of them nothing more from there is verified for a
 //! while. What was proven before goes on. Of a token nothing is counted: its secret can't be guessed, and whoever tried would
-//! shut out whose it is.
+//! shut out whose it is. Passwords of hosts that come with requests are counted in the same way, for each caller and host.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,22 +11,27 @@ use tokio::time::Instant;
 
 use crate::caller::Origin;
 
-/// Wrong tokens that are nobody's fault.
+/// Wrong ones that are nobody's fault.
 const FREE: u32 = 10;
 
 /// Nothing wrong for so long, and all is forgotten.
 const FORGET: Duration = Duration::from_secs(15 * 60);
 
-/// The first wait. Each further wrong token doubles it, up to [`FORGET`].
+/// The first wait. Each further wrong one doubles it, up to [`FORGET`].
 const FIRST: Duration = Duration::from_secs(30);
 
 /// So many are remembered; of more, the one that was quiet for longest is forgotten.
 const MOST: usize = 4096;
 
-/// Wrong tokens by where they came from, as [`Origin::network`] counts it.
-#[derive(Default)]
-pub(crate) struct Lockout {
-    guessers: Mutex<HashMap<Origin, Count>>,
+/// Wrong ones by whoever gave them: tokens by where they came from, as [`Origin::network`] counts it.
+pub(crate) struct Lockout<K = Origin> {
+    guessers: Mutex<HashMap<K, Count>>,
+}
+
+impl<K> Default for Lockout<K> {
+    fn default() -> Self {
+        Self { guessers: Mutex::default() }
+    }
 }
 
 struct Count {
@@ -37,17 +43,31 @@ struct Count {
 impl Lockout {
     /// How much longer whoever is there has to wait; none: not at all.
     pub(crate) fn wait_of(&self, origin: Origin, now: Instant) -> Option<Duration> {
-        let guessers = self.guessers.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = guessers.get(&origin.network())?.until?;
-        Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
+        self.left(&origin.network(), now)
     }
 
     /// Counts a wrong token.
     pub(crate) fn wrong(&self, origin: Origin, now: Instant) {
-        let guesser = origin.network();
+        if let Some((wrong, wait)) = self.count(origin.network(), now) {
+            let seconds = wait.as_secs();
+            tracing::warn!(from = %origin, wrong, seconds, "wrong tokens: none from there is looked at for a while");
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Lockout<K> {
+    /// How much longer that one has to wait; none: not at all.
+    pub(crate) fn left(&self, guesser: &K, now: Instant) -> Option<Duration> {
+        let guessers = self.guessers.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = guessers.get(guesser)?.until?;
+        Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
+    }
+
+    /// Counts a wrong one. Where a wait begins with it: how many were wrong, and how long it is.
+    pub(crate) fn count(&self, guesser: K, now: Instant) -> Option<(u32, Duration)> {
         let mut guessers = self.guessers.lock().unwrap_or_else(PoisonError::into_inner);
         if guessers.len() >= MOST && !guessers.contains_key(&guesser) {
-            let quiet = guessers.iter().min_by_key(|(_, count)| count.last).map(|(guesser, _)| *guesser);
+            let quiet = guessers.iter().min_by_key(|(_, count)| count.last).map(|(guesser, _)| guesser.clone());
             if let Some(quiet) = quiet {
                 guessers.remove(&quiet);
             }
@@ -57,15 +77,12 @@ impl Lockout {
             count.wrong = 0;
         }
         (count.wrong, count.last) = (count.wrong.saturating_add(1), now);
-        if let Some(beyond) = count.wrong.checked_sub(FREE) {
-            let wait = FIRST.saturating_mul(1 << beyond.min(10)).min(FORGET);
-            // Of several that were looked at together only the first begins it.
-            if count.until.is_none_or(|until| until <= now) {
-                let (wrong, seconds) = (count.wrong, wait.as_secs());
-                tracing::warn!(from = %origin, wrong, seconds, "wrong tokens: none from there is looked at for a while");
-            }
-            count.until = Some(now + wait);
-        }
+        let beyond = count.wrong.checked_sub(FREE)?;
+        let wait = FIRST.saturating_mul(1 << beyond.min(10)).min(FORGET);
+        // Of several that were looked at together only the first begins it.
+        let begins = count.until.is_none_or(|until| until <= now);
+        count.until = Some(now + wait);
+        begins.then_some((count.wrong, wait))
     }
 }
 

@@ -7,6 +7,7 @@
 //! The source's libvirt knows no such password. Where the configuration has no other way for it the move is driven from here.
 
 use axum::http::StatusCode;
+use tokio::time::Instant;
 use waypost_core::ids::HostName;
 use waypost_core::login::{Admitted, Hold, Login, PeerWay};
 use waypost_core::ports::{Connection, Fault, FaultKind};
@@ -36,7 +37,7 @@ impl Entrance {
         let hold = hypervisor.hold(&to);
         let admitted = match login {
             None => None,
-            Some(login) => Some(hypervisor.admit(&to, login).await.map_err(|fault| refused(caller, &to, &fault))?),
+            Some(login) => Some(admit(service, caller, &to, login).await?),
         };
         let connection = hypervisor.connection(&to);
         Ok(Self { to, admitted, connection, _hold: hold })
@@ -71,6 +72,28 @@ impl Entrance {
             _ => refusal,
         }
     }
+}
+
+/// Opens the host with a login, unless this caller gave so many wrong ones for it that none of theirs is tried for a while: libvirt
+/// counts no wrong passwords, and PAM may lock whom they are of.
+async fn admit(service: &Service, caller: &Caller, to: &HostName, login: Login) -> Result<Admitted, Refusal> {
+    let guesser = (caller.identity(), to.clone());
+    let guesses = &service.shared.host_logins;
+    if let Some(wait) = guesses.left(&guesser, Instant::now()) {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let words = format!("too many wrong passwords of {to}; none of {} is tried for {seconds} s", caller.name());
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "KCHVM0068E", &words).retry_after(seconds));
+    }
+    let admitted = service.shared.parts.hypervisor.admit(to, login).await;
+    admitted.map_err(|fault| {
+        if fault.kind == FaultKind::Authentication
+            && let Some((wrong, wait)) = guesses.count(guesser, Instant::now())
+        {
+            let (by, seconds) = (caller.name(), wait.as_secs());
+            tracing::warn!(host = %to, by, wrong, seconds, "wrong passwords of a host: none of this caller is tried for a while");
+        }
+        refused(caller, to, &fault)
+    })
 }
 
 fn refused(caller: &Caller, to: &HostName, fault: &Fault) -> Refusal {

@@ -18,11 +18,18 @@ use crate::problem::{Code, Failed};
 pub(super) struct Refusal {
     status: StatusCode,
     reason: String,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, words: &str) -> Self {
-        Self { status, reason: format!("{code}: {words}") }
+        Self { status, reason: format!("{code}: {words}"), retry_after: None }
+    }
+
+    /// The same, which may be asked again in so many seconds.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// What the rules refuse, with all that speaks against it.
@@ -107,7 +114,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status;
         let code = format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or_default());
-        (status, Json(json!({ "code": code, "reason": for_a_page(&self.reason) }))).into_response()
+        let later = self.retry_after.map(|seconds| [(header::RETRY_AFTER, HeaderValue::from(seconds))]);
+        (status, later, Json(json!({ "code": code, "reason": for_a_page(&self.reason) }))).into_response()
     }
 }
 
