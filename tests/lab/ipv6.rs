@@ -5,7 +5,7 @@ use std::fs;
 
 use waypost_lab::Link;
 
-use crate::networks::{guest, sent_by};
+use crate::networks::{assert_disk_is_whole, guest, guest_with_disk, mib_sent_with_disk, sent_by};
 use crate::site::Site;
 
 /// A lab whose hosts have IPv6, and on that cable nothing else.
@@ -19,9 +19,8 @@ pub fn site(link: Link) -> Site {
     site
 }
 
-#[test]
-fn the_memory_takes_a_network_of_ipv6_peer_to_peer_and_direct() {
-    let site = site(Link::Migration);
+/// Declares that cable as a network with both roles.
+fn declare(site: &Site, which: &str) {
     let mut config = fs::read_to_string(site.config()).expect("the configuration");
     for host in site.lab.hosts() {
         let addresses = format!("addresses = [{:?}, {:?}]\n", host.mgmt_ip(), host.migration_ip());
@@ -30,8 +29,39 @@ fn the_memory_takes_a_network_of_ipv6_peer_to_peer_and_direct() {
         assert!(config.contains(&addresses), "{config}");
         config = config.replace(&addresses, &(addresses.clone() + &network));
     }
-    config.push_str("\n[[network]]\nname = \"six\"\nroles = [\"migration\"]\n[networks]\ndefault = \"six\"\n");
+    config.push_str(&format!("\n[[network]]\nname = \"six\"\nroles = [\"migration\", \"disk-copy\"]\n{which}"));
     fs::write(site.config(), config).expect("the configuration is written");
+}
+
+#[test]
+fn copied_disks_take_it_with_the_memory_and_alone() {
+    let site = site(Link::Migration);
+    let both = "[networks]\ndefault = \"six\"\n";
+    declare(&site, both);
+    guest_with_disk(&site);
+    let (migration, management) = mib_sent_with_disk(&site, "kvm1", &["--to", "kvm2"]);
+    assert!((220..330).contains(&migration), "{migration} MiB took the network");
+    assert!(management < 2, "{management} MiB took the other one");
+    assert_disk_is_whole(&site, "kvm2");
+
+    fs::remove_file(site.lab.host("kvm1").expect("a host").images().join("g1.img"))
+        .expect("the old image is taken away");
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    fs::write(site.config(), text.replace(both, "[networks]\ndisk_copy = \"six\"\n")).expect("it is written");
+    let back = ["migrate", "g1", "--to", "kvm1", "--copy-storage", "full", "--direct"];
+    let plan = site.waypost(&[&back[..], &["--dry-run", "--json"]].concat()).expect_code(0).json();
+    assert_eq!(plan["plan"]["disks"]["uri"], "tcp://[fd00:88::1]", "{plan:#}");
+    let (migration, management) = mib_sent_with_disk(&site, "kvm2", &["--to", "kvm1", "--direct"]);
+    assert!((150..200).contains(&migration), "{migration} MiB took the network of the disks");
+    assert!((70..130).contains(&management), "{management} MiB took the way of the memory");
+    assert_disk_is_whole(&site, "kvm1");
+    site.assert_one_counting_guest("g1");
+}
+
+#[test]
+fn the_memory_takes_a_network_of_ipv6_peer_to_peer_and_direct() {
+    let site = site(Link::Migration);
+    declare(&site, "[networks]\ndefault = \"six\"\n");
     guest(&site, "g1");
 
     let plan = site.waypost(&["migrate", "g1", "--to", "kvm2", "--dry-run", "--json"]).expect_code(0).json();

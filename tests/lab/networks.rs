@@ -81,29 +81,43 @@ pub fn sent_by(site: &Site, host: &str, arguments: &[&str]) -> (u64, u64) {
 
 #[test]
 fn the_memory_takes_the_chosen_network_and_no_other() {
-    let site = site("refuse", "[[network_rule]]\ndomains = \"g?\"\nnetwork = \"migration\"\n");
+    let rule = "[[network_rule]]\ndomains = \"g?\"\nnetwork = \"spare\"\n";
+    let site = site("refuse", rule);
     guest(&site, "g1");
-    let (migration, management) = sent_by(&site, "kvm1", &["migrate", "g1", "--to", "kvm2"]);
-    assert!(migration > 70 << 20, "only {migration} bytes took the migration network");
-    assert!(management < 2 << 20, "{management} bytes took the management network");
-
+    let takes = |(much, little): (u64, u64), why: &str| {
+        assert!(much > 70 << 20, "{why}: only {much} bytes took the network");
+        assert!(little < 2 << 20, "{why}: {little} bytes took the other one");
+    };
+    let other = |(migration, management): (u64, u64)| (management, migration);
+    // The rule is stronger than what is set for all.
+    takes(other(sent_by(&site, "kvm1", &["migrate", "g1", "--to", "kvm2"])), "the rule's");
     // The request is stronger than the rule.
-    let back = ["migrate", "g1", "--to", "kvm1", "--network", "spare"];
-    let (migration, management) = sent_by(&site, "kvm2", &back);
-    assert!(management > 70 << 20, "only {management} bytes took the network of the request");
-    assert!(migration < 2 << 20, "{migration} bytes took the other one");
+    takes(sent_by(&site, "kvm2", &["migrate", "g1", "--to", "kvm1", "--network", "migration"]), "the request's");
 
     // So is what the domain's own metadata say, and they travel with it.
-    let asks = "<migration network=\"spare\"/>";
-    let metadata = ["metadata", "g1", "--uri", "urn:waypost:domain:1", "--key", "waypost", "--set", asks];
-    site.virsh("kvm1", &[&metadata[..], &["--live", "--config"]].concat());
+    let metadata = ["metadata", "g1", "--uri", "urn:waypost:domain:1", "--key", "waypost", "--live", "--config"];
+    let asks = |host: &str, network: &str| {
+        let element = format!("<migration network=\"{network}\"/>");
+        site.virsh(host, &[&metadata[..], &["--set", &element]].concat());
+    };
+    asks("kvm1", "migration");
     let plan = site.waypost(&["migrate", "g1", "--to", "kvm2", "--dry-run", "--json"]).expect_code(0).json();
-    assert_eq!(plan["plan"]["network"], "spare", "{plan:#}");
-    assert_eq!(plan["plan"]["migrate_uri"], "tcp://10.77.0.2", "{plan:#}");
-    assert_eq!(plan["plan"]["listen_address"], "10.77.0.2", "{plan:#}");
-    site.virsh("kvm1", &[&metadata[..7], &["<migration network=\"fast\"/>", "--live", "--config"]].concat());
+    assert_eq!(plan["plan"]["network"], "migration", "{plan:#}");
+    assert_eq!(plan["plan"]["migrate_uri"], "tcp://10.88.0.2", "{plan:#}");
+    assert_eq!(plan["plan"]["listen_address"], "10.88.0.2", "{plan:#}");
+    takes(sent_by(&site, "kvm1", &["migrate", "g1", "--to", "kvm2"]), "the metadata's");
+    takes(sent_by(&site, "kvm2", &["migrate", "g1", "--to", "kvm1"]), "the metadata's, which came along");
+    asks("kvm1", "fast");
     let refused = site.waypost(&["migrate", "g1", "--to", "kvm2"]).expect_code(3);
     assert!(refused.out.contains("the domain's metadata names the migration network \"fast\""), "{}", refused.out);
+
+    // Where neither says anything, that of the cluster which both hosts are in.
+    site.virsh("kvm1", &[&metadata[..], &["--remove"]].concat());
+    let text = fs::read_to_string(site.config()).expect("the configuration");
+    let cluster = "[[cluster]]\nname = \"old\"\nhosts = [\"kvm1\", \"kvm2\"]\nnetwork = \"spare\"\n";
+    assert!(text.contains(rule), "{text}");
+    fs::write(site.config(), text.replace(rule, cluster)).expect("it is written");
+    takes(other(sent_by(&site, "kvm1", &["migrate", "g1", "--to", "kvm2"])), "the cluster's");
     site.assert_one_counting_guest("g1");
 }
 
@@ -284,8 +298,33 @@ fn the_way_of_the_memory_is_tried_from_the_source_before_anything_moves() {
     assert!(unknown.contains("could not be tried: ssh: Host key verification failed."), "{unknown}");
 }
 
+/// Starts `g1` on kvm1, with 80 MiB that it touches and a disk of 160 MiB of kvm1's own, which is full and ends with a mark.
+pub fn guest_with_disk(site: &Site) {
+    let mut spec = GuestSpec { memory_mib: 128, disk: DiskPlace::Local, disk_mib: 160, ..GuestSpec::tick("g1") };
+    if let Program::Tick { working_set_mib, .. } = &mut spec.program {
+        *working_set_mib = 80;
+    }
+    site.lab.define_guest(&spec).expect("the guest is defined");
+    let image = site.lab.host("kvm1").expect("a host").images().join("g1.img");
+    let disk = fs::OpenOptions::new().write(true).open(image).expect("the guest's image");
+    for mib in 1..160 {
+        disk.write_all_at(&[0x5a; 1 << 20], mib << 20).expect("the disk is filled");
+    }
+    disk.write_all_at(b"a mark at the end", 159 << 20).expect("the mark is written");
+    drop(disk);
+    site.virsh("kvm1", &["start", "g1"]);
+}
+
+/// Insists on the mark at the end of the disk.
+pub fn assert_disk_is_whole(site: &Site, host: &str) {
+    let mut mark = [0; 17];
+    let there = fs::File::open(site.lab.host(host).expect("a host").images().join("g1.img")).expect("the copy");
+    there.read_exact_at(&mut mark, 159 << 20).expect("the mark is read");
+    assert_eq!(&mark, b"a mark at the end");
+}
+
 /// Moves the guest with its disk, and says how many MiB its source sent on the migration network and on the other one.
-fn mib_sent_with_disk(site: &Site, from: &str, more: &[&str]) -> (u64, u64) {
+pub fn mib_sent_with_disk(site: &Site, from: &str, more: &[&str]) -> (u64, u64) {
     let (migration, management) = sent_by(site, from, &[&["migrate", "g1", "--copy-storage", "full"], more].concat());
     (migration >> 20, management >> 20)
 }
@@ -293,19 +332,8 @@ fn mib_sent_with_disk(site: &Site, from: &str, more: &[&str]) -> (u64, u64) {
 #[test]
 fn copied_disks_take_a_network_of_their_own_and_the_memory_another() {
     let site = site("refuse", "disk_copy = \"disks\"\n");
-    let mut spec = GuestSpec { memory_mib: 128, disk: DiskPlace::Local, disk_mib: 160, ..GuestSpec::tick("g1") };
-    if let Program::Tick { working_set_mib, .. } = &mut spec.program {
-        *working_set_mib = 80;
-    }
-    site.lab.define_guest(&spec).expect("the guest is defined");
+    guest_with_disk(&site);
     let image = |host: &str| site.lab.host(host).expect("a host").images().join("g1.img");
-    let disk = fs::OpenOptions::new().write(true).open(image("kvm1")).expect("the guest's image");
-    for mib in 1..160 {
-        disk.write_all_at(&[0x5a; 1 << 20], mib << 20).expect("the disk is filled");
-    }
-    disk.write_all_at(b"a mark at the end", 159 << 20).expect("the mark is written");
-    drop(disk);
-    site.virsh("kvm1", &["start", "g1"]);
 
     let (migration, management) = mib_sent_with_disk(&site, "kvm1", &["--to", "kvm2"]);
     assert!((70..130).contains(&migration), "{migration} MiB took the network of the memory");
@@ -323,10 +351,7 @@ fn copied_disks_take_a_network_of_their_own_and_the_memory_another() {
     assert!((150..200).contains(&migration), "{migration} MiB took the network of the disks");
     assert!((70..130).contains(&management), "{management} MiB took the network of the memory");
     site.assert_one_counting_guest("g1");
-    let mut mark = [0; 17];
-    let there = fs::File::open(image("kvm1")).expect("the copy");
-    there.read_exact_at(&mut mark, 159 << 20).expect("the mark is read");
-    assert_eq!(&mark, b"a mark at the end");
+    assert_disk_is_whole(&site, "kvm1");
 }
 
 /// What a network is can't change under the migration that it carries: another process with another configuration counts

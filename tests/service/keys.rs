@@ -38,6 +38,32 @@ fn the_same_key_and_request_are_the_same_task() {
 }
 
 #[test]
+fn a_task_that_is_begun_again_under_a_key_is_begun_again_once() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let first = anna.migrate("g1", "b").await;
+        let cancelled = async |id: &str| {
+            anna.post(&format!("/tasks/{id}/cancel"), json!(null)).await.expect(202);
+            assert_eq!(anna.end(id).await["status"], "cancelled");
+        };
+        cancelled(&first).await;
+        let retry = format!("/tasks/{first}/retry");
+        let again = async || anna.post_with(&retry, &[KEY], json!(null)).await;
+        let second = again().await.expect(202)["id"].as_str().unwrap().to_owned();
+        assert_ne!(second, first);
+        cancelled(&second).await;
+        // The answer got lost, and what it made is over: it is not begun a second time.
+        assert_eq!(again().await.expect(202)["id"], *second);
+        let other = anna.post_with(&format!("/tasks/{second}/retry"), &[KEY], json!(null)).await;
+        assert_eq!(other.problem(422, "key-reused")["task"], *second);
+        let asked_for = anna.post_with("/tasks", &[KEY], json!({"domain": "g1", "to": "b"})).await;
+        assert_eq!(asked_for.problem(422, "key-reused")["task"], *second);
+        assert_eq!(anna.get("/tasks").await.expect(200)["tasks"].as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
 fn a_key_is_of_whoever_is_proven_and_not_of_everybody_with_the_name() {
     let known = |certificate: &str| Client {
         certificate: certificate.into(),

@@ -21,7 +21,7 @@ pub use choice::{Chosen, Wanted, choose};
 pub use detour::{Detour, Detours, all_ways, ways};
 pub use glob::fits;
 pub use held::{held, lacking};
-pub use route::{memory_uri, memory_way, route};
+pub use route::{disks_way, memory_uri, memory_way, route};
 pub use tried::{Target, targets};
 
 use crate::ids::HostName;

@@ -142,7 +142,10 @@ pub(crate) fn judge(
 ) {
     way::judge(networks, options, facts, verdict);
     let Some(candidate) = facts.candidates.iter().find(|c| c.host.name == verdict.destination) else { return };
-    let Err(error) = planned(1, options, networks, edits, facts, candidate) else { return };
+    let error = match planned(1, options, networks, edits, facts, candidate) {
+        Ok(plan) => return way::judge_disks(networks, options, &plan, facts, candidate, verdict),
+        Err(error) => error,
+    };
     let blocks = |judged: &Judged| judged.mode == PolicyMode::Enforce && judged.weight() == Severity::Blocker;
     if verdict.findings.iter().any(|judged| blocks(judged) && judged.finding.code == error.code()) {
         return;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use waypost_core::facts::{Candidate, Snapshot};
 use waypost_core::finding::{Finding, Severity};
 use waypost_core::ids::PluginName;
-use waypost_core::network::{Networks, memory_uri, memory_way};
+use waypost_core::network::{Networks, disks_way, memory_uri, memory_way};
+use waypost_core::plan::Plan;
 use waypost_core::request::{CheckRequest, Options};
 use waypost_core::stream::Transport;
 use waypost_core::verdict::{Judged, PolicyMode, Verdict};
@@ -70,12 +71,43 @@ pub(crate) fn judge(networks: &Networks, options: &Options, facts: &Snapshot, ve
         }
         Ok(None) => {}
     }
+    say(said, facts, candidate, verdict);
+}
+
+/// Adds what they say of the disks, whose way may be another one.
+pub(crate) fn judge_disks(
+    networks: &Networks,
+    options: &Options,
+    plan: &Plan,
+    facts: &Snapshot,
+    candidate: &Candidate,
+    verdict: &mut Verdict,
+) {
+    if options.disks.uri.is_some() {
+        return;
+    }
+    let Ok(Some(chosen)) = disks_way(networks, plan, facts, candidate) else { return };
+    let bring_up = "bring the network up".to_owned();
+    let said = chosen.stepped_back.map(|message| (STEPPED_BACK, Severity::Warning, message, bring_up));
+    say(said.into_iter().collect(), facts, candidate, verdict);
+}
+
+/// Adds findings of the host's own: their codes, weights, words and remedies.
+fn say(
+    said: Vec<(&str, Severity, String, String)>,
+    facts: &Snapshot,
+    candidate: &Candidate,
+    verdict: &mut Verdict,
+) {
+    let (from, there) = (&facts.source.name, &candidate.host.name);
     let mut evidence = vec![("source".to_owned(), from.to_string()), ("destination".to_owned(), there.to_string())];
     evidence.extend(tried(candidate));
     verdict.findings.extend(said.into_iter().map(|(code, severity, message, remedy)| {
         let (code, evidence, remedy) = (code.to_owned(), evidence.clone(), Some(remedy));
         let finding = Finding { code, severity, message, evidence, remedy };
         Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding }
+    }));
+}
     }));
 }
 

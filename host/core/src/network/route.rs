@@ -9,7 +9,7 @@ use crate::facts::{Candidate, Snapshot};
 use crate::plan::{Plan, TransferMode};
 use crate::request::{Mode, Options};
 use crate::stream::{DiskCopy, Encryption, Transport};
-use crate::uri::address_in;
+use crate::uri::{address_in, is_encrypted};
 
 /// The way of the memory for a request: the network that is wanted, or none where the request has an address of its own, which is
 /// stronger, or where libvirt is left to choose. None: no memory moves on a way of its own.
@@ -42,7 +42,13 @@ fn daemon(transport: Transport, facts: &Snapshot, to: &Candidate) -> Result<Opti
     match found_at(&to.pair.ways_tried, &name, port) {
         Found::Cut(why) => Err(NetworkError::Cut { what: "daemons' connection", from, to: there, why }),
         Found::Reached(_) => {
-            Ok(Some(format!("{from} reaches the daemon of {there}: tried from there, {name} answered on port {port}")))
+            // What answers is not what it says it is: that takes a handshake, which only the daemons have the keys for.
+            let unproven = match to.host.peer_uri.as_deref().is_some_and(is_encrypted) {
+                true => format!("; that its certificate names {name} is unproven, and shown by the start"),
+                false => String::new(),
+            };
+            let tried = format!("tried from there, {name} answered on port {port}");
+            Ok(Some(format!("{from} reaches the daemon of {there}: {tried}{unproven}")))
         }
         Found::Unknown(why) => Ok(Some(format!("that {from} reaches the daemon of {there} could not be tried: {why}"))),
         Found::Nothing => Ok(None),
@@ -173,6 +179,25 @@ pub fn route(
     Ok(plan)
 }
 
+/// The way that is chosen for the disks of a plan whose request names none; none where they go with the memory, or nowhere.
+pub fn disks_way(
+    networks: &Networks,
+    plan: &Plan,
+    facts: &Snapshot,
+    to: &Candidate,
+) -> Result<Option<Chosen>, NetworkError> {
+    let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
+    if plan.disks.copy == DiskCopy::No || plan.network.as_deref().is_some_and(may_carry) {
+        return Ok(None);
+    }
+    match (&networks.disk_copy, &plan.network) {
+        (Some(name), _) => choose(networks, (name, &Wanted::DiskDefault), Role::DiskCopy, &facts.source, to).map(Some),
+        (None, Some(name)) => Err(NetworkError::NoDiskNetwork(name.clone())),
+        // Nobody said anything of networks, or the memory has stepped back to the management network.
+        (None, None) => Ok(None),
+    }
+}
+
 /// The way of the disks: with the memory where its network may carry them, else the network that is set for them.
 fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate) -> Result<(), NetworkError> {
     if plan.disks.copy == DiskCopy::No {
@@ -189,17 +214,7 @@ fn disks(plan: &mut Plan, networks: &Networks, facts: &Snapshot, to: &Candidate)
              their own"
         ));
     }
-    let may_carry = |name: &str| networks.get(name).is_some_and(|n| n.roles.contains(&Role::DiskCopy));
-    let with_memory = plan.network.as_deref().is_some_and(may_carry);
-    let name = match (with_memory, &networks.disk_copy) {
-        (true, _) => return Ok(()),
-        (false, Some(name)) => name,
-        // Nobody said anything of networks, or the memory has stepped back to the management network.
-        (false, None) => {
-            return plan.network.clone().map_or(Ok(()), |name| Err(NetworkError::NoDiskNetwork(name)));
-        }
-    };
-    let chosen = choose(networks, (name, &Wanted::DiskDefault), Role::DiskCopy, &facts.source, to)?;
+    let Some(chosen) = disks_way(networks, plan, facts, to)? else { return Ok(()) };
     plan.notes.0.extend(chosen.stepped_back.into_iter().chain(chosen.notes));
     match chosen.address {
         // libvirt takes a port or a URI, not both.

@@ -219,10 +219,16 @@ fn disks_step_back_to_the_management_network_only_where_they_would_get_there() {
         disks: Disks { copy: DiskCopy::Full, ..Disks::default() },
         ..Options::default()
     };
-    let plan = migrate(stepping_back(), "up", copy(None)).1.unwrap();
+    let (_, plan, verdict) = migrate(stepping_back(), "up", copy(None));
+    let plan = plan.unwrap();
     assert_eq!((plan.migrate_uri, plan.disks.uri), (None, None));
     let note = "the disks take network management instead of disks";
     assert!(plan.notes.0.iter().any(|said| said.starts_with(note)), "{:?}", plan.notes);
+    // And it is a warning of the check, which the record keeps.
+    let found: Vec<_> = verdict.unwrap().findings.into_iter().map(|judged| judged.finding).collect();
+    let [warning] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((warning.code.as_str(), warning.severity), ("migration-network-fallback", Severity::Warning));
+    assert!(warning.message.starts_with(note), "{warning:?}");
 
     let (outcome, plan, _) = migrate(stepping_back(), "up", copy(Some("tcp://10.7.0.2")));
     assert_eq!((outcome.kind, plan), (OutcomeKind::Refused, None));

@@ -52,8 +52,9 @@ pub(super) async fn migrate(
     check(&service, &caller, &new).await.map_err(|refusal| entrance.told_with(refusal))?;
     let to = new.to.clone();
     let within = service.asked_within(&headers);
+    let request = new.request(caller.name());
     let id =
-        service.blocking(move |service| making::make(service, &caller, new, None, told, within.as_deref())).await?;
+        service.blocking(move |service| making::make(service, &caller, request, None, told, within.as_deref())).await?;
     let mut message = format!("{name} is to move to {to}");
     if asked.credentials {
         message += &format!("; {}", entrance.told());

@@ -11,12 +11,12 @@ use tokio::time::{Duration, Instant};
 use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::feed::{Place, TaskQuery, TaskState};
-use waypost_core::ids::{HostName, Moment, TaskId};
+use waypost_core::ids::{Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
 use waypost_core::ports::{TaskBrief, Wish};
-use waypost_core::request::Options;
+use waypost_core::request::{MigrationRequest, Options};
 
 use crate::access::audit::About;
 use crate::caller::Caller;
@@ -45,23 +45,37 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(new): Body<v1::NewTask>,
 ) -> Result<Response, Failed> {
-    let key = making::key(&headers)?;
-    let held = caller.may_ask(&service, &new.domain, new.from.as_deref(), &[new.to.as_str()]).await;
-    let told = match held {
+    let key = making::Keyed::new(&headers, &new)?;
+    let request = new.request(caller.name());
+    let asked = (new.domain.as_str(), new.from.as_deref());
+    made(&service, &uri, caller, &headers, asked, request, key).await
+}
+
+/// The answer to who asks for a task, by the domain and source as they were named: the task is made, or found by its key.
+async fn made(
+    service: &Service,
+    uri: &Uri,
+    caller: Caller,
+    headers: &HeaderMap,
+    (domain, from): (&str, Option<&str>),
+    request: MigrationRequest,
+    key: Option<making::Keyed>,
+) -> Result<Response, Failed> {
+    let told = match caller.may_ask(service, domain, from, &[request.destination.as_str()]).await {
         Ok(told) => told,
         Err(refused) => {
             // A domain that has moved is not where its UUID was looked up when the key was new.
-            let before = service.blocking(move |service| making::made_before(service, &caller, &new, key)).await?;
+            let before = service.blocking(move |service| making::made_before(service, &caller, key)).await?;
             return match before {
-                Some(made) => accepted(&service, &uri, made).await,
+                Some(made) => accepted(service, uri, made).await,
                 None => Err(refused),
             };
         }
     };
-    let within = service.asked_within(&headers);
+    let within = service.asked_within(headers);
     let made =
-        service.blocking(move |service| making::make(service, &caller, new, key, told, within.as_deref())).await?;
-    accepted(&service, &uri, made).await
+        service.blocking(move |service| making::make(service, &caller, request, key, told, within.as_deref())).await?;
+    accepted(service, uri, made).await
 }
 
 /// How a list of tasks is narrowed and paged.
@@ -256,10 +270,12 @@ pub(crate) async fn cancel(
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
     params(
         ("task" = String, Path, description = "Task id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, yours to choose; remembered for seven days",
+            min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
         Reason
     ),
     responses(
-        (status = 202, body = v1::TaskStatus, description = "The new task",
+        (status = 202, body = v1::TaskStatus, description = "The new task, made now or by an earlier request with this key",
             headers(("Location" = String, description = "Where the new task is"))),
         Problems
     ))]
@@ -270,14 +286,11 @@ pub(crate) async fn retry(
     OfTask(id): OfTask,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
+    let key = making::Keyed::again(&headers, id)?;
     let request = service.blocking(move |service| making::to_repeat(service, id)).await?;
     // It is a new request: what it asks for is held to the scope as if the caller had written it.
-    let (domain, from) = (request.domain.to_string(), request.source.as_ref().map(HostName::as_str));
-    let told = caller.may_ask(&service, &domain, from, &[request.destination.as_str()]).await?;
-    let within = service.asked_within(&headers);
-    let made =
-        service.blocking(move |service| making::again(service, &caller, request, told, within.as_deref())).await?;
-    accepted(&service, &uri, made).await
+    let (domain, from) = (request.domain.to_string(), request.source.as_ref().map(ToString::to_string));
+    made(&service, &uri, caller, &headers, (domain.as_str(), from.as_deref()), request, key).await
 }
 
 /// Changes what a running transfer may do, or how it goes on: all that is asked for, or nothing where one part can't be asked

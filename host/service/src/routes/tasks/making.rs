@@ -29,20 +29,44 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Failed> {
     if fits { Ok(Some(text.to_owned())) } else { Err(wrong()) }
 }
 
+/// A key, and what it stands for.
+pub(crate) struct Keyed {
+    key: String,
+    digest: String,
+}
+
+impl Keyed {
+    /// The key of a request for a migration.
+    pub(super) fn new(headers: &HeaderMap, new: &v1::NewTask) -> Result<Option<Self>, Failed> {
+        key(headers)?.map(|key| Ok(Self { key, digest: digest(new)? })).transpose()
+    }
+
+    /// The key of a request to begin a task again.
+    pub(super) fn again(headers: &HeaderMap, id: TaskId) -> Result<Option<Self>, Failed> {
+        Ok(key(headers)?.map(|key| Self { key, digest: sha256(format!("again: {id}").as_bytes()) }))
+    }
+
+    fn of(self, caller: &Caller) -> RequestKey {
+        RequestKey { owner: caller.identity(), key: self.key, digest: self.digest }
+    }
+}
+
 /// Makes the task that is asked for and drives it, or finds the one that an earlier request with the same key made. `within` is what
 /// [`Service::asked_within`] says of the request.
 pub(crate) fn make(
     service: &Service,
     caller: &Caller,
-    new: v1::NewTask,
-    key: Option<String>,
+    request: MigrationRequest,
+    key: Option<Keyed>,
     told: Told,
     within: Option<&str>,
 ) -> Result<TaskId, Failed> {
     let fresh = TaskId(Uuid::now_v7());
-    let Some(key) = key else { return accept(service, fresh, new.request(caller.name()), told, within) };
+    // Also what is begun again is asked for by whoever asks now.
+    let request = MigrationRequest { requester: caller.name().to_owned(), ..request };
+    let Some(key) = key else { return accept(service, fresh, request, told, within) };
     let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = RequestKey { owner: caller.identity(), key, digest: digest(&new)? };
+    let key = key.of(caller);
     let feed = &service.shared.parts.feed;
     let id = match claim(service, &key, fresh)? {
         KeyClaim::New => fresh,
@@ -55,7 +79,7 @@ pub(crate) fn make(
                 .remedy("use a new key for a new request"));
         }
     };
-    let accepted = accept(service, id, new.request(caller.name()), told, within);
+    let accepted = accept(service, id, request, told, within);
     // Nothing was made, so the key may be used for a request that is mended. Where the store failed, what was made can't be
     // told, and the key stays: the same request may be repeated.
     if accepted.as_ref().is_err_and(|failed| failed.code() != Code::StoreFailed) {
@@ -66,15 +90,10 @@ pub(crate) fn make(
 
 /// The task that an earlier request with the same key made, for one that is not let through: where it is what the key stands for, and
 /// the caller may still command it, nothing new is asked for.
-pub(super) fn made_before(
-    service: &Service,
-    caller: &Caller,
-    new: &v1::NewTask,
-    key: Option<String>,
-) -> Result<Option<TaskId>, Failed> {
+pub(super) fn made_before(service: &Service, caller: &Caller, key: Option<Keyed>) -> Result<Option<TaskId>, Failed> {
     let Some(key) = key else { return Ok(None) };
     let _turn = service.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = RequestKey { owner: caller.identity(), key, digest: digest(new)? };
+    let key = key.of(caller);
     let feed = &service.shared.parts.feed;
     match claim(service, &key, TaskId(Uuid::now_v7()))? {
         KeyClaim::New => {
@@ -110,18 +129,6 @@ pub(super) fn to_repeat(service: &Service, id: TaskId) -> Result<MigrationReques
         }
     }
     Ok(service.shared.parts.engine.read(id)?.request)
-}
-
-/// Begins again what was asked for before.
-pub(super) fn again(
-    service: &Service,
-    caller: &Caller,
-    request: MigrationRequest,
-    told: Told,
-    within: Option<&str>,
-) -> Result<TaskId, Failed> {
-    let request = MigrationRequest { requester: caller.name().to_owned(), ..request };
-    accept(service, TaskId(Uuid::now_v7()), request, told, within)
 }
 
 /// From here on it is a task, and it is driven: nothing can come between the two, also not a client that goes away.
