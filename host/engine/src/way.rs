@@ -93,12 +93,7 @@ pub(crate) fn judge_disks(
 }
 
 /// Adds findings of the host's own: their codes, weights, words and remedies.
-fn say(
-    said: Vec<(&str, Severity, String, String)>,
-    facts: &Snapshot,
-    candidate: &Candidate,
-    verdict: &mut Verdict,
-) {
+fn say(said: Vec<(&str, Severity, String, String)>, facts: &Snapshot, candidate: &Candidate, verdict: &mut Verdict) {
     let (from, there) = (&facts.source.name, &candidate.host.name);
     let mut evidence = vec![("source".to_owned(), from.to_string()), ("destination".to_owned(), there.to_string())];
     evidence.extend(tried(candidate));
@@ -106,8 +101,6 @@ fn say(
         let (code, evidence, remedy) = (code.to_owned(), evidence.clone(), Some(remedy));
         let finding = Finding { code, severity, message, evidence, remedy };
         Judged { plugin: PluginName::new("waypost"), mode: PolicyMode::Enforce, finding }
-    }));
-}
     }));
 }
 
