@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use utoipa::IntoParams;
 use waypost_api::v1;
 use waypost_core::feed::{Place, TaskQuery, TaskState};
-use waypost_core::ids::{Moment, TaskId};
+use waypost_core::ids::{HostName, Moment, TaskId};
 use waypost_core::outcome::OutcomeKind;
 use waypost_core::phase::Phase;
 use waypost_core::plan::Plan;
@@ -46,9 +46,9 @@ pub(crate) async fn create(
     Body(new): Body<v1::NewTask>,
 ) -> Result<Response, Failed> {
     let key = making::Keyed::new(&headers, &new)?;
+    let (domain, from) = (new.domain.clone(), new.from.clone());
     let request = new.request(caller.name());
-    let asked = (new.domain.as_str(), new.from.as_deref());
-    made(&service, &uri, caller, &headers, asked, request, key).await
+    made(&service, &uri, caller, &headers, (domain.as_str(), from.as_deref()), request, key).await
 }
 
 /// The answer to who asks for a task, by the domain and source as they were named: the task is made, or found by its key.
