@@ -28,6 +28,7 @@ use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
 use crate::rate::Rate;
+use crate::readings::Readings;
 use crate::traces::{self, Exporter, Traces};
 use crate::{gate, pages, routes};
 
@@ -133,6 +134,8 @@ pub(crate) struct Shared {
     pub(crate) making: Mutex<()>,
     /// Wrong passwords of hosts, by who gave them and for which host.
     pub(crate) host_logins: Lockout<(String, HostName)>,
+    /// How hosts are, for many who look at once.
+    pub(crate) readings: Readings,
 }
 
 impl Service {
@@ -151,9 +154,22 @@ impl Service {
         let uploads = Arc::new(Semaphore::new(limits.uploads));
         let rate = Rate::new(&limits);
         let (making, ready) = (Mutex::new(()), tokio::sync::Mutex::default());
-        let host_logins = Lockout::default();
-        let shared =
-            Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, ready, making, host_logins };
+        let (host_logins, readings) = (Lockout::default(), Readings::default());
+        let shared = Shared {
+            metrics,
+            parts,
+            limits,
+            desk,
+            hub,
+            rate,
+            requests,
+            watchers,
+            uploads,
+            ready,
+            making,
+            host_logins,
+            readings,
+        };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 
