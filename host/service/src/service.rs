@@ -21,6 +21,7 @@ use waypost_engine::Engine;
 
 use crate::access::{Access, Keeper, Lockout};
 use crate::desk::Desk;
+use crate::each::Each;
 use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi, KnownHost};
 use crate::limits::Limits;
@@ -134,6 +135,8 @@ pub(crate) struct Shared {
     pub(crate) making: Mutex<()>,
     /// Wrong passwords of hosts, by who gave them and for which host.
     pub(crate) host_logins: Lockout<(String, HostName)>,
+    /// Held while such a password is tried: of many that come at once each is tried after those before it were counted.
+    pub(crate) login_turns: Each<(String, HostName), tokio::sync::Mutex<()>>,
     /// How hosts are, for many who look at once.
     pub(crate) readings: Readings,
 }
@@ -154,7 +157,7 @@ impl Service {
         let uploads = Arc::new(Semaphore::new(limits.uploads));
         let rate = Rate::new(&limits);
         let (making, ready) = (Mutex::new(()), tokio::sync::Mutex::default());
-        let (host_logins, readings) = (Lockout::default(), Readings::default());
+        let (host_logins, login_turns, readings) = (Lockout::default(), Each::default(), Readings::default());
         let shared = Shared {
             metrics,
             parts,
@@ -168,6 +171,7 @@ impl Service {
             ready,
             making,
             host_logins,
+            login_turns,
             readings,
         };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
