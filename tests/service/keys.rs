@@ -64,6 +64,40 @@ fn a_task_that_is_begun_again_under_a_key_is_begun_again_once() {
 }
 
 #[test]
+fn a_task_that_was_begun_again_and_runs_is_in_nobodys_way_who_has_its_key() {
+    in_virtual_time(async {
+        let site = Site::new(SLOW);
+        let (_service, anna) = site.serve();
+        let ends = async |id: &str| {
+            anna.until(id, |status| status["progress"].as_f64().unwrap() > 1.0).await;
+            anna.post(&format!("/tasks/{id}/cancel"), json!(null)).await.expect(202);
+            assert_eq!(anna.end(id).await["status"], "cancelled");
+        };
+        let domain = anna.get("/domains").await.expect(200)["domains"][0]["id"].as_str().unwrap().to_owned();
+        let first = anna.migrate(&domain, "b").await;
+        ends(&first).await;
+        let retry = format!("/tasks/{first}/retry");
+        anna.post_with(&retry, &[("Idempotency-Key", "a b")], json!(null)).await.problem(400, "bad-request");
+        let again = anna.post_with(&retry, &[KEY], json!(null)).await.expect(202)["id"].as_str().unwrap().to_owned();
+        let same = anna.post_with(&retry, &[KEY], json!(null)).await;
+        assert_eq!(same.expect(202)["id"], *again);
+        assert_eq!(same.headers["location"], format!("/api/v1/tasks/{again}"));
+        // Under another key, or as somebody else with this one, it is another request, and the domain is not free.
+        let other = ("Idempotency-Key", "move-2");
+        let bert = anna.named(Some("bert"));
+        for refused in
+            [anna.post_with(&retry, &[other], json!(null)).await, bert.post_with(&retry, &[KEY], json!(null)).await]
+        {
+            assert_eq!(refused.problem(409, "domain-busy")["task"], *again);
+        }
+        ends(&again).await;
+        // What was refused has left its key free.
+        let last = anna.post_with("/tasks", &[other], json!({"domain": domain, "to": "b"})).await;
+        assert_ne!(last.expect(202)["id"], *again);
+    });
+}
+
+#[test]
 fn a_key_is_of_whoever_is_proven_and_not_of_everybody_with_the_name() {
     let known = |certificate: &str| Client {
         certificate: certificate.into(),

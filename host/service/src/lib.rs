@@ -8,8 +8,9 @@
 //!
 //! In reading order: [`service`] the whole, `gate`, `caller`, `origins` and [`access`] who gets in and may do what, `routes` what may be asked,
 //! `policies` what may be changed of those, `problem` what is said when it goes wrong, `pages` what a browser is shown, `metrics`
-//! what is counted, `traces` what is sent to who follows requests, `desk` and `hub` what goes on meanwhile, [`socket`] and [`port`]
-//! the ways in, `kimchi` the same for clients of another program's API; and [`client`] the other end of it all.
+//! what is counted, `traces` what is sent to who follows requests, `readings` what those share who look at once, `desk` and `hub` what
+//! goes on meanwhile, [`socket`] and [`port`] the ways in, `kimchi` the same for clients of another program's API; and [`client`] the
+//! other end of it all.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
@@ -20,6 +21,7 @@ pub mod client;
 mod desk;
 mod dial;
 pub mod documents;
+mod each;
 mod gate;
 mod hub;
 mod input;
@@ -34,6 +36,7 @@ mod policies;
 pub mod port;
 mod problem;
 mod rate;
+mod readings;
 mod routes;
 mod secret;
 pub mod service;

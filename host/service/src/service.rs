@@ -21,6 +21,7 @@ use waypost_engine::Engine;
 
 use crate::access::{Access, Keeper, Lockout};
 use crate::desk::Desk;
+use crate::each::Each;
 use crate::hub::Hub;
 use crate::kimchi::{self, Kimchi, KnownHost};
 use crate::limits::Limits;
@@ -28,6 +29,7 @@ use crate::metrics::{self, Metrics};
 use crate::policies::{Against, Condition, NotChanged, PluginChange};
 use crate::problem::{Code, Failed};
 use crate::rate::Rate;
+use crate::readings::Readings;
 use crate::traces::{self, Exporter, Traces};
 use crate::{gate, pages, routes};
 
@@ -133,6 +135,10 @@ pub(crate) struct Shared {
     pub(crate) making: Mutex<()>,
     /// Wrong passwords of hosts, by who gave them and for which host.
     pub(crate) host_logins: Lockout<(String, HostName)>,
+    /// Held while such a password is tried: of many that come at once each is tried after those before it were counted.
+    pub(crate) login_turns: Each<(String, HostName), tokio::sync::Mutex<()>>,
+    /// How hosts are, for many who look at once.
+    pub(crate) readings: Readings,
 }
 
 impl Service {
@@ -151,9 +157,23 @@ impl Service {
         let uploads = Arc::new(Semaphore::new(limits.uploads));
         let rate = Rate::new(&limits);
         let (making, ready) = (Mutex::new(()), tokio::sync::Mutex::default());
-        let host_logins = Lockout::default();
-        let shared =
-            Shared { metrics, parts, limits, desk, hub, rate, requests, watchers, uploads, ready, making, host_logins };
+        let (host_logins, login_turns, readings) = (Lockout::default(), Each::default(), Readings::default());
+        let shared = Shared {
+            metrics,
+            parts,
+            limits,
+            desk,
+            hub,
+            rate,
+            requests,
+            watchers,
+            uploads,
+            ready,
+            making,
+            host_logins,
+            login_turns,
+            readings,
+        };
         Self { shared: Arc::new(shared), kimchi: None, keeper: Arc::new(keeper), traces: None }
     }
 

@@ -8,6 +8,7 @@ mod reloading;
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -16,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use waypost::api::v1::{Document, Serving};
 use waypost::core::causes::told;
-use waypost::core::ports::Depth;
+use waypost::core::ports::{Depth, Hypervisor};
 use waypost::service::Traces;
 use waypost::service::port::{self, Port};
 use waypost::service::socket::{Socket, SocketError, probe};
@@ -150,17 +151,7 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
         }
         Err(error) => problems.push(told(&error)),
     }
-    let asked = app.block_on_threads(async {
-        let hypervisor = app.hosts(world)?;
-        let mut silent = Vec::new();
-        for host in hypervisor.hosts() {
-            if let Err(fault) = hypervisor.host_facts(&host, Depth::default()).await {
-                silent.push(format!("host {host}: {fault}"));
-            }
-        }
-        Ok(silent)
-    });
-    match asked {
+    match app.block_on_threads(async { Ok(silent(&app.hosts(world)?).await) }) {
         Ok(silent) => notes.extend(silent),
         Err(error) => problems.push(format!("{error:#}")),
     }
@@ -179,11 +170,58 @@ fn check(app: &App, config: &Config, world: &World, path: PathBuf) -> anyhow::Re
     Ok(exit)
 }
 
+/// Why hosts can't be read, in the order of the configuration. They are asked at the same time: one that says nothing takes all the time
+/// that it has.
+async fn silent(hypervisor: &Arc<dyn Hypervisor>) -> Vec<String> {
+    let mut asked = JoinSet::new();
+    for (place, host) in hypervisor.hosts().into_iter().enumerate() {
+        let hypervisor = Arc::clone(hypervisor);
+        asked.spawn(async move {
+            let answer = hypervisor.host_facts(&host, Depth::default()).await;
+            answer.err().map(|fault| (place, format!("host {host}: {fault}")))
+        });
+    }
+    let mut silent: Vec<(usize, String)> = asked.join_all().await.into_iter().flatten().collect();
+    silent.sort_unstable();
+    silent.into_iter().map(|(_, why)| why).collect()
+}
+
 /// Every client holds a descriptor, and the soft limit is most often 1024; the hard one is what the administrator allows.
 fn allow_many_clients() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {
         tracing::warn!(%error, "the limit of open files stays as it is, and with it the number of clients");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+    use tokio::time::Instant;
+    use waypost::core::ports::FaultKind;
+    use waypost_sim::{Fleet, Scripted, Step, What, World};
+
+    use super::*;
+
+    #[test]
+    fn hosts_are_asked_at_once_and_told_in_their_order() {
+        let fleet = r#"
+            host = [{ name = "c" }, { name = "a" }, { name = "b" }, { name = "well" }]
+            domain = [{ name = "g1", host = "well" }]
+        "#;
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (silent, took) = runtime.block_on(async {
+            let world = World::new(&Fleet::parse(fleet).unwrap()).unwrap();
+            let at = |what| Scripted::at(Step::HostFacts, what);
+            // Two that say nothing in the time that one has, and one that is known at once.
+            world.script([at(What::Hang).on("c"), at(What::Hang).on("a"), at(What::Error(FaultKind::Other)).on("b")]);
+            let hypervisor: Arc<dyn Hypervisor> = Arc::new(world);
+            let began = Instant::now();
+            (silent(&hypervisor).await, began.elapsed())
+        });
+        let hosts: Vec<&str> = silent.iter().map(|why| why.split(':').next().unwrap_or_default()).collect();
+        assert_eq!(hosts, ["host c", "host a", "host b"], "{silent:?}");
+        assert_eq!(took.as_secs(), 10, "{silent:?}");
     }
 }

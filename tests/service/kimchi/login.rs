@@ -5,6 +5,7 @@ use std::time::Duration;
 use waypost::HostName;
 use waypost::core::login::PeerWay;
 use waypost::core::ports::{Connection, Hypervisor as _};
+use waypost_sim::{Scripted, Step};
 
 use super::*;
 
@@ -142,6 +143,51 @@ fn who_guesses_a_hosts_password_is_made_to_wait_and_nobody_else_is() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         refused(&ask(&mallory, Method::POST, path, with("guess")).await, 400, "KCHVM0068E");
         refused_for(SECRET, "60").await;
+    });
+}
+
+#[test]
+fn of_many_guesses_at_once_no_more_are_tried() {
+    in_virtual_time(async {
+        let site = Site::new(&fleet("", false));
+        let (_service, anna) = serve(&site, kimchi());
+        // Each takes a while there, so that all have come before the first is answered.
+        let slow = || Scripted::at(Step::Connect, What::Slow(Duration::from_millis(100)));
+        site.world.script(vec![slow(); 50]);
+        let guesses = (0..50).map(|_| ask(&anna, Method::POST, "/vms/g1/migrate", with("guess")));
+        let answers = futures_util::future::join_all(guesses).await;
+        let of = |status: u16| answers.iter().filter(|answer| answer.0 == status).count();
+        assert_eq!((of(400), of(429)), (10, 40), "{answers:?}");
+        assert_eq!(site.world.unspent().len(), 40, "no more than ten were tried on the host");
+    });
+}
+
+#[test]
+fn who_has_guessed_uses_a_connection_that_is_open_as_everybody_does() {
+    in_virtual_time(async {
+        let other = "[[host]]\nname = \"c\"\nlogin = { user = \"root\", password = \"other\", peers = false }\n";
+        let site = Site::new(&fleet(&format!("{LARGE}{SECOND}{other}"), false));
+        let (_service, anna) = serve(&site, kimchi());
+        let guess = async |host: &str| {
+            let body = json!({"remote_host": host, "user": USER, "password": "guess"});
+            ask(&anna, Method::POST, "/vms/g2/migrate", body).await
+        };
+        for _ in 0..10 {
+            refused(&guess("b").await, 400, "KCHVM0068E");
+        }
+        refused(&guess("b").await, 429, "KCHVM0068E");
+        // On another host nothing was wrong yet, and without a password nothing is guessed.
+        refused(&guess("c").await, 400, "KCHVM0068E");
+        let without = ask(&anna, Method::POST, "/vms/g2/migrate", json!({"remote_host": "b"})).await;
+        refused(&without, 500, "KCHVM0056E");
+        let task = migrate(&anna.named(Some("ben")), "/vms/g1/migrate", with(SECRET)).await;
+        let hers = migrate(&anna, "/vms/g2/migrate", with("guess")).await;
+        assert!(hers["message"].as_str().unwrap().contains("neither used nor kept"), "{hers}");
+        for task in [&hers, &task] {
+            assert_eq!(anna.end(task["id"].as_str().unwrap()).await["status"], "completed");
+        }
+        until_closed(&site).await;
+        assert_eq!(opened(&site), 1);
     });
 }
 

@@ -37,6 +37,8 @@ impl Entrance {
         let hold = hypervisor.hold(&to);
         let admitted = match login {
             None => None,
+            // Nothing of it would be looked at, so nobody has to wait for having guessed.
+            Some(_) if is_open(hypervisor.connection(&to)) => Some(Admitted::Unneeded),
             Some(login) => Some(admit(service, caller, &to, login).await?),
         };
         let connection = hypervisor.connection(&to);
@@ -74,16 +76,24 @@ impl Entrance {
     }
 }
 
+/// Whether the host can be asked as things stand.
+fn is_open(connection: Connection) -> bool {
+    matches!(connection, Connection::Up | Connection::Lent(_))
+}
+
 /// Opens the host with a login, unless this caller gave so many wrong ones for it that none of theirs is tried for a while: libvirt
 /// counts no wrong passwords, and PAM may lock whom they are of.
 async fn admit(service: &Service, caller: &Caller, to: &HostName, login: Login) -> Result<Admitted, Refusal> {
     let guesser = (caller.identity(), to.clone());
+    let turn = service.shared.login_turns.of(guesser.clone());
+    let _turn = turn.lock().await;
     let guesses = &service.shared.host_logins;
     if let Some(wait) = guesses.left(&guesser, Instant::now()) {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let words = format!("too many wrong passwords of {to}; none of {} is tried for {seconds} s", caller.name());
         return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "KCHVM0068E", &words).retry_after(seconds));
     }
+    // Whoever does not stay for the answer hears nothing of it, so it is no guess.
     let admitted = service.shared.parts.hypervisor.admit(to, login).await;
     admitted.map_err(|fault| {
         if fault.kind == FaultKind::Authentication

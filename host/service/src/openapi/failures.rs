@@ -147,9 +147,15 @@ fn of_route(method: &str, path: &str) -> &'static [Code] {
             &[Code::Refused, Code::DomainBusy, Code::KeyReused, Code::HostFailed, Code::HostSilent]
         }
         ("POST", "/api/v1/tasks/{task}/cancel") => &[Code::TaskOver],
-        ("POST", "/api/v1/tasks/{task}/retry") => {
-            &[Code::TaskOver, Code::TaskNotOver, Code::DomainBusy, Code::Refused, Code::HostFailed, Code::HostSilent]
-        }
+        ("POST", "/api/v1/tasks/{task}/retry") => &[
+            Code::TaskOver,
+            Code::TaskNotOver,
+            Code::DomainBusy,
+            Code::KeyReused,
+            Code::Refused,
+            Code::HostFailed,
+            Code::HostSilent,
+        ],
         ("POST", "/api/v1/tasks/{task}/steer") => &[Code::TaskOver, Code::NotSteerable, Code::Refused],
         ("GET", "/api/v1/tasks/{task}/situation") => &[Code::NothingToLookAt],
         ("POST", "/api/v1/tasks/{task}/actions") => {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use futures_util::future::join_all;
 use serde_json::Value;
 use waypost_api::{json, v1};
 use waypost_core::facts::DomainBrief;
@@ -23,13 +24,19 @@ use crate::service::Service;
 #[utoipa::path(get, path = "/api/v1/hosts", tag = "hosts", operation_id = "hosts",
     responses((status = 200, body = v1::Hosts, description = "In the order of the configuration"), Problems))]
 pub(crate) async fn hosts(State(service): State<Service>, caller: Caller) -> Json<v1::Hosts> {
-    let hypervisor = &service.shared.parts.hypervisor;
-    let told = documents::hosts(hypervisor.as_ref(), caller.hosts_in_reach(hypervisor.hosts())).await;
+    let (names, at) = (caller.hosts_in_reach(service.shared.parts.hypervisor.hosts()), &service);
+    let told = join_all(names.into_iter().map(|name| async move { looked_at(at, &name).await })).await;
     let hosts = match places(&service).await {
-        Some((limits, queue)) => told.hosts.into_iter().map(|host| host.with_slots(&limits, &queue)).collect(),
-        None => told.hosts,
+        Some((limits, queue)) => told.into_iter().map(|host| host.with_slots(&limits, &queue)).collect(),
+        None => told,
     };
     Json(v1::Hosts { hosts })
+}
+
+/// A host as it is right now, without its places. All who ask at once share a reading.
+async fn looked_at(service: &Service, name: &HostName) -> v1::Host {
+    let read = documents::looked_at(service.shared.parts.hypervisor.as_ref(), name);
+    service.shared.readings.of(name, read).await
 }
 
 /// The places for migrations, and who has them; none where the record can't be read: hosts are shown all the same.
@@ -43,7 +50,7 @@ async fn places(service: &Service) -> Option<(SlotLimits, Vec<Entry>)> {
     responses((status = 200, body = v1::Host, description = "The host"), Problems))]
 pub(crate) async fn host(State(service): State<Service>, Named(name): Named) -> Result<Json<v1::Host>, Failed> {
     let name = known(&service, &name)?;
-    let host = documents::looked_at(service.shared.parts.hypervisor.as_ref(), &name).await;
+    let host = looked_at(&service, &name).await;
     Ok(Json(match places(&service).await {
         Some((limits, queue)) => host.with_slots(&limits, &queue),
         None => host,

@@ -266,7 +266,8 @@ pub(crate) async fn cancel(
 }
 
 /// Begins again what a task that is over was to do, as a new task. For one that ended stuck or lost there are actions
-/// instead, because nobody knows that its domain is where it was.
+/// instead, because nobody knows that its domain is where it was. With an idempotency key the request can be repeated, and
+/// answers with the same new task.
 #[utoipa::path(post, path = "/api/v1/tasks/{task}/retry", tag = "tasks", operation_id = "retryTask",
     params(
         ("task" = String, Path, description = "Task id"),
