@@ -373,14 +373,9 @@ fn the_dashboard_asks_for_all_that_is_there_and_for_nothing_else() {
 
 /// Whether two panels share a cell of the grid.
 fn overlap(one: &Value, other: &Value) -> bool {
-    let meet = |from: &str, size: &str| {
-        let range = |panel: &Value| {
-            let of = |key: &str| panel["gridPos"][key].as_u64().expect("a place in the grid");
-            of(from)..of(from) + of(size)
-        };
-        let (one, other) = (range(one), range(other));
-        one.start < other.end && other.start < one.end
-    };
+    let of = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().expect("a place in the grid");
+    let begins = |one, other, from: &str, size: &str| of(one, from) < of(other, from) + of(other, size);
+    let meet = |from, size| begins(one, other, from, size) && begins(other, one, from, size);
     meet("x", "w") && meet("y", "h")
 }
 
