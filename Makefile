@@ -54,6 +54,9 @@ pages: ## the bundle of host/service/web, which is committed; needs node and npm
 
 pages-test: ## every element in a browser over a made-up fleet, with axe, and whether the bundle is fresh; needs chromium, node and npm
 	cd host/service/web && npm ci --silent && npm run --silent check && npm test
+	@# The sums hold the bundle against the sources that it was said to be made of; only making it again shows that it was.
+	@made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && cd host/service/web && \
+	npx vite build --logLevel error --emptyOutDir --outDir "$$made" && diff -r --exclude SHA256SUMS "$$made" dist
 
 install: setup plugins ## waypost and its policies under PREFIX (default /usr/local)
 	cargo build --locked --release --bin waypost

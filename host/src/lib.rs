@@ -28,7 +28,8 @@
 //! ```
 //!
 //! A program may have several of them: nothing is global but libvirt's one event loop per process. They use the runtime that they
-//! are opened in and make none. Every future may be dropped: a check that is dropped has touched nothing, and a driver that is
+//! are opened in and make none. Every future may be dropped: a check that is dropped has touched nothing (but for the probe
+//! volume of a policy that was granted one, which it makes and removes all the same), and a driver that is
 //! dropped leaves its task to whoever [adopts](Engine::adopt) it; its transfer goes on in the hosts. Each error is an enum that
 //! says what was attempted, with what, and why not; [`remedy`] has what to do.
 //!
